@@ -1,0 +1,1 @@
+//! Steward for all buildings, as a library: the hub's parts, for `main.rs` and for the product's tests.

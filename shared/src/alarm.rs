@@ -1,0 +1,68 @@
+//! What a gateway has to say besides readings: a device fell silent, a line broke, data had to be dropped.
+//! One event is one item of the alarm lane; the hub keeps each once.
+
+use serde::{Deserialize, Serialize};
+
+use crate::id::EventId;
+use crate::time::Timestamp;
+
+/// What happened. Words are stable: they name the event in the API, in logs and in translations.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum EventKind {
+    /// A device has not answered for three polls; `active` turns false when it answers again.
+    DeviceSilent,
+    /// A serial port or connection cannot be opened or used; `active` turns false when it can.
+    LineDown,
+    /// The disk is full or the quota reached: telemetry was dropped, oldest first.
+    BufferDropped,
+    /// The stored copy of a batch does not match its hash any more.
+    BufferCorrupt,
+    /// The program started.
+    Started,
+    /// A new configuration is in force.
+    ConfigApplied,
+    /// A changed configuration was broken; the former one stays in force.
+    ConfigRefused,
+    /// The wall clock jumped against the monotonic clock.
+    ClockStep,
+}
+
+impl EventKind {
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::DeviceSilent => "device_silent",
+            Self::LineDown => "line_down",
+            Self::BufferDropped => "buffer_dropped",
+            Self::BufferCorrupt => "buffer_corrupt",
+            Self::Started => "started",
+            Self::ConfigApplied => "config_applied",
+            Self::ConfigRefused => "config_refused",
+            Self::ClockStep => "clock_step",
+        }
+    }
+
+    /// Whether the event lasts (it is raised, and later cleared) or is over as soon as it is told.
+    pub const fn lasts(self) -> bool {
+        matches!(self, Self::DeviceSilent | Self::LineDown)
+    }
+}
+
+/// One event of a gateway.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Event {
+    pub id: EventId,
+    pub at: Timestamp,
+    pub kind: EventKind,
+    /// For an event that lasts: true when it begins, false when it ends.
+    pub active: bool,
+    /// The line it happened on, by its name in the gateway's file.
+    #[serde(default)]
+    pub line: Option<String>,
+    /// The device it happened to, by its name in the gateway's file.
+    #[serde(default)]
+    pub device: Option<String>,
+    /// Plain words for the log; pages translate `kind` and do not show this alone.
+    #[serde(default)]
+    pub detail: String,
+}

@@ -1,0 +1,8 @@
+//! What the edge and the hub must agree on: ids, time, readings, events and the wire between them.
+//! No tokio, no SQL, no HTTP: both programs and the protocol crate stand on it.
+
+pub mod alarm;
+pub mod id;
+pub mod reading;
+pub mod time;
+pub mod wire;

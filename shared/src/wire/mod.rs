@@ -1,0 +1,4 @@
+//! The way between a gateway and the hub: messages, frames on a stream, and readings in columns.
+
+pub mod frame;
+pub mod message;
