@@ -1,4 +1,5 @@
 //! The way between a gateway and the hub: messages, frames on a stream, and readings in columns.
 
+pub mod code;
 pub mod frame;
 pub mod message;
