@@ -1,5 +1,6 @@
 //! The way between a gateway and the hub: messages, frames on a stream, and readings in columns.
 
 pub mod code;
+pub mod columns;
 pub mod frame;
 pub mod message;
