@@ -1,0 +1,118 @@
+//! How a wire is opened: a serial port by its path, or a TCP connection by host and port. The line's owner
+//! calls it, again after every loss; a byte stream comes out. A dial never outlives its deadline.
+
+use std::io;
+use std::pin::Pin;
+use std::time::Duration;
+
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::TcpStream;
+use tokio::time::timeout;
+use tokio_serial::{DataBits, Parity, SerialStream, StopBits};
+
+/// A host that swallows connection requests may take this long, and no longer.
+const DIAL_DEADLINE: Duration = Duration::from_secs(5);
+
+/// An open wire.
+pub trait Stream: AsyncRead + AsyncWrite + Send + Unpin {}
+impl<T: AsyncRead + AsyncWrite + Send + Unpin> Stream for T {}
+
+/// A wire that is being opened.
+pub type Dialling<'a> = Pin<Box<dyn Future<Output = io::Result<Box<dyn Stream>>> + Send + 'a>>;
+
+/// Opens a wire, any number of times. Tests hand in wires of their own.
+pub trait Dial: Send + Sync {
+    fn dial(&self) -> Dialling<'_>;
+
+    /// What is opened, in words for logs: `127.0.0.1:502`, `/dev/ttyUSB0`.
+    fn target(&self) -> String;
+}
+
+/// Modbus TCP, or a serial line behind a transparent converter.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TcpDial {
+    pub host: String,
+    pub port: u16,
+}
+
+impl Dial for TcpDial {
+    fn dial(&self) -> Dialling<'_> {
+        Box::pin(async move {
+            let connected = timeout(DIAL_DEADLINE, TcpStream::connect((self.host.as_str(), self.port))).await;
+            let stream = connected.map_err(|_| {
+                io::Error::new(io::ErrorKind::TimedOut, format!("no connection within {DIAL_DEADLINE:?}"))
+            })??;
+            stream.set_nodelay(true)?;
+            Ok(Box::new(stream) as Box<dyn Stream>)
+        })
+    }
+
+    fn target(&self) -> String {
+        if self.host.contains(':') {
+            format!("[{}]:{}", self.host, self.port)
+        } else {
+            format!("{}:{}", self.host, self.port)
+        }
+    }
+}
+
+/// A serial port. It is opened by path each time, so that an adapter that was pulled and put back is found
+/// again (give a `/dev/serial/by-path/` name where several adapters may change places).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SerialDial {
+    pub path: String,
+    pub baud: u32,
+    pub data_bits: DataBits,
+    pub parity: Parity,
+    pub stop_bits: StopBits,
+}
+
+impl Dial for SerialDial {
+    fn dial(&self) -> Dialling<'_> {
+        // Opening is three ioctl calls on a device that is there or is not: it does not wait for the wire.
+        Box::pin(async move {
+            let builder = tokio_serial::new(&self.path, self.baud)
+                .data_bits(self.data_bits)
+                .parity(self.parity)
+                .stop_bits(self.stop_bits);
+            let port = SerialStream::open(&builder).map_err(io::Error::from)?;
+            Ok(Box::new(port) as Box<dyn Stream>)
+        })
+    }
+
+    fn target(&self) -> String {
+        self.path.clone()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_port_that_does_not_exist_is_an_error_with_its_cause() {
+        let dial = SerialDial {
+            path: "/dev/there-is-no-such-port".to_owned(),
+            baud: 9600,
+            data_bits: DataBits::Eight,
+            parity: Parity::None,
+            stop_bits: StopBits::One,
+        };
+        let error = dial.dial().await.err().expect("no such port");
+        assert_eq!(error.kind(), io::ErrorKind::NotFound, "{error}");
+    }
+
+    #[tokio::test]
+    async fn a_refused_connection_is_an_error_at_once() {
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let port = listener.local_addr().unwrap().port();
+        drop(listener);
+        let error = TcpDial { host: "127.0.0.1".to_owned(), port }.dial().await.err().expect("refused");
+        assert_eq!(error.kind(), io::ErrorKind::ConnectionRefused);
+    }
+
+    #[test]
+    fn an_ipv6_target_is_written_in_brackets() {
+        assert_eq!(TcpDial { host: "fd00::7".to_owned(), port: 502 }.target(), "[fd00::7]:502");
+    }
+}

@@ -1,0 +1,8 @@
+//! The wires: one owner task a wire, opened by what the gateway's file says and opened again when lost.
+//! `dial` makes a byte stream, `backoff` says when to try again, `wire` asks one question at a time on it.
+
+mod backoff;
+mod dial;
+
+pub use backoff::Backoff;
+pub use dial::{Dial, Dialling, SerialDial, Stream, TcpDial};

@@ -1,0 +1,331 @@
+//! Whose turn it is on one line: a pure machine that the line's task asks and tells. It reads no clock and
+//! does no I/O: `now` is the wall clock, `mono` the time since the task began.
+//!
+//! | a device | is asked | goes on when |
+//! |---|---|---|
+//! | answering | each block in its slot, earliest deadline first | a question fails: asked once more |
+//! | failing | not before its next slot | it answers: answering; three failed polls: silent |
+//! | silent | one block at a time, out of the line's bounded share | it answers: answering, all blocks at once |
+//!
+//! A block that fails three polls while its device answers is asked out of the same share.
+
+use std::time::Duration;
+
+use steward_shared::reading::Quality;
+use steward_shared::time::Timestamp;
+
+use super::block::{Block, Scheduled};
+use super::budget::Budget;
+
+/// Polls without an answer until a device is silent, or a block is dead.
+pub const DEAD_AFTER: u8 = 3;
+/// A silent device is asked at least this often when the line's share allows.
+const PROBE_MOST: Duration = Duration::from_secs(30);
+/// The wall clock is looked at again after this long, so that a step of it is seen.
+const LOOK_AGAIN: Duration = Duration::from_secs(5);
+/// The wall clock has jumped when it runs apart from the monotonic clock by more than this.
+const CLOCK_STEP_MS: i64 = 1_000;
+
+/// What the task does next.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Turn {
+    Ask(Ask),
+    /// Nothing to do for this long.
+    Wait(Duration),
+}
+
+/// One question.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Ask {
+    pub device: usize,
+    pub block: Block,
+    /// The slot that the answer's readings are stamped with.
+    pub slot: Timestamp,
+    which: usize,
+}
+
+/// How a question ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Outcome {
+    /// The device gave what was asked.
+    Answered,
+    /// The device said no, with this exception code.
+    Refused(u8),
+    /// No answer, or none that can be believed.
+    Failed(Quality),
+}
+
+/// What follows from the end of a question.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Follow {
+    /// These points of the device have no value, for this reason.
+    Mark {
+        device: usize,
+        points: Vec<usize>,
+        quality: Quality,
+    },
+    Silent {
+        device: usize,
+    },
+    AnswersAgain {
+        device: usize,
+    },
+}
+
+#[derive(Debug, Clone)]
+struct Device {
+    /// As planned, before anything was halved, with each block's period.
+    plan: Vec<(Block, Duration)>,
+    fastest: Duration,
+    failed_polls: u8,
+    retrying: bool,
+    rest_until: Duration,
+    silent: bool,
+    probe_at: Duration,
+    probes: u32,
+}
+
+/// The rounds of one line.
+#[derive(Debug)]
+pub struct Rounds {
+    devices: Vec<Device>,
+    blocks: Vec<Scheduled>,
+    budget: Budget,
+    /// What a question without answer costs in line time.
+    cost: Duration,
+    /// Slots that went by untaken, since the start.
+    missed: u64,
+    last_look: (Timestamp, Duration),
+}
+
+impl Rounds {
+    /// `devices`: per device its blocks with their periods.
+    pub fn new(devices: Vec<Vec<(Block, Duration)>>, cost: Duration, now: Timestamp, mono: Duration) -> Self {
+        let mut rounds = Self {
+            devices: Vec::with_capacity(devices.len()),
+            blocks: Vec::new(),
+            budget: Budget::new(cost, mono),
+            cost,
+            missed: 0,
+            last_look: (now, mono),
+        };
+        for (device, plan) in devices.into_iter().enumerate() {
+            let fastest = plan.iter().map(|(_, period)| *period).min().unwrap_or(LOOK_AGAIN);
+            let blocks =
+                plan.iter().map(|(block, period)| Scheduled::new(device, block.clone(), *period, now));
+            rounds.blocks.extend(blocks);
+            rounds.devices.push(Device {
+                plan,
+                fastest,
+                failed_polls: 0,
+                retrying: false,
+                rest_until: Duration::ZERO,
+                silent: false,
+                probe_at: Duration::ZERO,
+                probes: 0,
+            });
+        }
+        rounds
+    }
+
+    pub fn missed(&self) -> u64 {
+        self.missed
+    }
+
+    /// Whose turn it is. A question that is handed out is taken: tell its end by `settle`.
+    pub fn next(&mut self, now: Timestamp, mono: Duration) -> Turn {
+        self.follow_clock(now, mono);
+        let free = self.budget.wait(self.cost, mono);
+        let mut wait = LOOK_AGAIN;
+        let mut turn: Option<usize> = None;
+        for (which, scheduled) in self.blocks.iter().enumerate() {
+            let device = &self.devices[scheduled.device];
+            if device.silent {
+                continue;
+            }
+            let mut until = scheduled.grid.next().since(now).max(device.rest_until.saturating_sub(mono));
+            if scheduled.failed >= DEAD_AFTER {
+                until = until.max(free);
+            }
+            if !until.is_zero() {
+                wait = wait.min(until);
+            } else if turn.is_none_or(|best| scheduled.deadline() < self.blocks[best].deadline()) {
+                turn = Some(which);
+            }
+        }
+        if let Some(probe) = self.probe(mono, free, &mut wait) {
+            // A probe costs a whole timeout: it goes first only because its share is bounded.
+            turn = Some(probe);
+        }
+        match turn {
+            Some(which) => Turn::Ask(self.take(which, now)),
+            None => Turn::Wait(wait.max(Duration::from_millis(1))),
+        }
+    }
+
+    /// The block to probe a silent device with, if one may be probed now; the longest waiting goes first.
+    fn probe(&self, mono: Duration, free: Duration, wait: &mut Duration) -> Option<usize> {
+        let (index, device) =
+            self.devices.iter().enumerate().filter(|(_, d)| d.silent).min_by_key(|(_, d)| d.probe_at)?;
+        let until = device.probe_at.saturating_sub(mono).max(free);
+        if !until.is_zero() {
+            *wait = (*wait).min(until);
+            return None;
+        }
+        let mut own =
+            self.blocks.iter().enumerate().filter(|(_, b)| b.device == index).map(|(which, _)| which);
+        let count = own.clone().count().max(1);
+        // Another block each time: the first may be the one that this device never answers.
+        own.nth(device.probes as usize % count)
+    }
+
+    fn take(&mut self, which: usize, now: Timestamp) -> Ask {
+        let scheduled = &mut self.blocks[which];
+        let silent = self.devices[scheduled.device].silent;
+        let slot = match scheduled.grid.take(now) {
+            Some((slot, missed)) => {
+                if !silent && scheduled.failed < DEAD_AFTER {
+                    self.missed += missed;
+                }
+                slot
+            }
+            // A second try, or a probe, within a slot that was taken.
+            None => now.floor_to(scheduled.grid.period()),
+        };
+        Ask { device: scheduled.device, block: scheduled.block.clone(), slot, which }
+    }
+
+    /// Takes the end of a question in. `took` is the line time it cost, quarantine and all.
+    pub fn settle(
+        &mut self,
+        ask: &Ask,
+        outcome: Outcome,
+        took: Duration,
+        now: Timestamp,
+        mono: Duration,
+    ) -> Vec<Follow> {
+        match outcome {
+            Outcome::Answered => self.answered(ask, now),
+            // A gateway's word that the device behind it did not answer (V1.1b3, clause 7, codes 0A and 0B).
+            Outcome::Refused(code @ (0x0a | 0x0b)) => {
+                self.failed(ask, Quality::Refused(code), took, now, mono)
+            }
+            Outcome::Refused(code) => self.refused(ask, code, now),
+            Outcome::Failed(quality) => self.failed(ask, quality, took, now, mono),
+        }
+    }
+
+    fn answered(&mut self, ask: &Ask, now: Timestamp) -> Vec<Follow> {
+        let device = &mut self.devices[ask.device];
+        device.failed_polls = 0;
+        device.retrying = false;
+        if !device.silent {
+            self.blocks[ask.which].failed = 0;
+            return Vec::new();
+        }
+        device.silent = false;
+        // It may have been restarted or exchanged: what it refused before is tried again as planned.
+        self.replan(ask.device, now);
+        for scheduled in self.blocks.iter_mut().filter(|b| b.device == ask.device && b.block == ask.block) {
+            scheduled.grid.take(now);
+        }
+        vec![Follow::AnswersAgain { device: ask.device }]
+    }
+
+    fn refused(&mut self, ask: &Ask, code: u8, now: Timestamp) -> Vec<Follow> {
+        let mut follow = self.answered(ask, now);
+        let came_back = !follow.is_empty();
+        let halves = matches!(code, 1..=4).then(|| ask.block.halves()).flatten();
+        match halves {
+            Some((left, right)) if !came_back => {
+                // Both halves are due at once, in the slot of the whole.
+                let period = self.blocks[ask.which].grid.period();
+                self.blocks[ask.which] = Scheduled::new(ask.device, left, period, ask.slot);
+                self.blocks.push(Scheduled::new(ask.device, right, period, ask.slot));
+            }
+            _ => follow.push(Follow::Mark {
+                device: ask.device,
+                points: ask.block.points.iter().map(|p| p.point).collect(),
+                quality: Quality::Refused(code),
+            }),
+        }
+        follow
+    }
+
+    fn failed(
+        &mut self,
+        ask: &Ask,
+        quality: Quality,
+        took: Duration,
+        now: Timestamp,
+        mono: Duration,
+    ) -> Vec<Follow> {
+        let scheduled = &mut self.blocks[ask.which];
+        let device = &mut self.devices[ask.device];
+        if device.silent {
+            self.budget.pay(took, mono);
+            device.probes = device.probes.saturating_add(1);
+            let pause = device.fastest.saturating_mul(1 << device.probes.min(16)).min(PROBE_MOST);
+            device.probe_at = mono + pause.max(took);
+            return Vec::new();
+        }
+        if scheduled.failed >= DEAD_AFTER {
+            self.budget.pay(took, mono);
+            return Vec::new();
+        }
+        if device.failed_polls == 0 && !device.retrying {
+            device.retrying = true;
+            scheduled.grid.retake(ask.slot);
+            return Vec::new();
+        }
+        device.retrying = false;
+        device.failed_polls += 1;
+        device.rest_until = mono + now.floor_to(device.fastest).plus(device.fastest).since(now);
+        scheduled.failed += 1;
+        let mark = |points| Follow::Mark { device: ask.device, points, quality };
+        if device.failed_polls >= DEAD_AFTER {
+            device.silent = true;
+            device.probes = 0;
+            device.probe_at = mono + device.fastest;
+            let points = device.plan.iter().flat_map(|(b, _)| b.points.iter().map(|p| p.point)).collect();
+            return vec![mark(points), Follow::Silent { device: ask.device }];
+        }
+        if scheduled.failed >= DEAD_AFTER {
+            return vec![mark(ask.block.points.iter().map(|p| p.point).collect())];
+        }
+        Vec::new()
+    }
+
+    /// The line is back after it was down: everything is due in the present slot, and nothing was missed for
+    /// want of time.
+    pub fn line_back(&mut self, now: Timestamp) {
+        for scheduled in &mut self.blocks {
+            if now >= scheduled.grid.next() {
+                scheduled.grid = super::grid::Grid::new(scheduled.grid.period(), now);
+            }
+        }
+    }
+
+    fn replan(&mut self, device: usize, now: Timestamp) {
+        self.blocks.retain(|b| b.device != device);
+        let plan = self.devices[device].plan.clone();
+        self.blocks
+            .extend(plan.into_iter().map(|(block, period)| Scheduled::new(device, block, period, now)));
+    }
+
+    fn follow_clock(&mut self, now: Timestamp, mono: Duration) {
+        let (then, before) = self.last_look;
+        self.last_look = (now, mono);
+        let wall = now.as_millis().saturating_sub(then.as_millis());
+        let real = i64::try_from(mono.saturating_sub(before).as_millis()).unwrap_or(i64::MAX);
+        if wall.saturating_sub(real).abs() > CLOCK_STEP_MS {
+            for scheduled in &mut self.blocks {
+                scheduled.grid.realign(now);
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+#[path = "round_tests.rs"]
+mod tests;

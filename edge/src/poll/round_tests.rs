@@ -1,0 +1,225 @@
+//! The rounds in virtual time: a world of devices that answer, refuse and fall silent, and no wire at all.
+
+use steward_shared::reading::Quality;
+use steward_shared::time::Timestamp;
+
+use super::*;
+use crate::poll::block::Span;
+
+const START: Timestamp = Timestamp(1_700_000_000_000);
+const TIMEOUT: Duration = Duration::from_millis(500);
+const REPLY: Duration = Duration::from_millis(20);
+const SECOND: Duration = Duration::from_secs(1);
+
+fn block(spans: &[(u16, u16)]) -> Block {
+    let points =
+        spans.iter().enumerate().map(|(point, &(address, count))| Span { point, address, count }).collect();
+    Block { function: 3, points }
+}
+
+/// A line in virtual time, and what was seen on it.
+struct World {
+    rounds: Rounds,
+    mono: Duration,
+    /// Added to the wall clock.
+    step_ms: i64,
+    asked: Vec<(Duration, Ask, Outcome)>,
+    follow: Vec<Follow>,
+}
+
+impl World {
+    fn new(devices: Vec<Vec<(Block, Duration)>>) -> Self {
+        let rounds = Rounds::new(devices, TIMEOUT, START, Duration::ZERO);
+        Self { rounds, mono: Duration::ZERO, step_ms: 0, asked: Vec::new(), follow: Vec::new() }
+    }
+
+    fn now(&self) -> Timestamp {
+        Timestamp(START.plus(self.mono).as_millis() + self.step_ms)
+    }
+
+    fn run(&mut self, until: Duration, mut device: impl FnMut(Duration, &Ask) -> Outcome) {
+        while self.mono < until {
+            let now = self.now();
+            match self.rounds.next(now, self.mono) {
+                Turn::Wait(wait) => {
+                    self.mono += wait.min(until.saturating_sub(self.mono)).max(Duration::from_millis(1));
+                }
+                Turn::Ask(ask) => {
+                    let outcome = device(self.mono, &ask);
+                    let took = if matches!(outcome, Outcome::Failed(_)) { TIMEOUT } else { REPLY };
+                    self.asked.push((self.mono, ask.clone(), outcome));
+                    self.mono += took;
+                    let now = self.now();
+                    self.follow.extend(self.rounds.settle(&ask, outcome, took, now, self.mono));
+                }
+            }
+        }
+    }
+
+    fn asked_of(&self, device: usize) -> Vec<&(Duration, Ask, Outcome)> {
+        self.asked.iter().filter(|(_, ask, _)| ask.device == device).collect()
+    }
+}
+
+#[test]
+fn readings_are_stamped_with_the_slots_of_their_period() {
+    let mut world = World::new(vec![
+        vec![(block(&[(0, 2)]), SECOND), (block(&[(100, 2)]), Duration::from_secs(10))],
+        vec![(block(&[(0, 2)]), SECOND)],
+    ]);
+    world.run(Duration::from_mins(1), |_, _| Outcome::Answered);
+    for (_, ask, _) in &world.asked {
+        let period = if ask.block.address() == 100 { 10_000 } else { 1_000 };
+        assert_eq!(ask.slot.as_millis() % period, 0, "{ask:?}");
+    }
+    assert_eq!(world.asked_of(1).len(), 60);
+    assert_eq!(world.rounds.missed(), 0);
+}
+
+#[test]
+fn fault_b11_a_silent_device_takes_at_most_its_share_of_the_line() {
+    let device = || vec![(block(&[(0, 10)]), SECOND)];
+    let mut world = World::new(vec![device(), device(), device()]);
+    let hour = Duration::from_hours(1);
+    world.run(hour, |_, ask| match ask.device {
+        0 => Outcome::Answered,
+        _ => Outcome::Failed(Quality::NoReply),
+    });
+    let wasted = TIMEOUT * u32::try_from(world.asked_of(1).len() + world.asked_of(2).len()).unwrap();
+    assert!(wasted <= hour.mul_f64(0.11), "wasted {wasted:?} of an hour");
+    assert!(world.asked_of(1).len() > 100, "it is still looked for: {}", world.asked_of(1).len());
+    let healthy = world.asked_of(0).len();
+    assert!(healthy >= 3590, "the healthy device lost slots: {healthy} of 3600");
+}
+
+#[test]
+fn fault_b11_after_three_polls_a_silent_device_is_told_of_once_and_marked_once() {
+    let mut world = World::new(vec![vec![(block(&[(0, 1), (1, 1)]), SECOND), (block(&[(9, 1)]), SECOND)]]);
+    world.run(Duration::from_mins(2), |_, _| Outcome::Failed(Quality::NoReply));
+    let told: Vec<_> = world.follow.iter().filter(|f| matches!(f, Follow::Silent { .. })).collect();
+    assert_eq!(told.len(), 1);
+    let marks: Vec<_> = world.follow.iter().filter(|f| matches!(f, Follow::Mark { .. })).collect();
+    assert_eq!(marks.len(), 1, "{marks:?}");
+    assert!(matches!(marks[0], Follow::Mark { points, quality: Quality::NoReply, .. } if points.len() == 3));
+    let slots: std::collections::BTreeSet<_> = world.asked[..4].iter().map(|(_, ask, _)| ask.slot).collect();
+    assert_eq!(slots.len(), 3, "three polls are three slots: {slots:?}");
+}
+
+#[test]
+fn fault_b11_a_device_that_answers_again_is_polled_as_before() {
+    let mut world = World::new(vec![vec![(block(&[(0, 1)]), SECOND)], vec![(block(&[(0, 1)]), SECOND)]]);
+    let back = Duration::from_mins(5);
+    world.run(Duration::from_mins(6), |at, ask| {
+        if ask.device == 0 && at < back { Outcome::Failed(Quality::NoReply) } else { Outcome::Answered }
+    });
+    assert_eq!(world.follow.last(), Some(&Follow::AnswersAgain { device: 0 }));
+    let first = world.asked_of(0).iter().find(|(_, _, o)| *o == Outcome::Answered).unwrap().0;
+    assert!(first < back + Duration::from_secs(35), "found again at {first:?}");
+    let after = world.asked_of(0).iter().filter(|(at, _, _)| *at >= first).count();
+    let seconds = Duration::from_mins(6).checked_sub(first).unwrap().as_secs() as usize;
+    assert!(after >= seconds, "{after} polls in {seconds} s");
+}
+
+#[test]
+fn fault_b4_a_bad_reply_is_asked_once_more_in_its_slot_and_marked_after_three() {
+    let mut world = World::new(vec![vec![(block(&[(0, 1)]), SECOND)]]);
+    world.run(Duration::from_secs(1), |at, _| {
+        if at.is_zero() { Outcome::Failed(Quality::BadReply) } else { Outcome::Answered }
+    });
+    assert_eq!(world.asked.len(), 2);
+    assert_eq!(world.asked[0].1.slot, world.asked[1].1.slot);
+    assert!(world.follow.is_empty(), "one bad frame marks nothing");
+    world.run(Duration::from_secs(30), |_, _| Outcome::Failed(Quality::BadReply));
+    assert!(matches!(world.follow[0], Follow::Mark { quality: Quality::BadReply, .. }));
+}
+
+#[test]
+fn fault_b5_one_bad_register_does_not_hurt_its_neighbours() {
+    let mut world =
+        World::new(vec![vec![(block(&[(0, 2), (2, 2), (4, 2), (6, 2), (8, 2), (10, 2)]), SECOND)]]);
+    world.run(Duration::from_secs(10), |_, ask| {
+        let bad = ask.block.points.iter().any(|p| p.address == 6);
+        if bad { Outcome::Refused(2) } else { Outcome::Answered }
+    });
+    let marked: std::collections::BTreeSet<_> = world
+        .follow
+        .iter()
+        .flat_map(|f| match f {
+            Follow::Mark { points, quality: Quality::Refused(2), .. } => points.clone(),
+            other => panic!("{other:?}"),
+        })
+        .collect();
+    assert_eq!(marked.into_iter().collect::<Vec<_>>(), vec![3], "only the bad one");
+    let first: Vec<_> = world.asked.iter().filter(|(_, ask, _)| ask.slot == START).collect();
+    let good: usize = first
+        .iter()
+        .filter(|(_, _, o)| *o == Outcome::Answered)
+        .map(|(_, ask, _)| ask.block.points.len())
+        .sum();
+    assert_eq!(good, 5, "its neighbours are read in the very same slot");
+    assert_eq!(world.rounds.missed(), 0);
+}
+
+#[test]
+fn fault_b5_every_exception_becomes_a_quality_of_its_own() {
+    for code in 1..=11_u8 {
+        let mut world = World::new(vec![vec![(block(&[(0, 1)]), SECOND)]]);
+        world.run(Duration::from_secs(5), |_, _| Outcome::Refused(code));
+        assert!(
+            world
+                .follow
+                .iter()
+                .any(|f| matches!(f, Follow::Mark { quality: Quality::Refused(c), .. } if *c == code)),
+            "{code}: {:?}",
+            world.follow
+        );
+        let silent = world.follow.contains(&Follow::Silent { device: 0 });
+        assert_eq!(silent, code >= 10, "only a gateway speaks for a silent device: {code}");
+    }
+}
+
+#[test]
+fn a_busy_device_is_not_torn_into_pieces() {
+    let mut world = World::new(vec![vec![(block(&[(0, 1), (1, 1)]), SECOND)]]);
+    world.run(Duration::from_secs(5), |_, _| Outcome::Refused(6));
+    assert!(world.asked.iter().all(|(_, ask, _)| ask.block.points.len() == 2));
+}
+
+#[test]
+fn a_block_that_never_answers_costs_its_share_and_silences_no_device() {
+    let plan = vec![(block(&[(0, 1)]), SECOND), (block(&[(50, 1)]), SECOND), (block(&[(90, 1)]), SECOND)];
+    let mut world = World::new(vec![plan]);
+    world.run(Duration::from_mins(10), |_, ask| {
+        if ask.block.address() == 50 { Outcome::Failed(Quality::NoReply) } else { Outcome::Answered }
+    });
+    assert!(!world.follow.iter().any(|f| matches!(f, Follow::Silent { .. })), "{:?}", world.follow);
+    assert_eq!(world.follow.len(), 1, "marked once: {:?}", world.follow);
+    let at = |address| world.asked.iter().filter(|(_, ask, _)| ask.block.address() == address).count();
+    assert!(at(0) >= 595 && at(90) >= 595, "{} {}", at(0), at(90));
+    assert!(at(50) < 600 / 5 + 20, "{}", at(50));
+}
+
+#[test]
+fn on_an_overfull_line_every_block_gets_its_turn_and_what_is_missed_is_counted() {
+    // 100 blocks of 20 ms in each second are twice what the line can carry.
+    let plan = (0..100).map(|n| (block(&[(n * 10, 1)]), SECOND)).collect();
+    let mut world = World::new(vec![plan]);
+    world.run(Duration::from_mins(1), |_, _| Outcome::Answered);
+    for n in 0..100 {
+        let count = world.asked.iter().filter(|(_, ask, _)| ask.block.address() == n * 10).count();
+        assert!((28..=32).contains(&count), "block {n} was read {count} times");
+    }
+    assert!((2800..=3200).contains(&world.rounds.missed()), "{}", world.rounds.missed());
+}
+
+#[test]
+fn a_step_of_the_wall_clock_neither_stops_the_polling_nor_counts_as_missed() {
+    for step_ms in [-3_600_000, 3_600_000, 86_400_000 * 365] {
+        let mut world = World::new(vec![vec![(block(&[(0, 1)]), SECOND)]]);
+        world.run(Duration::from_secs(10), |_, _| Outcome::Answered);
+        world.step_ms = step_ms;
+        world.run(Duration::from_secs(20), |_, _| Outcome::Answered);
+        assert!((19..=22).contains(&world.asked.len()), "{step_ms}: {}", world.asked.len());
+        assert_eq!(world.rounds.missed(), 0, "{step_ms}");
+    }
+}
