@@ -2,7 +2,10 @@
 //! No tokio, no SQL, no HTTP: both programs and the protocol crate stand on it.
 
 pub mod alarm;
+pub mod document;
 pub mod id;
+pub mod profile;
 pub mod reading;
 pub mod time;
+pub mod unit;
 pub mod wire;

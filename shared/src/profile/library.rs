@@ -1,0 +1,98 @@
+//! All profiles that a gateway knows: those of the repository, compiled in, and those of its own folders.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::sync::Arc;
+
+use super::definition::Profile;
+use crate::document::{Fault, nearest};
+
+/// The repository's profiles: file name and text. Written by `build.rs`.
+const COMPILED_IN: &[(&str, &str)] = include!(concat!(env!("OUT_DIR"), "/profiles.rs"));
+
+/// Profiles by id.
+#[derive(Clone, Debug, Default)]
+pub struct Library {
+    profiles: BTreeMap<String, Arc<Profile>>,
+}
+
+impl Library {
+    /// The profiles of the repository.
+    pub fn compiled_in() -> Result<Self, Vec<Fault>> {
+        let mut library = Self::default();
+        let faults = library.add_all(COMPILED_IN.iter().map(|(name, text)| (*name, *text)));
+        if faults.is_empty() { Ok(library) } else { Err(faults) }
+    }
+
+    /// The repository's profiles, and over them those of `folders` (`<vendor>/<model>.toml`), later ones
+    /// first in rank. Every fault of every file comes back; a folder that does not exist is one.
+    pub fn load<P: AsRef<Path>>(folders: &[P]) -> Result<Self, Vec<Fault>> {
+        let mut library = Self::default();
+        let mut faults = library.add_all(COMPILED_IN.iter().map(|(name, text)| (*name, *text)));
+        for folder in folders {
+            let files = read_folder(folder.as_ref(), &mut faults);
+            faults.extend(library.add_all(files.iter().map(|(name, text)| (name.as_str(), text.as_str()))));
+        }
+        if faults.is_empty() { Ok(library) } else { Err(faults) }
+    }
+
+    pub fn get(&self, id: &str) -> Option<Arc<Profile>> {
+        self.profiles.get(id).cloned()
+    }
+
+    /// The id that was probably meant.
+    pub fn nearest(&self, id: &str) -> Option<&str> {
+        nearest(id, self.profiles.keys().map(String::as_str))
+    }
+
+    pub fn iter(&self) -> impl Iterator<Item = &Arc<Profile>> {
+        self.profiles.values()
+    }
+
+    /// The later of two profiles with one id stands.
+    pub fn add(&mut self, profile: Profile) {
+        self.profiles.insert(profile.id.clone(), Arc::new(profile));
+    }
+
+    fn add_all<'f>(&mut self, files: impl IntoIterator<Item = (&'f str, &'f str)>) -> Vec<Fault> {
+        let mut faults = Vec::new();
+        for (name, text) in files {
+            match Profile::parse(name, text) {
+                Ok(profile) => self.add(profile),
+                Err(more) => faults.extend(more),
+            }
+        }
+        faults
+    }
+}
+
+fn read_folder(folder: &Path, faults: &mut Vec<Fault>) -> Vec<(String, String)> {
+    let mut files = Vec::new();
+    let mut told = |path: &Path, error: &std::io::Error| {
+        faults.push(Fault::of_file(
+            &path.display().to_string(),
+            format!("cannot be read: {error}"),
+            "check the path and its permissions",
+        ));
+    };
+    let mut list = |path: &Path| -> Vec<std::path::PathBuf> {
+        match std::fs::read_dir(path).and_then(|entries| entries.map(|e| e.map(|e| e.path())).collect()) {
+            Ok(paths) => paths,
+            Err(error) => {
+                told(path, &error);
+                Vec::new()
+            }
+        }
+    };
+    let mut found: Vec<_> =
+        list(folder).into_iter().filter(|p| p.is_dir()).flat_map(|vendor| list(&vendor)).collect();
+    found.retain(|p| p.extension().is_some_and(|e| e == "toml"));
+    found.sort();
+    for path in found {
+        match std::fs::read_to_string(&path) {
+            Ok(text) => files.push((path.display().to_string(), text)),
+            Err(error) => told(&path, &error),
+        }
+    }
+    files
+}

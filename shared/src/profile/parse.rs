@@ -1,0 +1,525 @@
+//! From a profile's text to its definition. Every fault of the file is told; what comes out is sound:
+//! addresses fit, keys are unique, labels and kinds agree, sample frames speak of points that exist.
+
+use std::collections::BTreeSet;
+use std::path::Path;
+use std::time::Duration;
+
+use super::decimal::Decimal;
+use super::definition::{
+    DataType, Framing, Modbus, Order, PeriodClass, PointDef, Profile, SampleFrame, SampleValue, Table,
+};
+use crate::document::{Document, Fault, FromNode, Kind, Node, Table as Fields, Wrong};
+use crate::unit;
+use crate::wire::message::{Label, Names, PointKind};
+
+const TABLES: [(&str, Table); 4] = [
+    ("coil", Table::Coil),
+    ("discrete", Table::Discrete),
+    ("holding", Table::Holding),
+    ("input", Table::Input),
+];
+const KINDS: [(&str, PointKind); 5] = [
+    ("gauge", PointKind::Gauge),
+    ("counter", PointKind::Counter),
+    ("flag", PointKind::Flag),
+    ("enumeration", PointKind::Enumeration),
+    ("text", PointKind::Text),
+];
+const CLASSES: [(&str, PeriodClass); 4] = [
+    ("fast", PeriodClass::Fast),
+    ("normal", PeriodClass::Normal),
+    ("slow", PeriodClass::Slow),
+    ("static", PeriodClass::Static),
+];
+const ORDERS: [(&str, Order); 4] =
+    [("abcd", Order::ABCD), ("cdab", Order::CDAB), ("badc", Order::BADC), ("dcba", Order::DCBA)];
+
+/// The words of `type`; bit, bits and string take their numbers from keys of their own.
+#[derive(Clone, Copy)]
+enum TypeWord {
+    Plain(DataType),
+    Bit,
+    Bits,
+    Text,
+}
+
+const TYPES: [(&str, TypeWord); 13] = [
+    ("u16", TypeWord::Plain(DataType::U16)),
+    ("i16", TypeWord::Plain(DataType::I16)),
+    ("u32", TypeWord::Plain(DataType::U32)),
+    ("i32", TypeWord::Plain(DataType::I32)),
+    ("u64", TypeWord::Plain(DataType::U64)),
+    ("i64", TypeWord::Plain(DataType::I64)),
+    ("f32", TypeWord::Plain(DataType::F32)),
+    ("f64", TypeWord::Plain(DataType::F64)),
+    ("bcd16", TypeWord::Plain(DataType::Bcd16)),
+    ("bcd32", TypeWord::Plain(DataType::Bcd32)),
+    ("bit", TypeWord::Bit),
+    ("bits", TypeWord::Bits),
+    ("string", TypeWord::Text),
+];
+
+impl Profile {
+    /// Reads a profile. Its id is the last two parts of the file's name: `…/<vendor>/<model>.toml`.
+    pub fn parse(file_name: &str, text: &str) -> Result<Self, Vec<Fault>> {
+        let id = id_of(file_name)?;
+        let document = Document::parse(file_name, text)?;
+        document.read(|root| {
+            let vendor = root.required("vendor");
+            let model = root.required("model");
+            let title = names(root, "title");
+            let source: Vec<String> = root.required("source").unwrap_or_default();
+            if root.has("source") && source.iter().all(|s| s.trim().is_empty()) {
+                root.fault(
+                    "source",
+                    "a profile without a source cannot be checked",
+                    "name the document or repository",
+                );
+            }
+            let modbus = root.optional_table("modbus").map_or_else(Modbus::default, |t| limits(&t));
+            let points = points(root, &modbus);
+            let frames = frames(root, &points);
+            Some(Self { id, vendor: vendor?, model: model?, title: title?, source, modbus, points, frames })
+        })
+    }
+}
+
+fn id_of(file_name: &str) -> Result<String, Vec<Fault>> {
+    let path = Path::new(file_name);
+    let name = |part: Option<&std::ffi::OsStr>| {
+        let part = part?.to_str()?;
+        let plain = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
+        (!part.is_empty() && part.chars().all(plain)).then(|| part.to_owned())
+    };
+    match (name(path.parent().and_then(Path::file_name)), name(path.file_stem())) {
+        (Some(vendor), Some(model)) => Ok(format!("{vendor}/{model}")),
+        _ => Err(vec![Fault::of_file(
+            file_name,
+            "a profile is known by its folder and file name",
+            "name it <vendor>/<model>.toml in lower case letters, digits and hyphens",
+        )]),
+    }
+}
+
+fn names(fields: &Fields<'_>, key: &str) -> Option<Names> {
+    let table = fields.table(key)?;
+    let (zh, en) = (table.required::<String>("zh"), table.required::<String>("en"));
+    for (language, text) in [("zh", &zh), ("en", &en)] {
+        if text.as_ref().is_some_and(|t| t.trim().is_empty()) {
+            table.fault(language, "the name is empty", "every name exists in Chinese and English");
+        }
+    }
+    Some(Names { zh: zh?, en: en? })
+}
+
+fn limits(fields: &Fields<'_>) -> Modbus {
+    let usual = Modbus::default();
+    Modbus {
+        max_registers: fields.within_or("max_registers", 1..=125, usual.max_registers),
+        max_bits: fields.within_or("max_bits", 1..=2000, usual.max_bits),
+        pause: fields.or("pause", Duration::ZERO),
+        timeout: fields.optional("timeout"),
+    }
+}
+
+fn points(root: &Fields<'_>, modbus: &Modbus) -> Vec<PointDef> {
+    let mut seen = BTreeSet::new();
+    let mut points = Vec::new();
+    let tables = root.tables("point");
+    if tables.is_empty() {
+        root.fault_here(
+            "the profile has no points",
+            "add [[point]] with key, title, table, address, type, unit",
+        );
+    }
+    for fields in tables {
+        let point = point(&fields, modbus);
+        if let Some(point) = point {
+            if !seen.insert(point.key.clone()) {
+                fields.fault(
+                    "key",
+                    format!("the key {} stands twice", point.key),
+                    "give each point a key of its own",
+                );
+            }
+            points.push(point);
+        }
+    }
+    points
+}
+
+fn point(fields: &Fields<'_>, modbus: &Modbus) -> Option<PointDef> {
+    let key = fields.required::<String>("key").filter(|key| {
+        let plain = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
+        let good = !key.is_empty() && key.chars().all(plain) && key.len() <= 64;
+        if !good {
+            fields.fault("key", format!("\"{key}\" is no key"), "use lower case letters, digits and hyphens");
+        }
+        good
+    });
+    let title = names(fields, "title");
+    let table = fields.word("table", &TABLES);
+    let address = fields.required::<u16>("address");
+    let data = data_type(fields, table);
+    let order = fields.word_or("order", &ORDERS, Order::ABCD);
+    let scale = fields.or("scale", Decimal::ONE);
+    if scale.is_zero() {
+        fields.fault("scale", "a scale of 0 makes every value 0", "leave it out for 1");
+    }
+    let offset = fields.or("offset", Decimal::ZERO);
+    let text = matches!(data, Some(DataType::Text { .. }));
+    let bit = matches!(data, Some(DataType::Bit { .. }));
+    let usual = if text {
+        PointKind::Text
+    } else if bit {
+        PointKind::Flag
+    } else {
+        PointKind::Gauge
+    };
+    let kind = fields.word_or("kind", &KINDS, usual);
+    let unit = unit_code(fields, matches!(kind, PointKind::Gauge | PointKind::Counter));
+    let decimals = fields.within_or("decimals", 0..=9, usual_decimals(scale, data));
+    let labels = labels(fields, kind);
+    let sentinels = sentinels(fields, data);
+    let modulus = fields.optional::<f64>("modulus");
+    let class = fields.word_or("class", &CLASSES, PeriodClass::Normal);
+
+    if modulus.is_some_and(|m| m <= 0.0) {
+        fields.fault("modulus", "a counter starts over above 0", "write the value at which it starts over");
+    }
+    if modulus.is_some() && kind != PointKind::Counter {
+        fields.fault("modulus", "only a counter starts over", "add kind = \"counter\" or remove modulus");
+    }
+    if text != (kind == PointKind::Text) {
+        fields.fault("kind", "kind text and type string belong together", "change one of them");
+    }
+    if (text || bit) && (scale != Decimal::ONE || !offset.is_zero()) {
+        fields.fault("scale", "texts and bits are not scaled", "remove scale and offset");
+    }
+    let point = PointDef {
+        key: key?,
+        title: title?,
+        table: table?,
+        address: address?,
+        data: data?,
+        order,
+        scale,
+        offset,
+        unit: unit?,
+        decimals,
+        kind,
+        labels,
+        sentinels,
+        modulus,
+        class,
+    };
+    let most = if point.table.is_bits() { modbus.max_bits } else { modbus.max_registers };
+    if point.data.width() > most {
+        fields.fault(
+            "type",
+            format!("a value takes {} registers", point.data.width()),
+            "raise modbus.max_registers",
+        );
+    }
+    if point.end() > 0x1_0000 {
+        fields.fault("address", "the value reaches past address 65535", "addresses count from 0; correct it");
+    }
+    Some(point)
+}
+
+fn data_type(fields: &Fields<'_>, table: Option<Table>) -> Option<DataType> {
+    if table.is_some_and(Table::is_bits) {
+        if fields.has("type") {
+            fields.fault("type", "coils and discrete inputs have no type: they are bits", "remove it");
+        }
+        return Some(DataType::Bit { n: 0 });
+    }
+    match fields.word("type", &TYPES)? {
+        TypeWord::Plain(data) => Some(data),
+        TypeWord::Bit => Some(DataType::Bit { n: fields.within("bit", 0..=15)? }),
+        TypeWord::Bits => {
+            let (from, len) = (fields.within::<u8>("from", 0..=15), fields.within::<u8>("len", 1..=16));
+            let (from, len) = (from?, len?);
+            if from + len > 16 {
+                fields.fault("len", "the bits reach past the register", "from + len is at most 16");
+                return None;
+            }
+            Some(DataType::Bits { from, len })
+        }
+        TypeWord::Text => Some(DataType::Text { registers: fields.within("registers", 1..=64)? }),
+    }
+}
+
+/// As many as the scale has behind its point; whole numbers have none, floats two.
+fn usual_decimals(scale: Decimal, data: Option<DataType>) -> u8 {
+    match data {
+        Some(DataType::F32 | DataType::F64) => 2,
+        _ => scale.decimals(),
+    }
+}
+
+fn unit_code(fields: &Fields<'_>, wanted: bool) -> Option<String> {
+    let given = if wanted { fields.required::<String>("unit")? } else { fields.or("unit", "1".to_owned()) };
+    if unit::unit(&given).is_none() {
+        let way_out = match unit::meant(&given) {
+            Some(code) => format!("write \"{code}\""),
+            None => {
+                "units are UCUM codes like \"Cel\", \"kW.h\", \"m3/h\", \"%\", \"1\"; see shared/src/unit.rs"
+                    .to_owned()
+            }
+        };
+        fields.fault("unit", format!("\"{given}\" is not a unit that is known here"), way_out);
+        return None;
+    }
+    Some(given)
+}
+
+fn labels(fields: &Fields<'_>, kind: PointKind) -> Vec<Label> {
+    let mut seen = BTreeSet::new();
+    let mut labels = Vec::new();
+    for table in fields.tables("labels") {
+        let code = table.required::<i64>("code");
+        let (zh, en) = (table.required::<String>("zh"), table.required::<String>("en"));
+        let (Some(code), Some(zh), Some(en)) = (code, zh, en) else { continue };
+        if !seen.insert(code) {
+            table.fault("code", format!("the code {code} stands twice"), "give each code one label");
+        }
+        if kind == PointKind::Flag && !matches!(code, 0 | 1) {
+            table.fault("code", "a flag is 0 or 1", "use kind = \"enumeration\" for more");
+        }
+        labels.push(Label { code, names: Names { zh, en } });
+    }
+    match kind {
+        PointKind::Enumeration if labels.is_empty() => {
+            fields.fault(
+                "labels",
+                "an enumeration has labels",
+                "add labels = [{ code = 0, zh = \"…\", en = \"…\" }]",
+            );
+        }
+        PointKind::Gauge | PointKind::Counter | PointKind::Text if !labels.is_empty() => {
+            fields.fault("labels", "only flags and enumerations have labels", "set kind or remove them");
+        }
+        _ => {}
+    }
+    labels
+}
+
+/// A raw content: a whole number, or a text in hexadecimal where TOML's integers do not reach.
+struct Raw(i128);
+
+impl FromNode for Raw {
+    const EXAMPLE: &'static str = "0x7FFF";
+
+    fn from_node(node: &Node) -> Result<Self, Wrong> {
+        let wrong =
+            || Wrong::new("a raw content is wanted here", "write it like 0x7FFF or \"0xFFFFFFFFFFFFFFFF\"");
+        match &node.kind {
+            Kind::Integer(i) => Ok(Self(i128::from(*i))),
+            Kind::Text(text) => text
+                .strip_prefix("0x")
+                .and_then(|hex| u64::from_str_radix(hex, 16).ok())
+                .map(|raw| Self(i128::from(raw)))
+                .ok_or_else(wrong),
+            _ => Err(wrong()),
+        }
+    }
+}
+
+fn sentinels(fields: &Fields<'_>, data: Option<DataType>) -> Vec<u64> {
+    let Some(given) = fields.optional::<Vec<Raw>>("sentinels") else { return Vec::new() };
+    let Some(data) = data else { return Vec::new() };
+    let bits = match data {
+        DataType::Bits { len, .. } => u32::from(len),
+        DataType::Bit { .. } | DataType::Text { .. } => {
+            fields.fault("sentinels", "texts and single bits have no sentinel", "remove it");
+            return Vec::new();
+        }
+        data => u32::from(data.width()) * 16,
+    };
+    let span = 1_i128 << bits;
+    let mut raws = Vec::new();
+    for Raw(raw) in given {
+        if raw >= span || raw < -(span / 2) {
+            fields.fault(
+                "sentinels",
+                format!("{raw} does not fit {bits} bits"),
+                "write the register's content",
+            );
+        } else {
+            // A negative number stands for its two's complement.
+            raws.push((raw & (span - 1)) as u64);
+        }
+    }
+    raws
+}
+
+fn frames(root: &Fields<'_>, points: &[PointDef]) -> Vec<SampleFrame> {
+    root.tables("frame").iter().filter_map(|fields| frame(fields, points)).collect()
+}
+
+fn frame(fields: &Fields<'_>, points: &[PointDef]) -> Option<SampleFrame> {
+    let source = fields.required::<String>("source");
+    let framing = fields.word("framing", &[("rtu", Framing::Rtu), ("tcp", Framing::Tcp)]);
+    let request = fields.required::<Bytes>("request");
+    let response = fields.required::<Bytes>("response");
+    let table = fields.table("values");
+    let values: Vec<(String, SampleValue)> = table.as_ref().map(Fields::entries).unwrap_or_default();
+    if let Some(table) = &table {
+        for (key, _) in values.iter().filter(|(key, _)| !points.iter().any(|p| p.key == *key)) {
+            let way_out = crate::document::nearest(key, points.iter().map(|p| p.key.as_str()))
+                .map_or_else(|| "name a point of this profile".to_owned(), |k| format!("did you mean {k}?"));
+            table.fault(key, format!("there is no point {key}"), way_out);
+        }
+        if values.is_empty() {
+            table.fault_here("a sample frame without values tests nothing", "add point = value");
+        }
+    }
+    let (source, framing, request, response) = (source?, framing?, request?, response?);
+    Some(SampleFrame { source, framing, request: request.0, response: response.0, values })
+}
+
+/// Bytes as `"01 03 00 6B"`.
+struct Bytes(Vec<u8>);
+
+impl FromNode for Bytes {
+    const EXAMPLE: &'static str = "\"01 03 02 00 6B F8 6B\"";
+
+    fn from_node(node: &Node) -> Result<Self, Wrong> {
+        let text = String::from_node(node)?;
+        let wrong = |part: &str| {
+            Wrong::new(
+                format!("\"{part}\" is no byte"),
+                "write bytes as two hexadecimal digits, like \"01 03 00 6B\"",
+            )
+        };
+        let bytes = text
+            .split_whitespace()
+            .map(|part| {
+                u8::from_str_radix(part, 16).ok().filter(|_| part.len() == 2).ok_or_else(|| wrong(part))
+            })
+            .collect::<Result<Vec<u8>, Wrong>>()?;
+        if bytes.is_empty() { Err(wrong("")) } else { Ok(Self(bytes)) }
+    }
+}
+
+impl FromNode for SampleValue {
+    const EXAMPLE: &'static str = "1.0";
+
+    fn from_node(node: &Node) -> Result<Self, Wrong> {
+        match &node.kind {
+            Kind::Integer(i) => Ok(Self::Number(*i as f64)),
+            Kind::Float(f, _) => Ok(Self::Number(*f)),
+            Kind::Flag(false) => Ok(Self::Nothing),
+            Kind::Text(text) => Ok(Self::Text(text.clone())),
+            _ => {
+                Err(Wrong::new("a value is wanted here", "write a number, a text, or false for \"no value\""))
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::document::listing;
+
+    const GOOD: &str = r#"
+vendor = "Acme"
+model = "M1"
+title = { zh = "电表", en = "Meter" }
+source = ["Acme M1 manual, table 3"]
+[modbus]
+max_registers = 60
+pause = "20ms"
+[[point]]
+key = "energy"
+title = { zh = "电能", en = "Energy" }
+table = "holding"
+address = 10
+type = "u32"
+order = "cdab"
+scale = 0.01
+unit = "kW.h"
+kind = "counter"
+modulus = 42949672.96
+sentinels = [0xFFFFFFFF, -1]
+class = "slow"
+[[point]]
+key = "running"
+title = { zh = "运行", en = "Running" }
+table = "coil"
+address = 0
+[[frame]]
+source = "made by hand"
+framing = "rtu"
+request = "01 03 00 0A 00 02 E4 09"
+response = "01 03 04 00 00 00 00 FA 33"
+values = { energy = 0.0 }
+"#;
+
+    fn faults(text: &str) -> Vec<String> {
+        Profile::parse("acme/m1.toml", text).unwrap_err().iter().map(ToString::to_string).collect()
+    }
+
+    #[test]
+    fn a_good_profile_says_what_its_file_says() {
+        let profile =
+            Profile::parse("somewhere/acme/m1.toml", GOOD).unwrap_or_else(|f| panic!("{}", listing(&f)));
+        assert_eq!(profile.id, "acme/m1");
+        assert_eq!(profile.modbus.max_registers, 60);
+        assert_eq!(profile.modbus.pause, Duration::from_millis(20));
+        let energy = profile.point("energy").unwrap();
+        assert_eq!((energy.address, energy.data, energy.order), (10, DataType::U32, Order::CDAB));
+        assert_eq!((energy.decimals, energy.kind, energy.class), (2, PointKind::Counter, PeriodClass::Slow));
+        assert_eq!(energy.sentinels, [0xFFFF_FFFF, 0xFFFF_FFFF]);
+        assert_eq!(profile.point("running").unwrap().kind, PointKind::Flag);
+        assert_eq!(profile.frames[0].request.len(), 8);
+    }
+
+    #[test]
+    fn every_fault_of_a_profile_is_told_at_once_with_its_place_and_the_way_out() {
+        let text = GOOD
+            .replace("unit = \"kW.h\"", "unit = \"kWh\"")
+            .replace("type = \"u32\"", "type = \"uint32\"")
+            .replace("address = 0\n", "adress = 0\n")
+            .replace("energy = 0.0", "enregy = 0.0")
+            .replace("max_registers = 60", "max_registers = 126")
+            .replace("E4 09", "E4 9");
+        let told = faults(&text);
+        let expect = [
+            "acme/m1.toml:7:17: modbus.max_registers: 126 is out of range; write a value from 1 to 125",
+            "acme/m1.toml:14:8: point[0].type: \"uint32\" is not known here; write \"u16\" or",
+            "acme/m1.toml:17:8: point[0].unit: \"kWh\" is not a unit that is known here; write \"kW.h\"",
+            "acme/m1.toml:22:1: point[1].address: this key is missing; add address = 1",
+            "acme/m1.toml:26:1: point[1].adress: this key is not known; did you mean address?",
+            "acme/m1.toml:30:11: frame[0].request: \"9\" is no byte",
+            "acme/m1.toml:32:21: frame[0].values.enregy: there is no point enregy",
+        ];
+        assert_eq!(told.len(), expect.len(), "{}", told.join("\n"));
+        for (told, expect) in told.iter().zip(expect) {
+            assert!(told.starts_with(expect), "{told}\nbut wanted\n{expect}");
+        }
+    }
+
+    #[test]
+    fn what_contradicts_itself_is_refused() {
+        let told = faults(&GOOD.replace("kind = \"counter\"", "kind = \"gauge\""));
+        assert!(told[0].contains("only a counter starts over"), "{told:?}");
+        let told = faults(&GOOD.replace("key = \"running\"", "key = \"energy\""));
+        assert!(told[0].contains("stands twice"), "{told:?}");
+        let told = faults(&GOOD.replace("address = 10", "address = 65535"));
+        assert!(told[0].contains("past address 65535"), "{told:?}");
+        let told = faults(&GOOD.replace("0xFFFFFFFF, -1", "0x1FFFFFFFF"));
+        assert!(told[0].contains("does not fit 32 bits"), "{told:?}");
+    }
+
+    #[test]
+    fn a_profile_is_named_by_its_folder_and_file() {
+        assert!(
+            Profile::parse("m1.toml", GOOD).unwrap_err()[0].to_string().contains("<vendor>/<model>.toml")
+        );
+        assert!(Profile::parse("Acme/M1.toml", GOOD).is_err());
+    }
+}
