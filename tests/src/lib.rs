@@ -1,1 +1,4 @@
-//! The whole product under test.
+//! The whole product under test: a simulated plant room (`plant`), and what starts the real programs.
+
+#[path = "../plant/mod.rs"]
+pub mod plant;

@@ -1,0 +1,303 @@
+//! The devices' end of an RS-485 line, in virtual time: what the master wrote is on the wire for as long as its
+//! characters take, a device turns round, its answer comes character by character. Counts a master that does
+//! not keep the silence of 3.5 characters (MODBUS over Serial Line V1.02, clause 2.5.1.1). No I/O here: `pty`
+//! moves the bytes.
+
+use std::collections::VecDeque;
+use std::time::Duration;
+
+/// How fast characters go.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Pace {
+    pub baud: u32,
+    /// Bits of one character with start, parity and stop.
+    pub bits: u32,
+}
+
+impl Pace {
+    pub fn character(self) -> Duration {
+        Duration::from_nanos(u64::from(self.bits) * 1_000_000_000 / u64::from(self.baud))
+    }
+
+    /// t3.5: 3.5 characters up to 19200 baud, 1.75 ms above.
+    pub fn silence(self) -> Duration {
+        if self.baud <= 19_200 { self.character() * 7 / 2 } else { Duration::from_micros(1750) }
+    }
+}
+
+/// One answer to one request: its bytes with check sum, and how long the device takes to begin.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Answer {
+    pub bytes: Vec<u8>,
+    pub turnaround: Duration,
+}
+
+/// What the line saw.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+pub struct Counts {
+    pub requests: u64,
+    pub answers: u64,
+    /// Requests whose check sum was wrong.
+    pub broken: u64,
+    /// Requests that began before the line had been silent for 3.5 characters.
+    pub too_early: u64,
+    /// Requests written while an answer was under way: both are lost.
+    pub collisions: u64,
+}
+
+/// The line. All instants count from its opening.
+#[derive(Debug)]
+pub struct Line {
+    pace: Pace,
+    received: Vec<u8>,
+    /// When the last character of the master has left the wire.
+    request_end: Duration,
+    /// Last activity of either side.
+    busy_until: Option<Duration>,
+    /// Answers that have not begun, in their order.
+    waiting: VecDeque<(Duration, Vec<u8>)>,
+    /// The answer under way: when it began, its bytes, how many are out.
+    under_way: Option<(Duration, Vec<u8>, usize)>,
+    counts: Counts,
+}
+
+impl Line {
+    pub fn new(pace: Pace) -> Self {
+        Self {
+            pace,
+            received: Vec::new(),
+            request_end: Duration::ZERO,
+            busy_until: None,
+            waiting: VecDeque::new(),
+            under_way: None,
+            counts: Counts::default(),
+        }
+    }
+
+    pub fn counts(&self) -> Counts {
+        self.counts
+    }
+
+    /// The master wrote these bytes: a pseudo-terminal hands them over at once, the wire takes its time.
+    pub fn receive(&mut self, now: Duration, bytes: &[u8]) {
+        if bytes.is_empty() {
+            return;
+        }
+        let begins = self.received.is_empty();
+        if begins {
+            if self.under_way.take().is_some() {
+                self.counts.collisions += 1;
+            } else if self.busy_until.is_some_and(|end| now < end + self.pace.silence()) {
+                self.counts.too_early += 1;
+            }
+            self.request_end = now;
+        }
+        self.received.extend_from_slice(bytes);
+        let on_the_wire = self.pace.character() * u32::try_from(bytes.len()).unwrap_or(u32::MAX);
+        self.request_end = self.request_end.max(now) + on_the_wire;
+        self.busy_until = Some(self.request_end);
+        // A late answer to an earlier request falls just behind this one: the worst place for it.
+        for (start, _) in &mut self.waiting {
+            *start = (*start).max(self.request_end + self.pace.character());
+        }
+    }
+
+    /// Sends bytes that nobody asked for, at once.
+    pub fn babble(&mut self, now: Duration, bytes: Vec<u8>) {
+        if self.under_way.is_none() {
+            self.waiting.push_back((now, bytes));
+        }
+    }
+
+    /// Bytes whose time has come. `answer` is asked when a request is whole.
+    pub fn advance(&mut self, now: Duration, mut answer: impl FnMut(&[u8]) -> Option<Answer>) -> Vec<u8> {
+        if !self.received.is_empty() && now >= self.request_end + self.pace.silence() {
+            let frame = std::mem::take(&mut self.received);
+            self.counts.requests += 1;
+            if !crc_holds(&frame) {
+                self.counts.broken += 1;
+            } else if let Some(reply) = answer(&frame) {
+                let begins = self.request_end + reply.turnaround.max(self.pace.silence());
+                self.waiting.push_back((begins, reply.bytes));
+            }
+        }
+        let mut out = Vec::new();
+        if self.under_way.is_none()
+            && let Some((start, bytes)) = self.waiting.pop_front_if(|(start, _)| *start <= now)
+        {
+            self.under_way = Some((start, bytes, 0));
+        }
+        if let Some((start, bytes, sent)) = &mut self.under_way {
+            let gone = now.saturating_sub(*start).as_nanos() / self.pace.character().as_nanos().max(1);
+            let upto = usize::try_from(gone).unwrap_or(usize::MAX).min(bytes.len());
+            if upto > *sent {
+                out.extend_from_slice(&bytes[*sent..upto]);
+                *sent = upto;
+                self.busy_until = Some(now);
+            }
+            if *sent == bytes.len() {
+                self.counts.answers += 1;
+                self.under_way = None;
+            }
+        }
+        out
+    }
+
+    /// When `advance` has something to do next. While an answer is under way it comes by a few characters at
+    /// a time, as from the FIFO of a real port, and its last character exactly at its time.
+    pub fn next(&self, now: Duration) -> Option<Duration> {
+        if let Some((start, bytes, _)) = &self.under_way {
+            let whole = *start + self.pace.character() * u32::try_from(bytes.len()).unwrap_or(u32::MAX);
+            return Some(whole.min(now + self.pace.character().max(Duration::from_millis(1))));
+        }
+        let request = (!self.received.is_empty()).then(|| self.request_end + self.pace.silence());
+        let reply = self.waiting.front().map(|(start, _)| *start + self.pace.character());
+        match (request, reply) {
+            (Some(a), Some(b)) => Some(a.min(b)),
+            (a, b) => a.or(b),
+        }
+    }
+}
+
+const CRC: [u16; 256] = crc_table();
+
+const fn crc_table() -> [u16; 256] {
+    let mut table = [0; 256];
+    let mut i = 0;
+    while i < 256 {
+        let mut crc = i as u16;
+        let mut bit = 0;
+        while bit < 8 {
+            crc = if crc & 1 == 1 { (crc >> 1) ^ 0xa001 } else { crc >> 1 };
+            bit += 1;
+        }
+        table[i] = crc;
+        i += 1;
+    }
+    table
+}
+
+/// The check sum of a frame (MODBUS over Serial Line V1.02, clause 6.2.2), low byte first on the wire.
+pub fn crc(bytes: &[u8]) -> u16 {
+    bytes.iter().fold(0xffff, |crc, b| (crc >> 8) ^ CRC[usize::from((crc as u8) ^ b)])
+}
+
+/// The frame with its check sum behind it.
+pub fn with_crc(mut frame: Vec<u8>) -> Vec<u8> {
+    let sum = crc(&frame);
+    frame.extend_from_slice(&sum.to_le_bytes());
+    frame
+}
+
+fn crc_holds(frame: &[u8]) -> bool {
+    match frame.split_last_chunk::<2>() {
+        Some((body, sum)) if body.len() >= 2 => crc(body) == u16::from_le_bytes(*sum),
+        _ => false,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// 9600 baud, 8E1: one character is 1.1458 ms.
+    const PACE: Pace = Pace { baud: 9600, bits: 11 };
+    const MS: Duration = Duration::from_millis(1);
+
+    fn request() -> Vec<u8> {
+        with_crc(vec![0x11, 0x03, 0x00, 0x6b, 0x00, 0x03])
+    }
+
+    #[allow(clippy::unnecessary_wraps, reason = "the shape that `advance` asks for")]
+    fn twenty(frame: &[u8]) -> Option<Answer> {
+        assert_eq!(frame, request());
+        Some(Answer { bytes: with_crc(vec![0x11; 18]), turnaround: 10 * MS })
+    }
+
+    /// Runs the line to `until`, returns each burst with its instant.
+    fn run(line: &mut Line, from: Duration, until: Duration) -> Vec<(Duration, Vec<u8>)> {
+        let mut now = from;
+        let mut out = Vec::new();
+        while now <= until {
+            let bytes = line.advance(now, twenty);
+            if !bytes.is_empty() {
+                out.push((now, bytes));
+            }
+            now = line.next(now).unwrap_or(until + MS).max(now + Duration::from_nanos(1));
+        }
+        out
+    }
+
+    #[test]
+    fn the_check_sum_agrees_with_the_specification() {
+        // MODBUS over Serial Line V1.02, clause 6.2.2: the frame 02 07 has the check sum 41 12.
+        assert_eq!(with_crc(vec![0x02, 0x07]), [0x02, 0x07, 0x41, 0x12]);
+    }
+
+    #[test]
+    fn an_answer_takes_its_time_on_the_wire() {
+        let mut line = Line::new(PACE);
+        line.receive(100 * MS, &request());
+        let bytes = run(&mut line, 100 * MS, 500 * MS);
+        // Request 8 characters, turnaround 10 ms, answer 20 characters.
+        let c = PACE.character();
+        let first = bytes.first().unwrap().0;
+        let last = bytes.last().unwrap().0;
+        assert!(first >= 100 * MS + c * 9 + 10 * MS, "{first:?}");
+        assert_eq!(last, 100 * MS + c * 28 + 10 * MS);
+        assert_eq!(bytes.iter().map(|(_, b)| b.len()).sum::<usize>(), 20);
+        assert!(bytes.len() >= 15, "bytes come one by one at this pace, not at once");
+        assert_eq!(line.counts(), Counts { requests: 1, answers: 1, ..Counts::default() });
+    }
+
+    #[test]
+    fn a_fast_device_still_waits_for_the_silence() {
+        let mut line = Line::new(PACE);
+        line.receive(MS, &request());
+        assert!(
+            line.advance(MS + PACE.character() * 8, |_| unreachable!("the frame is not over yet")).is_empty()
+        );
+        let at = MS + PACE.character() * 8 + PACE.silence();
+        line.advance(at, |_| Some(Answer { bytes: vec![1], turnaround: Duration::ZERO }));
+        assert_eq!(line.next(at), Some(at + PACE.character()));
+    }
+
+    #[test]
+    fn a_master_that_does_not_keep_the_silence_is_counted() {
+        let mut line = Line::new(PACE);
+        line.receive(Duration::ZERO, &request());
+        let end = run(&mut line, Duration::ZERO, 200 * MS).last().unwrap().0;
+        line.receive(end + PACE.character() * 3, &request());
+        assert_eq!(line.counts().too_early, 1);
+        let end = run(&mut line, end + 4 * MS, end + 200 * MS).last().unwrap().0;
+        line.receive(end + PACE.silence(), &request());
+        assert_eq!(line.counts().too_early, 1);
+    }
+
+    #[test]
+    fn who_talks_into_an_answer_loses_both() {
+        let mut line = Line::new(PACE);
+        line.receive(Duration::ZERO, &request());
+        run(&mut line, Duration::ZERO, 30 * MS);
+        line.receive(30 * MS, &request());
+        assert_eq!(line.counts().collisions, 1);
+        let after: usize = run(&mut line, 30 * MS, 300 * MS).iter().map(|(_, b)| b.len()).sum();
+        assert_eq!(after, 20, "the second request alone is answered");
+    }
+
+    #[test]
+    fn a_broken_request_is_not_answered() {
+        let mut line = Line::new(PACE);
+        let mut frame = request();
+        frame[3] ^= 1;
+        line.receive(Duration::ZERO, &frame);
+        assert!(run(&mut line, Duration::ZERO, 100 * MS).is_empty());
+        assert_eq!(line.counts().broken, 1);
+    }
+
+    #[test]
+    fn above_19200_baud_the_silence_is_fixed() {
+        assert_eq!(Pace { baud: 115_200, bits: 10 }.silence(), Duration::from_micros(1750));
+        assert_eq!(Pace { baud: 19_200, bits: 11 }.silence(), Duration::from_nanos(572_916) * 7 / 2);
+    }
+}
