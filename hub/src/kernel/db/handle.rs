@@ -1,0 +1,153 @@
+//! The database as modules hold it: cheap to clone, one for the whole program.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use serde::de::DeserializeOwned;
+use tokio::sync::RwLock;
+
+use super::error::DbError;
+use super::lite::{Ask, Lite};
+use super::pg::Pg;
+use super::tx::{Tx, Way, first, rows};
+use super::url::DatabaseUrl;
+use super::value::V;
+
+/// How long all of a transaction may take; while it runs, SQLite lets no other one write.
+const DEADLINE: Duration = Duration::from_mins(1);
+const TRIES: u32 = 10;
+
+#[derive(Clone)]
+pub struct Db(Arc<Backend>);
+
+enum Backend {
+    Lite(Lite),
+    Pg(Box<Pg>),
+}
+
+impl Db {
+    pub async fn open(url: &DatabaseUrl) -> Result<Self, DbError> {
+        Ok(Self(Arc::new(match url {
+            DatabaseUrl::Sqlite(file) => Backend::Lite(Lite::open(file.clone()).await?),
+            DatabaseUrl::Postgres(config) => Backend::Pg(Box::new(Pg::open(*config.clone()).await?)),
+        })))
+    }
+
+    pub fn is_postgres(&self) -> bool {
+        matches!(&*self.0, Backend::Pg(_))
+    }
+
+    /// The word that `/api/v1/about` shows.
+    pub fn kind(&self) -> &'static str {
+        if self.is_postgres() { "postgresql" } else { "sqlite" }
+    }
+
+    /// All rows of a statement that only reads, as last committed.
+    pub async fn query<T: DeserializeOwned>(&self, sql: &str, params: Vec<V>) -> Result<Vec<T>, DbError> {
+        rows(self.read(sql, params).await?)
+    }
+
+    /// The first row of a statement that only reads, or none.
+    pub async fn one<T: DeserializeOwned>(&self, sql: &str, params: Vec<V>) -> Result<Option<T>, DbError> {
+        first(self.read(sql, params).await?)
+    }
+
+    /// One statement that writes, as a transaction of its own; gives how many rows were changed.
+    pub async fn execute(&self, sql: &str, params: Vec<V>) -> Result<u64, DbError> {
+        let params = &params;
+        self.tx(async |tx| tx.execute(sql, params.clone()).await).await
+    }
+
+    /// All or nothing. When another writer was in the way the work is done again from its beginning, so it must
+    /// not do anything outside of the transaction. An error of the work rolls back.
+    pub async fn tx<T, E, F>(&self, work: F) -> Result<T, E>
+    where
+        F: AsyncFn(Tx) -> Result<T, E>,
+        E: From<DbError>,
+    {
+        let mut tries = 1;
+        loop {
+            let (done, passing) = self.once(&work, "begin isolation level serializable").await;
+            if !passing || tries == TRIES {
+                return done;
+            }
+            tokio::time::sleep(pause(tries)).await;
+            tries += 1;
+        }
+    }
+
+    /// For migrations, which wait for each other by a lock and must then see what the other one did.
+    pub(super) async fn tx_after_lock<T, F>(&self, work: F) -> Result<T, DbError>
+    where
+        F: AsyncFn(Tx) -> Result<T, DbError>,
+    {
+        self.once(&work, "begin isolation level read committed").await.0
+    }
+
+    async fn once<T, E, F>(&self, work: &F, begin: &str) -> (Result<T, E>, bool)
+    where
+        F: AsyncFn(Tx) -> Result<T, E>,
+        E: From<DbError>,
+    {
+        let tx = match self.begin(begin).await {
+            Ok(tx) => tx,
+            Err(e) => {
+                let passing = e.is_passing();
+                return (Err(e.into()), passing);
+            }
+        };
+        let mut unfinished = Unfinished(Some(tx.clone()));
+        match tokio::time::timeout(DEADLINE, work(tx.clone())).await {
+            Ok(Ok(value)) => match tx.commit().await {
+                Ok(()) => {
+                    unfinished.0 = None;
+                    (Ok(value), false)
+                }
+                Err(e) => {
+                    let passing = e.is_passing() || tx.may_pass();
+                    (Err(e.into()), passing)
+                }
+            },
+            Ok(Err(e)) => {
+                tx.roll_back().await;
+                (Err(e), tx.may_pass())
+            }
+            Err(_) => (Err(DbError::Deadline(DEADLINE).into()), false),
+        }
+    }
+
+    async fn begin(&self, begin: &str) -> Result<Tx, DbError> {
+        Ok(Tx::new(match &*self.0 {
+            Backend::Lite(lite) => Way::Lite(lite.begin().await?),
+            Backend::Pg(pg) => Way::Pg(Box::new(RwLock::new(Some(pg.begin(begin).await?)))),
+        }))
+    }
+
+    async fn read(&self, sql: &str, params: Vec<V>) -> Result<super::lite::Answer, DbError> {
+        match &*self.0 {
+            Backend::Lite(lite) => lite.read(Ask::Query(sql.to_owned(), params)).await,
+            Backend::Pg(pg) => match pg.ask(Ask::Query(sql.to_owned(), params.clone())).await {
+                // A read may be repeated: the server was restarted while the connection lay idle.
+                Err(DbError::Broken(_)) => pg.ask(Ask::Query(sql.to_owned(), params)).await,
+                answer => answer,
+            },
+        }
+    }
+}
+
+/// Undoes the transaction when its future is dropped in the middle, or when its end failed.
+struct Unfinished(Option<Tx>);
+
+impl Drop for Unfinished {
+    fn drop(&mut self) {
+        if let Some(tx) = self.0.take() {
+            tx.abandon();
+        }
+    }
+}
+
+/// Longer after each try, and never the same for two that collide.
+fn pause(tries: u32) -> Duration {
+    let spread = getrandom::u32().unwrap_or(0) % 1000;
+    Duration::from_micros(u64::from((1 << tries.min(7)) * (500 + spread)))
+}

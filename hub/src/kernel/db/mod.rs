@@ -1,0 +1,20 @@
+//! The hub's data layer: one SQL text for SQLite and PostgreSQL, called by every `store.rs`.
+//! Parameters are `$1`, rows come out by serde from column names, broken constraints come out by name.
+//! SQL never stands outside a `store.rs`; a value never becomes part of a statement's text.
+
+mod error;
+mod handle;
+mod lite;
+mod migrate;
+mod pg;
+mod row;
+mod tx;
+mod url;
+mod value;
+
+pub use error::DbError;
+pub use handle::Db;
+pub use migrate::{Migration, migrate};
+pub use tx::Tx;
+pub use url::DatabaseUrl;
+pub use value::{Blob, V};

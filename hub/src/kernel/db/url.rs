@@ -1,0 +1,47 @@
+//! Where the database is: `sqlite:<file>` or `postgres://…`.
+
+use std::fmt;
+use std::path::PathBuf;
+use std::str::FromStr;
+
+#[derive(Clone, Debug)]
+pub enum DatabaseUrl {
+    Sqlite(PathBuf),
+    Postgres(Box<tokio_postgres::Config>),
+}
+
+#[derive(Debug, thiserror::Error)]
+#[error("{0} is no database; write sqlite:steward.db or postgres://user@host/name?host=/run/postgresql")]
+pub struct NotADatabase(String);
+
+impl FromStr for DatabaseUrl {
+    type Err = NotADatabase;
+
+    fn from_str(text: &str) -> Result<Self, NotADatabase> {
+        if let Some(file) = text.strip_prefix("sqlite:") {
+            let file = file.strip_prefix("//").unwrap_or(file);
+            if file.is_empty() {
+                return Err(NotADatabase(text.to_owned()));
+            }
+            return Ok(Self::Sqlite(PathBuf::from(file)));
+        }
+        if text.starts_with("postgres://") || text.starts_with("postgresql://") {
+            let config =
+                text.parse().map_err(|e| NotADatabase(format!("the address of PostgreSQL ({e})")))?;
+            return Ok(Self::Postgres(Box::new(config)));
+        }
+        Err(NotADatabase(format!("{:?}", text.split('@').next_back().unwrap_or_default())))
+    }
+}
+
+/// Without the password.
+impl fmt::Display for DatabaseUrl {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Sqlite(file) => write!(f, "sqlite:{}", file.display()),
+            Self::Postgres(c) => {
+                write!(f, "postgres://{}/{}", c.get_user().unwrap_or("?"), c.get_dbname().unwrap_or("?"))
+            }
+        }
+    }
+}
