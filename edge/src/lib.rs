@@ -1,4 +1,6 @@
 //! Steward on the gateway, as a library: the daemon's parts, for `main.rs` and for the product's tests.
 
+pub mod config;
+pub mod health;
 pub mod line;
 pub mod poll;

@@ -60,13 +60,9 @@ impl Db {
 
     /// All or nothing. When another writer was in the way the work is done again from its beginning, so it must
     /// not do anything outside of the transaction. An error of the work rolls back.
-    ///
-    /// `work` is an `async |tx| {…}` that borrows what it needs (no `move`): as plain `Fn` and not `AsyncFn`,
-    /// because the compiler cannot yet see that the future of the latter may be sent between threads.
-    pub async fn tx<T, E, F, Fut>(&self, work: F) -> Result<T, E>
+    pub async fn tx<T, E, F>(&self, work: F) -> Result<T, E>
     where
-        F: Fn(Tx) -> Fut,
-        Fut: Future<Output = Result<T, E>>,
+        F: AsyncFn(Tx) -> Result<T, E>,
         E: From<DbError>,
     {
         let mut tries = 1;
@@ -81,18 +77,16 @@ impl Db {
     }
 
     /// For migrations, which wait for each other by a lock and must then see what the other one did.
-    pub(super) async fn tx_after_lock<T, F, Fut>(&self, work: F) -> Result<T, DbError>
+    pub(super) async fn tx_after_lock<T, F>(&self, work: F) -> Result<T, DbError>
     where
-        F: Fn(Tx) -> Fut,
-        Fut: Future<Output = Result<T, DbError>>,
+        F: AsyncFn(Tx) -> Result<T, DbError>,
     {
         self.once(&work, "begin isolation level read committed").await.0
     }
 
-    async fn once<T, E, F, Fut>(&self, work: &F, begin: &str) -> (Result<T, E>, bool)
+    async fn once<T, E, F>(&self, work: &F, begin: &str) -> (Result<T, E>, bool)
     where
-        F: Fn(Tx) -> Fut,
-        Fut: Future<Output = Result<T, E>>,
+        F: AsyncFn(Tx) -> Result<T, E>,
         E: From<DbError>,
     {
         let tx = match self.begin(begin).await {

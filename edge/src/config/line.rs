@@ -1,0 +1,166 @@
+//! Reads one `[[line]]` of the gateway's file with its devices, and what must be the only one of its kind:
+//! names, ports, addresses on a line.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::ops::RangeInclusive;
+use std::sync::Arc;
+use std::time::Duration;
+
+use steward_shared::document::Table;
+use steward_shared::profile::{Library, Profile};
+use tokio_serial::{Parity, StopBits};
+
+use super::read::{check_name, check_unique, duration_within, read_periods, read_title};
+use super::settings::{DeviceConfig, Framing, LineConfig, Periods, SerialConfig, WireConfig};
+
+const BAUDS: [u32; 11] = [1200, 2400, 4800, 9600, 14_400, 19_200, 38_400, 57_600, 115_200, 230_400, 460_800];
+
+/// What stands in the file so far.
+#[derive(Debug, Default)]
+pub(super) struct Seen {
+    lines: BTreeSet<String>,
+    ports: BTreeSet<String>,
+    devices: BTreeSet<String>,
+}
+
+pub(super) fn read_line(
+    table: &Table<'_>,
+    periods: Option<&Periods>,
+    library: Option<&Library>,
+    seen: &mut Seen,
+) -> Option<LineConfig> {
+    let name = table.required::<String>("name");
+    if let Some(name) = &name {
+        check_name(table, name);
+        check_unique(table, "name", "line", &mut seen.lines, name);
+    }
+    let serial = table.word("kind", &[("tcp", false), ("serial", true)]);
+    let (wire, addresses, timeout) = match serial {
+        Some(true) => (read_serial(table, seen).map(WireConfig::Serial), 1..=247, Duration::from_millis(500)),
+        Some(false) => (read_tcp(table, seen), 0..=255, Duration::from_secs(1)),
+        None => {
+            // Without its kind nobody knows which keys belong here.
+            table.ignore_rest();
+            (None, 0..=255, Duration::from_secs(1))
+        }
+    };
+    let timeout = if table.has("timeout") {
+        duration_within(table, "timeout", Duration::from_millis(20), Duration::from_secs(30))
+    } else {
+        Some(timeout)
+    };
+    let mut on_line = BTreeMap::new();
+    let devices: Vec<_> = table
+        .tables("device")
+        .iter()
+        .map(|t| read_device(t, periods, library, &addresses, &mut seen.devices, &mut on_line))
+        .collect();
+    Some(LineConfig {
+        name: name?,
+        wire: wire?,
+        timeout: timeout?,
+        devices: devices.into_iter().collect::<Option<_>>()?,
+    })
+}
+
+fn read_tcp(table: &Table<'_>, seen: &mut Seen) -> Option<WireConfig> {
+    let host = table.required::<String>("host");
+    let port = table.within("port", 1..=65_535_u16);
+    let framings = [("tcp", Framing::Tcp), ("rtu", Framing::Rtu)];
+    let framing = table.word_or("framing", &framings, Framing::Tcp);
+    let host = host?;
+    if host.is_empty() || host.contains(['/', ' ']) {
+        table.fault(
+            "host",
+            format!("\"{host}\" is no host"),
+            "write a name or address, and the port into port",
+        );
+        return None;
+    }
+    let port = port?;
+    check_unique(table, "port", "connection", &mut seen.ports, &format!("{host}:{port}"));
+    Some(WireConfig::Tcp { host, port, framing })
+}
+
+fn read_serial(table: &Table<'_>, seen: &mut Seen) -> Option<SerialConfig> {
+    let path = table.required::<String>("port");
+    if let Some(path) = &path {
+        if !path.starts_with('/') {
+            table.fault("port", format!("\"{path}\" is no path"), "write it whole, like \"/dev/ttyUSB0\"");
+        }
+        check_unique(table, "port", "port", &mut seen.ports, path);
+    }
+    let baud = table.or("baud", 9600_u32);
+    if !BAUDS.contains(&baud) {
+        let known = BAUDS.map(|b| b.to_string()).join(", ");
+        table.fault("baud", format!("{baud} is no baud rate"), format!("take one of {known}"));
+    }
+    if table.or("data_bits", 8_u8) != 8 {
+        table.fault("data_bits", "Modbus RTU has eight data bits", "write 8 or remove the key");
+    }
+    let parities = [("none", Parity::None), ("even", Parity::Even), ("odd", Parity::Odd)];
+    let parity = table.word_or("parity", &parities, Parity::None);
+    let stop_bits = match table.within_or("stop_bits", 1..=2_u8, 1) {
+        2 => StopBits::Two,
+        _ => StopBits::One,
+    };
+    let gap = table.optional::<Duration>("gap");
+    if gap.is_some_and(|g| g > Duration::from_secs(1)) {
+        table.fault(
+            "gap",
+            "this is no silence between two frames",
+            "write at most \"1s\", or remove the key",
+        );
+    }
+    Some(SerialConfig { path: path?, baud, parity, stop_bits, gap })
+}
+
+fn read_device(
+    table: &Table<'_>,
+    periods: Option<&Periods>,
+    library: Option<&Library>,
+    addresses: &RangeInclusive<u8>,
+    names: &mut BTreeSet<String>,
+    on_line: &mut BTreeMap<u8, String>,
+) -> Option<DeviceConfig> {
+    let name = table.required::<String>("name");
+    if let Some(name) = &name {
+        check_name(table, name);
+        check_unique(table, "name", "device", names, name);
+    }
+    let title = read_title(table, name.as_deref().unwrap_or_default());
+    let profile = read_profile(table, library);
+    let address = table.within("address", addresses.clone());
+    if let Some(address) = address
+        && let Some(first) = on_line.insert(address, name.clone().unwrap_or_default())
+    {
+        let way_out = "two devices with one address spoil each other's answers: give each its own";
+        table.fault("address", format!("{address} is the address of \"{first}\" on this line too"), way_out);
+    }
+    let place = table.or("place", String::new());
+    let own = match table.optional_table("periods") {
+        Some(own) if periods.is_some() => read_periods(&own, periods),
+        Some(own) => {
+            own.ignore_rest();
+            None
+        }
+        None => periods.copied(),
+    };
+    Some(DeviceConfig { name: name?, title, profile: profile?, address: address?, place, periods: own? })
+}
+
+fn read_profile(table: &Table<'_>, library: Option<&Library>) -> Option<Arc<Profile>> {
+    let id = table.required::<String>("profile")?;
+    // A library with faults has told them; which profiles it would have is not known.
+    let library = library?;
+    let profile = library.get(&id);
+    if profile.is_none() {
+        let way_out = match library.nearest(&id) {
+            Some(meant) => format!("did you mean \"{meant}\"?"),
+            None => "write vendor/model, and name the folder of your own profiles in [profiles] folders"
+                .to_owned(),
+        };
+        table.fault("profile", format!("there is no profile \"{id}\""), way_out);
+    }
+    profile
+}

@@ -1,0 +1,15 @@
+//! The gateway's file: what it may say (`settings`), how it is read with every fault at once (`read`), and
+//! what differs between two of them (`settings::Config`).
+
+mod line;
+mod read;
+mod settings;
+
+pub use read::{load, parse};
+pub use settings::{
+    BufferConfig, Config, DeviceConfig, Framing, LineConfig, Log, LogFormat, Periods, SerialConfig,
+    WireConfig,
+};
+
+#[cfg(test)]
+mod tests;

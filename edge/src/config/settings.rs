@@ -1,0 +1,112 @@
+//! What the gateway's file says, once it has been read and found in order. The supervisor compares two of
+//! these line by line: what is equal keeps running.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use steward_shared::document::HostPort;
+use steward_shared::profile::{PeriodClass, Profile};
+use steward_shared::wire::message::Names;
+use tokio_serial::{Parity, StopBits};
+
+#[derive(Debug, Clone, PartialEq)]
+pub struct Config {
+    pub name: String,
+    pub title: Names,
+    /// Where readings, alarms and the identity are kept.
+    pub data: PathBuf,
+    pub hub: Option<HostPort>,
+    pub buffer: BufferConfig,
+    /// Folders with profiles, besides the compiled-in ones; they are watched for changes.
+    pub folders: Vec<PathBuf>,
+    pub http: SocketAddr,
+    pub log: Log,
+    /// Names, ports and addresses are unique.
+    pub lines: Vec<LineConfig>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct BufferConfig {
+    pub flush: Duration,
+    pub flush_readings: usize,
+    pub retention: Duration,
+    pub quota_bytes: u64,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Log {
+    pub format: LogFormat,
+    pub level: tracing::Level,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum LogFormat {
+    Text,
+    Json,
+}
+
+/// How often the points of each class are read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Periods {
+    pub fast: Duration,
+    pub normal: Duration,
+    pub slow: Duration,
+    pub static_: Duration,
+}
+
+impl Periods {
+    pub fn of(&self, class: PeriodClass) -> Duration {
+        match class {
+            PeriodClass::Fast => self.fast,
+            PeriodClass::Normal => self.normal,
+            PeriodClass::Slow => self.slow,
+            PeriodClass::Static => self.static_,
+        }
+    }
+}
+
+/// One wire and the devices on it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct LineConfig {
+    pub name: String,
+    pub wire: WireConfig,
+    /// A device that has not answered by then will not; the time that the frames take comes on top.
+    pub timeout: Duration,
+    pub devices: Vec<DeviceConfig>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum WireConfig {
+    Tcp { host: String, port: u16, framing: Framing },
+    Serial(SerialConfig),
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Framing {
+    Tcp,
+    Rtu,
+}
+
+/// Eight data bits: Modbus RTU has no other (serial line guide V1.02, 2.5.1).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SerialConfig {
+    pub path: String,
+    pub baud: u32,
+    pub parity: Parity,
+    pub stop_bits: StopBits,
+    /// Silence between frames, instead of the 3.5 characters of the standard.
+    pub gap: Option<Duration>,
+}
+
+#[derive(Debug, Clone, PartialEq)]
+pub struct DeviceConfig {
+    /// Its identity: unique in the gateway.
+    pub name: String,
+    pub title: Names,
+    pub profile: Arc<Profile>,
+    pub address: u8,
+    pub place: String,
+    pub periods: Periods,
+}

@@ -1,0 +1,177 @@
+//! The gateway's file as people write it, wrong on purpose.
+
+use std::path::Path;
+use std::time::Duration;
+
+use steward_shared::document::listing;
+
+use super::*;
+
+const PROFILE: &str = r#"
+vendor = "Acme"
+model = "M1"
+title = { zh = "电表", en = "Meter" }
+source = ["made for this test"]
+[[point]]
+key = "power"
+title = { zh = "功率", en = "Power" }
+table = "holding"
+address = 0
+type = "u16"
+unit = "kW"
+"#;
+
+fn folder() -> tempfile::TempDir {
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::create_dir_all(folder.path().join("profiles/acme")).unwrap();
+    std::fs::write(folder.path().join("profiles/acme/m1.toml"), PROFILE).unwrap();
+    folder
+}
+
+fn read(text: &str) -> Result<Config, String> {
+    let folder = folder();
+    let text = format!("[profiles]\nfolders = [\"profiles\"]\n{text}");
+    parse("edge.toml", &text, folder.path(), []).map_err(|f| listing(&f))
+}
+
+const GOOD: &str = r#"
+[gateway]
+name = "east-plant"
+[[line]]
+name = "chw-tcp"
+kind = "tcp"
+host = "127.0.0.1"
+port = 15020
+[[line.device]]
+name = "main-meter"
+title = { zh = "总表", en = "Main meter" }
+profile = "acme/m1"
+address = 1
+place = "B1"
+periods = { normal = "5s" }
+[[line]]
+name = "pumps"
+kind = "serial"
+port = "/dev/ttyUSB0"
+baud = 19200
+parity = "even"
+gap = "4ms"
+[[line.device]]
+name = "pump-1"
+profile = "acme/m1"
+address = 1
+"#;
+
+#[test]
+fn a_good_file_says_what_is_written_in_it_and_defaults_for_the_rest() {
+    let config = read(GOOD).unwrap();
+    assert_eq!(config.buffer.flush, Duration::from_secs(10));
+    assert_eq!(config.hub, None);
+    assert_eq!(config.lines.len(), 2);
+    let meter = &config.lines[0].devices[0];
+    assert_eq!(meter.title.zh, "总表");
+    assert_eq!((meter.periods.fast, meter.periods.normal), (Duration::from_secs(1), Duration::from_secs(5)));
+    assert_eq!(config.lines[1].timeout, Duration::from_millis(500));
+    assert_eq!(config.lines[1].devices[0].title.en, "pump-1", "the name stands in for a title");
+}
+
+#[test]
+fn the_defaults_alone_lack_only_the_gateways_name() {
+    let told = parse("edge.toml", "", Path::new("/"), []).map(|_| ()).map_err(|f| listing(&f)).unwrap_err();
+    assert_eq!(told.lines().count(), 1, "{told}");
+    assert!(told.contains("gateway.name: this key is missing"), "{told}");
+}
+
+#[test]
+fn every_fault_is_told_at_once_with_its_place_and_the_way_out() {
+    let told = read(
+        r#"[gateway]
+name = "east"
+[http]
+listen = "localhost"
+[periods]
+fast = "1 hour"
+[[line]]
+name = "a line"
+kind = "tcp"
+host = "127.0.0.1"
+port = 0
+timout = "1s"
+[[line.device]]
+name = "m"
+profile = "acme/m2"
+address = 300
+[[line]]
+name = "pumps"
+kind = "serial"
+port = "COM3"
+baud = 9601
+[[line.device]]
+name = "m"
+profile = "acme/m1"
+address = 0
+"#,
+    )
+    .unwrap_err();
+    for (place, words) in [
+        ("edge.toml:6:10: http.listen", "is no address to listen on"),
+        ("edge.toml:8:8: periods.fast", "no duration"),
+        ("edge.toml:10:8: line[0].name", "cannot be a name"),
+        ("edge.toml:13:8: line[0].port", "out of range"),
+        ("edge.toml:14:1: line[0].timout", "did you mean timeout?"),
+        ("edge.toml:17:11: line[0].device[0].profile", "did you mean \"acme/m1\"?"),
+        ("edge.toml:18:11: line[0].device[0].address", "from 0 to 255"),
+        ("edge.toml:22:8: line[1].port", "write it whole"),
+        ("edge.toml:23:8: line[1].baud", "take one of 1200"),
+        ("edge.toml:25:8: line[1].device[0].name", "a second time"),
+        ("edge.toml:27:11: line[1].device[0].address", "from 1 to 247"),
+    ] {
+        assert!(
+            told.lines().any(|l| l.starts_with(place) && l.contains(words)),
+            "{place} … {words} is missing in\n{told}"
+        );
+    }
+    assert_eq!(told.lines().count(), 11, "{told}");
+}
+
+#[test]
+fn one_address_twice_on_a_line_is_a_fault_and_on_two_lines_it_is_not() {
+    let twice = GOOD.to_owned() + "[[line.device]]\nname = \"pump-2\"\nprofile = \"acme/m1\"\naddress = 1\n";
+    let told = read(&twice).unwrap_err();
+    assert!(told.contains("1 is the address of \"pump-1\" on this line too"), "{told}");
+}
+
+#[test]
+fn one_port_twice_is_a_fault() {
+    let twice =
+        GOOD.to_owned() + "[[line]]\nname = \"more\"\nkind = \"tcp\"\nhost = \"127.0.0.1\"\nport = 15020\n";
+    let told = read(&twice).unwrap_err();
+    assert!(told.contains("the connection \"127.0.0.1:15020\" stands here a second time"), "{told}");
+}
+
+#[test]
+fn keys_of_the_other_kind_of_line_are_not_known() {
+    let mixed = GOOD.replace("port = 15020", "port = 15020\nbaud = 9600");
+    let told = read(&mixed).unwrap_err();
+    assert!(told.contains("line[0].baud: this key is not known"), "{told}");
+}
+
+#[test]
+fn a_broken_profile_is_told_with_its_own_place_beside_the_faults_of_the_file() {
+    let folder = folder();
+    std::fs::write(folder.path().join("profiles/acme/m1.toml"), PROFILE.replace("u16", "u17")).unwrap();
+    let text = format!("[profiles]\nfolders = [\"profiles\"]\n{}", GOOD.replace("19200", "19201"));
+    let told = listing(&parse("edge.toml", &text, folder.path(), []).unwrap_err());
+    assert!(told.contains("m1.toml:11:8"), "{told}");
+    assert!(told.contains("19201 is no baud rate"), "{told}");
+    assert!(!told.contains("there is no profile"), "what follows from the first fault is not told: {told}");
+}
+
+#[test]
+fn the_environment_overrides_the_file() {
+    let folder = folder();
+    let text = format!("[profiles]\nfolders = [\"profiles\"]\n{GOOD}");
+    let variables = [("STEWARD_EDGE__HTTP__LISTEN".to_owned(), "127.0.0.1:9999".to_owned())];
+    let config = parse("edge.toml", &text, folder.path(), variables).unwrap();
+    assert_eq!(config.http.port(), 9999);
+}

@@ -1,0 +1,170 @@
+//! What a line's task counts while it works. One gauge a line, shared with the reporter; its lock is held
+//! for the writing of a few numbers and never over an await.
+
+use std::collections::VecDeque;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use steward_shared::time::Timestamp;
+use steward_shared::wire::message::{DeviceHealth, LineHealth};
+
+/// The median turnaround is that of so many replies.
+const REPLIES: usize = 31;
+
+#[derive(Debug)]
+pub struct LineGauge {
+    name: String,
+    inner: Mutex<Inner>,
+}
+
+#[derive(Debug, Default)]
+struct Inner {
+    up: bool,
+    busy: Duration,
+    requests: u64,
+    errors: u64,
+    missed: u64,
+    reconnects: u64,
+    last_error: Option<String>,
+    devices: Vec<DeviceGauge>,
+}
+
+#[derive(Debug, Default, Clone)]
+struct DeviceGauge {
+    key: String,
+    silent: bool,
+    last_good: Option<Timestamp>,
+    requests: u64,
+    errors: u64,
+    last_error: Option<String>,
+    turnarounds: VecDeque<f32>,
+}
+
+impl LineGauge {
+    pub fn new(name: &str, devices: impl IntoIterator<Item = String>) -> Self {
+        let devices = devices.into_iter().map(|key| DeviceGauge { key, ..DeviceGauge::default() }).collect();
+        Self { name: name.to_owned(), inner: Mutex::new(Inner { devices, ..Inner::default() }) }
+    }
+
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    pub fn up(&self, reconnected: bool) {
+        let mut inner = self.inner();
+        inner.up = true;
+        inner.reconnects += u64::from(reconnected);
+    }
+
+    pub fn down(&self, why: &str) {
+        let mut inner = self.inner();
+        inner.up = false;
+        inner.errors += 1;
+        inner.last_error = Some(why.to_owned());
+    }
+
+    /// Slots that went by untaken, since the line's task began.
+    pub fn missed(&self, missed: u64) {
+        self.inner().missed = missed;
+    }
+
+    /// One question to a device and how it ended: an answer at an instant, or why there is none.
+    pub fn asked(&self, device: usize, took: Duration, end: Result<Timestamp, &str>) {
+        let mut inner = self.inner();
+        inner.busy += took;
+        inner.requests += 1;
+        let failed = end.is_err();
+        inner.errors += u64::from(failed);
+        if let Err(why) = end {
+            inner.last_error = Some(why.to_owned());
+        }
+        let Some(gauge) = inner.devices.get_mut(device) else { return };
+        gauge.requests += 1;
+        gauge.errors += u64::from(failed);
+        match end {
+            Ok(at) => {
+                gauge.last_good = Some(at);
+                if gauge.turnarounds.len() == REPLIES {
+                    gauge.turnarounds.pop_front();
+                }
+                gauge.turnarounds.push_back(took.as_secs_f32() * 1000.0);
+            }
+            Err(why) => gauge.last_error = Some(why.to_owned()),
+        }
+    }
+
+    pub fn silent(&self, device: usize, silent: bool) {
+        if let Some(gauge) = self.inner().devices.get_mut(device) {
+            gauge.silent = silent;
+        }
+    }
+
+    /// The present state. `busy` is left as the time in use since the start; the reporter makes a share of it.
+    pub fn read(&self) -> (LineHealth, Duration, Vec<DeviceHealth>) {
+        let inner = self.inner();
+        let line = LineHealth {
+            name: self.name.clone(),
+            up: inner.up,
+            busy: 0.0,
+            requests: inner.requests,
+            errors: inner.errors,
+            last_error: inner.last_error.clone(),
+        };
+        (line, inner.busy, inner.devices.iter().map(DeviceGauge::health).collect())
+    }
+
+    /// Slots missed and connections opened anew, for the metrics.
+    pub fn counts(&self) -> (u64, u64) {
+        let inner = self.inner();
+        (inner.missed, inner.reconnects)
+    }
+
+    fn inner(&self) -> MutexGuard<'_, Inner> {
+        // Numbers for people: a panic elsewhere leaves at worst one of them old.
+        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl DeviceGauge {
+    fn health(&self) -> DeviceHealth {
+        let mut sorted: Vec<f32> = self.turnarounds.iter().copied().collect();
+        sorted.sort_by(f32::total_cmp);
+        DeviceHealth {
+            key: self.key.clone(),
+            silent: self.silent,
+            last_good: self.last_good,
+            requests: self.requests,
+            errors: self.errors,
+            turnaround_ms: sorted.get(sorted.len() / 2).map(|ms| f64::from(*ms)),
+            last_error: self.last_error.clone(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_turnaround_is_the_median_of_the_last_replies() {
+        let gauge = LineGauge::new("chw", ["meter".to_owned()]);
+        for ms in [900, 900, 10, 12, 14] {
+            gauge.asked(0, Duration::from_millis(ms), Ok(Timestamp(5)));
+        }
+        assert_eq!(gauge.read().2[0].turnaround_ms, Some(14.0));
+        for _ in 0..REPLIES {
+            gauge.asked(0, Duration::from_millis(20), Ok(Timestamp(6)));
+        }
+        assert_eq!(gauge.read().2[0].turnaround_ms, Some(20.0));
+    }
+
+    #[test]
+    fn a_question_without_answer_counts_for_line_and_device() {
+        let gauge = LineGauge::new("chw", ["meter".to_owned()]);
+        gauge.asked(0, Duration::from_secs(1), Err("no answer within 1 s"));
+        let (line, busy, devices) = gauge.read();
+        assert_eq!((line.requests, line.errors, busy), (1, 1, Duration::from_secs(1)));
+        assert_eq!(devices[0].last_error.as_deref(), Some("no answer within 1 s"));
+        assert_eq!(devices[0].last_good, None);
+    }
+}

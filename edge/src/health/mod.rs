@@ -1,0 +1,14 @@
+//! How the gateway fares: `gauges` are what the lines' tasks count, `machine` is what /proc says, `report`
+//! puts both together every ten seconds, `http` shows it to the machine's own operator and to Prometheus.
+
+mod gauges;
+mod http;
+mod machine;
+mod metric;
+mod report;
+
+pub use gauges::LineGauge;
+pub use http::{Pages, bind, serve};
+pub use machine::{Look, Machine};
+pub use metric::{install, publish};
+pub use report::Reporter;
