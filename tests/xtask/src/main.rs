@@ -1,3 +1,68 @@
-//! The commands of the workspace.
+//! The commands of the workspace: `cargo demo`, `cargo verify` and what stands behind them (`cargo xtask help`).
+//! Called by people and by `.ci/run`. It asks no questions, and what it starts ends with it.
 
-fn main() {}
+mod api;
+mod bench;
+mod checklist;
+mod child;
+mod console;
+mod demo;
+mod files;
+mod generate;
+mod http;
+mod json;
+mod peers;
+mod ports;
+mod programs;
+mod report;
+mod shell;
+mod signals;
+mod stack;
+mod stopwatch;
+mod tools;
+mod verify;
+
+use std::process::ExitCode;
+
+const HELP: &str = "\
+cargo demo [--days N] [--port P] [--fresh]
+    builds everything, starts a simulated plant room, an edge and a hub, and says where the page is
+    --days N    days of history written at the first start (30)
+    --port P    port of the page (8080, or the next free one)
+    --fresh     forget what the last run kept in demo-data/
+cargo verify [STEP ...]
+    runs every check, or the named ones; `cargo xtask verify --list` names them
+cargo xtask gen            renews everything that is generated
+cargo xtask checklist      which faults, capabilities and controls have a test (--missing: those without)
+cargo xtask bench [NAME]   makes the figures of docs/benchmarks.md
+cargo xtask console        builds the console only
+cargo xtask advisories     fetches the advisory database and checks the dependencies against it
+";
+
+fn main() -> ExitCode {
+    signals::listen();
+    let args: Vec<String> = std::env::args().skip(1).collect();
+    let rest: Vec<&str> = args.iter().skip(1).map(String::as_str).collect();
+    let outcome = match args.first().map(String::as_str) {
+        Some("demo") => demo::run(&rest),
+        Some("verify") => verify::run(&rest),
+        Some("gen") => generate::run(&rest),
+        Some("checklist") => checklist::run(&rest),
+        Some("bench") => bench::run(&rest),
+        Some("console") => console::build(),
+        Some("advisories") => verify::advisories(),
+        None | Some("help" | "--help" | "-h") => {
+            print!("{HELP}");
+            Ok(())
+        }
+        Some(other) => Err(format!("there is no command `{other}`; `cargo xtask help` lists them")),
+    };
+    match outcome {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(_) if signals::stopped() => ExitCode::from(130),
+        Err(message) => {
+            eprintln!("\n{message}");
+            ExitCode::FAILURE
+        }
+    }
+}

@@ -1,0 +1,128 @@
+//! `cargo xtask gen`: everything that is generated and committed, made again. `verify` calls the same and complains if
+//! a file was not as it is made.
+
+use std::fmt::Write;
+use std::path::PathBuf;
+
+use crate::console;
+use crate::files;
+use crate::json::Json;
+use crate::programs;
+use crate::shell;
+
+const OPENAPI: &str = "hub/openapi.json";
+const CLIENT: &str = "hub/console/src/api/schema.d.ts";
+const POLICY: &str = "docs/src/engineers/policy.md";
+const DEVICES: &str = "docs/src/engineers/devices.md";
+
+pub fn run(args: &[&str]) -> Result<(), String> {
+    if !args.is_empty() {
+        return Err("`cargo xtask gen` takes nothing".into());
+    }
+    console::install()?;
+    programs::build()?;
+    match renew()?.as_slice() {
+        [] => println!("everything generated was as it should be"),
+        stale => println!("renewed: {}", stale.join(", ")),
+    }
+    Ok(())
+}
+
+/// Makes every generated file again; returns those that were out of date.
+pub fn renew() -> Result<Vec<String>, String> {
+    let before: Vec<(String, String)> =
+        [OPENAPI, CLIENT, POLICY, DEVICES].iter().map(|name| ((*name).to_owned(), now(name))).collect();
+    let openapi = shell::output(shell::command(programs::path("steward-hub"), &["openapi"], &files::root()))?;
+    files::write(&place(OPENAPI), &openapi)?;
+    shell::output(shell::command("npm", &["run", "gen"], &console::folder()))?;
+    files::write(&place(POLICY), policy(&Json::parse(&openapi)?))?;
+    files::write(&place(DEVICES), devices()?)?;
+    Ok(before.into_iter().filter(|(name, text)| now(name) != *text).map(|(name, _)| name).collect())
+}
+
+fn place(name: &str) -> PathBuf {
+    files::root().join(name)
+}
+
+fn now(name: &str) -> String {
+    files::read(&place(name)).unwrap_or_default()
+}
+
+/// Each route and who may call it. The hub enforces what stands in `security`: nobody's, everybody's, or a role's.
+fn policy(openapi: &Json) -> String {
+    let mut out = String::from(
+        "# Who may call what\n\n<!-- made by `cargo xtask gen` from hub/openapi.json -->\n\n\
+         | Method | Path | Who |\n|---|---|---|\n",
+    );
+    for (path, methods) in openapi.get("paths").members() {
+        for (method, operation) in methods.members() {
+            let who = who(operation.get("security"));
+            let _ = writeln!(out, "| {} | `{path}` | {who} |", method.to_uppercase());
+        }
+    }
+    out
+}
+
+/// `[]` is everybody; `[{"session": ["engineer"]}]` is an engineer and whoever may more.
+fn who(security: &Json) -> String {
+    match security {
+        Json::List(ways) if ways.is_empty() => "everybody".to_owned(),
+        Json::List(ways) => {
+            let roles = ways.iter().flat_map(Json::members).flat_map(|(scheme, scopes)| {
+                let scopes: Vec<String> =
+                    scopes.items().iter().filter_map(Json::text).map(str::to_owned).collect();
+                if scopes.is_empty() { vec![scheme.clone()] } else { scopes }
+            });
+            roles.collect::<Vec<_>>().join(", ")
+        }
+        _ => "nobody".to_owned(),
+    }
+}
+
+/// The device profiles that come with Steward, by vendor.
+fn devices() -> Result<String, String> {
+    let root = place("device-profiles");
+    let mut out = String::from(
+        "# Devices that Steward knows\n\n<!-- made by `cargo xtask gen` from device-profiles/ -->\n\n\
+         | Profile | 中文 | English |\n|---|---|---|\n",
+    );
+    for path in files::below(std::slice::from_ref(&root), &[]) {
+        if path.extension().is_none_or(|e| e != "toml") {
+            continue;
+        }
+        let text = files::read(&path)?;
+        let profile = path.strip_prefix(&root).unwrap_or(&path).with_extension("").display().to_string();
+        let title = text.lines().find(|line| line.starts_with("title")).unwrap_or("");
+        let name = |key: &str| quoted_after(title, key).unwrap_or_default();
+        let _ = writeln!(out, "| `{profile}` | {} | {} |", name("zh"), name("en"));
+    }
+    Ok(out)
+}
+
+/// The text in quotes after `key =`.
+fn quoted_after(line: &str, key: &str) -> Option<String> {
+    let rest = &line[line.find(&format!("{key} ="))?..];
+    rest.split('"').nth(1).map(str::to_owned)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_title_is_read_in_both_languages() {
+        let line = r#"title = { zh = "电力仪表", en = "Power meter" }"#;
+        assert_eq!(quoted_after(line, "zh").as_deref(), Some("电力仪表"));
+        assert_eq!(quoted_after(line, "en").as_deref(), Some("Power meter"));
+        assert_eq!(quoted_after("", "en"), None);
+    }
+
+    #[test]
+    fn a_route_without_a_policy_shows_as_nobodys() {
+        let paths = r#"{"/a":{"get":{"security":[{"session":["viewer"]}]},"post":{},"put":{"security":[]}}}"#;
+        let text = policy(&Json::parse(&format!(r#"{{"paths":{paths}}}"#)).unwrap());
+        for row in ["| GET | `/a` | viewer |", "| POST | `/a` | nobody |", "| PUT | `/a` | everybody |"] {
+            assert!(text.contains(row), "{text}");
+        }
+    }
+}

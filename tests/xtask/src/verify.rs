@@ -1,0 +1,240 @@
+//! `cargo verify`: every check that there is, cheap ones first, nothing built twice. Each step is a line of the table;
+//! a suite whose tool cannot be had is SKIPPED with the command that brings it, and with CI set that is a failure.
+
+use std::process::Command;
+
+use crate::console;
+use crate::files;
+use crate::generate;
+use crate::peers;
+use crate::programs;
+use crate::report::{Counts, Line, Outcome, Report};
+use crate::shell;
+use crate::signals;
+use crate::stack;
+use crate::stopwatch::Stopwatch;
+use crate::tools::{self, Tool};
+
+/// cargo-deny of this version is built into target/tools when it is not there.
+const CARGO_DENY: &str = "0.20.2";
+/// The exposure that `systemd-analyze security` may find at most, times ten.
+const EXPOSURE: &str = "15";
+
+struct Step {
+    name: &'static str,
+    what: &'static str,
+    /// Without these the step is skipped.
+    tools: &'static [Tool],
+    run: fn(&mut Counts) -> Result<(), String>,
+}
+
+const STEPS: &[Step] = &[
+    Step { name: "format", what: "rustfmt has nothing to change", tools: &[], run: format },
+    Step {
+        name: "dependencies",
+        what: "licences, duplicates and sources (cargo deny)",
+        tools: &[],
+        run: deny,
+    },
+    Step {
+        name: "units",
+        what: "hardening of the systemd units",
+        tools: &[tools::SYSTEMD_ANALYZE],
+        run: units,
+    },
+    Step { name: "lints", what: "clippy, every target, no warning", tools: &[tools::C_COMPILER], run: lints },
+    Step { name: "docs", what: "rustdoc, no warning", tools: &[tools::C_COMPILER], run: docs },
+    Step {
+        name: "console",
+        what: "install, types, lints, build",
+        tools: &[tools::NODE],
+        run: console_checks,
+    },
+    Step { name: "console tests", what: "Vitest", tools: &[tools::NODE], run: console_tests },
+    Step { name: "programs", what: "cargo build", tools: &[tools::C_COMPILER], run: |_| programs::build() },
+    Step {
+        name: "generated files",
+        what: "what is generated is as committed",
+        tools: &[tools::NODE],
+        run: drift,
+    },
+    Step {
+        name: "tests",
+        what: "every Rust test, with PostgreSQL and pymodbus",
+        tools: &[tools::C_COMPILER, tools::POSTGRES, tools::PYTHON],
+        run: tests,
+    },
+    Step { name: "doc tests", what: "examples in the docs", tools: &[tools::C_COMPILER], run: doc_tests },
+    Step {
+        name: "browser tests",
+        what: "Playwright against the real hub, edge and plant",
+        tools: &[tools::NODE, tools::CHROMIUM, tools::CHINESE_FONT],
+        run: browser_tests,
+    },
+];
+
+pub fn run(args: &[&str]) -> Result<(), String> {
+    if args == ["--list"] {
+        for step in STEPS {
+            println!("{:<18} {}", step.name, step.what);
+        }
+        return Ok(());
+    }
+    if let Some(unknown) = args.iter().find(|name| !STEPS.iter().any(|step| step.name == **name)) {
+        return Err(format!("there is no step `{unknown}`; `cargo xtask verify --list` names them"));
+    }
+    let ci = std::env::var("CI").is_ok_and(|value| !matches!(value.as_str(), "" | "0" | "false"));
+    let mut report = Report::new(ci);
+    for step in STEPS.iter().filter(|step| args.is_empty() || args.contains(&step.name)) {
+        println!("▸ {}: {}", step.name, step.what);
+        let watch = Stopwatch::start();
+        let mut counts = Counts::default();
+        let outcome = match tools::need(step.tools) {
+            Err(missing) => Outcome::Skipped(missing),
+            Ok(()) => match (step.run)(&mut counts) {
+                Ok(()) => Outcome::Passed,
+                Err(why) => Outcome::Failed(why),
+            },
+        };
+        if signals::stopped() {
+            return Err("stopped".into());
+        }
+        report.add(Line { name: step.name, outcome, counts, took: watch.elapsed() });
+    }
+    report.close()
+}
+
+fn format(_: &mut Counts) -> Result<(), String> {
+    shell::show(shell::cargo(&["fmt", "--all", "--check"]))
+}
+
+fn lints(_: &mut Counts) -> Result<(), String> {
+    shell::show(shell::cargo(&["clippy", "--workspace", "--all-targets", "--locked", "--", "-D", "warnings"]))
+}
+
+fn docs(_: &mut Counts) -> Result<(), String> {
+    let mut command = shell::cargo(&["doc", "--workspace", "--no-deps", "--locked"]);
+    command.env("RUSTDOCFLAGS", "-D warnings");
+    shell::show(command)
+}
+
+/// cargo-deny from the PATH, or built by us once. Its development profile builds in half the time and is fast enough.
+fn cargo_deny(args: &[&str]) -> Result<Command, String> {
+    let own = files::target().join("tools/bin/cargo-deny");
+    if shell::exists("cargo-deny") {
+        return Ok(shell::command("cargo-deny", args, &files::root()));
+    }
+    if !own.is_file() {
+        println!("  cargo-deny is missing; building {CARGO_DENY} into target/tools");
+        let root = files::target().join("tools").display().to_string();
+        let build = files::target().join("tools/build");
+        let crate_name = format!("cargo-deny@{CARGO_DENY}");
+        let args = ["install", "--locked", "--debug", "--quiet", "--root", &root, &crate_name];
+        let mut command = shell::cargo(&args);
+        command.env("CARGO_TARGET_DIR", &build);
+        shell::show(command)?;
+        files::remove_folder(&build)?;
+    }
+    Ok(shell::command(own, args, &files::root()))
+}
+
+fn deny(_: &mut Counts) -> Result<(), String> {
+    let strict = ["-D", "unmatched-skip", "-D", "unnecessary-skip"];
+    let mut args = vec!["--locked", "check"];
+    args.extend_from_slice(&strict);
+    args.extend_from_slice(&["bans", "licenses", "sources"]);
+    shell::output(cargo_deny(&args)?).map(drop)
+}
+
+/// A command of its own: the advisory database is fetched from a git host, and a check that needs the network would
+/// make every run without it red.
+pub fn advisories() -> Result<(), String> {
+    shell::show(cargo_deny(&["--locked", "check", "advisories"])?).map_err(|error| {
+        format!("{error}\nwithout a way to github.com the advisory database cannot be fetched, and nothing is said about advisories")
+    })
+}
+
+fn units(counts: &mut Counts) -> Result<(), String> {
+    let units = files::below(&[files::root().join("systemd")], &[]);
+    for unit in units.iter().filter(|path| path.extension().is_some_and(|e| e == "service")) {
+        let unit = unit.display().to_string();
+        let threshold = format!("--threshold={EXPOSURE}");
+        let args = ["security", "--offline=true", "--no-pager", &threshold, &unit];
+        shell::output(shell::command("systemd-analyze", &args, &files::root()))?;
+        counts.passed += 1;
+    }
+    if counts.passed == 0 { Err("there is no unit in systemd/".into()) } else { Ok(()) }
+}
+
+fn console_checks(_: &mut Counts) -> Result<(), String> {
+    console::install()?;
+    console::npm(&["run", "types"])?;
+    console::npm(&["run", "lint"])?;
+    console::build()
+}
+
+fn console_tests(counts: &mut Counts) -> Result<(), String> {
+    console::install()?;
+    let command = shell::command("npm", &["test"], &console::folder());
+    shell::watch(command, |line| {
+        if line.trim_start().starts_with("Tests ") {
+            counts.add(Counts::read(line));
+        }
+    })
+}
+
+fn drift(_: &mut Counts) -> Result<(), String> {
+    console::install()?;
+    programs::build()?;
+    let stale = generate::renew()?;
+    if stale.is_empty() {
+        return Ok(());
+    }
+    Err(format!("out of date, and now renewed: {}; commit what `cargo xtask gen` makes", stale.join(", ")))
+}
+
+fn tests(counts: &mut Counts) -> Result<(), String> {
+    let python = peers::python()?;
+    // Some tests start the real programs; this builds nothing that the tests would not.
+    programs::build()?;
+    let nextest = shell::exists("cargo-nextest");
+    let args: &[&str] = if nextest {
+        &["nextest", "run", "--workspace", "--locked", "--no-fail-fast"]
+    } else {
+        &["test", "--workspace", "--lib", "--bins", "--tests", "--locked", "--no-fail-fast"]
+    };
+    let mut command = shell::cargo(args);
+    command.env("STEWARD_PYTHON", python);
+    shell::watch(command, |line| {
+        let line = line.trim_start();
+        if line.starts_with("Summary [") || line.starts_with("test result:") {
+            counts.add(Counts::read(line));
+        }
+    })
+}
+
+fn doc_tests(counts: &mut Counts) -> Result<(), String> {
+    shell::watch(shell::cargo(&["test", "--workspace", "--doc", "--locked"]), |line| {
+        if line.starts_with("test result:") {
+            counts.add(Counts::read(line));
+        }
+    })
+}
+
+fn browser_tests(counts: &mut Counts) -> Result<(), String> {
+    console::build()?;
+    programs::build()?;
+    let stack = stack::for_tests()?;
+    let mut command = shell::command("npm", &["run", "e2e"], &console::folder());
+    command.env("STEWARD_URL", stack.url());
+    command.env("STEWARD_USER", stack::USER);
+    command.env("STEWARD_PASSWORD", stack.password());
+    // Its closing lines are alone on their lines: "  12 passed (31.4s)", "  1 skipped".
+    shell::watch(command, |line| {
+        let mut words = line.split_whitespace();
+        let number = words.next().is_some_and(|word| word.parse::<usize>().is_ok());
+        if number && words.next().is_some_and(|word| matches!(word, "passed" | "failed" | "skipped")) {
+            counts.add(Counts::read(line));
+        }
+    })
+}
