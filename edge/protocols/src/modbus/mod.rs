@@ -1,0 +1,20 @@
+//! Modbus over serial lines (RTU) and TCP, client side: reading functions 1 to 4.
+//!
+//! Sources: MODBUS Application Protocol Specification V1.1b3; MODBUS over Serial Line V1.02;
+//! MODBUS Messaging on TCP/IP Implementation Guide V1.0b.
+
+mod crc;
+mod line;
+mod pdu;
+mod plan;
+pub mod rtu;
+mod sample;
+pub mod tcp;
+mod value;
+
+pub use crc::crc;
+pub use line::{Answer, Failure, LineState, Settings, frame_gap};
+pub use pdu::{Exception, Reply, ReplyFault, Request, RequestFault, Response};
+pub use plan::{Block, BlockValue, contiguous};
+pub use sample::{SampleFault, verify_samples};
+pub use value::{EncodeFault, decode, encode, encode_into};

@@ -1,0 +1,156 @@
+//! RTU frames: unit, PDU, check sum, and no mark where they begin or end (MODBUS over Serial Line V1.02, 2.5.1).
+//! The end is known from the request's answer length. Bytes that do not belong to an answer are skipped, for
+//! transceivers add some when they turn around; nothing is taken for an answer without unit, function, length
+//! and check sum being right.
+
+use super::crc::crc;
+use super::pdu::{Reply, ReplyFault, Request};
+
+/// The longest frame there is.
+pub const MAX_FRAME: usize = 256;
+/// A frame and what may come before it.
+const MAX_HELD: usize = 2 * MAX_FRAME;
+/// As many stray bytes behind an answer are noise of the line's turn-around, not a second answer.
+const TURNAROUND_NOISE: usize = 2;
+
+/// The request's frame.
+pub fn encode(request: &Request) -> Vec<u8> {
+    let mut frame = Vec::with_capacity(8);
+    frame.push(request.unit());
+    frame.extend(request.pdu());
+    let sum = crc(&frame);
+    frame.extend(sum.to_le_bytes());
+    frame
+}
+
+/// Bytes of the longest answer that the request can have.
+pub const fn reply_len(request: &Request) -> usize {
+    request.reply_len() + 3
+}
+
+/// How far an answer has come.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Progress {
+    More,
+    Reply(Reply),
+    /// What came cannot become the answer any more.
+    Bad(ReplyFault),
+}
+
+/// Collects the answer to one request.
+#[derive(Clone, Debug)]
+pub struct Decoder {
+    request: Request,
+    held: Vec<u8>,
+}
+
+impl Decoder {
+    pub fn new(request: Request) -> Self {
+        Self { request, held: Vec::new() }
+    }
+
+    /// Takes bytes as they come. After anything but `More` the decoder has done its work.
+    pub fn push(&mut self, bytes: &[u8]) -> Progress {
+        let room = MAX_HELD - self.held.len().min(MAX_HELD);
+        let too_many = bytes.len() > room;
+        self.held.extend(bytes.iter().take(room));
+        for at in 0..self.held.len() {
+            let Some((reply, end)) = self.frame_at(at) else { continue };
+            let trailing = self.held.len() - end + bytes.len().saturating_sub(room);
+            return if trailing > TURNAROUND_NOISE {
+                Progress::Bad(ReplyFault::Trailing { bytes: trailing })
+            } else {
+                Progress::Reply(reply)
+            };
+        }
+        if too_many {
+            Progress::Bad(ReplyFault::Noise { bytes: self.held.len() + bytes.len() - room })
+        } else {
+            Progress::More
+        }
+    }
+
+    /// The whole answer that begins at `at`, and where it ends.
+    fn frame_at(&self, at: usize) -> Option<(Reply, usize)> {
+        let from = self.held.get(at..)?;
+        let [unit, function, ..] = from else { return None };
+        if *unit != self.request.unit() {
+            return None;
+        }
+        let len = match *function {
+            f if f == self.request.function() => reply_len(&self.request),
+            f if f == self.request.function() | 0x80 => 5,
+            _ => return None,
+        };
+        let pdu = checked(from.get(..len)?)?;
+        let reply = self.request.read(pdu).ok()?;
+        Some((reply, at + len))
+    }
+
+    /// Whether anything came at all.
+    pub fn is_empty(&self) -> bool {
+        self.held.is_empty()
+    }
+
+    /// Forgets what came if it is a whole frame of other units or functions: somebody else's, or late.
+    pub fn skip_foreign(&mut self) -> Option<ReplyFault> {
+        let fault = self.foreign()?;
+        self.held.clear();
+        Some(fault)
+    }
+
+    fn foreign(&self) -> Option<ReplyFault> {
+        let pdu = checked(&self.held)?;
+        let ([unit, ..], [function, ..]) = (self.held.as_slice(), pdu) else { return None };
+        if *unit != self.request.unit() {
+            return Some(ReplyFault::Unit { wanted: self.request.unit(), got: *unit });
+        }
+        (function & 0x7F != self.request.function())
+            .then_some(ReplyFault::Function { wanted: self.request.function(), got: *function })
+    }
+
+    /// What is wrong with that which came, when nothing more will. `None` when nothing came.
+    pub fn verdict(&self) -> Option<ReplyFault> {
+        if let Some(fault) = self.foreign() {
+            return Some(fault);
+        }
+        if let Some(pdu) = checked(&self.held) {
+            return self.request.read(pdu).err();
+        }
+        let [unit, rest @ ..] = self.held.as_slice() else { return None };
+        let (wanted, bytes) = (self.request.function(), self.held.len());
+        Some(match rest {
+            [function, stated, ..] if *unit == self.request.unit() && *function == wanted => {
+                if usize::from(*stated) != self.request.data_bytes() {
+                    ReplyFault::Length { wanted: self.request.data_bytes(), got: usize::from(*stated) }
+                } else if bytes < reply_len(&self.request) {
+                    ReplyFault::Short { bytes }
+                } else {
+                    ReplyFault::CheckSum
+                }
+            }
+            [function, ..] if *unit == self.request.unit() && *function == wanted | 0x80 => {
+                if bytes < 5 {
+                    ReplyFault::Short { bytes }
+                } else {
+                    ReplyFault::CheckSum
+                }
+            }
+            _ => ReplyFault::Noise { bytes },
+        })
+    }
+
+    /// Whether that which came began like the answer: then the device has had its say, only damaged.
+    pub fn began_like_the_answer(&self) -> bool {
+        matches!(self.held.as_slice(), [unit, function, ..]
+            if *unit == self.request.unit() && function & 0x7F == self.request.function())
+            && matches!(self.verdict(), Some(ReplyFault::CheckSum | ReplyFault::Short { .. }))
+    }
+}
+
+/// The PDU of a frame whose check sum is right.
+fn checked(frame: &[u8]) -> Option<&[u8]> {
+    let (body, sum) = frame.split_last_chunk::<2>()?;
+    let pdu = body.get(1..).filter(|pdu| !pdu.is_empty())?;
+    (crc(body) == u16::from_le_bytes(*sum)).then_some(pdu)
+}

@@ -1,0 +1,92 @@
+//! TCP frames: a header with number and length, then the PDU (Messaging on TCP/IP V1.0b, 3.1.3). The number
+//! tells which request is answered; whatever bears another is not taken, and the connection is given up.
+
+use super::pdu::{Reply, ReplyFault, Request};
+
+/// Header with unit.
+const HEADER: usize = 7;
+/// Unit and the longest PDU.
+const MAX_LENGTH: u16 = 254;
+
+/// The request's frame under a number of its own.
+pub fn encode(request: &Request, transaction: u16) -> Vec<u8> {
+    let pdu = request.pdu();
+    let mut frame = Vec::with_capacity(HEADER + pdu.len());
+    frame.extend(transaction.to_be_bytes());
+    frame.extend([0, 0]);
+    frame.extend((pdu.len() as u16 + 1).to_be_bytes());
+    frame.push(request.unit());
+    frame.extend(pdu);
+    frame
+}
+
+pub use super::rtu::Progress;
+
+/// Collects the answer to one request.
+#[derive(Clone, Debug)]
+pub struct Decoder {
+    request: Request,
+    transaction: u16,
+    held: Vec<u8>,
+}
+
+impl Decoder {
+    pub fn new(request: Request, transaction: u16) -> Self {
+        Self { request, transaction, held: Vec::new() }
+    }
+
+    /// Takes bytes as they come. After anything but `More` the decoder has done its work; after `Bad` what
+    /// follows on the connection means nothing.
+    pub fn push(&mut self, bytes: &[u8]) -> Progress {
+        let most = HEADER + usize::from(MAX_LENGTH);
+        self.held.extend(bytes.iter().take(2 * most - self.held.len().min(2 * most)));
+        match self.frame() {
+            None => Progress::More,
+            Some(Ok(reply)) => Progress::Reply(reply),
+            Some(Err(fault)) => Progress::Bad(fault),
+        }
+    }
+
+    fn frame(&self) -> Option<Result<Reply, ReplyFault>> {
+        let (header, after) = self.held.split_first_chunk::<HEADER>()?;
+        let [t0, t1, p0, p1, l0, l1, unit] = *header;
+        let protocol = u16::from_be_bytes([p0, p1]);
+        if protocol != 0 {
+            return Some(Err(ReplyFault::Protocol(protocol)));
+        }
+        let length = u16::from_be_bytes([l0, l1]);
+        if !(3..=MAX_LENGTH).contains(&length) {
+            return Some(Err(ReplyFault::Length {
+                wanted: self.request.reply_len() + 1,
+                got: usize::from(length),
+            }));
+        }
+        let transaction = u16::from_be_bytes([t0, t1]);
+        if transaction != self.transaction {
+            return Some(Err(ReplyFault::Transaction { wanted: self.transaction, got: transaction }));
+        }
+        if unit != self.request.unit() {
+            return Some(Err(ReplyFault::Unit { wanted: self.request.unit(), got: unit }));
+        }
+        let pdu = after.get(..usize::from(length) - 1)?;
+        Some(self.request.read(pdu))
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.held.is_empty()
+    }
+
+    /// Bytes behind the answer: nobody asked for them.
+    pub fn trailing(&self) -> usize {
+        let length = match self.held.as_slice() {
+            [_, _, _, _, l0, l1, ..] => usize::from(u16::from_be_bytes([*l0, *l1])),
+            _ => return 0,
+        };
+        self.held.len().saturating_sub(HEADER - 1 + length)
+    }
+
+    /// What is wrong when nothing more comes.
+    pub fn verdict(&self) -> Option<ReplyFault> {
+        (!self.held.is_empty()).then_some(ReplyFault::Short { bytes: self.held.len() })
+    }
+}
