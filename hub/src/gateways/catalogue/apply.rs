@@ -1,0 +1,223 @@
+//! A gateway's catalogue into devices and points. What a gateway says is bounded and checked before anything is
+//! written; what it names no more goes out of use and keeps its history.
+
+use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
+
+use sha2::{Digest, Sha256};
+use steward_shared::id::{BufferId, DeviceId, GatewayId, PointId, PointNo, SiteId};
+use steward_shared::wire::frame::to_cbor;
+use steward_shared::wire::message::{Catalogue, Names};
+
+use super::super::fleet::Fleet;
+use super::super::store as fleet_store;
+use super::store::{self, DeviceRow, PointRow};
+use crate::kernel::db::DbError;
+
+const MAX_DEVICES: usize = 2_000;
+const MAX_POINTS: usize = 50_000;
+const MAX_LABELS: usize = 256;
+const MAX_TEXT: usize = 256;
+
+#[derive(Debug, thiserror::Error)]
+pub enum CatalogueError {
+    #[error(
+        "the catalogue has {0} devices or points; {MAX_DEVICES} devices and {MAX_POINTS} points are the most"
+    )]
+    TooLarge(usize),
+    #[error(
+        "a text of the catalogue is longer than {MAX_TEXT} bytes, or one of its numbers is out of range: {0}"
+    )]
+    Field(String),
+    #[error("the point {point} is on {device}, a device that the catalogue does not have")]
+    NoSuchDevice { point: String, device: String },
+    #[error("the catalogue names {0} twice")]
+    Twice(String),
+    #[error("the catalogue could not be stored")]
+    Db(#[from] DbError),
+}
+
+/// What the numbers of one buffer mean.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct PointMap {
+    points: HashMap<PointNo, PointId>,
+    numbers: HashMap<PointId, PointNo>,
+}
+
+impl PointMap {
+    pub fn of(pairs: impl IntoIterator<Item = (PointNo, PointId)>) -> Self {
+        let points: HashMap<_, _> = pairs.into_iter().collect();
+        let numbers = points.iter().map(|(no, id)| (*id, *no)).collect();
+        Self { points, numbers }
+    }
+
+    pub fn point(&self, no: PointNo) -> Option<PointId> {
+        self.points.get(&no).copied()
+    }
+
+    pub fn number(&self, point: PointId) -> Option<PointNo> {
+        self.numbers.get(&point).copied()
+    }
+
+    pub fn points(&self) -> impl Iterator<Item = PointId> {
+        self.numbers.keys().copied()
+    }
+}
+
+/// Which devices or points are asked for; nothing means all.
+#[derive(Clone, Debug, Default)]
+pub struct DeviceFilter {
+    pub gateway: Option<GatewayId>,
+    pub site: Option<SiteId>,
+    pub device: Option<DeviceId>,
+    /// Words that occur in titles, keys or places.
+    pub text: Option<String>,
+}
+
+impl DeviceFilter {
+    /// For `like … escape '!'`.
+    pub(super) fn pattern(&self) -> Option<String> {
+        let text = self.text.as_deref().map(str::trim).filter(|t| !t.is_empty())?;
+        let escaped = text.to_lowercase().replace('!', "!!").replace('%', "!%").replace('_', "!_");
+        Some(format!("%{escaped}%"))
+    }
+}
+
+impl Fleet {
+    /// Keeps the catalogue as the present one of this buffer, and gives what its numbers mean.
+    pub async fn apply_catalogue(
+        &self,
+        gateway: GatewayId,
+        buffer: BufferId,
+        catalogue: &Catalogue,
+    ) -> Result<Arc<PointMap>, CatalogueError> {
+        check(catalogue)?;
+        let hash = to_cbor(catalogue).map(|b| Sha256::digest(b).to_vec());
+        let hash = hash.map_err(|e| CatalogueError::Field(e.to_string()))?;
+        let numbers: Vec<(PointNo, PointId)> = self
+            .db
+            .tx(async |tx| {
+                store::retire_all(&tx, gateway).await?;
+                let mut devices = HashMap::with_capacity(catalogue.devices.len());
+                for d in &catalogue.devices {
+                    let fresh = DeviceId::new(self.ids.as_ref());
+                    devices.insert(d.key.as_str(), store::upsert_device(&tx, fresh, gateway, d).await?);
+                }
+                let mut numbers = Vec::with_capacity(catalogue.points.len());
+                for p in &catalogue.points {
+                    let Some(device) = devices.get(p.device.as_str()) else { continue };
+                    let labels = serde_json::to_string(&p.labels).unwrap_or_else(|_| "[]".into());
+                    if let Some(id) = store::upsert_point(&tx, *device, p, &labels).await? {
+                        numbers.push((p.no, id));
+                    }
+                }
+                store::upsert_numbers(&tx, gateway, buffer, &numbers).await?;
+                fleet_store::set_catalogue(&tx, gateway, buffer, &hash).await?;
+                Ok::<_, DbError>(numbers)
+            })
+            .await?;
+        tracing::info!(%gateway, devices = catalogue.devices.len(), points = numbers.len(), "catalogue stored");
+        self.live.tell("catalogue", None, &serde_json::json!({ "gateway": gateway }));
+        self.point_map_of(gateway, buffer).await.map_err(CatalogueError::from)
+    }
+
+    /// What the numbers of this buffer mean, as far as the hub knows.
+    pub async fn point_map_of(&self, gateway: GatewayId, buffer: BufferId) -> Result<Arc<PointMap>, DbError> {
+        Ok(Arc::new(PointMap::of(store::numbers(&self.db, gateway, buffer).await?)))
+    }
+
+    /// What the numbers of this epoch's batches mean; none if there never was such an epoch.
+    pub async fn point_map(&self, gateway: GatewayId, epoch: u32) -> Result<Option<Arc<PointMap>>, DbError> {
+        match store::buffer_of(&self.db, gateway, epoch).await? {
+            Some(buffer) => self.point_map_of(gateway, buffer).await.map(Some),
+            None => Ok(None),
+        }
+    }
+
+    pub async fn points_of(&self, gateway: GatewayId) -> Result<Vec<PointRow>, DbError> {
+        store::points_of_gateway(&self.db, gateway).await
+    }
+
+    /// In the order of gateway, key and id, after the given ones.
+    pub async fn devices(
+        &self,
+        filter: &DeviceFilter,
+        after: Option<(String, String, String)>,
+        limit: usize,
+    ) -> Result<Vec<DeviceRow>, DbError> {
+        store::devices(&self.db, filter, after, limit).await
+    }
+
+    pub async fn device(&self, id: DeviceId) -> Result<Option<DeviceRow>, DbError> {
+        store::device(&self.db, id).await
+    }
+
+    /// In the order of their number, after the given one.
+    pub async fn points(
+        &self,
+        filter: &DeviceFilter,
+        after: Option<i64>,
+        limit: usize,
+    ) -> Result<Vec<PointRow>, DbError> {
+        store::points(&self.db, filter, after, limit).await
+    }
+
+    pub async fn point(&self, id: PointId) -> Result<Option<PointRow>, DbError> {
+        store::point(&self.db, id).await
+    }
+}
+
+fn check(c: &Catalogue) -> Result<(), CatalogueError> {
+    if c.devices.len() > MAX_DEVICES || c.points.len() > MAX_POINTS {
+        return Err(CatalogueError::TooLarge(c.devices.len().max(c.points.len())));
+    }
+    let mut devices = HashSet::with_capacity(c.devices.len());
+    for d in &c.devices {
+        let texts = [
+            &d.key,
+            &d.title.zh,
+            &d.title.en,
+            &d.profile,
+            &d.vendor,
+            &d.model,
+            &d.place,
+            &d.line,
+            &d.address,
+        ];
+        texts.into_iter().try_for_each(|t| text(t))?;
+        if d.key.is_empty() || !devices.insert(d.key.as_str()) {
+            return Err(CatalogueError::Twice(d.key.clone()));
+        }
+    }
+    let mut keys = HashSet::with_capacity(c.points.len());
+    let mut numbers = HashSet::with_capacity(c.points.len());
+    for p in &c.points {
+        [&p.device, &p.key, &p.unit].into_iter().try_for_each(|t| text(t))?;
+        names(&p.title)?;
+        p.labels.iter().try_for_each(|l| names(&l.names))?;
+        let modulus_fits = p.modulus.is_none_or(|m| m.is_finite() && m > 0.0);
+        if p.labels.len() > MAX_LABELS || !modulus_fits || i64::try_from(p.period_ms).is_err() {
+            return Err(CatalogueError::Field(p.key.clone()));
+        }
+        if !devices.contains(p.device.as_str()) {
+            return Err(CatalogueError::NoSuchDevice { point: p.key.clone(), device: p.device.clone() });
+        }
+        if !numbers.insert(p.no) || !keys.insert((p.device.as_str(), p.key.as_str())) {
+            return Err(CatalogueError::Twice(format!("{}.{}", p.device, p.key)));
+        }
+    }
+    Ok(())
+}
+
+fn names(n: &Names) -> Result<(), CatalogueError> {
+    text(&n.zh)?;
+    text(&n.en)
+}
+
+/// PostgreSQL cannot hold a NUL in a text.
+fn text(t: &str) -> Result<(), CatalogueError> {
+    if t.len() > MAX_TEXT || t.contains('\0') {
+        return Err(CatalogueError::Field(t.chars().filter(|c| *c != '\0').take(40).collect()));
+    }
+    Ok(())
+}

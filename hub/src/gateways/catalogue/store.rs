@@ -1,0 +1,222 @@
+//! The tables of devices, points and the numbers that gateways give to points.
+
+use serde::Deserialize;
+use steward_shared::id::{BufferId, DeviceId, GatewayId, PointId, PointNo, SiteId};
+use steward_shared::wire::message::{CatalogueDevice, CataloguePoint};
+
+use super::super::model::kind_word;
+use super::apply::DeviceFilter;
+use crate::kernel::db::{Db, DbError, Tx};
+use crate::params;
+
+/// A device as it is stored.
+#[derive(Clone, Debug, Deserialize)]
+pub struct DeviceRow {
+    pub id: DeviceId,
+    pub gateway: GatewayId,
+    pub key: String,
+    pub title_zh: String,
+    pub title_en: String,
+    pub profile: String,
+    pub vendor: String,
+    pub model: String,
+    pub place: String,
+    pub line: String,
+    pub address: String,
+    pub in_use: bool,
+    pub site: Option<SiteId>,
+    pub silent: bool,
+}
+
+/// A point as it is stored.
+#[derive(Clone, Debug, Deserialize)]
+pub struct PointRow {
+    pub id: PointId,
+    pub device: DeviceId,
+    pub gateway: GatewayId,
+    pub key: String,
+    pub title_zh: String,
+    pub title_en: String,
+    pub unit: String,
+    pub kind: String,
+    /// JSON of the labels.
+    pub labels: String,
+    pub period_ms: i64,
+    pub decimals: i64,
+    pub modulus: Option<f64>,
+    pub in_use: bool,
+    pub device_title_zh: String,
+    pub device_title_en: String,
+}
+
+const DEVICE: &str =
+    "select id, gateway, key, title_zh, title_en, profile, vendor, model, place, line, address,
+  in_use, site, silent from device";
+const POINT: &str =
+    "select p.id, p.device, d.gateway, p.key, p.title_zh, p.title_en, p.unit, p.kind, p.labels,
+  p.period_ms, p.decimals, p.modulus, p.in_use, d.title_zh as device_title_zh, d.title_en as device_title_en
+  from point p join device d on d.id = p.device";
+
+/// In the order of gateway, key and id, after the given ones.
+pub async fn devices(
+    db: &Db,
+    filter: &DeviceFilter,
+    after: Option<(String, String, String)>,
+    limit: usize,
+) -> Result<Vec<DeviceRow>, DbError> {
+    let (gateway, key, id) = after.unwrap_or_default();
+    db.query(
+        &format!(
+            "{DEVICE} where (gateway, key, id) > ($1, $2, $3)
+             and (cast($4 as text) is null or gateway = $4)
+             and (cast($5 as text) is null or site = $5 or (site is null and gateway in (
+                  select g.id from gateway g where g.site = $5)))
+             and (cast($6 as text) is null or lower(title_zh || ' ' || title_en || ' ' || key || ' ' || vendor || ' '
+                  || model || ' ' || place) like $6 escape '!')
+             order by gateway, key, id limit $7"
+        ),
+        params![gateway, key, id, filter.gateway, filter.site, filter.pattern(), limit],
+    )
+    .await
+}
+
+pub async fn device(db: &Db, id: DeviceId) -> Result<Option<DeviceRow>, DbError> {
+    db.one(&format!("{DEVICE} where id = $1"), params![id]).await
+}
+
+pub async fn points(
+    db: &Db,
+    filter: &DeviceFilter,
+    after: Option<i64>,
+    limit: usize,
+) -> Result<Vec<PointRow>, DbError> {
+    db.query(
+        &format!(
+            "{POINT} where p.id > $1
+             and (cast($2 as text) is null or p.device = $2)
+             and (cast($3 as text) is null or d.gateway = $3)
+             and (cast($4 as text) is null or lower(p.title_zh || ' ' || p.title_en || ' ' || p.key || ' '
+                  || d.title_zh || ' ' || d.title_en || ' ' || d.key) like $4 escape '!')
+             order by p.id limit $5"
+        ),
+        params![after.unwrap_or(0), filter.device, filter.gateway, filter.pattern(), limit],
+    )
+    .await
+}
+
+pub async fn point(db: &Db, id: PointId) -> Result<Option<PointRow>, DbError> {
+    db.one(&format!("{POINT} where p.id = $1"), params![id]).await
+}
+
+pub async fn points_of_gateway(db: &Db, gateway: GatewayId) -> Result<Vec<PointRow>, DbError> {
+    db.query(&format!("{POINT} where d.gateway = $1"), params![gateway]).await
+}
+
+pub async fn numbers(
+    db: &Db,
+    gateway: GatewayId,
+    buffer: BufferId,
+) -> Result<Vec<(PointNo, PointId)>, DbError> {
+    db.query("select no, point from point_no where gateway = $1 and buffer = $2", params![gateway, buffer])
+        .await
+}
+
+pub async fn buffer_of(db: &Db, gateway: GatewayId, epoch: u32) -> Result<Option<BufferId>, DbError> {
+    db.one("select buffer from epoch where gateway = $1 and epoch = $2", params![gateway, epoch]).await
+}
+
+/// What the new catalogue does not name is out of use; its history stays.
+pub async fn retire_all(tx: &Tx, gateway: GatewayId) -> Result<(), DbError> {
+    tx.execute("update device set in_use = 0 where gateway = $1", params![gateway]).await?;
+    tx.execute(
+        "update point set in_use = 0 where device in (select id from device where gateway = $1)",
+        params![gateway],
+    )
+    .await
+    .map(drop)
+}
+
+pub async fn upsert_device(
+    tx: &Tx,
+    fresh: DeviceId,
+    gateway: GatewayId,
+    d: &CatalogueDevice,
+) -> Result<DeviceId, DbError> {
+    let id: Option<DeviceId> = tx
+        .one(
+            "insert into device (id, gateway, key, title_zh, title_en, profile, vendor, model, place, line, address,
+             in_use, silent) values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, 0)
+             on conflict (gateway, key) do update set title_zh = excluded.title_zh, title_en = excluded.title_en,
+             profile = excluded.profile, vendor = excluded.vendor, model = excluded.model, place = excluded.place,
+             line = excluded.line, address = excluded.address, in_use = excluded.in_use returning id",
+            params![
+                fresh,
+                gateway,
+                &d.key,
+                &d.title.zh,
+                &d.title.en,
+                &d.profile,
+                &d.vendor,
+                &d.model,
+                &d.place,
+                &d.line,
+                &d.address,
+                d.in_use
+            ],
+        )
+        .await?;
+    Ok(id.unwrap_or(fresh))
+}
+
+pub async fn upsert_point(
+    tx: &Tx,
+    device: DeviceId,
+    p: &CataloguePoint,
+    labels: &str,
+) -> Result<Option<PointId>, DbError> {
+    tx.one(
+        "insert into point (device, key, title_zh, title_en, unit, kind, labels, period_ms, decimals, modulus, in_use)
+         values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)
+         on conflict (device, key) do update set title_zh = excluded.title_zh, title_en = excluded.title_en,
+         unit = excluded.unit, kind = excluded.kind, labels = excluded.labels, period_ms = excluded.period_ms,
+         decimals = excluded.decimals, modulus = excluded.modulus, in_use = excluded.in_use returning id",
+        params![
+            device,
+            &p.key,
+            &p.title.zh,
+            &p.title.en,
+            &p.unit,
+            kind_word(p.kind),
+            labels,
+            i64::try_from(p.period_ms).unwrap_or(i64::MAX),
+            p.decimals,
+            p.modulus,
+            p.in_use
+        ],
+    )
+    .await
+}
+
+pub async fn upsert_numbers(
+    tx: &Tx,
+    gateway: GatewayId,
+    buffer: BufferId,
+    numbers: &[(PointNo, PointId)],
+) -> Result<(), DbError> {
+    tx.execute_many(
+        "insert into point_no (gateway, buffer, no, point) values ($1, $2, $3, $4)
+         on conflict (gateway, buffer, no) do update set point = excluded.point",
+        numbers.iter().map(|(no, point)| params![gateway, buffer, *no, *point]).collect(),
+    )
+    .await
+    .map(drop)
+}
+
+pub async fn set_device_silent(tx: &Tx, gateway: GatewayId, key: &str, silent: bool) -> Result<(), DbError> {
+    tx.execute(
+        "update device set silent = $3 where gateway = $1 and key = $2 and silent <> $3",
+        params![gateway, key, silent],
+    )
+    .await
+    .map(drop)
+}

@@ -1,0 +1,272 @@
+//! How a gateway becomes one of the fleet and ceases to be: made with a one-time code, enrolled with it, renewed by
+//! its certificate, revoked. The code is kept as its hash; it is used once or never.
+
+use std::collections::HashMap;
+use std::net::IpAddr;
+use std::time::Duration;
+
+use sha2::{Digest, Sha256};
+use steward_shared::id::{GatewayId, SiteId};
+use steward_shared::time::Timestamp;
+use steward_shared::wire::code::{Code, SECRET};
+use steward_shared::wire::message::{Enrol, EnrolRefusal, Enrolled};
+
+use super::ca::{CaError, Issued};
+use super::fleet::Fleet;
+use super::model::kind;
+use super::store::{self, EventRow, GatewayRow};
+use crate::kernel::db::{DbError, Tx};
+
+const MAX_NAME: usize = 100;
+const MAX_WORD: usize = 100;
+
+#[derive(Debug, thiserror::Error)]
+pub enum FleetError {
+    #[error("there is no such gateway")]
+    NoSuchGateway,
+    #[error("another gateway has the name {0:?}; choose another one")]
+    NameTaken(String),
+    #[error("a gateway's name has 1 to {MAX_NAME} characters")]
+    BadName,
+    #[error("somebody else changed the gateway in the meantime; load it again and repeat the change")]
+    Stale,
+    #[error("the system gives no randomness for a code")]
+    NoRandomness,
+    #[error("the database failed")]
+    Db(#[source] DbError),
+}
+
+impl From<DbError> for FleetError {
+    fn from(e: DbError) -> Self {
+        Self::Db(e)
+    }
+}
+
+/// A code and until when it may be used.
+#[derive(Debug)]
+pub struct NewCode {
+    pub code: Code,
+    pub expires_at: Timestamp,
+}
+
+impl Fleet {
+    pub async fn gateway(&self, id: GatewayId) -> Result<Option<GatewayRow>, DbError> {
+        store::gateway(&self.db, id).await
+    }
+
+    /// In the order of name and id, after the given ones.
+    pub async fn gateways(
+        &self,
+        after: Option<(String, String)>,
+        limit: usize,
+    ) -> Result<Vec<GatewayRow>, DbError> {
+        store::gateways(&self.db, after, limit).await
+    }
+
+    /// The newest first, before the given one.
+    pub async fn events(
+        &self,
+        gateway: GatewayId,
+        before: Option<i64>,
+        limit: usize,
+    ) -> Result<Vec<EventRow>, DbError> {
+        store::events(&self.db, gateway, before, limit).await
+    }
+
+    /// A gateway that waits for its machine, and the code by which the machine enrols.
+    pub async fn create(
+        &self,
+        tx: &Tx,
+        name: &str,
+        site: Option<SiteId>,
+    ) -> Result<(GatewayId, NewCode), FleetError> {
+        let name = good_name(name)?;
+        let id = GatewayId::new(self.ids.as_ref());
+        store::insert_gateway(tx, id, name, site, self.clock.now()).await.map_err(|e| taken(e, name))?;
+        Ok((id, self.put_code(tx, id).await?))
+    }
+
+    /// Another code; an unused one of before is void. For a gateway that was set up anew or revoked as well.
+    pub async fn new_code(&self, tx: &Tx, id: GatewayId) -> Result<NewCode, FleetError> {
+        self.put_code(tx, id).await
+    }
+
+    async fn put_code(&self, tx: &Tx, id: GatewayId) -> Result<NewCode, FleetError> {
+        let mut secret = [0; SECRET];
+        getrandom::fill(&mut secret).map_err(|_| FleetError::NoRandomness)?;
+        let expires_at = self.clock.now().plus(self.enrolment_valid);
+        store::drop_open_codes(tx, id).await?;
+        store::insert_code(tx, &Sha256::digest(secret), id, expires_at).await?;
+        Ok(NewCode { code: self.ca.code(secret), expires_at })
+    }
+
+    pub async fn change(
+        &self,
+        tx: &Tx,
+        id: GatewayId,
+        version: i64,
+        name: &str,
+        site: Option<SiteId>,
+    ) -> Result<(), FleetError> {
+        let name = good_name(name)?;
+        match store::change_gateway(tx, id, version, name, site).await {
+            Ok(true) => Ok(()),
+            Ok(false) => Err(FleetError::Stale),
+            Err(e) => Err(taken(e, name)),
+        }
+    }
+
+    /// Its certificates are void from the commit on; [`Self::revoked`] ends its sessions.
+    pub async fn revoke(&self, tx: &Tx, id: GatewayId, by: &str) -> Result<Option<EventRow>, FleetError> {
+        if !store::revoke(tx, id).await? {
+            return Err(FleetError::NoSuchGateway);
+        }
+        store::drop_open_codes(tx, id).await?;
+        Ok(self.note_in(tx, id, kind::REVOKED, true, &format!("revoked by {by}"), false).await?)
+    }
+
+    /// After the commit of [`Self::revoke`].
+    pub fn revoked(&self, id: GatewayId, event: Option<&EventRow>) {
+        self.throw_out(id);
+        self.tell_event(event);
+    }
+
+    /// A machine asks with a code for its first certificate.
+    pub async fn enrol(&self, ask: &Enrol, address: &str) -> Result<Result<Enrolled, EnrolRefusal>, DbError> {
+        let hash = Sha256::digest(&ask.code).to_vec();
+        let now = self.clock.now();
+        let (version, host) = (word(&ask.version), word(&ask.host));
+        let done = self
+            .db
+            .tx(async |tx| {
+                let Some(code) = store::code(&tx, &hash).await? else {
+                    return Ok(Err(EnrolRefusal::UnknownCode));
+                };
+                if code.used_at.is_some() {
+                    return Ok(Err(EnrolRefusal::UnknownCode));
+                }
+                if now > code.expires_at {
+                    return Ok(Err(EnrolRefusal::Expired));
+                }
+                // A request that cannot be signed does not use the code up.
+                let issued = match self.ca.sign_gateway(&ask.csr, code.gateway) {
+                    Ok(issued) => issued,
+                    Err(e) => {
+                        tracing::warn!(error = %e, gateway = %code.gateway, "an enrolment was refused");
+                        return Ok(Err(EnrolRefusal::BadRequest));
+                    }
+                };
+                if !store::use_code(&tx, &hash, now).await? {
+                    return Ok(Err(EnrolRefusal::UnknownCode));
+                }
+                let enrolled = store::Enrolled {
+                    gateway: code.gateway,
+                    at: now,
+                    certificate_expires: issued.expires,
+                    version: &version,
+                    host: &host,
+                    address,
+                };
+                store::enrol(&tx, &enrolled).await?;
+                let detail = format!("by {host} from {address}");
+                let event = self.note_in(&tx, code.gateway, kind::ENROLLED, true, &detail, false).await?;
+                Ok::<_, DbError>(Ok((code.gateway, issued.certificate.to_vec(), event)))
+            })
+            .await?;
+        Ok(done.map(|(gateway, certificate, event)| {
+            tracing::info!(%gateway, host, address, "gateway enrolled");
+            // Whoever still holds a session by a certificate of before leaves; the new one is awaited.
+            self.throw_out(gateway);
+            self.expect(gateway);
+            self.tell_event(event.as_ref());
+            Enrolled { gateway, certificate }
+        }))
+    }
+
+    /// The next certificate of a gateway that is let in by its present one.
+    pub async fn renew(&self, gateway: GatewayId, request: &[u8]) -> Result<Issued, RenewError> {
+        let issued = self.ca.sign_gateway(request, gateway)?;
+        let expires = issued.expires;
+        self.db.tx(async |tx| store::set_certificate_expires(&tx, gateway, expires).await).await?;
+        Ok(issued)
+    }
+}
+
+#[derive(Debug, thiserror::Error)]
+pub enum RenewError {
+    #[error("the next certificate cannot be made")]
+    Ca(#[from] CaError),
+    #[error("the next certificate could not be noted")]
+    Db(#[from] DbError),
+}
+
+fn good_name(name: &str) -> Result<&str, FleetError> {
+    let name = name.trim();
+    let fits = (1..=MAX_NAME).contains(&name.chars().count()) && !name.chars().any(char::is_control);
+    if fits { Ok(name) } else { Err(FleetError::BadName) }
+}
+
+fn taken(e: DbError, name: &str) -> FleetError {
+    if e.broke("gateway_name_key") { FleetError::NameTaken(name.to_owned()) } else { FleetError::Db(e) }
+}
+
+/// What a stranger says of itself, short and without surprises.
+fn word(text: &str) -> String {
+    text.chars().filter(|c| !c.is_control()).take(MAX_WORD).collect()
+}
+
+/// How often an address has tried of late. Pure; whoever asks hands the time in.
+#[derive(Debug, Default)]
+pub struct Tries {
+    by_address: HashMap<IpAddr, (Timestamp, u32)>,
+}
+
+impl Tries {
+    const WINDOW: Duration = Duration::from_secs(60);
+    const IN_WINDOW: u32 = 5;
+    /// More addresses than this within a minute are an attack; further ones wait.
+    const ADDRESSES: usize = 4096;
+
+    /// Counts a try and tells whether it is allowed.
+    pub fn allow(&mut self, from: IpAddr, now: Timestamp) -> bool {
+        if self.by_address.len() >= Self::ADDRESSES {
+            self.by_address.retain(|_, (since, _)| now.since(*since) < Self::WINDOW);
+        }
+        if self.by_address.len() >= Self::ADDRESSES && !self.by_address.contains_key(&from) {
+            return false;
+        }
+        let (since, tries) = self.by_address.entry(from).or_insert((now, 0));
+        if now.since(*since) >= Self::WINDOW {
+            (*since, *tries) = (now, 0);
+        }
+        *tries += 1;
+        *tries <= Self::IN_WINDOW
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::Ipv4Addr;
+
+    use super::*;
+
+    #[test]
+    fn an_address_that_guesses_is_slowed_down_and_others_are_not() {
+        let mut tries = Tries::default();
+        let (a, b) = (IpAddr::V4(Ipv4Addr::new(10, 0, 0, 1)), IpAddr::V4(Ipv4Addr::new(10, 0, 0, 2)));
+        let allowed = (0..20).filter(|i| tries.allow(a, Timestamp(i * 1000))).count();
+        assert_eq!(allowed, 5);
+        assert!(tries.allow(b, Timestamp(20_000)));
+        assert!(tries.allow(a, Timestamp(60_000)));
+    }
+
+    #[test]
+    fn a_flood_of_addresses_does_not_fill_the_memory() {
+        let mut tries = Tries::default();
+        for n in 0..10_000_u32 {
+            tries.allow(IpAddr::V4(Ipv4Addr::from(n)), Timestamp(0));
+        }
+        assert!(tries.by_address.len() <= Tries::ADDRESSES);
+        assert!(tries.allow(IpAddr::V4(Ipv4Addr::from(20_000)), Timestamp(61_000)));
+    }
+}

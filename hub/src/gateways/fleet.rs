@@ -1,0 +1,314 @@
+//! The fleet as the hub holds it in memory: who is there, their last health, and the ends of their sessions. One for
+//! the program, in the context; `link` tells it what happens, routes read it. What must not be lost is in the store.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use serde_json::json;
+use steward_shared::id::{GatewayId, Ids};
+use steward_shared::time::{Clock, Timestamp};
+use steward_shared::wire::message::Health;
+use tokio_util::sync::CancellationToken;
+
+use super::ca::{Ca, Identity};
+use super::model::{Enrolment, NotAdmitted, admit, kind, state_word};
+use super::presence::{Change, Presence};
+use super::store::{self, EventRow, NewEvent};
+use crate::kernel::ctx::Ctx;
+use crate::kernel::db::{Db, DbError, Tx};
+use crate::kernel::events::Bus;
+
+/// Health is kept in the database this often, besides the first one and the last; pages see each at once.
+const KEEP_HEALTH_MS: i64 = 60_000;
+
+pub struct Fleet {
+    pub(super) db: Db,
+    pub(super) clock: Arc<dyn Clock>,
+    pub(super) ids: Arc<dyn Ids>,
+    pub(super) live: Bus,
+    pub(super) ca: Arc<Ca>,
+    pub(super) enrolment_valid: std::time::Duration,
+    seats: Mutex<HashMap<GatewayId, Seat>>,
+}
+
+struct Seat {
+    presence: Presence,
+    health: Option<Health>,
+    seen: Option<Timestamp>,
+    kept: Option<Timestamp>,
+    version: String,
+    address: String,
+    /// Cancelled when the gateway is revoked: every session of it ends at once.
+    out: CancellationToken,
+}
+
+impl Seat {
+    fn new(presence: Presence) -> Self {
+        Self {
+            presence,
+            health: None,
+            seen: None,
+            kept: None,
+            version: String::new(),
+            address: String::new(),
+            out: CancellationToken::new(),
+        }
+    }
+}
+
+/// What the hub holds of a gateway besides its row.
+#[derive(Clone, Debug)]
+pub struct Sight {
+    pub online: bool,
+    pub health: Option<Health>,
+    pub seen: Option<Timestamp>,
+}
+
+impl Fleet {
+    pub fn new(ctx: &Ctx, ca: Arc<Ca>) -> Self {
+        Self {
+            db: ctx.db.clone(),
+            clock: ctx.clock.clone(),
+            ids: ctx.ids.clone(),
+            live: ctx.live.clone(),
+            ca,
+            enrolment_valid: ctx.settings.enrolment_valid,
+            seats: Mutex::default(),
+        }
+    }
+
+    /// After a start: whoever is enrolled is expected, and has the off-delay's time to come.
+    pub async fn expect_all(&self) -> Result<(), DbError> {
+        let now = self.clock.now();
+        let enrolled = store::enrolled(&self.db).await?;
+        let mut seats = self.seats();
+        for (gateway, silent) in enrolled {
+            let presence = if silent { Presence::Silent } else { Presence::Lingering(now) };
+            seats.entry(gateway).or_insert_with(|| Seat::new(presence));
+        }
+        Ok(())
+    }
+
+    pub fn ca(&self) -> &Arc<Ca> {
+        &self.ca
+    }
+
+    fn seats(&self) -> MutexGuard<'_, HashMap<GatewayId, Seat>> {
+        self.seats.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Whether the hub lets this certificate in. The handshake has checked its signature and dates.
+    pub async fn admit(&self, identity: &Identity) -> Result<Result<(), NotAdmitted>, DbError> {
+        let row = store::gateway(&self.db, identity.gateway).await?;
+        Ok(row.map_or(Err(NotAdmitted::Unknown), |r| admit(r.state, r.enrolled_at, identity.issued)))
+    }
+
+    /// A session of the gateway began. The token ends it when the gateway is revoked.
+    pub async fn arrived(
+        &self,
+        gateway: GatewayId,
+        version: &str,
+        address: &str,
+    ) -> Result<CancellationToken, DbError> {
+        let now = self.clock.now();
+        let (out, change) = {
+            let mut seats = self.seats();
+            let seat = seats.entry(gateway).or_insert_with(|| Seat::new(Presence::Lingering(now)));
+            let (presence, change) = seat.presence.link_up();
+            seat.presence = presence;
+            seat.seen = Some(now);
+            version.clone_into(&mut seat.version);
+            address.clone_into(&mut seat.address);
+            (seat.out.clone(), change)
+        };
+        let stored =
+            self.db.tx(async |tx| store::set_seen(&tx, gateway, now, version, address, None).await).await;
+        if let Err(e) = stored {
+            // The session does not begin: it must not count.
+            self.leave_seat(gateway);
+            return Err(e);
+        }
+        self.tell_change(gateway, change).await?;
+        self.tell_state(gateway);
+        Ok(out)
+    }
+
+    /// A session of the gateway ended.
+    pub async fn left(&self, gateway: GatewayId) -> Result<(), DbError> {
+        self.leave_seat(gateway);
+        self.keep_seen(gateway).await
+    }
+
+    fn leave_seat(&self, gateway: GatewayId) {
+        let now = self.clock.now();
+        if let Some(seat) = self.seats().get_mut(&gateway) {
+            seat.presence = seat.presence.link_lost(now);
+            seat.seen = Some(now);
+        }
+    }
+
+    /// What the gateway says of itself.
+    pub async fn heard(&self, gateway: GatewayId, health: Health) -> Result<(), DbError> {
+        let now = self.clock.now();
+        let (keep, silent) = {
+            let mut seats = self.seats();
+            let Some(seat) = seats.get_mut(&gateway) else { return Ok(()) };
+            let before = seat.health.as_ref();
+            let silent: Vec<(String, bool)> = health
+                .devices
+                .iter()
+                .filter(|d| {
+                    before.is_none_or(|h| {
+                        h.devices.iter().find(|b| b.key == d.key).map(|b| b.silent) != Some(d.silent)
+                    })
+                })
+                .map(|d| (d.key.clone(), d.silent))
+                .collect();
+            let keep = seat.kept.is_none_or(|k| now.as_millis() - k.as_millis() >= KEEP_HEALTH_MS);
+            seat.seen = Some(now);
+            seat.health = Some(health);
+            if keep {
+                seat.kept = Some(now);
+            }
+            (keep, silent)
+        };
+        if !silent.is_empty() {
+            self.set_devices_silent(gateway, &silent).await?;
+        }
+        if keep {
+            self.keep_seen(gateway).await?;
+        }
+        self.live.tell("gateway", None, &json!({ "id": gateway, "state": self.state_of(gateway) }));
+        Ok(())
+    }
+
+    async fn keep_seen(&self, gateway: GatewayId) -> Result<(), DbError> {
+        let (at, version, address, health) = {
+            let seats = self.seats();
+            let Some(seat) = seats.get(&gateway) else { return Ok(()) };
+            let health = seat.health.as_ref().and_then(|h| serde_json::to_string(h).ok());
+            (seat.seen, seat.version.clone(), seat.address.clone(), health)
+        };
+        let at = at.unwrap_or_else(|| self.clock.now());
+        self.db
+            .tx(async |tx| store::set_seen(&tx, gateway, at, &version, &address, health.clone()).await)
+            .await
+    }
+
+    /// Called every few seconds: who has been away for too long.
+    pub async fn look_round(&self) -> Result<(), DbError> {
+        let now = self.clock.now();
+        let changes: Vec<(GatewayId, Change)> = {
+            let mut seats = self.seats();
+            seats
+                .iter_mut()
+                .filter_map(|(gateway, seat)| {
+                    let (presence, change) = seat.presence.tick(now);
+                    seat.presence = presence;
+                    change.map(|c| (*gateway, c))
+                })
+                .collect()
+        };
+        for (gateway, change) in changes {
+            self.tell_change(gateway, Some(change)).await?;
+            self.tell_state(gateway);
+        }
+        Ok(())
+    }
+
+    async fn tell_change(&self, gateway: GatewayId, change: Option<Change>) -> Result<(), DbError> {
+        let Some(change) = change else { return Ok(()) };
+        let silent = change == Change::FellSilent;
+        let said = self
+            .db
+            .tx(async |tx| {
+                store::set_silent(&tx, gateway, silent).await?;
+                let detail =
+                    if silent { "no connection for longer than the off-delay" } else { "connected again" };
+                self.note_in(&tx, gateway, kind::GATEWAY_SILENT, silent, detail, false).await
+            })
+            .await?;
+        self.tell_event(said.as_ref());
+        Ok(())
+    }
+
+    /// An event of the hub's own about a gateway, told once it is stored.
+    pub async fn note(
+        &self,
+        gateway: GatewayId,
+        kind: &'static str,
+        detail: &str,
+        security: bool,
+    ) -> Result<(), DbError> {
+        if security {
+            tracing::warn!(%gateway, kind, detail, "security event");
+        }
+        let said =
+            self.db.tx(async |tx| self.note_in(&tx, gateway, kind, true, detail, security).await).await?;
+        self.tell_event(said.as_ref());
+        Ok(())
+    }
+
+    /// The same within a transaction; the caller tells it after the commit.
+    pub(super) async fn note_in(
+        &self,
+        tx: &Tx,
+        gateway: GatewayId,
+        kind: &str,
+        active: bool,
+        detail: &str,
+        security: bool,
+    ) -> Result<Option<EventRow>, DbError> {
+        let now = self.clock.now();
+        let event = NewEvent {
+            event: self.ids.new_uuid().to_string(),
+            gateway,
+            at: now,
+            received_at: now,
+            kind,
+            active,
+            line: None,
+            device: None,
+            detail,
+            security,
+        };
+        store::insert_event(tx, &event).await
+    }
+
+    pub(super) fn tell_event(&self, event: Option<&EventRow>) {
+        if let Some(e) = event {
+            self.live.tell("event", None, e);
+        }
+    }
+
+    /// Ends every session of the gateway, now.
+    pub(super) fn throw_out(&self, gateway: GatewayId) {
+        if let Some(seat) = self.seats().remove(&gateway) {
+            seat.out.cancel();
+        }
+        self.live.tell("gateway", None, &json!({ "id": gateway, "state": "revoked" }));
+    }
+
+    pub(super) fn expect(&self, gateway: GatewayId) {
+        let now = self.clock.now();
+        self.seats().entry(gateway).or_insert_with(|| Seat::new(Presence::Lingering(now)));
+    }
+
+    fn tell_state(&self, gateway: GatewayId) {
+        self.live.tell("gateway", None, &json!({ "id": gateway, "state": self.state_of(gateway) }));
+    }
+
+    fn state_of(&self, gateway: GatewayId) -> &'static str {
+        state_word(Enrolment::Enrolled, self.sight(gateway).online)
+    }
+
+    pub fn sight(&self, gateway: GatewayId) -> Sight {
+        let seats = self.seats();
+        let seat = seats.get(&gateway);
+        Sight {
+            online: seat.is_some_and(|s| s.presence.is_online() && s.seen.is_some()),
+            health: seat.and_then(|s| s.health.clone()),
+            seen: seat.and_then(|s| s.seen),
+        }
+    }
+}

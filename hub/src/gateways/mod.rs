@@ -1,0 +1,18 @@
+//! The fleet of edges: enrolment and certificates, who is there, what they have to say, what they carry.
+
+mod ca;
+mod catalogue;
+mod enrol;
+mod fleet;
+mod model;
+mod presence;
+mod store;
+mod sync;
+
+pub use ca::{Ca, CaError, GATEWAY_LIFE, Identity, Issued, ServerLeaf, identity};
+pub use catalogue::{CatalogueError, DeviceFilter, DeviceRow, PointMap, PointRow};
+pub use enrol::{FleetError, NewCode, RenewError, Tries};
+pub use fleet::{Fleet, Sight};
+pub use model::{NotAdmitted, Position, Standing, kind, kind_of};
+pub use store::{EventRow, GatewayRow, MIGRATIONS};
+pub use sync::{Beginning, Fate, Received};

@@ -1,0 +1,223 @@
+//! What the hub has of a gateway's lanes: epochs, watermarks, the alarm lane's events, and what could not be applied.
+//! Every move of a watermark stands in the transaction that stores what it counts; nothing is answered before its
+//! commit.
+
+use steward_shared::alarm::{Event, EventKind};
+use steward_shared::id::{BufferId, GatewayId};
+use steward_shared::time::Timestamp;
+use steward_shared::wire::frame::from_cbor;
+use steward_shared::wire::message::{Hello, Lane, Watermark};
+
+use super::catalogue::set_device_silent;
+use super::fleet::Fleet;
+use super::model::{Epoch, Mark, Position, Standing, begins_epoch, kind, missing};
+use super::store::{self, EventRow, NewEvent};
+use crate::kernel::db::{DbError, Tx};
+
+const MAX_DETAIL: usize = 500;
+
+/// How a session begins.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Beginning {
+    pub epoch: u32,
+    pub buffer: BufferId,
+    pub watermarks: Vec<Watermark>,
+    pub catalogue_wanted: bool,
+}
+
+/// A batch as the link hands it on.
+#[derive(Clone, Debug)]
+pub struct Received {
+    pub at: Position,
+    pub hash: Vec<u8>,
+    pub body: Vec<u8>,
+}
+
+/// What became of a batch.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Fate {
+    /// Durable, now or before.
+    Stored,
+    /// The hub has everything up to here and cannot apply what came.
+    Gap(u64),
+    /// Kept aside; counted as received.
+    Quarantined(String),
+}
+
+impl Fleet {
+    /// Gives the session its epoch, and tells what it needs of the gateway.
+    pub async fn begin(&self, hello: &Hello) -> Result<Beginning, DbError> {
+        let (gateway, now) = (hello.gateway, self.clock.now());
+        let (beginning, events) = self
+            .db
+            .tx(async |tx| {
+                let mut events = Vec::new();
+                let known = store::epoch_of(&tx, gateway, hello.buffer).await?;
+                let last = store::last_epoch(&tx, gateway).await?;
+                let marks = match &known {
+                    Some(e) => Some(store::marks(&tx, gateway, e.epoch).await?),
+                    None => None,
+                };
+                let catalogue = known.as_ref().and_then(|e| e.catalogue.clone());
+                let epoch = match (begins_epoch(hello, marks.as_deref(), last > 0), known) {
+                    (None, Some(epoch)) => epoch,
+                    (reason, _) => {
+                        let reason = reason.unwrap_or(super::model::EpochReason::NewBuffer);
+                        let epoch =
+                            Epoch { epoch: last + 1, buffer: hello.buffer, catalogue: catalogue.clone() };
+                        store::insert_epoch(&tx, gateway, &epoch, reason, now).await?;
+                        let detail = format!("epoch {}: {}", epoch.epoch, reason.word());
+                        events
+                            .push(self.note_in(&tx, gateway, kind::EPOCH_BEGAN, true, &detail, false).await?);
+                        epoch
+                    }
+                };
+                let watermarks = self.marks_of(&tx, hello, &epoch, &mut events).await?;
+                let catalogue_wanted = catalogue.as_deref() != Some(hello.catalogue.as_slice());
+                let beginning =
+                    Beginning { epoch: epoch.epoch, buffer: hello.buffer, watermarks, catalogue_wanted };
+                Ok::<_, DbError>((beginning, events))
+            })
+            .await?;
+        for event in &events {
+            self.tell_event(event.as_ref());
+        }
+        Ok(beginning)
+    }
+
+    /// The watermark of every lane; past what the gateway dropped before the hub got it.
+    async fn marks_of(
+        &self,
+        tx: &Tx,
+        hello: &Hello,
+        epoch: &Epoch,
+        events: &mut Vec<Option<EventRow>>,
+    ) -> Result<Vec<Watermark>, DbError> {
+        let mut watermarks = Vec::with_capacity(Lane::ALL.len());
+        for lane in Lane::ALL {
+            let at = Position { gateway: hello.gateway, epoch: epoch.epoch, lane, seq: 0 };
+            let mut mark = store::mark(tx, &at).await?;
+            let held = hello.lanes.iter().find(|l| l.lane == lane);
+            if let Some((from, to)) = held.and_then(|l| missing(mark.seq, l)) {
+                mark = Mark { seq: to, recent: Vec::new() };
+                let known_before = hello.lanes.iter().any(|l| l.lane == lane && l.acked >= to);
+                // What another epoch acknowledged is here already, under that epoch.
+                if !known_before {
+                    let detail = format!("{} lane: {from} to {to} were dropped by the gateway", lane.word());
+                    events.push(
+                        self.note_in(tx, hello.gateway, kind::DATA_MISSING, true, &detail, false).await?,
+                    );
+                }
+            }
+            store::set_mark(tx, hello.gateway, epoch.epoch, lane, &mark).await?;
+            watermarks.push(Watermark { lane, seq: mark.seq });
+        }
+        Ok(watermarks)
+    }
+
+    /// Decides on a batch and, if it is new, moves the watermark. What it holds is stored by the caller in this same
+    /// transaction.
+    pub async fn advance(&self, tx: &Tx, batch: &Received) -> Result<Standing, DbError> {
+        let mark = store::mark(tx, &batch.at).await?;
+        let standing = mark.standing(batch.at.seq, &batch.hash);
+        if standing == Standing::New {
+            let after = mark.after(&batch.hash);
+            store::set_mark(tx, batch.at.gateway, batch.at.epoch, batch.at.lane, &after).await?;
+        }
+        Ok(standing)
+    }
+
+    /// The sequence up to which the hub has everything of the lane.
+    pub async fn watermark(&self, at: &Position) -> Result<u64, DbError> {
+        self.db.tx(async |tx| Ok(store::mark(&tx, at).await?.seq)).await
+    }
+
+    /// Keeps a batch aside that can never be applied, and counts it as received. A fork does not move the watermark.
+    pub async fn quarantine(
+        &self,
+        tx: &Tx,
+        batch: &Received,
+        reason: &str,
+        fork: bool,
+    ) -> Result<Option<EventRow>, DbError> {
+        let now = self.clock.now();
+        store::insert_quarantined(tx, &batch.at, reason, &batch.hash, &batch.body, now).await?;
+        let kind = if fork { kind::BATCH_FORKED } else { kind::BATCH_QUARANTINED };
+        let detail = format!("{} lane, sequence {}: {reason}", batch.at.lane.word(), batch.at.seq);
+        self.note_in(tx, batch.at.gateway, kind, true, &detail, fork).await
+    }
+
+    /// After the commit of what gave these events.
+    pub fn tell_events(&self, events: &[Option<EventRow>]) {
+        for event in events {
+            self.tell_event(event.as_ref());
+        }
+    }
+
+    /// One item of the alarm lane: the event, once, and the watermark, in one transaction.
+    pub async fn receive_event(&self, batch: &Received) -> Result<Fate, DbError> {
+        let now = self.clock.now();
+        let event = from_cbor::<Event>(&batch.body);
+        let gateway = batch.at.gateway;
+        let (fate, told) = self
+            .db
+            .tx(async |tx| {
+                Ok::<_, DbError>(match (self.advance(&tx, batch).await?, &event) {
+                    (Standing::Gap(mark), _) => (Fate::Gap(mark), None),
+                    (Standing::Duplicate, _) => (Fate::Stored, None),
+                    (Standing::Fork, _) => {
+                        let reason = "the sequence was received before with other content";
+                        (Fate::Quarantined(reason.into()), self.quarantine(&tx, batch, reason, true).await?)
+                    }
+                    (Standing::New, Err(e)) => {
+                        let reason = e.to_string();
+                        let told = self.quarantine(&tx, batch, &reason, false).await?;
+                        (Fate::Quarantined(reason), told)
+                    }
+                    (Standing::New, Ok(event)) => {
+                        let event = tidy(event);
+                        if event.kind == EventKind::DeviceSilent
+                            && let Some(device) = &event.device
+                        {
+                            set_device_silent(&tx, gateway, device, event.active).await?;
+                        }
+                        let told =
+                            store::insert_event(&tx, &NewEvent::from_gateway(gateway, &event, now)).await?;
+                        (Fate::Stored, told)
+                    }
+                })
+            })
+            .await?;
+        self.tell_event(told.as_ref());
+        Ok(fate)
+    }
+
+    /// What the gateway says of its devices.
+    pub(super) async fn set_devices_silent(
+        &self,
+        gateway: GatewayId,
+        devices: &[(String, bool)],
+    ) -> Result<(), DbError> {
+        self.db
+            .tx(async |tx| {
+                for (device, silent) in devices {
+                    set_device_silent(&tx, gateway, device, *silent).await?;
+                }
+                Ok(())
+            })
+            .await
+    }
+}
+
+/// An event of bounded size, whatever the gateway put into it.
+fn tidy(event: &Event) -> Event {
+    let short = |t: &str| -> String { t.chars().filter(|c| !c.is_control()).take(MAX_DETAIL).collect() };
+    Event {
+        line: event.line.as_deref().map(short),
+        device: event.device.as_deref().map(short),
+        detail: short(&event.detail),
+        // Far off instants would break calendars; what a broken clock says is kept within them.
+        at: Timestamp(event.at.as_millis().clamp(0, 253_402_300_799_000)),
+        ..event.clone()
+    }
+}
