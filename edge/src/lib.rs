@@ -1,5 +1,7 @@
 //! Steward on the gateway, as a library: the daemon's parts, for `main.rs` and for the product's tests.
 
+pub mod alarm;
+pub mod buffer;
 pub mod config;
 pub mod health;
 pub mod line;

@@ -1,0 +1,165 @@
+//! [`Buffer`]: the handle that the other rooms hold. It owns nothing; each call is a message to the writer's thread
+//! and waits for the answer, at most [`ANSWER`]. The channel holds [`PLACES`] messages; when it is full, callers wait,
+//! and readings that find no place for [`PATIENCE`] are dropped and counted, because polling must go on.
+
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use steward_shared::alarm::{Event, EventKind};
+use steward_shared::id::{BootId, Ids, PointNo};
+use steward_shared::reading::Reading;
+use steward_shared::time::{Clock, Timestamp};
+use steward_shared::wire::message::{Catalogue, Lane, Watermark};
+use tokio::sync::{mpsc, oneshot, watch};
+use tokio::time::timeout;
+
+use super::boot::Boot;
+use super::error::BufferError;
+use super::settings::{BufferSettings, BufferState, BufferStats, Heads, StoredBatch};
+use super::writer::{self, Command};
+
+const PLACES: usize = 256;
+const ANSWER: Duration = Duration::from_secs(30);
+const PATIENCE: Duration = Duration::from_secs(5);
+
+#[derive(Clone, Debug)]
+pub struct Buffer {
+    commands: mpsc::Sender<Command>,
+    heads: watch::Receiver<Heads>,
+    stats: watch::Receiver<BufferStats>,
+    /// Readings that found no place in the channel.
+    refused: Arc<AtomicU64>,
+    boot: Boot,
+    clock: Arc<dyn Clock>,
+}
+
+type Result<T> = std::result::Result<T, BufferError>;
+type Reply<T> = oneshot::Sender<Result<T>>;
+
+impl Buffer {
+    /// Opens or makes both databases in `dir` and starts the thread that owns them. A damaged database is moved aside and
+    /// a new one begins. Blocks for as long as the files take to be checked.
+    #[allow(clippy::needless_pass_by_value, reason = "its callers give them away: the buffer keeps them")]
+    pub fn open(
+        dir: &Path,
+        settings: BufferSettings,
+        clock: Arc<dyn Clock>,
+        ids: Arc<dyn Ids>,
+    ) -> Result<Self> {
+        let boot = Boot::read(ids.as_ref(), clock.now());
+        let (commands, rx) = mpsc::channel(PLACES);
+        let (heads, stats) = writer::start(dir, &settings, &clock, &ids, boot, rx)?;
+        Ok(Self { commands, heads, stats, refused: Arc::default(), boot, clock })
+    }
+
+    /// The number of each (device, point key): given once, kept for ever, never given to another.
+    pub async fn number_points(&self, points: Vec<(String, String)>) -> Result<Vec<PointNo>> {
+        self.ask(|reply| Command::NumberPoints(points, reply)).await
+    }
+
+    /// The present configuration. What was configured before stays in the catalogue as not in use.
+    pub async fn set_catalogue(&self, present: Catalogue) -> Result<()> {
+        self.ask(|reply| Command::SetCatalogue(present, reply)).await
+    }
+
+    /// Readings for the next batch of the live lane. They are in memory until the flush.
+    pub async fn record(&self, readings: Vec<Reading>) {
+        let n = readings.len() as u64;
+        if !matches!(timeout(PATIENCE, self.commands.send(Command::Record(readings))).await, Ok(Ok(()))) {
+            self.refused.fetch_add(n, Ordering::Relaxed);
+            tracing::warn!(readings = n, "the buffer takes no readings; the disk may be failing");
+        }
+    }
+
+    /// An event, durable when this returns. A lasting one that is in this state already is not told again.
+    pub async fn event(&self, event: Event) -> Result<()> {
+        self.raise(event).await.map(|_| ())
+    }
+
+    /// As [`Buffer::event`]; answers whether the event was news.
+    pub async fn raise(&self, event: Event) -> Result<bool> {
+        self.ask(|reply| Command::Event(event, reply)).await
+    }
+
+    /// The lasting events that are open: kind, line, device.
+    pub async fn open_events(&self) -> Result<Vec<(EventKind, String, String)>> {
+        self.ask(Command::OpenEvents).await
+    }
+
+    /// History for a lane, durable when this returns; a long one becomes several batches in one transaction.
+    pub async fn import(&self, lane: Lane, readings: Vec<Reading>) -> Result<()> {
+        self.ask(|reply| Command::Import(lane, readings, reply)).await
+    }
+
+    /// Writes what is in memory now.
+    pub async fn flush(&self) -> Result<()> {
+        self.ask(Command::Flush).await
+    }
+
+    /// Looks after retention, quota and ballast now; the buffer does so by itself each minute.
+    pub async fn look_after(&self) -> Result<()> {
+        self.ask(Command::LookAfter).await
+    }
+
+    pub fn stats(&self) -> BufferStats {
+        let mut stats = self.stats.borrow().clone();
+        stats.dropped += self.refused.load(Ordering::Relaxed);
+        stats
+    }
+
+    /// Flushes, closes both databases and ends the thread. Calls after this answer that the buffer is closed.
+    pub async fn close(&self) -> Result<()> {
+        self.ask(Command::Close).await
+    }
+
+    /// Changes when there is something new to send.
+    pub fn heads(&self) -> watch::Receiver<Heads> {
+        self.heads.clone()
+    }
+
+    /// What a hello says of this buffer.
+    pub async fn state(&self) -> Result<BufferState> {
+        self.ask(Command::State).await
+    }
+
+    /// The catalogue that belongs to the hash of [`Buffer::state`].
+    pub async fn catalogue(&self) -> Result<Catalogue> {
+        self.ask(Command::Catalogue).await
+    }
+
+    /// What the hub said in its welcome: its epoch, and per lane how far it has everything. May go backwards.
+    pub async fn welcome(&self, epoch: u32, watermarks: Vec<Watermark>) -> Result<()> {
+        self.ask(|reply| Command::Welcome(epoch, watermarks, reply)).await
+    }
+
+    /// The first stored item of a lane after a sequence, its hash verified. One that no longer matches is replaced by an
+    /// empty one, and an event tells so.
+    pub async fn after(&self, lane: Lane, seq: u64) -> Result<Option<StoredBatch>> {
+        self.ask(|reply| Command::After(lane, seq, reply)).await
+    }
+
+    /// The hub has everything of the lane up to this sequence. Kept in memory until the next flush: if it is lost, the
+    /// hub is sent again what it has, and knows it.
+    pub async fn ack(&self, lane: Lane, seq: u64) -> Result<()> {
+        self.ask(|reply| Command::Ack(lane, seq, reply)).await
+    }
+
+    pub fn boot(&self) -> BootId {
+        self.boot.id()
+    }
+
+    pub fn now(&self) -> Timestamp {
+        self.clock.now()
+    }
+
+    async fn ask<T>(&self, command: impl FnOnce(Reply<T>) -> Command) -> Result<T> {
+        let (reply, answer) = oneshot::channel();
+        let asked = async {
+            self.commands.send(command(reply)).await.map_err(|_| BufferError::Closed)?;
+            answer.await.map_err(|_| BufferError::Closed)?
+        };
+        timeout(ANSWER, asked).await.map_err(|_| BufferError::Slow)?
+    }
+}

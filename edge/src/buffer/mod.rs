@@ -1,0 +1,32 @@
+//! What the gateway keeps until the hub has it: readings in batches, events one by one, the numbers of points and the
+//! catalogue. Polling and alarms write, the uplink reads and acknowledges; all go through [`Buffer`], a handle
+//! onto one thread that alone touches the two databases.
+//!
+//! | file | what it holds |
+//! |---|---|
+//! | `handle` | [`Buffer`]: what the other rooms call |
+//! | `writer` | the thread: commands, the flush, what is due after it |
+//! | `space` | quota, retention, a full disk, the ballast |
+//! | `catalogue` | the present configuration merged with the former ones |
+//! | `store` | SQL: `telemetry.db`, `alarms.db`, and how they are opened |
+//! | `boot` | which run of the machine this is, and its monotonic clock |
+//!
+//! A batch that was committed survives `kill -9` and a power cut (WAL with `synchronous=FULL`). It leaves when the hub
+//! has acknowledged it and the retention is over, or when space runs out: then acknowledged batches go first, then
+//! history, then live telemetry, each oldest first; events never.
+
+mod boot;
+mod catalogue;
+mod error;
+mod handle;
+mod settings;
+mod space;
+mod store;
+mod writer;
+
+pub use error::BufferError;
+pub use handle::Buffer;
+pub use settings::{BufferSettings, BufferState, BufferStats, Heads, StoredBatch};
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,88 @@
+//! What the buffer is told, and what it tells about itself.
+
+use std::time::Duration;
+
+use steward_shared::id::BufferId;
+use steward_shared::time::Timestamp;
+use steward_shared::wire::message::{Lane, LaneState};
+
+#[derive(Clone, Debug)]
+pub struct BufferSettings {
+    /// Readings stay in memory for at most this long: the loss window of a power cut.
+    pub flush: Duration,
+    /// As many readings are written at once, however short the time.
+    pub flush_readings: usize,
+    /// What the hub has acknowledged is kept for this long, so that a hub restored from its backup can ask again.
+    pub retention: Duration,
+    /// Bytes that telemetry may take on disk.
+    pub quota_bytes: u64,
+}
+
+impl Default for BufferSettings {
+    fn default() -> Self {
+        Self {
+            flush: Duration::from_secs(10),
+            flush_readings: 3000,
+            retention: Duration::from_hours(7 * 24),
+            quota_bytes: 512 << 20,
+        }
+    }
+}
+
+/// The buffer's part of a gateway's health.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct BufferStats {
+    /// Bytes that telemetry takes on disk.
+    pub bytes: u64,
+    /// Readings in memory, not on disk yet.
+    pub pending: u64,
+    /// Batches and events that the hub has not acknowledged.
+    pub unacked: u64,
+    /// When the oldest of them was stored.
+    pub oldest_unacked: Option<Timestamp>,
+    /// Readings dropped for want of space since the database was made.
+    pub dropped: u64,
+    /// Why the last write failed, absent while writing works.
+    pub last_error: Option<String>,
+}
+
+/// The newest sequence of each lane and the catalogue's hash: whoever sends waits for a change of this.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Heads {
+    /// The buffer's identity; it changes when a damaged database was replaced.
+    pub buffer: Option<BufferId>,
+    pub alarm: u64,
+    pub live: u64,
+    pub backfill: u64,
+    pub catalogue: Vec<u8>,
+}
+
+impl Heads {
+    pub fn of(&self, lane: Lane) -> u64 {
+        match lane {
+            Lane::Alarm => self.alarm,
+            Lane::Live => self.live,
+            Lane::Backfill => self.backfill,
+        }
+    }
+}
+
+/// What a hello tells the hub of the buffer.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct BufferState {
+    pub id: BufferId,
+    /// The epoch that the hub gave last, 0 before the first.
+    pub epoch: u32,
+    pub lanes: Vec<LaneState>,
+    /// SHA-256 of the catalogue.
+    pub catalogue: Vec<u8>,
+}
+
+/// One stored item of a lane; its body matched its hash when it was read.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct StoredBatch {
+    pub seq: u64,
+    pub count: u32,
+    pub hash: Vec<u8>,
+    pub body: Vec<u8>,
+}

@@ -1,0 +1,156 @@
+//! `alarms.db`: events, each durable before anything else is done, and which lasting ones are open.
+//! A file of its own, so that the sync of an event does not force telemetry's pages out.
+
+use rusqlite::{Connection, OptionalExtension, TransactionBehavior, params};
+use sha2::{Digest, Sha256};
+use steward_shared::alarm::{Event, EventKind};
+use steward_shared::time::Timestamp;
+use steward_shared::wire::frame::to_cbor;
+use steward_shared::wire::message::{Lane, LaneState};
+
+use crate::buffer::{BufferError, StoredBatch};
+
+pub(in crate::buffer) const VERSION: i64 = 1;
+pub(in crate::buffer) const SCHEMA: &str = "
+create table if not exists meta(name text primary key, value) without rowid;
+create table if not exists lane(lane integer primary key, last integer not null, acked integer not null);
+insert or ignore into lane values (0, 0, 0);
+create table if not exists event(
+    seq integer primary key, stored integer not null, hash blob not null, body blob not null
+);
+create table if not exists open(
+    kind text not null, line text not null, device text not null, since integer not null,
+    primary key (kind, line, device)
+) without rowid;
+";
+
+pub(in crate::buffer) struct AlarmStore {
+    db: Connection,
+}
+
+type Result<T> = rusqlite::Result<T>;
+
+impl AlarmStore {
+    pub fn new(db: Connection) -> Self {
+        Self { db }
+    }
+
+    pub fn meta<T: rusqlite::types::FromSql>(&self, name: &str) -> Result<Option<T>> {
+        self.db.query_row("select value from meta where name = ?1", [name], |r| r.get(0)).optional()
+    }
+
+    pub fn set_meta(&self, name: &str, value: impl rusqlite::ToSql) -> Result<()> {
+        self.db.execute("insert or replace into meta values (?1, ?2)", params![name, value])?;
+        Ok(())
+    }
+
+    /// Stores an event. A lasting one that is in this state already is not told again: then the answer is none.
+    pub fn append(
+        &mut self,
+        event: &Event,
+        stored: Timestamp,
+    ) -> std::result::Result<Option<u64>, BufferError> {
+        let body = to_cbor(event)?;
+        let hash = Sha256::digest(&body);
+        let tx = self.db.transaction_with_behavior(TransactionBehavior::Immediate)?;
+        if event.kind.lasts() {
+            let line = event.line.as_deref().unwrap_or_default();
+            let device = event.device.as_deref().unwrap_or_default();
+            let changed =
+                if event.active {
+                    tx.prepare_cached("insert or ignore into open values (?1, ?2, ?3, ?4)")?
+                        .execute(params![event.kind.word(), line, device, event.at.0])?
+                } else {
+                    tx.prepare_cached("delete from open where kind = ?1 and line = ?2 and device = ?3")?
+                        .execute([event.kind.word(), line, device])?
+                };
+            if changed == 0 {
+                return Ok(None);
+            }
+        }
+        let seq: i64 =
+            tx.query_row("update lane set last = last + 1 where lane = 0 returning last", [], |r| r.get(0))?;
+        tx.prepare_cached("insert into event(seq, stored, hash, body) values (?1, ?2, ?3, ?4)")?
+            .execute(params![seq, stored.0, hash.as_slice(), body])?;
+        tx.commit()?;
+        Ok(Some(seq as u64))
+    }
+
+    /// The lasting events that are open: kind, line, device.
+    pub fn open_events(&self) -> Result<Vec<(EventKind, String, String)>> {
+        let mut statement = self.db.prepare_cached("select kind, line, device from open")?;
+        let rows = statement.query_map([], |r| {
+            Ok((r.get::<_, String>(0)?, r.get::<_, String>(1)?, r.get::<_, String>(2)?))
+        })?;
+        let mut out = Vec::new();
+        for row in rows {
+            let (kind, line, device) = row?;
+            out.extend(
+                [EventKind::DeviceSilent, EventKind::LineDown]
+                    .into_iter()
+                    .find(|k| k.word() == kind)
+                    .map(|kind| (kind, line, device)),
+            );
+        }
+        Ok(out)
+    }
+
+    pub fn lane(&self) -> Result<LaneState> {
+        let sql = "select last, acked, (select min(seq) from event) from lane where lane = 0";
+        self.db.prepare_cached(sql)?.query_row([], |r| {
+            let (last, acked, first): (i64, i64, Option<i64>) = (r.get(0)?, r.get(1)?, r.get(2)?);
+            Ok(LaneState {
+                lane: Lane::Alarm,
+                first: first.unwrap_or(last + 1) as u64,
+                last: last as u64,
+                acked: acked as u64,
+            })
+        })
+    }
+
+    pub fn set_acked(&self, acked: u64) -> Result<()> {
+        self.db
+            .prepare_cached("update lane set acked = ?1 where lane = 0 and acked <> ?1")?
+            .execute([acked as i64])?;
+        Ok(())
+    }
+
+    pub fn after(&self, seq: u64) -> Result<Option<StoredBatch>> {
+        let sql = "select seq, hash, body from event where seq > ?1 order by seq limit 1";
+        self.db
+            .prepare_cached(sql)?
+            .query_row([seq as i64], |r| {
+                Ok(StoredBatch {
+                    seq: r.get::<_, i64>(0)? as u64,
+                    count: 1,
+                    hash: r.get(1)?,
+                    body: r.get(2)?,
+                })
+            })
+            .optional()
+    }
+
+    /// An event whose bytes are lost gives its place to the one that says so.
+    pub fn replace(&self, seq: u64, event: &Event) -> std::result::Result<StoredBatch, BufferError> {
+        let body = to_cbor(event)?;
+        let hash = Sha256::digest(&body).to_vec();
+        self.db.execute(
+            "update event set hash = ?2, body = ?3 where seq = ?1",
+            params![seq as i64, hash, body],
+        )?;
+        Ok(StoredBatch { seq, count: 1, hash, body })
+    }
+
+    /// When an event was stored.
+    pub fn stored_at(&self, seq: u64) -> Result<Option<Timestamp>> {
+        let sql = "select stored from event where seq = ?1";
+        self.db.prepare_cached(sql)?.query_row([seq as i64], |r| r.get(0).map(Timestamp)).optional()
+    }
+
+    /// Removes acknowledged events that were stored before an instant, some at a time.
+    pub fn trim(&self, before: Timestamp) -> Result<usize> {
+        let sql = "delete from event where seq in (select seq from event where \
+                   seq <= (select acked from lane where lane = 0) and stored < ?1 order by seq limit 256)";
+        self.db.prepare_cached(sql)?.execute([before.0])
+    }
+}

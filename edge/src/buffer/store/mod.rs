@@ -1,0 +1,9 @@
+//! The buffer's SQL, one file a database, and how both are opened. Only the writer's thread comes here.
+
+mod alarms;
+mod open;
+mod telemetry;
+
+pub(super) use alarms::{AlarmStore, SCHEMA as ALARM_SCHEMA, VERSION as ALARM_VERSION};
+pub(super) use open::{assert_sqlite, begin_anew, open_or_move_aside};
+pub(super) use telemetry::{Row, SCHEMA as TELEMETRY_SCHEMA, TelemetryStore, VERSION as TELEMETRY_VERSION};

@@ -1,0 +1,107 @@
+//! Opening a database: settings that keep what is committed, a check that the file is whole, and a new file in place of
+//! one that is damaged (the old one is moved aside, never deleted).
+
+use std::ffi::OsString;
+use std::path::{Path, PathBuf};
+
+use rusqlite::{Connection, ErrorCode, OpenFlags};
+use steward_shared::time::Timestamp;
+
+use crate::buffer::BufferError;
+
+/// SQLite before 3.51.3 could reset a write-ahead log under a concurrent checkpoint and lose commits.
+const OLDEST_SQLITE: i32 = 3_051_003;
+
+pub(in crate::buffer) fn assert_sqlite() -> Result<(), BufferError> {
+    if rusqlite::version_number() < OLDEST_SQLITE {
+        return Err(BufferError::OldSqlite(rusqlite::version()));
+    }
+    Ok(())
+}
+
+/// A database with `schema` as its version `version`, and where its damaged forerunner was moved, if it was.
+pub(in crate::buffer) fn open_or_move_aside(
+    path: &Path,
+    version: i64,
+    schema: &str,
+    now: Timestamp,
+) -> Result<(Connection, Option<PathBuf>), BufferError> {
+    match open(path, version, schema) {
+        Err(e) if e.is_damage() => {
+            let aside = move_aside(path, now).map_err(BufferError::File)?;
+            Ok((open(path, version, schema)?, Some(aside)))
+        }
+        other => other.map(|db| (db, None)),
+    }
+}
+
+/// A new database in place of one that turned out to be damaged while it was open; nothing may hold the old one.
+pub(in crate::buffer) fn begin_anew(
+    path: &Path,
+    version: i64,
+    schema: &str,
+    now: Timestamp,
+) -> Result<(Connection, PathBuf), BufferError> {
+    let aside = move_aside(path, now).map_err(BufferError::File)?;
+    Ok((open(path, version, schema)?, aside))
+}
+
+fn open(path: &Path, version: i64, schema: &str) -> Result<Connection, BufferError> {
+    let flags =
+        OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let db = Connection::open_with_flags(path, flags)?;
+    prepare(&db, path, version, schema).map_err(|e| match e {
+        BufferError::Database(e) if e.sqlite_error_code() == Some(ErrorCode::DatabaseBusy) => {
+            BufferError::InUse(path.to_owned())
+        }
+        e => e,
+    })?;
+    Ok(db)
+}
+
+fn prepare(db: &Connection, path: &Path, version: i64, schema: &str) -> Result<(), BufferError> {
+    // One owner: the lock is held from the first access on, and there is no shared-memory file.
+    db.pragma_update(None, "locking_mode", "exclusive")?;
+    db.pragma_update(None, "auto_vacuum", "incremental")?;
+    db.pragma_update(None, "journal_mode", "wal")?;
+    db.pragma_update(None, "synchronous", "full")?;
+    db.pragma_update(None, "journal_size_limit", 4 << 20)?;
+    let found: i64 = db.pragma_query_value(None, "user_version", |r| r.get(0))?;
+    if found > version {
+        return Err(BufferError::NewerSchema(path.to_owned(), found));
+    }
+    let check: String = db.pragma_query_value(None, "quick_check", |r| r.get(0))?;
+    if check != "ok" {
+        return Err(damaged(check));
+    }
+    // Nothing is written to a file that exists: a full disk must not keep the program from starting.
+    if found < version {
+        db.execute_batch(&format!("begin immediate; {schema} pragma user_version = {version}; commit;"))?;
+    }
+    Ok(())
+}
+
+fn damaged(what: String) -> BufferError {
+    BufferError::Database(rusqlite::Error::SqliteFailure(
+        rusqlite::ffi::Error::new(rusqlite::ffi::SQLITE_CORRUPT),
+        Some(what),
+    ))
+}
+
+fn move_aside(path: &Path, now: Timestamp) -> std::io::Result<PathBuf> {
+    let with = |end: &str| {
+        let mut name = OsString::from(path);
+        name.push(end);
+        PathBuf::from(name)
+    };
+    let mark = format!(".damaged-{}", now.0);
+    for end in ["-wal", "-shm"] {
+        let from = with(end);
+        if from.exists() {
+            std::fs::rename(&from, with(&format!("{mark}{end}")))?;
+        }
+    }
+    let aside = with(&mark);
+    std::fs::rename(path, &aside)?;
+    Ok(aside)
+}

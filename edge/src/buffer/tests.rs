@@ -1,0 +1,48 @@
+//! What the buffer promises, each as a test on real files.
+
+mod faults;
+mod promises;
+
+use std::path::Path;
+use std::sync::Arc;
+
+use steward_shared::id::{PointNo, RandomIds};
+use steward_shared::reading::{Quality, Reading, Value};
+use steward_shared::time::{ManualClock, Timestamp};
+
+use super::{Buffer, BufferSettings};
+
+const NOON: Timestamp = Timestamp(1_760_000_000_000);
+
+fn clock() -> Arc<ManualClock> {
+    Arc::new(ManualClock::at(NOON))
+}
+
+fn open(dir: &Path, settings: BufferSettings, clock: &Arc<ManualClock>) -> Buffer {
+    Buffer::open(dir, settings, clock.clone(), Arc::new(RandomIds)).unwrap()
+}
+
+fn readings(from: i64, n: u32) -> Vec<Reading> {
+    let one = |i: u32| Reading {
+        point: PointNo(i + 1),
+        at: Timestamp(NOON.0 + from * 10_000),
+        value: Some(Value::Number(f64::from(i) / 10.0)),
+        quality: Quality::Good,
+    };
+    (0..n).map(one).collect()
+}
+
+/// Readings that no codec makes small.
+fn noise(seed: u64, n: u32) -> Vec<Reading> {
+    let mut state = seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1;
+    let mut random = move || {
+        state ^= state << 13;
+        state ^= state >> 7;
+        state ^= state << 17;
+        state
+    };
+    readings(0, n)
+        .into_iter()
+        .map(|r| Reading { value: Some(Value::Number(f64::from_bits(random() >> 2))), ..r })
+        .collect()
+}

@@ -1,0 +1,298 @@
+//! Batches in and out: the flush, history, reading with the hash verified, and what goes when space runs out.
+
+use sha2::{Digest, Sha256};
+use steward_shared::alarm::EventKind;
+use steward_shared::reading::Reading;
+use steward_shared::time::Timestamp;
+use steward_shared::wire::columns;
+use steward_shared::wire::message::Lane;
+
+use super::{Instant, Result, Writer};
+use crate::buffer::error::BufferError;
+use crate::buffer::settings::StoredBatch;
+use crate::buffer::store::{Row, TelemetryStore};
+
+/// Readings of one batch of history: 8 to 16 KiB, so that two in flight do not delay an alarm.
+const IMPORT_READINGS: usize = 10_000;
+/// As many flushes are kept in memory while the disk refuses them; older readings are dropped.
+const PATIENCE_FLUSHES: usize = 10;
+/// Batches dropped in one transaction.
+const STEP: u32 = 32;
+/// Free space inside the file that is kept rather than given back to the disk.
+const KEEP_FREE: u64 = 4 << 20;
+
+impl Writer {
+    pub(super) fn flush(&mut self) -> Result<()> {
+        self.flush_at = None;
+        if self.pending.is_empty() {
+            return Ok(());
+        }
+        let readings = std::mem::take(&mut self.pending);
+        let stored =
+            self.rows(&readings, columns::MAX_READINGS).and_then(|rows| self.store(Lane::Live, &rows));
+        match &stored {
+            Ok(()) => self.last_error = None,
+            Err(BufferError::DiskFull) => {
+                self.last_error = Some(BufferError::DiskFull.to_string());
+                self.count_dropped(readings.len() as u64, "the disk is full");
+            }
+            Err(e) => {
+                if self.last_error.is_none() {
+                    tracing::error!(
+                        error = e as &dyn std::error::Error,
+                        "readings cannot be stored; trying again"
+                    );
+                }
+                self.last_error = Some(e.to_string());
+                self.keep(readings);
+                self.flush_at = Some(Instant::now() + self.settings.flush);
+            }
+        }
+        self.hold_quota();
+        stored
+    }
+
+    /// What could not be written waits in memory, as much of it as there is room for.
+    fn keep(&mut self, mut readings: Vec<Reading>) {
+        let room = self.settings.flush_readings.saturating_mul(PATIENCE_FLUSHES).max(1);
+        let over = readings.len().saturating_sub(room);
+        if over > 0 {
+            readings.drain(..over);
+            self.count_dropped(over as u64, "the disk refuses to write");
+        }
+        self.pending = readings;
+    }
+
+    pub(super) fn import(&mut self, lane: Lane, readings: &[Reading]) -> Result<()> {
+        let rows = self.rows(readings, IMPORT_READINGS)?;
+        self.store(lane, &rows)?;
+        self.hold_quota();
+        Ok(())
+    }
+
+    fn rows(&self, readings: &[Reading], most: usize) -> Result<Vec<Row>> {
+        let header = self.boot.header(self.clock.now());
+        let row = |chunk: &[Reading]| -> Result<Row> {
+            let body = columns::encode(chunk, &header)?;
+            let times = chunk.iter().map(|r| r.at);
+            Ok(Row {
+                t0: times.clone().min().unwrap_or_default(),
+                t1: times.max().unwrap_or_default(),
+                n: chunk.len() as u32,
+                hash: Sha256::digest(&body).to_vec(),
+                body,
+            })
+        };
+        readings.chunks(most).map(row).collect()
+    }
+
+    fn store(&mut self, lane: Lane, rows: &[Row]) -> Result<()> {
+        let bytes = rows.iter().map(|r| r.body.len() as u64 + 256).sum();
+        if self.full {
+            self.make_room(bytes)?;
+        }
+        match self.append(lane, rows) {
+            Err(e) if e.is_disk_full() => {
+                self.disk_is_full();
+                self.make_room(bytes)?;
+                self.append(lane, rows)
+            }
+            Err(e) if e.is_damage() => {
+                self.begin_anew()?;
+                self.append(lane, rows)
+            }
+            other => other,
+        }
+    }
+
+    fn append(&mut self, lane: Lane, rows: &[Row]) -> Result<()> {
+        let now = self.clock.now();
+        let acked = [self.lane(Lane::Live), self.lane(Lane::Backfill)];
+        let tx = self.telemetry.begin()?;
+        let mut last = 0;
+        for row in rows {
+            last = TelemetryStore::append(&tx, lane, row, now)?;
+        }
+        // The acknowledgements that came meanwhile ride along: a commit of their own would cost a sync each.
+        for l in acked {
+            TelemetryStore::set_acked(&tx, l.lane, l.acked)?;
+        }
+        tx.commit()?;
+        if last > 0 {
+            self.lane_mut(lane).last = last;
+        }
+        Ok(())
+    }
+
+    pub(super) fn persist_acks(&mut self) -> Result<()> {
+        self.alarms.set_acked(self.lane(Lane::Alarm).acked)?;
+        self.append(Lane::Live, &[])
+    }
+
+    /// The first item after `seq`, verified. What no longer matches its hash keeps its place with nothing in it: the
+    /// rest must flow, and a gap would stop it.
+    pub(super) fn after(&mut self, lane: Lane, seq: u64) -> Result<Option<StoredBatch>> {
+        if lane == Lane::Alarm {
+            return self.event_after(seq);
+        }
+        let found = match self.telemetry.after(lane, seq).map_err(BufferError::from) {
+            Err(e) if e.is_damage() => {
+                self.begin_anew()?;
+                return Ok(None);
+            }
+            other => other?,
+        };
+        let Some((seq, row)) = found else { return Ok(None) };
+        if Sha256::digest(&row.body).as_slice() == row.hash.as_slice() {
+            return Ok(Some(StoredBatch { seq, count: row.n, hash: row.hash, body: row.body }));
+        }
+        let body = columns::encode(&[], &self.boot.header(self.clock.now()))?;
+        let hash = Sha256::digest(&body).to_vec();
+        self.telemetry.replace(lane, seq, &hash, &body)?;
+        let detail = format!(
+            "batch {seq} of lane {} with {} readings from {} to {} no longer matches its hash; it is lost",
+            lane.word(),
+            row.n,
+            row.t0,
+            row.t1
+        );
+        self.tell(EventKind::BufferCorrupt, detail);
+        Ok(Some(StoredBatch { seq, count: 0, hash, body }))
+    }
+
+    fn event_after(&mut self, seq: u64) -> Result<Option<StoredBatch>> {
+        let Some(event) = self.alarms.after(seq)? else { return Ok(None) };
+        if Sha256::digest(&event.body).as_slice() == event.hash.as_slice() {
+            return Ok(Some(event));
+        }
+        let detail = format!("event {} no longer matches its hash; it is lost", event.seq);
+        let instead = self.own_event(EventKind::BufferCorrupt, detail);
+        Ok(Some(self.alarms.replace(event.seq, &instead)?))
+    }
+
+    /// What is due now and then: retention, quota, and the ballast.
+    pub(super) fn upkeep(&mut self) {
+        let before = self.clock.now().minus(self.settings.retention);
+        let done = self.trim(before).and_then(|()| {
+            if self.ballast.restore().map_err(BufferError::File)? {
+                if self.full {
+                    tracing::info!("the disk has room again");
+                    self.full = false;
+                }
+            } else if !self.full {
+                self.full = true;
+                tracing::warn!("the disk is nearly full; telemetry only takes the place of older telemetry");
+            }
+            Ok(())
+        });
+        if let Err(e) = done {
+            tracing::warn!(
+                error = &e as &dyn std::error::Error,
+                "the upkeep of the buffer failed; trying again"
+            );
+        }
+        self.hold_quota();
+    }
+
+    fn trim(&mut self, before: Timestamp) -> Result<()> {
+        self.persist_acks()?;
+        self.alarms.trim(before)?;
+        let acked = [self.lane(Lane::Live), self.lane(Lane::Backfill)];
+        let tx = self.telemetry.begin()?;
+        for l in acked {
+            TelemetryStore::trim(&tx, l.lane, l.acked, before)?;
+        }
+        tx.commit()?;
+        if self.telemetry.bytes_free()? > KEEP_FREE {
+            self.telemetry.shrink()?;
+        }
+        self.look_at_lanes()
+    }
+
+    fn hold_quota(&mut self) {
+        let mut over = || -> Result<bool> {
+            Ok(self.telemetry.bytes_used()? > self.settings.quota_bytes
+                && self.drop_some("the quota is reached")?)
+        };
+        loop {
+            match over() {
+                Ok(true) => {}
+                Ok(false) => break,
+                Err(e) => {
+                    tracing::warn!(
+                        error = &e as &dyn std::error::Error,
+                        "the quota of the buffer cannot be held"
+                    );
+                    break;
+                }
+            }
+        }
+    }
+
+    /// Gives the ballast up, so that alarms have room, and telemetry from now on only takes older telemetry's place.
+    pub(super) fn disk_is_full(&mut self) {
+        if !self.full {
+            tracing::error!(
+                "the disk is full; free some space or move the data folder. telemetry is dropped, oldest first"
+            );
+        }
+        self.full = true;
+        if let Err(e) = self.ballast.release() {
+            tracing::error!(error = &e as &dyn std::error::Error, "the ballast could not be released");
+        }
+    }
+
+    /// Frees pages inside the file for `bytes`, twice over: the write needs some for its indexes.
+    fn make_room(&mut self, bytes: u64) -> Result<()> {
+        while self.telemetry.bytes_free()? < 2 * bytes + (64 << 10) {
+            if !self.drop_some("the disk is full")? {
+                return Err(BufferError::DiskFull);
+            }
+            self.telemetry.checkpoint()?;
+        }
+        Ok(())
+    }
+
+    /// Drops the oldest batches: acknowledged ones, else history, else live telemetry. False when none is left.
+    fn drop_some(&mut self, why: &str) -> Result<bool> {
+        for lane in [Lane::Backfill, Lane::Live] {
+            if self.telemetry.drop_acked(lane, self.lane(lane).acked, STEP)? > 0 {
+                self.look_at_lanes()?;
+                return Ok(true);
+            }
+        }
+        for lane in [Lane::Backfill, Lane::Live] {
+            let (batches, readings) = self.telemetry.drop_oldest(lane, STEP)?;
+            if batches > 0 {
+                self.look_at_lanes()?;
+                self.count_dropped(readings, why);
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
+
+    fn count_dropped(&mut self, readings: u64, why: &str) {
+        self.dropped += readings;
+        // Told once until the hub has everything again: on a full disk each flush would tell it anew.
+        if !self.dropping {
+            self.dropping = true;
+            self.tell(EventKind::BufferDropped, format!("{why}: telemetry is dropped, oldest first"));
+        }
+        if let Err(e) = self.telemetry.set_meta("dropped", self.dropped as i64) {
+            tracing::warn!(
+                error = &e as &dyn std::error::Error,
+                "the count of dropped readings is not stored"
+            );
+        }
+    }
+
+    /// After rows went: what each lane still holds.
+    fn look_at_lanes(&mut self) -> Result<()> {
+        self.lane_mut(Lane::Alarm).first = self.alarms.lane()?.first;
+        for lane in [Lane::Live, Lane::Backfill] {
+            self.lane_mut(lane).first = self.telemetry.lane(lane)?.first;
+        }
+        Ok(())
+    }
+}
