@@ -157,6 +157,8 @@ enum Awaited {
 #[derive(Debug)]
 pub struct LineState {
     settings: Settings,
+    /// The line's own quarantine, which a slow device may exceed.
+    usual_quarantine: Duration,
     phase: Phase,
     /// The last instant at which something was on the line.
     quiet_since: Option<Instant>,
@@ -171,6 +173,7 @@ impl LineState {
     pub fn new(settings: Settings) -> Self {
         Self {
             settings,
+            usual_quarantine: settings.quarantine,
             phase: Phase::Idle,
             quiet_since: None,
             not_before: None,
@@ -197,8 +200,8 @@ impl LineState {
     /// Waits for this timeout in the requests that follow: a device may be slower than its line's usual.
     pub fn set_timeout(&mut self, timeout: Duration) {
         self.settings.timeout = timeout;
-        if !self.settings.quarantine.is_zero() {
-            self.settings.quarantine = self.settings.quarantine.max(timeout);
+        if !self.usual_quarantine.is_zero() {
+            self.settings.quarantine = self.usual_quarantine.max(timeout);
         }
     }
 

@@ -1,0 +1,67 @@
+//! Every profile of the repository: it parses, it says where it comes from, and its sample frames give the
+//! values that it states. A new profile needs no test of its own.
+
+use steward_protocols::modbus::{contiguous, verify_samples};
+use steward_shared::document::listing;
+use steward_shared::profile::{Library, Profile};
+
+fn library() -> Library {
+    Library::compiled_in().unwrap_or_else(|faults| panic!("{}", listing(&faults)))
+}
+
+#[test]
+fn every_profile_parses_and_names_its_source() {
+    let library = library();
+    assert!(library.iter().count() >= 6, "the library is smaller than it was");
+    for profile in library.iter() {
+        assert!(!profile.source.is_empty(), "{}", profile.id);
+        assert!(!profile.points.is_empty(), "{}", profile.id);
+    }
+}
+
+#[test]
+fn the_sample_frames_of_every_profile_give_the_values_that_it_states() {
+    let mut tried = 0;
+    for profile in library().iter() {
+        assert!(!profile.frames.is_empty(), "{} has no sample frame", profile.id);
+        let faults: Vec<String> = verify_samples(profile).iter().map(ToString::to_string).collect();
+        assert!(faults.is_empty(), "{}", faults.join("\n"));
+        tried += profile.frames.len();
+    }
+    assert!(tried >= 20, "only {tried} frames were tried");
+}
+
+#[test]
+fn a_sample_frame_that_does_not_hold_is_told() {
+    let text = std::fs::read_to_string(concat!(
+        env!("CARGO_MANIFEST_DIR"),
+        "/../../device-profiles/omron/e5cc.toml"
+    ))
+    .unwrap();
+    let faults = |from: &str, to: &str| {
+        assert!(text.contains(from), "{from}");
+        let profile = Profile::parse("omron/e5cc.toml", &text.replacen(from, to, 1)).unwrap();
+        verify_samples(&profile).iter().map(ToString::to_string).collect::<Vec<_>>()
+    };
+    assert!(faults("process-value = 100.0", "process-value = 100.1")[0].contains("reads as"));
+    assert!(faults("B8 FA", "B8 FB")[0].contains("not whole"));
+    assert!(faults("01 03 20 00 00 01 8F CA", "01 03 20 00 00 01 8F CB")[0].contains("should be"));
+    assert!(faults("process-value = 100.0", "set-point = 100.0")[0].contains("not among"));
+}
+
+#[test]
+fn every_profile_can_be_asked_for_within_its_own_limits() {
+    for profile in library().iter() {
+        let blocks = contiguous(&profile.points, 0..profile.points.len(), &profile.modbus);
+        for block in &blocks {
+            assert!(block.count <= profile.modbus.max_registers, "{}", profile.id);
+            assert!(block.request(1).is_ok(), "{}", profile.id);
+        }
+        assert_eq!(
+            blocks.iter().map(|b| b.points.len()).sum::<usize>(),
+            profile.points.len(),
+            "{}",
+            profile.id
+        );
+    }
+}
