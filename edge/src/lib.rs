@@ -2,7 +2,9 @@
 
 pub mod alarm;
 pub mod buffer;
+pub mod cli;
 pub mod config;
 pub mod health;
 pub mod line;
 pub mod poll;
+pub mod supervisor;

@@ -56,9 +56,10 @@ impl LineGauge {
         inner.reconnects += u64::from(reconnected);
     }
 
-    pub fn down(&self, why: &str) {
+    /// The wire could not be opened or broke; `down` when that has lasted.
+    pub fn lost(&self, why: &str, down: bool) {
         let mut inner = self.inner();
-        inner.up = false;
+        inner.up &= !down;
         inner.errors += 1;
         inner.last_error = Some(why.to_owned());
     }
@@ -68,8 +69,9 @@ impl LineGauge {
         self.inner().missed = missed;
     }
 
-    /// One question to a device and how it ended: an answer at an instant, or why there is none.
-    pub fn asked(&self, device: usize, took: Duration, end: Result<Timestamp, &str>) {
+    /// One question to a device, the line time it took, and how it ended: values of a slot after the
+    /// device's turnaround, or why there are none.
+    pub fn asked(&self, device: usize, took: Duration, end: Result<(Timestamp, Duration), &str>) {
         let mut inner = self.inner();
         inner.busy += took;
         inner.requests += 1;
@@ -82,12 +84,12 @@ impl LineGauge {
         gauge.requests += 1;
         gauge.errors += u64::from(failed);
         match end {
-            Ok(at) => {
+            Ok((at, turnaround)) => {
                 gauge.last_good = Some(at);
                 if gauge.turnarounds.len() == REPLIES {
                     gauge.turnarounds.pop_front();
                 }
-                gauge.turnarounds.push_back(took.as_secs_f32() * 1000.0);
+                gauge.turnarounds.push_back(turnaround.as_secs_f32() * 1000.0);
             }
             Err(why) => gauge.last_error = Some(why.to_owned()),
         }
@@ -149,11 +151,11 @@ mod tests {
     fn the_turnaround_is_the_median_of_the_last_replies() {
         let gauge = LineGauge::new("chw", ["meter".to_owned()]);
         for ms in [900, 900, 10, 12, 14] {
-            gauge.asked(0, Duration::from_millis(ms), Ok(Timestamp(5)));
+            gauge.asked(0, Duration::from_secs(1), Ok((Timestamp(5), Duration::from_millis(ms))));
         }
         assert_eq!(gauge.read().2[0].turnaround_ms, Some(14.0));
         for _ in 0..REPLIES {
-            gauge.asked(0, Duration::from_millis(20), Ok(Timestamp(6)));
+            gauge.asked(0, Duration::from_secs(1), Ok((Timestamp(6), Duration::from_millis(20))));
         }
         assert_eq!(gauge.read().2[0].turnaround_ms, Some(20.0));
     }

@@ -56,10 +56,10 @@ mod tests {
         let gauge = Arc::new(LineGauge::new("chw", ["m".to_owned()]));
         let lines = [Arc::clone(&gauge)];
         let mut reporter = Reporter::default();
-        gauge.asked(0, Duration::from_secs(4), Ok(Timestamp(1)));
+        gauge.asked(0, Duration::from_secs(4), Ok((Timestamp(1), Duration::ZERO)));
         let look = Look { cpu_ms: 1000, ..Look::default() };
         reporter.report(look, &lines, Timestamp(0), Duration::from_secs(10));
-        gauge.asked(0, Duration::from_secs(1), Ok(Timestamp(2)));
+        gauge.asked(0, Duration::from_secs(1), Ok((Timestamp(2), Duration::ZERO)));
         let look = Look { cpu_ms: 1500, ..look };
         let health = reporter.report(look, &lines, Timestamp(0), Duration::from_secs(20));
         assert!((health.lines[0].busy - 0.1).abs() < 1e-9, "{health:?}");

@@ -3,6 +3,7 @@
 
 use std::io;
 use std::pin::Pin;
+use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncWrite};
@@ -10,12 +11,14 @@ use tokio::net::TcpStream;
 use tokio::time::timeout;
 use tokio_serial::{DataBits, Parity, SerialStream, StopBits};
 
+use crate::config::WireConfig;
+
 /// A host that swallows connection requests may take this long, and no longer.
 const DIAL_DEADLINE: Duration = Duration::from_secs(5);
 
 /// An open wire.
-pub trait Stream: AsyncRead + AsyncWrite + Send + Unpin {}
-impl<T: AsyncRead + AsyncWrite + Send + Unpin> Stream for T {}
+pub trait Stream: AsyncRead + AsyncWrite + Send + Sync + Unpin {}
+impl<T: AsyncRead + AsyncWrite + Send + Sync + Unpin> Stream for T {}
 
 /// A wire that is being opened.
 pub type Dialling<'a> = Pin<Box<dyn Future<Output = io::Result<Box<dyn Stream>>> + Send + 'a>>;
@@ -62,7 +65,6 @@ impl Dial for TcpDial {
 pub struct SerialDial {
     pub path: String,
     pub baud: u32,
-    pub data_bits: DataBits,
     pub parity: Parity,
     pub stop_bits: StopBits,
 }
@@ -72,7 +74,7 @@ impl Dial for SerialDial {
         // Opening is three ioctl calls on a device that is there or is not: it does not wait for the wire.
         Box::pin(async move {
             let builder = tokio_serial::new(&self.path, self.baud)
-                .data_bits(self.data_bits)
+                .data_bits(DataBits::Eight)
                 .parity(self.parity)
                 .stop_bits(self.stop_bits);
             let port = SerialStream::open(&builder).map_err(io::Error::from)?;
@@ -85,6 +87,19 @@ impl Dial for SerialDial {
     }
 }
 
+/// The dial of a line in the gateway's file.
+pub fn dial_of(wire: &WireConfig) -> Arc<dyn Dial> {
+    match wire {
+        WireConfig::Tcp { host, port, .. } => Arc::new(TcpDial { host: host.clone(), port: *port }),
+        WireConfig::Serial(serial) => Arc::new(SerialDial {
+            path: serial.path.clone(),
+            baud: serial.baud,
+            parity: serial.parity,
+            stop_bits: serial.stop_bits,
+        }),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -94,7 +109,6 @@ mod tests {
         let dial = SerialDial {
             path: "/dev/there-is-no-such-port".to_owned(),
             baud: 9600,
-            data_bits: DataBits::Eight,
             parity: Parity::None,
             stop_bits: StopBits::One,
         };

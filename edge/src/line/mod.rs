@@ -3,6 +3,8 @@
 
 mod backoff;
 mod dial;
+mod wire;
 
 pub use backoff::Backoff;
-pub use dial::{Dial, Dialling, SerialDial, Stream, TcpDial};
+pub use dial::{Dial, Dialling, SerialDial, Stream, TcpDial, dial_of};
+pub use wire::{Answer, Failure, Wire};

@@ -1,12 +1,14 @@
-//! Polling: `round` decides whose turn it is on a line (pure), `grid` gives the slots, `block` what one
-//! question asks for, `budget` what may be wasted on the silent; `latest` shows what was read last.
+//! Polling: `task` owns a line; `round` decides whose turn it is on it (pure), `grid` gives the slots, `block`
+//! what is asked again and again, `plan` what a device is asked for, `budget` what may be wasted on the
+//! silent; `latest` shows what was read last.
 
 mod block;
 mod budget;
 mod grid;
 mod latest;
+mod plan;
 mod round;
+mod task;
 
-pub use block::{Block, Span};
 pub use latest::{Described, Latest, Shown, Word};
-pub use round::{Ask, Follow, Outcome, Rounds, Turn};
+pub use task::{LineTask, Told};

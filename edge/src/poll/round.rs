@@ -11,11 +11,14 @@
 
 use std::time::Duration;
 
+use steward_protocols::modbus::{Block, Exception};
 use steward_shared::reading::Quality;
 use steward_shared::time::Timestamp;
 
-use super::block::{Block, Scheduled};
+use super::block::Scheduled;
 use super::budget::Budget;
+use super::grid::Grid;
+use super::plan::Plan;
 
 /// Polls without an answer until a device is silent, or a block is dead.
 pub const DEAD_AFTER: u8 = 3;
@@ -49,8 +52,8 @@ pub struct Ask {
 pub enum Outcome {
     /// The device gave what was asked.
     Answered,
-    /// The device said no, with this exception code.
-    Refused(u8),
+    /// The device said no.
+    Refused(Exception),
     /// No answer, or none that can be believed.
     Failed(Quality),
 }
@@ -74,8 +77,8 @@ pub enum Follow {
 
 #[derive(Debug, Clone)]
 struct Device {
-    /// As planned, before anything was halved, with each block's period.
-    plan: Vec<(Block, Duration)>,
+    /// As planned, before anything was halved.
+    plan: Plan,
     fastest: Duration,
     failed_polls: u8,
     retrying: bool,
@@ -99,8 +102,8 @@ pub struct Rounds {
 }
 
 impl Rounds {
-    /// `devices`: per device its blocks with their periods.
-    pub fn new(devices: Vec<Vec<(Block, Duration)>>, cost: Duration, now: Timestamp, mono: Duration) -> Self {
+    /// `cost`: the line time of a question that nobody answers.
+    pub fn new(devices: Vec<Plan>, cost: Duration, now: Timestamp, mono: Duration) -> Self {
         let mut rounds = Self {
             devices: Vec::with_capacity(devices.len()),
             blocks: Vec::new(),
@@ -110,9 +113,9 @@ impl Rounds {
             last_look: (now, mono),
         };
         for (device, plan) in devices.into_iter().enumerate() {
-            let fastest = plan.iter().map(|(_, period)| *period).min().unwrap_or(LOOK_AGAIN);
+            let fastest = plan.blocks.iter().map(|(_, period)| *period).min().unwrap_or(LOOK_AGAIN);
             let blocks =
-                plan.iter().map(|(block, period)| Scheduled::new(device, block.clone(), *period, now));
+                plan.blocks.iter().map(|(block, period)| Scheduled::new(device, block.clone(), *period, now));
             rounds.blocks.extend(blocks);
             rounds.devices.push(Device {
                 plan,
@@ -207,10 +210,10 @@ impl Rounds {
         match outcome {
             Outcome::Answered => self.answered(ask, now),
             // A gateway's word that the device behind it did not answer (V1.1b3, clause 7, codes 0A and 0B).
-            Outcome::Refused(code @ (0x0a | 0x0b)) => {
-                self.failed(ask, Quality::Refused(code), took, now, mono)
+            Outcome::Refused(exception @ Exception(0x0a | 0x0b)) => {
+                self.failed(ask, exception.quality(), took, now, mono)
             }
-            Outcome::Refused(code) => self.refused(ask, code, now),
+            Outcome::Refused(exception) => self.refused(ask, exception, now),
             Outcome::Failed(quality) => self.failed(ask, quality, took, now, mono),
         }
     }
@@ -232,24 +235,33 @@ impl Rounds {
         vec![Follow::AnswersAgain { device: ask.device }]
     }
 
-    fn refused(&mut self, ask: &Ask, code: u8, now: Timestamp) -> Vec<Follow> {
+    fn refused(&mut self, ask: &Ask, exception: Exception, now: Timestamp) -> Vec<Follow> {
         let mut follow = self.answered(ask, now);
-        let came_back = !follow.is_empty();
-        let halves = matches!(code, 1..=4).then(|| ask.block.halves()).flatten();
-        match halves {
-            Some((left, right)) if !came_back => {
+        if !follow.is_empty() {
+            // It has just come back, and is asked anew by its plan: then it may refuse again.
+            return follow;
+        }
+        match self.halves(ask, exception) {
+            Some([left, right]) => {
                 // Both halves are due at once, in the slot of the whole.
                 let period = self.blocks[ask.which].grid.period();
                 self.blocks[ask.which] = Scheduled::new(ask.device, left, period, ask.slot);
                 self.blocks.push(Scheduled::new(ask.device, right, period, ask.slot));
             }
-            _ => follow.push(Follow::Mark {
+            None => follow.push(Follow::Mark {
                 device: ask.device,
-                points: ask.block.points.iter().map(|p| p.point).collect(),
-                quality: Quality::Refused(code),
+                points: ask.block.points.clone(),
+                quality: exception.quality(),
             }),
         }
         follow
+    }
+
+    /// Two smaller blocks, where the refusal is about addresses and both ask for less than the whole.
+    fn halves(&self, ask: &Ask, exception: Exception) -> Option<[Block; 2]> {
+        let points = &self.devices[ask.device].plan.profile.points;
+        let halves = ask.block.halves(points).filter(|_| exception.is_about_the_address())?;
+        halves.iter().all(|half| half.count < ask.block.count).then_some(halves)
     }
 
     fn failed(
@@ -287,13 +299,18 @@ impl Rounds {
             device.silent = true;
             device.probes = 0;
             device.probe_at = mono + device.fastest;
-            let points = device.plan.iter().flat_map(|(b, _)| b.points.iter().map(|p| p.point)).collect();
+            let points = device.plan.blocks.iter().flat_map(|(b, _)| b.points.iter().copied()).collect();
             return vec![mark(points), Follow::Silent { device: ask.device }];
         }
         if scheduled.failed >= DEAD_AFTER {
-            return vec![mark(ask.block.points.iter().map(|p| p.point).collect())];
+            return vec![mark(ask.block.points.clone())];
         }
         Vec::new()
+    }
+
+    /// The line was lost over this question: it is as if it had not been put.
+    pub fn give_back(&mut self, ask: &Ask) {
+        self.blocks[ask.which].grid.retake(ask.slot);
     }
 
     /// The line is back after it was down: everything is due in the present slot, and nothing was missed for
@@ -301,16 +318,15 @@ impl Rounds {
     pub fn line_back(&mut self, now: Timestamp) {
         for scheduled in &mut self.blocks {
             if now >= scheduled.grid.next() {
-                scheduled.grid = super::grid::Grid::new(scheduled.grid.period(), now);
+                scheduled.grid = Grid::new(scheduled.grid.period(), now);
             }
         }
     }
 
     fn replan(&mut self, device: usize, now: Timestamp) {
         self.blocks.retain(|b| b.device != device);
-        let plan = self.devices[device].plan.clone();
-        self.blocks
-            .extend(plan.into_iter().map(|(block, period)| Scheduled::new(device, block, period, now)));
+        let plan = self.devices[device].plan.blocks.iter();
+        self.blocks.extend(plan.map(|(block, period)| Scheduled::new(device, block.clone(), *period, now)));
     }
 
     fn follow_clock(&mut self, now: Timestamp, mono: Duration) {

@@ -1,20 +1,42 @@
 //! The rounds in virtual time: a world of devices that answer, refuse and fall silent, and no wire at all.
 
+use std::sync::Arc;
+
+use steward_shared::document::listing;
+use steward_shared::profile::{Profile, Table};
 use steward_shared::reading::Quality;
 use steward_shared::time::Timestamp;
 
 use super::*;
-use crate::poll::block::Span;
 
 const START: Timestamp = Timestamp(1_700_000_000_000);
 const TIMEOUT: Duration = Duration::from_millis(500);
 const REPLY: Duration = Duration::from_millis(20);
 const SECOND: Duration = Duration::from_secs(1);
 
-fn block(spans: &[(u16, u16)]) -> Block {
-    let points =
-        spans.iter().enumerate().map(|(point, &(address, count))| Span { point, address, count }).collect();
-    Block { function: 3, points }
+/// A device with these blocks of points, each point given by address and registers, 1 or 2.
+fn device(blocks: &[(&[(u16, u16)], Duration)]) -> Plan {
+    let mut text = String::from(
+        "vendor = \"Acme\"\nmodel = \"M1\"\ntitle = { zh = \"\u{8868}\", en = \"Meter\" }\nsource = [\"this test\"]\n",
+    );
+    let mut planned = Vec::new();
+    let mut next = 0;
+    for (spans, period) in blocks {
+        for (address, count) in *spans {
+            let data = if *count == 2 { "u32" } else { "u16" };
+            let point = format!(
+                "[[point]]\nkey = \"p{next}-{address}\"\ntitle = {{ zh = \"\u{70b9}\", en = \"Point\" }}\ntable = \"holding\"\naddress = {address}\ntype = \"{data}\"\nunit = \"1\"\n"
+            );
+            text.push_str(&point);
+            next += 1;
+        }
+        let points: Vec<usize> = (next - spans.len()..next).collect();
+        let (first, last) = (spans[0], spans[spans.len() - 1]);
+        let count = last.0 + last.1 - first.0;
+        planned.push((Block { table: Table::Holding, address: first.0, count, points }, *period));
+    }
+    let profile = Profile::parse("acme/m1.toml", &text).unwrap_or_else(|f| panic!("{}", listing(&f)));
+    Plan { profile: Arc::new(profile), blocks: planned }
 }
 
 /// A line in virtual time, and what was seen on it.
@@ -28,7 +50,7 @@ struct World {
 }
 
 impl World {
-    fn new(devices: Vec<Vec<(Block, Duration)>>) -> Self {
+    fn new(devices: Vec<Plan>) -> Self {
         let rounds = Rounds::new(devices, TIMEOUT, START, Duration::ZERO);
         Self { rounds, mono: Duration::ZERO, step_ms: 0, asked: Vec::new(), follow: Vec::new() }
     }
@@ -64,12 +86,12 @@ impl World {
 #[test]
 fn readings_are_stamped_with_the_slots_of_their_period() {
     let mut world = World::new(vec![
-        vec![(block(&[(0, 2)]), SECOND), (block(&[(100, 2)]), Duration::from_secs(10))],
-        vec![(block(&[(0, 2)]), SECOND)],
+        device(&[(&[(0, 2)], SECOND), (&[(100, 2)], Duration::from_secs(10))]),
+        device(&[(&[(0, 2)], SECOND)]),
     ]);
     world.run(Duration::from_mins(1), |_, _| Outcome::Answered);
     for (_, ask, _) in &world.asked {
-        let period = if ask.block.address() == 100 { 10_000 } else { 1_000 };
+        let period = if ask.block.address == 100 { 10_000 } else { 1_000 };
         assert_eq!(ask.slot.as_millis() % period, 0, "{ask:?}");
     }
     assert_eq!(world.asked_of(1).len(), 60);
@@ -78,8 +100,8 @@ fn readings_are_stamped_with_the_slots_of_their_period() {
 
 #[test]
 fn fault_b11_a_silent_device_takes_at_most_its_share_of_the_line() {
-    let device = || vec![(block(&[(0, 10)]), SECOND)];
-    let mut world = World::new(vec![device(), device(), device()]);
+    let one = || device(&[(&[(0, 2)], SECOND)]);
+    let mut world = World::new(vec![one(), one(), one()]);
     let hour = Duration::from_hours(1);
     world.run(hour, |_, ask| match ask.device {
         0 => Outcome::Answered,
@@ -94,7 +116,7 @@ fn fault_b11_a_silent_device_takes_at_most_its_share_of_the_line() {
 
 #[test]
 fn fault_b11_after_three_polls_a_silent_device_is_told_of_once_and_marked_once() {
-    let mut world = World::new(vec![vec![(block(&[(0, 1), (1, 1)]), SECOND), (block(&[(9, 1)]), SECOND)]]);
+    let mut world = World::new(vec![device(&[(&[(0, 1), (1, 1)], SECOND), (&[(9, 1)], SECOND)])]);
     world.run(Duration::from_mins(2), |_, _| Outcome::Failed(Quality::NoReply));
     let told: Vec<_> = world.follow.iter().filter(|f| matches!(f, Follow::Silent { .. })).collect();
     assert_eq!(told.len(), 1);
@@ -107,7 +129,7 @@ fn fault_b11_after_three_polls_a_silent_device_is_told_of_once_and_marked_once()
 
 #[test]
 fn fault_b11_a_device_that_answers_again_is_polled_as_before() {
-    let mut world = World::new(vec![vec![(block(&[(0, 1)]), SECOND)], vec![(block(&[(0, 1)]), SECOND)]]);
+    let mut world = World::new(vec![device(&[(&[(0, 1)], SECOND)]), device(&[(&[(0, 1)], SECOND)])]);
     let back = Duration::from_mins(5);
     world.run(Duration::from_mins(6), |at, ask| {
         if ask.device == 0 && at < back { Outcome::Failed(Quality::NoReply) } else { Outcome::Answered }
@@ -122,7 +144,7 @@ fn fault_b11_a_device_that_answers_again_is_polled_as_before() {
 
 #[test]
 fn fault_b4_a_bad_reply_is_asked_once_more_in_its_slot_and_marked_after_three() {
-    let mut world = World::new(vec![vec![(block(&[(0, 1)]), SECOND)]]);
+    let mut world = World::new(vec![device(&[(&[(0, 1)], SECOND)])]);
     world.run(Duration::from_secs(1), |at, _| {
         if at.is_zero() { Outcome::Failed(Quality::BadReply) } else { Outcome::Answered }
     });
@@ -135,11 +157,10 @@ fn fault_b4_a_bad_reply_is_asked_once_more_in_its_slot_and_marked_after_three() 
 
 #[test]
 fn fault_b5_one_bad_register_does_not_hurt_its_neighbours() {
-    let mut world =
-        World::new(vec![vec![(block(&[(0, 2), (2, 2), (4, 2), (6, 2), (8, 2), (10, 2)]), SECOND)]]);
+    let mut world = World::new(vec![device(&[(&[(0, 2), (2, 2), (4, 2), (6, 2), (8, 2), (10, 2)], SECOND)])]);
     world.run(Duration::from_secs(10), |_, ask| {
-        let bad = ask.block.points.iter().any(|p| p.address == 6);
-        if bad { Outcome::Refused(2) } else { Outcome::Answered }
+        let bad = (ask.block.address..ask.block.address + ask.block.count).contains(&6);
+        if bad { Outcome::Refused(Exception(2)) } else { Outcome::Answered }
     });
     let marked: std::collections::BTreeSet<_> = world
         .follow
@@ -163,8 +184,8 @@ fn fault_b5_one_bad_register_does_not_hurt_its_neighbours() {
 #[test]
 fn fault_b5_every_exception_becomes_a_quality_of_its_own() {
     for code in 1..=11_u8 {
-        let mut world = World::new(vec![vec![(block(&[(0, 1)]), SECOND)]]);
-        world.run(Duration::from_secs(5), |_, _| Outcome::Refused(code));
+        let mut world = World::new(vec![device(&[(&[(0, 1)], SECOND)])]);
+        world.run(Duration::from_secs(5), |_, _| Outcome::Refused(Exception(code)));
         assert!(
             world
                 .follow
@@ -180,21 +201,21 @@ fn fault_b5_every_exception_becomes_a_quality_of_its_own() {
 
 #[test]
 fn a_busy_device_is_not_torn_into_pieces() {
-    let mut world = World::new(vec![vec![(block(&[(0, 1), (1, 1)]), SECOND)]]);
-    world.run(Duration::from_secs(5), |_, _| Outcome::Refused(6));
+    let mut world = World::new(vec![device(&[(&[(0, 1), (1, 1)], SECOND)])]);
+    world.run(Duration::from_secs(5), |_, _| Outcome::Refused(Exception(6)));
     assert!(world.asked.iter().all(|(_, ask, _)| ask.block.points.len() == 2));
 }
 
 #[test]
 fn a_block_that_never_answers_costs_its_share_and_silences_no_device() {
-    let plan = vec![(block(&[(0, 1)]), SECOND), (block(&[(50, 1)]), SECOND), (block(&[(90, 1)]), SECOND)];
+    let plan = device(&[(&[(0, 1)], SECOND), (&[(50, 1)], SECOND), (&[(90, 1)], SECOND)]);
     let mut world = World::new(vec![plan]);
     world.run(Duration::from_mins(10), |_, ask| {
-        if ask.block.address() == 50 { Outcome::Failed(Quality::NoReply) } else { Outcome::Answered }
+        if ask.block.address == 50 { Outcome::Failed(Quality::NoReply) } else { Outcome::Answered }
     });
     assert!(!world.follow.iter().any(|f| matches!(f, Follow::Silent { .. })), "{:?}", world.follow);
     assert_eq!(world.follow.len(), 1, "marked once: {:?}", world.follow);
-    let at = |address| world.asked.iter().filter(|(_, ask, _)| ask.block.address() == address).count();
+    let at = |address| world.asked.iter().filter(|(_, ask, _)| ask.block.address == address).count();
     assert!(at(0) >= 595 && at(90) >= 595, "{} {}", at(0), at(90));
     assert!(at(50) < 600 / 5 + 20, "{}", at(50));
 }
@@ -202,11 +223,12 @@ fn a_block_that_never_answers_costs_its_share_and_silences_no_device() {
 #[test]
 fn on_an_overfull_line_every_block_gets_its_turn_and_what_is_missed_is_counted() {
     // 100 blocks of 20 ms in each second are twice what the line can carry.
-    let plan = (0..100).map(|n| (block(&[(n * 10, 1)]), SECOND)).collect();
-    let mut world = World::new(vec![plan]);
+    let spans: Vec<[(u16, u16); 1]> = (0..100).map(|n| [(n * 10, 1)]).collect();
+    let blocks: Vec<(&[(u16, u16)], Duration)> = spans.iter().map(|s| (s.as_slice(), SECOND)).collect();
+    let mut world = World::new(vec![device(&blocks)]);
     world.run(Duration::from_mins(1), |_, _| Outcome::Answered);
     for n in 0..100 {
-        let count = world.asked.iter().filter(|(_, ask, _)| ask.block.address() == n * 10).count();
+        let count = world.asked.iter().filter(|(_, ask, _)| ask.block.address == n * 10).count();
         assert!((28..=32).contains(&count), "block {n} was read {count} times");
     }
     assert!((2800..=3200).contains(&world.rounds.missed()), "{}", world.rounds.missed());
@@ -215,7 +237,7 @@ fn on_an_overfull_line_every_block_gets_its_turn_and_what_is_missed_is_counted()
 #[test]
 fn a_step_of_the_wall_clock_neither_stops_the_polling_nor_counts_as_missed() {
     for step_ms in [-3_600_000, 3_600_000, 86_400_000 * 365] {
-        let mut world = World::new(vec![vec![(block(&[(0, 1)]), SECOND)]]);
+        let mut world = World::new(vec![device(&[(&[(0, 1)], SECOND)])]);
         world.run(Duration::from_secs(10), |_, _| Outcome::Answered);
         world.step_ms = step_ms;
         world.run(Duration::from_secs(20), |_, _| Outcome::Answered);

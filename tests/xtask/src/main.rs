@@ -11,7 +11,6 @@ mod files;
 mod generate;
 mod http;
 mod json;
-mod links;
 mod peers;
 mod ports;
 mod programs;

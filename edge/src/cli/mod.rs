@@ -1,0 +1,11 @@
+//! The command line: `args` is what may be written, one file for each command, `log` how the program speaks.
+
+mod args;
+mod check;
+mod log;
+mod run;
+
+pub use args::{Args, Command};
+pub use check::check;
+pub use log::start_log;
+pub use run::{RunError, run};

@@ -1,0 +1,171 @@
+//! One wire: the bytes' way between the protocol's machine (`LineState`, which keeps the silence, the deadlines
+//! and the quarantine) and the stream. The line's owner asks one question at a time. Every read and write
+//! has a deadline; an answer that belongs to another question never gets through the machine.
+
+use std::io;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use steward_protocols::driver::{Driver, Step};
+use steward_protocols::modbus::{self, LineState, Reply, Request, Settings};
+use steward_shared::profile::Modbus;
+use steward_shared::reading::Quality;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::time::{timeout, timeout_at};
+use tokio_serial::{Parity, StopBits};
+
+use super::dial::{Dial, Stream};
+use crate::config::{Framing, LineConfig, WireConfig};
+
+/// A request is at most twelve bytes: a wire that does not take them in this time is stuck.
+const WRITE_DEADLINE: Duration = Duration::from_secs(5);
+/// The longest frame of any framing fits twice.
+const READ_AT_ONCE: usize = 600;
+
+/// Why there is no answer.
+#[derive(Debug, thiserror::Error)]
+pub enum Failure {
+    /// The wire itself: it is closed and must be opened again.
+    #[error("the line is lost: {0}")]
+    Lost(#[source] io::Error),
+    #[error("something babbles on the line, nobody else gets a word in")]
+    Babbling,
+    /// The device, or what stands for it: no answer, or none that can be believed.
+    #[error("{why}")]
+    Device { quality: Quality, why: String },
+}
+
+/// An answer, and how long the device took for it.
+#[derive(Debug)]
+pub struct Answer {
+    pub reply: Reply,
+    pub turnaround: Duration,
+}
+
+pub struct Wire {
+    dial: Arc<dyn Dial>,
+    stream: Option<Box<dyn Stream>>,
+    state: LineState,
+    /// What a device may take for its answer unless its profile says more.
+    usual: Duration,
+}
+
+impl Wire {
+    pub fn new(dial: Arc<dyn Dial>, config: &LineConfig) -> Self {
+        Self { dial, stream: None, state: LineState::new(settings(config)), usual: config.timeout }
+    }
+
+    /// Line time that a question costs which nobody answers.
+    pub fn worst_cost(&self) -> Duration {
+        let settings = self.state.settings();
+        settings.timeout + settings.quarantine
+    }
+
+    /// For how long the line rests after an unanswered question.
+    pub fn quarantine(&self) -> Duration {
+        self.state.settings().quarantine
+    }
+
+    pub fn is_open(&self) -> bool {
+        self.stream.is_some()
+    }
+
+    pub async fn open(&mut self) -> io::Result<()> {
+        self.stream = None;
+        self.stream = Some(self.dial.dial().await?);
+        self.state.opened(now());
+        Ok(())
+    }
+
+    pub fn close(&mut self) {
+        self.stream = None;
+    }
+
+    /// Puts one question and waits for what becomes of it, at most the device's timeout and the time of the
+    /// frames on the wire, after whatever rest the line is owed.
+    pub async fn ask(&mut self, request: Request, limits: &Modbus) -> Result<Answer, Failure> {
+        self.state.set_timeout(limits.timeout.unwrap_or(self.usual).max(self.usual));
+        self.state.begin(request, now());
+        loop {
+            match self.state.poll(now()) {
+                Step::Send(bytes) => {
+                    self.write(&bytes).await.map_err(|e| self.lost(e))?;
+                    self.state.sent(now());
+                }
+                Step::WaitUntil(until) => {
+                    let read = timeout_at(until.into(), self.read()).await;
+                    if let Ok(Err(e)) = read {
+                        return Err(self.lost(e));
+                    }
+                }
+                Step::Reopen => self.open().await.map_err(|e| self.lost(e))?,
+                Step::Done(Ok(answer)) => {
+                    self.state.hold(now(), limits.pause);
+                    let turnaround = answer.turnaround();
+                    return Ok(Answer { reply: answer.reply, turnaround });
+                }
+                Step::Done(Err(modbus::Failure::Babbling)) => {
+                    self.close();
+                    return Err(Failure::Babbling);
+                }
+                Step::Done(Err(failure)) => {
+                    return Err(Failure::Device { quality: failure.quality(), why: failure.to_string() });
+                }
+                Step::Idle => return Err(self.lost(io::Error::other("the question was forgotten"))),
+            }
+        }
+    }
+
+    /// Takes what comes while nobody was asked (so that it is never taken for an answer), until the wire is
+    /// lost. May be dropped at any time: a read that is dropped has taken nothing.
+    pub async fn watch(&mut self) -> io::Error {
+        loop {
+            if let Err(e) = self.read().await {
+                return e;
+            }
+        }
+    }
+
+    async fn read(&mut self) -> io::Result<()> {
+        let stream = self.stream.as_mut().ok_or(io::ErrorKind::NotConnected)?;
+        let mut bytes = [0; READ_AT_ONCE];
+        let n = stream.read(&mut bytes).await?;
+        if n == 0 {
+            return Err(io::Error::new(io::ErrorKind::UnexpectedEof, "closed by its other end"));
+        }
+        self.state.received(bytes.get(..n).unwrap_or_default(), now());
+        Ok(())
+    }
+
+    async fn write(&mut self, bytes: &[u8]) -> io::Result<()> {
+        let stream = self.stream.as_mut().ok_or(io::ErrorKind::NotConnected)?;
+        match timeout(WRITE_DEADLINE, stream.write_all(bytes)).await {
+            Ok(written) => written,
+            Err(_) => Err(io::Error::new(io::ErrorKind::TimedOut, "it takes no bytes")),
+        }
+    }
+
+    fn lost(&mut self, why: io::Error) -> Failure {
+        self.close();
+        Failure::Lost(why)
+    }
+}
+
+/// The machine's clock: tokio's, so that tests can hold it still.
+fn now() -> Instant {
+    tokio::time::Instant::now().into_std()
+}
+
+fn settings(config: &LineConfig) -> Settings {
+    match &config.wire {
+        WireConfig::Tcp { framing: Framing::Tcp, .. } => Settings::tcp(config.timeout),
+        WireConfig::Tcp { framing: Framing::Rtu, .. } => Settings::rtu_over_tcp(config.timeout),
+        WireConfig::Serial(serial) => {
+            let parity = u32::from(serial.parity != Parity::None);
+            let stop = if serial.stop_bits == StopBits::Two { 2 } else { 1 };
+            let mut settings = Settings::serial(serial.baud, 1 + 8 + parity + stop, config.timeout);
+            settings.gap = serial.gap.unwrap_or(settings.gap);
+            settings
+        }
+    }
+}

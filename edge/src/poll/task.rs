@@ -1,0 +1,286 @@
+//! The owner of one line: it asks the rounds whose turn it is, puts the question to the wire, and tells what
+//! came of it. One task a line, born in the supervisor; nobody else touches the wire. It tells by a bounded
+//! channel: when that is full the line waits, polls later, and counts the slots that it missed.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use steward_protocols::modbus::BlockValue;
+use steward_shared::alarm::EventKind;
+use steward_shared::id::{Ids, PointNo};
+use steward_shared::reading::{Quality, Reading};
+use steward_shared::time::Clock;
+use tokio::sync::mpsc;
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+use tracing::{debug, info, warn};
+
+use super::plan::plan;
+use super::round::{Ask, Follow, Outcome, Rounds, Turn};
+use crate::config::LineConfig;
+use crate::health::LineGauge;
+use crate::line::{Backoff, Dial, Failure, Wire};
+
+/// After so many failures in a row the line is down and somebody is told; before, it may be a hiccup.
+const DOWN_AFTER: u32 = 3;
+/// A line is tried again at least this often: a port that was plugged in again is polled within five seconds.
+const TRY_AGAIN: Duration = Duration::from_secs(5);
+
+/// What a line has to tell.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Told {
+    Readings(Vec<Reading>),
+    /// Something lasting began (`active`) or ended.
+    Alarm {
+        kind: EventKind,
+        line: String,
+        device: Option<String>,
+        active: bool,
+        detail: String,
+    },
+}
+
+/// What a line's task needs.
+pub struct LineTask {
+    pub config: LineConfig,
+    /// Per device the numbers of its profile's points, in the profile's order.
+    pub numbers: Vec<Vec<PointNo>>,
+    pub dial: Arc<dyn Dial>,
+    pub gauge: Arc<LineGauge>,
+    pub told: mpsc::Sender<Told>,
+    pub clock: Arc<dyn Clock>,
+    pub ids: Arc<dyn Ids>,
+}
+
+impl LineTask {
+    /// Polls until `cancel`. A question under way is dropped with its wire, which harms nothing: the next
+    /// owner opens the wire anew and waits until it is silent.
+    pub async fn run(self, cancel: CancellationToken) {
+        let line = self.config.name.clone();
+        tokio::select! {
+            () = cancel.cancelled() => {}
+            () = Owner::new(self).run() => {}
+        }
+        debug!(line, "line stopped");
+    }
+}
+
+struct Owner {
+    task: LineTask,
+    wire: Wire,
+    rounds: Rounds,
+    start: Instant,
+    backoff: Backoff,
+    /// Whether somebody has been told that the line is down.
+    told_down: bool,
+    /// Whether the wire has worked since this task began, and which devices have answered.
+    worked: bool,
+    answered: Vec<bool>,
+}
+
+impl Owner {
+    fn new(task: LineTask) -> Self {
+        let wire = Wire::new(Arc::clone(&task.dial), &task.config);
+        let plans = task.config.devices.iter().map(plan).collect();
+        let rounds = Rounds::new(plans, wire.worst_cost(), task.clock.now(), Duration::ZERO);
+        let start = Instant::now();
+        let answered = vec![false; task.config.devices.len()];
+        Self {
+            task,
+            wire,
+            rounds,
+            start,
+            backoff: Backoff::new(TRY_AGAIN),
+            told_down: false,
+            worked: false,
+            answered,
+        }
+    }
+
+    async fn run(mut self) {
+        loop {
+            if !self.wire.is_open()
+                && let Err(why) = self.wire.open().await
+            {
+                self.lost(&why.to_string()).await;
+                continue;
+            }
+            match self.rounds.next(self.task.clock.now(), self.start.elapsed()) {
+                Turn::Wait(wait) => self.rest(wait).await,
+                Turn::Ask(ask) => self.ask(ask).await,
+            }
+        }
+    }
+
+    /// Waits for the next turn; an idle wire is watched, so that a pulled adapter is noticed at once.
+    async fn rest(&mut self, wait: Duration) {
+        // Losing the watch when the time is over is harmless: it only throws away what nobody asked for.
+        let lost = tokio::select! {
+            () = tokio::time::sleep(wait) => None,
+            why = self.wire.watch() => Some(why),
+        };
+        if let Some(why) = lost {
+            self.wire.close();
+            debug!(line = self.task.config.name, why = %why, "idle line closed by its other end");
+        }
+    }
+
+    async fn ask(&mut self, ask: Ask) {
+        let begun = self.start.elapsed();
+        let device = &self.task.config.devices[ask.device];
+        let profile = Arc::clone(&device.profile);
+        let answer = match ask.block.request(device.address) {
+            Ok(request) => self.wire.ask(request, &profile.modbus).await,
+            // The file's reader and the planner keep to the standard: this is a fault of ours, told as such.
+            Err(fault) => Err(Failure::Device { quality: Quality::BadReply, why: fault.to_string() }),
+        };
+        let mut took = self.start.elapsed().saturating_sub(begun);
+        self.task.gauge.missed(self.rounds.missed());
+        let outcome = match answer {
+            Ok(answer) => {
+                self.works().await;
+                match answer.reply {
+                    Ok(response) => {
+                        self.task.gauge.asked(ask.device, took, Ok((ask.slot, answer.turnaround)));
+                        let numbers = &self.task.numbers[ask.device];
+                        let values = ask.block.values(&profile.points, &response);
+                        let reading = |v: BlockValue| {
+                            let point = *numbers.get(v.point)?;
+                            Some(Reading { point, at: ask.slot, value: v.value, quality: v.quality })
+                        };
+                        let readings = values.into_iter().filter_map(reading).collect();
+                        self.tell(Told::Readings(readings)).await;
+                        Outcome::Answered
+                    }
+                    Err(exception) => {
+                        self.task.gauge.asked(ask.device, took, Err(&exception.to_string()));
+                        Outcome::Refused(exception)
+                    }
+                }
+            }
+            Err(Failure::Device { quality, why }) => {
+                self.works().await;
+                took += self.wire.quarantine();
+                self.task.gauge.asked(ask.device, took, Err(&why));
+                debug!(line = self.task.config.name, device = self.name(ask.device), why, "no value");
+                Outcome::Failed(quality)
+            }
+            Err(failure) => {
+                self.rounds.give_back(&ask);
+                self.lost(&failure.to_string()).await;
+                return;
+            }
+        };
+        if outcome == Outcome::Answered && !std::mem::replace(&mut self.answered[ask.device], true) {
+            // It may have been silent when the program was stopped: that is over.
+            self.tell_silent(ask.device, false).await;
+        }
+        let now = self.task.clock.now();
+        for follow in self.rounds.settle(&ask, outcome, took, now, self.start.elapsed()) {
+            self.follow(&ask, follow).await;
+        }
+    }
+
+    async fn follow(&mut self, ask: &Ask, follow: Follow) {
+        let line = self.task.config.name.clone();
+        match follow {
+            Follow::Mark { device, points, quality } => {
+                let numbers = &self.task.numbers[device];
+                let marks = points.iter().filter_map(|p| numbers.get(*p)).map(|no| Reading {
+                    point: *no,
+                    at: ask.slot,
+                    value: None,
+                    quality,
+                });
+                let marks = marks.collect();
+                self.tell(Told::Readings(marks)).await;
+            }
+            Follow::Silent { device } => {
+                warn!(
+                    line,
+                    device = self.name(device),
+                    "device does not answer; it is looked for now and then"
+                );
+                self.tell_silent(device, true).await;
+            }
+            Follow::AnswersAgain { device } => {
+                info!(line, device = self.name(device), "device answers again");
+                self.tell_silent(device, false).await;
+            }
+        }
+    }
+
+    async fn tell_silent(&mut self, device: usize, active: bool) {
+        self.task.gauge.silent(device, active);
+        let (line, key) = (self.task.config.name.clone(), self.name(device));
+        let detail = if active {
+            format!("{key} on {line} has not answered for three polls")
+        } else {
+            format!("{key} on {line} answers")
+        };
+        let kind = EventKind::DeviceSilent;
+        self.tell(Told::Alarm { kind, line, device: Some(key), active, detail }).await;
+    }
+
+    /// The wire works: something came, or at least went out.
+    async fn works(&mut self) {
+        let was_lost = self.backoff.failures() > 0;
+        self.backoff.succeeded();
+        if was_lost || !self.worked {
+            self.task.gauge.up(self.worked);
+            info!(line = self.task.config.name, target = self.task.dial.target(), "line is up");
+        }
+        // Also at the start: it may have been down when the program was stopped.
+        if self.told_down || !self.worked {
+            self.told_down = false;
+            let line = self.task.config.name.clone();
+            let detail = format!("{} works again", self.task.dial.target());
+            let kind = EventKind::LineDown;
+            self.tell(Told::Alarm { kind, line, device: None, active: false, detail }).await;
+        }
+        self.worked = true;
+    }
+
+    /// The wire cannot be opened or was lost: waits, longer each time. Once it has lasted, every point on
+    /// the line is marked and somebody is told, once.
+    async fn lost(&mut self, why: &str) {
+        self.wire.close();
+        let wait = self.backoff.failed(self.task.ids.as_ref());
+        debug!(line = self.task.config.name, why, ?wait, "line lost");
+        self.task.gauge.lost(why, self.backoff.failures() >= DOWN_AFTER);
+        if self.backoff.failures() >= DOWN_AFTER && !self.told_down {
+            self.told_down = true;
+            self.tell_down(why).await;
+        }
+        tokio::time::sleep(wait).await;
+        self.rounds.line_back(self.task.clock.now());
+    }
+
+    async fn tell_down(&mut self, why: &str) {
+        let target = self.task.dial.target();
+        let line = self.task.config.name.clone();
+        warn!(line, target, why, "line is down");
+        let at = self.task.clock.now();
+        let marks = self.task.numbers.iter().flatten().map(|no| Reading {
+            point: *no,
+            at,
+            value: None,
+            quality: Quality::LineDown,
+        });
+        let marks = marks.collect();
+        self.tell(Told::Readings(marks)).await;
+        let detail = format!("{target} cannot be used: {why}");
+        self.tell(Told::Alarm { kind: EventKind::LineDown, line, device: None, active: true, detail }).await;
+    }
+
+    /// Nobody listens only while the program stops: then what is told is no longer wanted.
+    async fn tell(&self, told: Told) {
+        if self.task.told.send(told).await.is_err() {
+            debug!(line = self.task.config.name, "nobody takes readings any more");
+        }
+    }
+
+    fn name(&self, device: usize) -> String {
+        self.task.config.devices[device].name.clone()
+    }
+}

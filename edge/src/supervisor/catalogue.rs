@@ -1,0 +1,90 @@
+//! What the gateway's batches may speak of: the catalogue for the hub and the rows of the status page, made
+//! from a configuration and the numbers that the buffer gave its points. Pure; the supervisor calls it.
+
+use std::time::Duration;
+
+use steward_shared::id::PointNo;
+use steward_shared::wire::message::{Catalogue, CatalogueDevice, CataloguePoint};
+
+use crate::config::{Config, DeviceConfig, WireConfig};
+use crate::poll::Described;
+
+/// Device and point of everything that is configured, line by line, in the order of the file and the profile.
+pub fn names(config: &Config) -> Vec<(String, String)> {
+    let of_device = |d: &DeviceConfig| {
+        let device = d.name.clone();
+        d.profile.points.iter().map(move |p| (device.clone(), p.key.clone())).collect::<Vec<_>>()
+    };
+    config.lines.iter().flat_map(|l| &l.devices).flat_map(of_device).collect()
+}
+
+/// The numbers of `names`, per line and device.
+pub fn shared_out(config: &Config, numbers: &[PointNo]) -> Vec<Vec<Vec<PointNo>>> {
+    let mut rest = numbers.iter().copied();
+    let of_device =
+        |d: &DeviceConfig| d.profile.points.iter().filter_map(|_| rest.next()).collect::<Vec<_>>();
+    let mut of_device = of_device;
+    config.lines.iter().map(|l| l.devices.iter().map(&mut of_device).collect()).collect()
+}
+
+pub fn catalogue(config: &Config, numbers: &[Vec<Vec<PointNo>>]) -> Catalogue {
+    let mut catalogue = Catalogue::default();
+    for (line, numbers) in config.lines.iter().zip(numbers) {
+        for (device, numbers) in line.devices.iter().zip(numbers) {
+            catalogue.devices.push(CatalogueDevice {
+                key: device.name.clone(),
+                title: device.title.clone(),
+                profile: device.profile.id.clone(),
+                vendor: device.profile.vendor.clone(),
+                model: device.profile.model.clone(),
+                place: device.place.clone(),
+                line: line.name.clone(),
+                address: address(&line.wire, device.address),
+                in_use: true,
+            });
+            for (point, no) in device.profile.points.iter().zip(numbers) {
+                catalogue.points.push(CataloguePoint {
+                    no: *no,
+                    device: device.name.clone(),
+                    key: point.key.clone(),
+                    title: point.title.clone(),
+                    unit: point.unit.clone(),
+                    kind: point.kind,
+                    labels: point.labels.clone(),
+                    period_ms: period(device, point.class).as_millis() as u64,
+                    decimals: point.decimals,
+                    modulus: point.modulus,
+                    in_use: true,
+                });
+            }
+        }
+    }
+    catalogue
+}
+
+pub fn described(config: &Config, numbers: &[Vec<Vec<PointNo>>]) -> Vec<Described> {
+    let mut rows = Vec::new();
+    for (line, numbers) in config.lines.iter().zip(numbers) {
+        for (device, numbers) in line.devices.iter().zip(numbers) {
+            rows.extend(device.profile.points.iter().zip(numbers).map(|(point, no)| Described {
+                no: *no,
+                device: device.name.clone(),
+                point: point.key.clone(),
+                unit: point.unit.clone(),
+                period: period(device, point.class),
+            }));
+        }
+    }
+    rows
+}
+
+fn period(device: &DeviceConfig, class: steward_shared::profile::PeriodClass) -> Duration {
+    device.periods.of(class)
+}
+
+fn address(wire: &WireConfig, address: u8) -> String {
+    match wire {
+        WireConfig::Tcp { host, port, .. } => format!("{host}:{port}/{address}"),
+        WireConfig::Serial(serial) => format!("{}/{address}", serial.path),
+    }
+}

@@ -1,0 +1,92 @@
+//! The health task: a report every ten seconds and when a line or device changes its state, to the uplink, the pages and Prometheus. It also sees when
+//! the wall clock jumps against the monotonic one, and says so.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use steward_shared::alarm::EventKind;
+use steward_shared::time::{Clock, Timestamp};
+use steward_shared::wire::message::Health;
+use tokio::sync::{Notify, watch};
+use tokio::time::{Instant, sleep, timeout};
+use tokio_util::sync::CancellationToken;
+use tracing::{error, warn};
+
+use crate::alarm::Alarms;
+use crate::buffer::Buffer;
+use crate::health::{LineGauge, Look, Machine, Reporter, publish};
+
+const EVERY: Duration = Duration::from_secs(10);
+/// Two reports are at least so far apart, however much happens.
+const APART: Duration = Duration::from_secs(1);
+/// A disk that does not say within this time how full it is has figures of zero.
+const LOOK_DEADLINE: Duration = Duration::from_secs(2);
+const CLOCK_STEP: Duration = Duration::from_secs(2);
+
+pub struct HealthTask {
+    pub data: PathBuf,
+    pub buffer: Buffer,
+    pub alarms: Alarms,
+    pub lines: watch::Receiver<Vec<Arc<LineGauge>>>,
+    pub report: watch::Sender<Health>,
+    pub changed: Arc<Notify>,
+    pub clock: Arc<dyn Clock>,
+}
+
+impl HealthTask {
+    pub async fn run(self, cancel: CancellationToken) {
+        let start = Instant::now();
+        let machine = Arc::new(Machine::new(&self.data));
+        let mut reporter = Reporter::default();
+        let mut before = (self.clock.now(), start);
+        loop {
+            let look = look(&machine).await;
+            let lines = self.lines.borrow().clone();
+            let stats = self.buffer.stats();
+            if let Some(why) = &stats.last_error {
+                warn!(why, "the buffer could not write");
+            }
+            let health = Health {
+                buffer_bytes: stats.bytes,
+                unacked: stats.unacked,
+                oldest_unacked: stats.oldest_unacked,
+                dropped: stats.dropped,
+                ..reporter.report(look, &lines, self.clock.now(), start.elapsed())
+            };
+            publish(&health, &lines);
+            self.report.send_replace(health);
+            let due = async {
+                sleep(APART).await;
+                // A call that comes before somebody waits is kept: none is lost.
+                let _ = timeout(EVERY.saturating_sub(APART), self.changed.notified()).await;
+            };
+            tokio::select! {
+                () = cancel.cancelled() => return,
+                () = due => {}
+            }
+            before = self.compare_clocks(before).await;
+        }
+    }
+
+    async fn compare_clocks(&self, before: (Timestamp, Instant)) -> (Timestamp, Instant) {
+        let now = (self.clock.now(), Instant::now());
+        let wall = now.0.as_millis().saturating_sub(before.0.as_millis());
+        let real = i64::try_from(now.1.saturating_duration_since(before.1).as_millis()).unwrap_or(i64::MAX);
+        let step = wall.saturating_sub(real);
+        if step.unsigned_abs() > CLOCK_STEP.as_millis() as u64 {
+            warn!(step_ms = step, "the wall clock jumped");
+            let detail = format!("the wall clock jumped by {:.1} s", step as f64 / 1000.0);
+            if let Err(e) = self.alarms.set(EventKind::ClockStep, None, None, true, detail).await {
+                error!(error = &e as &(dyn std::error::Error + 'static), "an event could not be kept");
+            }
+        }
+        now
+    }
+}
+
+async fn look(machine: &Arc<Machine>) -> Look {
+    let machine = Arc::clone(machine);
+    let looked = timeout(LOOK_DEADLINE, tokio::task::spawn_blocking(move || machine.look())).await;
+    looked.ok().and_then(Result::ok).unwrap_or_default()
+}

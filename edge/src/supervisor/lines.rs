@@ -1,0 +1,139 @@
+//! The lines' tasks: which run, with what configuration. A new configuration is compared line by line; what
+//! is equal keeps running untouched, with its connection, its schedule and its memory of silent devices.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use steward_shared::id::{Ids, PointNo};
+use steward_shared::time::Clock;
+use tokio::sync::mpsc;
+use tokio::task::JoinHandle;
+use tokio::time::timeout;
+use tokio_util::sync::CancellationToken;
+use tracing::{error, info};
+
+use crate::config::{LineConfig, WireConfig};
+use crate::health::LineGauge;
+use crate::line::Dial;
+use crate::poll::{LineTask, Told};
+
+/// A line stops between two awaits: this passes only when the machine itself is stuck.
+const STOP_DEADLINE: Duration = Duration::from_secs(5);
+
+/// How wires are opened; tests hand in their own.
+pub type DialOf = Arc<dyn Fn(&WireConfig) -> Arc<dyn Dial> + Send + Sync>;
+
+struct Running {
+    config: LineConfig,
+    numbers: Vec<Vec<PointNo>>,
+    gauge: Arc<LineGauge>,
+    cancel: CancellationToken,
+    task: JoinHandle<()>,
+}
+
+pub struct Lines {
+    running: BTreeMap<String, Running>,
+    pub dial: DialOf,
+    pub told: mpsc::Sender<Told>,
+    pub clock: Arc<dyn Clock>,
+    pub ids: Arc<dyn Ids>,
+}
+
+/// What a new configuration did to the lines.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub struct Changes {
+    pub started: Vec<String>,
+    pub stopped: Vec<String>,
+    pub kept: Vec<String>,
+}
+
+impl Lines {
+    pub fn new(dial: DialOf, told: mpsc::Sender<Told>, clock: Arc<dyn Clock>, ids: Arc<dyn Ids>) -> Self {
+        Self { running: BTreeMap::new(), dial, told, clock, ids }
+    }
+
+    /// Stops what is gone or changed, then starts what is new or changed: two lines may have swapped ports.
+    pub async fn apply(&mut self, wanted: Vec<(LineConfig, Vec<Vec<PointNo>>)>) -> Changes {
+        let mut changes = Changes::default();
+        let same = |running: &Running| {
+            wanted.iter().any(|(config, numbers)| running.config == *config && running.numbers == *numbers)
+        };
+        let gone: Vec<_> =
+            self.running.iter().filter(|(_, r)| !same(r)).map(|(name, _)| name.clone()).collect();
+        for name in &gone {
+            if let Some(running) = self.running.remove(name) {
+                running.stop(name).await;
+            }
+        }
+        for (config, numbers) in wanted {
+            let name = config.name.clone();
+            if self.running.contains_key(&name) {
+                changes.kept.push(name);
+            } else {
+                self.start(config, numbers);
+                changes.started.push(name);
+            }
+        }
+        changes.stopped = gone.into_iter().filter(|name| !changes.started.contains(name)).collect();
+        changes
+    }
+
+    pub async fn stop_all(&mut self) {
+        // All at once, so that one that is stuck holds up none.
+        for running in self.running.values() {
+            running.cancel.cancel();
+        }
+        for (name, running) in std::mem::take(&mut self.running) {
+            running.stop(&name).await;
+        }
+    }
+
+    pub fn gauges(&self) -> Vec<Arc<LineGauge>> {
+        self.running.values().map(|r| Arc::clone(&r.gauge)).collect()
+    }
+
+    /// A line's task ends only when it is told to. One that ended by itself had a fault of ours: it is
+    /// started anew, because the meters behind it still count. Answers whether there was one.
+    pub async fn revive(&mut self) -> bool {
+        let dead: Vec<_> =
+            self.running.iter().filter(|(_, r)| r.task.is_finished()).map(|(name, _)| name.clone()).collect();
+        for name in &dead {
+            if let Some(running) = self.running.remove(name) {
+                let end = running.task.await;
+                let why = end.err().map_or_else(|| "it ended".to_owned(), |e| e.to_string());
+                error!(line = name, why, "the line's task broke; it is started again");
+                self.start(running.config, running.numbers);
+            }
+        }
+        !dead.is_empty()
+    }
+
+    fn start(&mut self, config: LineConfig, numbers: Vec<Vec<PointNo>>) {
+        let devices = config.devices.iter().map(|d| d.name.clone());
+        let gauge = Arc::new(LineGauge::new(&config.name, devices));
+        let cancel = CancellationToken::new();
+        let line = LineTask {
+            config: config.clone(),
+            numbers: numbers.clone(),
+            dial: (self.dial)(&config.wire),
+            gauge: Arc::clone(&gauge),
+            told: self.told.clone(),
+            clock: Arc::clone(&self.clock),
+            ids: Arc::clone(&self.ids),
+        };
+        info!(line = config.name, target = line.dial.target(), devices = config.devices.len(), "line starts");
+        let task = tokio::spawn(line.run(cancel.clone()));
+        self.running.insert(config.name.clone(), Running { config, numbers, gauge, cancel, task });
+    }
+}
+
+impl Running {
+    async fn stop(mut self, name: &str) {
+        self.cancel.cancel();
+        if timeout(STOP_DEADLINE, &mut self.task).await.is_err() {
+            error!(line = name, "the line's task does not stop; it is abandoned");
+            self.task.abort();
+        }
+    }
+}

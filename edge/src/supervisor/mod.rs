@@ -1,0 +1,12 @@
+//! The owner of every task: lines, recorder, health, pages, uplink. It starts them, watches the gateway's
+//! file, restarts what a change concerns and nothing else, and stops everything in order. Nothing but this
+//! room spawns tasks.
+
+mod catalogue;
+mod files;
+mod health;
+mod lines;
+mod recorder;
+mod run;
+
+pub use run::{Setup, Supervisor, SupervisorError};

@@ -1,0 +1,359 @@
+//! The supervisor itself: start, the loop of signals and file changes, the orderly stop.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use metrics_exporter_prometheus::PrometheusHandle;
+use steward_shared::alarm::EventKind;
+use steward_shared::document::Fault;
+use steward_shared::id::Ids;
+use steward_shared::reading::Reading;
+use steward_shared::time::Clock;
+use steward_shared::wire::message::Health;
+use tokio::sync::{Notify, broadcast, mpsc, watch};
+use tokio::task::JoinHandle;
+use tokio::time::{interval, timeout};
+use tokio_util::sync::CancellationToken;
+use tracing::{error, info, warn};
+
+use super::catalogue::{catalogue, described, names, shared_out};
+use super::files::Files;
+use super::health::HealthTask;
+use super::lines::{DialOf, Lines};
+use super::recorder::Recorder;
+use crate::alarm::Alarms;
+use crate::buffer::{Buffer, BufferError, BufferSettings};
+use crate::config::{Config, load};
+use crate::health::{LineGauge, Pages, bind, serve};
+use crate::poll::{Latest, Told};
+
+/// How often the gateway's file is looked at and broken tasks are looked for.
+const TICK: Duration = Duration::from_secs(2);
+/// Blocks of readings that may wait for the recorder; about a second of the busiest gateway.
+const TOLD: usize = 256;
+/// Blocks of readings that a slow watcher may lag behind before it misses some.
+const LIVE: usize = 256;
+const STOP_DEADLINE: Duration = Duration::from_secs(10);
+
+#[derive(Debug, thiserror::Error)]
+pub enum SupervisorError {
+    #[error("the buffer cannot be used")]
+    Buffer(#[from] BufferError),
+    #[error("the {0} task ended by itself")]
+    TaskEnded(&'static str),
+}
+
+/// What the supervisor is given.
+pub struct Setup {
+    /// The gateway's file, read again when it changes.
+    pub path: PathBuf,
+    /// Instead of the data folder that the file names.
+    pub data: Option<PathBuf>,
+    pub clock: Arc<dyn Clock>,
+    pub ids: Arc<dyn Ids>,
+    pub prometheus: Option<PrometheusHandle>,
+    pub dial: DialOf,
+}
+
+pub struct Supervisor {
+    setup: Setup,
+    config: Config,
+    files: Files,
+    buffer: Buffer,
+    alarms: Alarms,
+    latest: Arc<Latest>,
+    live: broadcast::Sender<Arc<[Reading]>>,
+    lines: Lines,
+    gauges: watch::Sender<Vec<Arc<LineGauge>>>,
+    health: watch::Receiver<Health>,
+    recorder: JoinHandle<()>,
+    reporter: Stoppable,
+    pages: Option<Stoppable>,
+    pages_failed: bool,
+}
+
+/// A task and how it is told to stop.
+struct Stoppable {
+    cancel: CancellationToken,
+    task: JoinHandle<()>,
+}
+
+impl Supervisor {
+    /// Opens the buffer and starts polling by `config`.
+    pub async fn start(setup: Setup, mut config: Config) -> Result<Self, SupervisorError> {
+        if let Some(data) = &setup.data {
+            config.data.clone_from(data);
+        }
+        let (clock, ids) = (Arc::clone(&setup.clock), Arc::clone(&setup.ids));
+        let settings = BufferSettings {
+            flush: config.buffer.flush,
+            flush_readings: config.buffer.flush_readings,
+            retention: config.buffer.retention,
+            quota_bytes: config.buffer.quota_bytes,
+        };
+        let data = config.data.clone();
+        let opening = {
+            let (clock, ids) = (Arc::clone(&clock), Arc::clone(&ids));
+            tokio::task::spawn_blocking(move || Buffer::open(&data, settings, clock, ids))
+        };
+        let buffer = opening.await.map_err(|_| SupervisorError::TaskEnded("opening"))??;
+        let alarms = Alarms::open(buffer.clone(), Arc::clone(&clock), Arc::clone(&ids)).await?;
+        let latest = Arc::new(Latest::default());
+        let live = broadcast::Sender::new(LIVE);
+        let changed = Arc::new(Notify::new());
+        let (told, to_record) = mpsc::channel::<Told>(TOLD);
+        let recorder = Recorder {
+            told: to_record,
+            buffer: buffer.clone(),
+            alarms: alarms.clone(),
+            latest: Arc::clone(&latest),
+            live: live.clone(),
+            changed: Arc::clone(&changed),
+        };
+        let (gauges, of_lines) = watch::channel(Vec::new());
+        let (report, health) = watch::channel(Health::default());
+        let reporter = HealthTask {
+            data: config.data.clone(),
+            buffer: buffer.clone(),
+            alarms: alarms.clone(),
+            lines: of_lines,
+            report,
+            changed,
+            clock: Arc::clone(&clock),
+        };
+        let mut supervisor = Self {
+            files: Files::new(&setup.path, &config.folders),
+            lines: Lines::new(Arc::clone(&setup.dial), told, clock, ids),
+            setup,
+            config: config.clone(),
+            buffer,
+            alarms,
+            latest,
+            live,
+            gauges,
+            health,
+            recorder: tokio::spawn(recorder.run()),
+            reporter: Stoppable::spawn(|cancel| reporter.run(cancel)),
+            pages: None,
+            pages_failed: false,
+        };
+        supervisor.tell(EventKind::Started, concat!("steward-edge ", env!("CARGO_PKG_VERSION"))).await;
+        supervisor.apply(config).await?;
+        Ok(supervisor)
+    }
+
+    pub fn latest(&self) -> Arc<Latest> {
+        Arc::clone(&self.latest)
+    }
+
+    pub fn health(&self) -> watch::Receiver<Health> {
+        self.health.clone()
+    }
+
+    /// Every sample as it is polled; a receiver that lags misses some.
+    pub fn live(&self) -> broadcast::Receiver<Arc<[Reading]>> {
+        self.live.subscribe()
+    }
+
+    /// Works until `stop`; `reload` has the gateway's file read again. Then stops polling, flushes, and ends.
+    pub async fn run(
+        mut self,
+        stop: CancellationToken,
+        mut reload: mpsc::Receiver<()>,
+    ) -> Result<(), SupervisorError> {
+        let mut tick = interval(TICK);
+        let ended = loop {
+            // Each branch only says that something is to be looked at; one that is lost comes again.
+            tokio::select! {
+                () = stop.cancelled() => break None,
+                Some(()) = reload.recv() => {
+                    self.files.taken();
+                    self.reload().await;
+                }
+                _ = tick.tick() => {
+                    if self.recorder.is_finished() {
+                        break Some("recorder");
+                    }
+                    if self.reporter.task.is_finished() {
+                        break Some("health");
+                    }
+                    self.tick().await;
+                }
+            }
+        };
+        self.stop().await;
+        ended.map_or(Ok(()), |task| Err(SupervisorError::TaskEnded(task)))
+    }
+
+    async fn tick(&mut self) {
+        if self.files.changed() {
+            self.reload().await;
+        }
+        if self.lines.revive().await {
+            self.gauges.send_replace(self.lines.gauges());
+        }
+        if self.pages.as_ref().is_none_or(|pages| pages.task.is_finished()) {
+            self.start_pages().await;
+        }
+    }
+
+    /// Reads the gateway's file again. A broken one changes nothing, and says every fault of it.
+    async fn reload(&mut self) {
+        let path = self.setup.path.clone();
+        let read = tokio::task::spawn_blocking(move || load(&path)).await;
+        let mut config = match read {
+            Ok(Ok(config)) => config,
+            Ok(Err(faults)) => return self.refuse(&faults).await,
+            Err(e) => {
+                return error!(error = &e as &(dyn std::error::Error + 'static), "the file's reader broke");
+            }
+        };
+        if let Some(data) = &self.setup.data {
+            config.data.clone_from(data);
+        }
+        self.files.watch(&config.folders);
+        if config == self.config {
+            info!("the configuration is as before");
+            return;
+        }
+        if (&config.data, &config.buffer, &config.log)
+            != (&self.config.data, &self.config.buffer, &self.config.log)
+        {
+            warn!("[gateway] data, [buffer] and [log] take effect when steward-edge is started again");
+        }
+        match self.apply(config).await {
+            Ok(detail) => self.tell(EventKind::ConfigApplied, &detail).await,
+            Err(e) => {
+                let detail = format!("the new configuration could not be taken over: {e}");
+                error!(error = &e as &(dyn std::error::Error + 'static), "{detail}");
+                self.tell(EventKind::ConfigRefused, &detail).await;
+            }
+        }
+    }
+
+    async fn refuse(&mut self, faults: &[Fault]) {
+        for fault in faults {
+            error!("{fault}");
+        }
+        error!(faults = faults.len(), "the gateway's file is broken; the configuration in force stays");
+        let first = faults.first().map(ToString::to_string).unwrap_or_default();
+        let detail = format!("{} faults, the first: {first}", faults.len());
+        self.tell(EventKind::ConfigRefused, &detail).await;
+    }
+
+    /// Puts a configuration in force. Only what differs is restarted; says in words what that was.
+    async fn apply(&mut self, config: Config) -> Result<String, SupervisorError> {
+        let flat = self.buffer.number_points(names(&config)).await?;
+        let numbers = shared_out(&config, &flat);
+        self.buffer.set_catalogue(catalogue(&config, &numbers)).await?;
+        let rows = described(&config, &numbers);
+        info!(lines = config.lines.len(), points = rows.len(), "configuration in force");
+        self.latest.describe(rows);
+        let wanted = config.lines.iter().cloned().zip(numbers).collect();
+        let changes = self.lines.apply(wanted).await;
+        self.gauges.send_replace(self.lines.gauges());
+        self.end_unknown(&config).await;
+        if self.config.http != config.http
+            && let Some(pages) = self.pages.take()
+        {
+            pages.stop("pages").await;
+        }
+        self.config = config;
+        if self.pages.is_none() {
+            self.start_pages().await;
+        }
+        let list = |names: &[String]| if names.is_empty() { "none".to_owned() } else { names.join(", ") };
+        let detail = format!(
+            "lines started: {}; stopped: {}; untouched: {}",
+            list(&changes.started),
+            list(&changes.stopped),
+            list(&changes.kept)
+        );
+        info!("{detail}");
+        Ok(detail)
+    }
+
+    /// What was wrong with a line or device that is configured no more is over.
+    async fn end_unknown(&self, config: &Config) {
+        let known = |line: Option<&str>, device: Option<&str>| {
+            line.is_none_or(|line| {
+                config.lines.iter().any(|l| {
+                    l.name == line && device.is_none_or(|device| l.devices.iter().any(|d| d.name == device))
+                })
+            })
+        };
+        if let Err(e) = self.alarms.end_unknown(known).await {
+            error!(error = &e as &(dyn std::error::Error + 'static), "an event could not be kept");
+        }
+    }
+
+    /// The pages are for people; without them the gateway still does its work, and tries again.
+    async fn start_pages(&mut self) {
+        let listener = match bind(self.config.http).await {
+            Ok(listener) => listener,
+            Err(e) => {
+                if !std::mem::replace(&mut self.pages_failed, true) {
+                    let listen = self.config.http;
+                    error!(%listen, "the status pages cannot listen: {e}; free the port or change [http] listen");
+                }
+                return;
+            }
+        };
+        self.pages_failed = false;
+        info!(listen = %self.config.http, "status pages");
+        let pages = Pages {
+            gateway: self.config.name.clone(),
+            latest: Arc::clone(&self.latest),
+            health: self.health.clone(),
+            prometheus: self.setup.prometheus.clone(),
+            clock: Arc::clone(&self.setup.clock),
+        };
+        self.pages = Some(Stoppable::spawn(|cancel| async move {
+            if let Err(e) = serve(listener, pages, cancel).await {
+                error!(error = &e as &(dyn std::error::Error + 'static), "the status pages broke");
+            }
+        }));
+    }
+
+    async fn tell(&self, kind: EventKind, detail: &str) {
+        if let Err(e) = self.alarms.set(kind, None, None, true, detail).await {
+            error!(error = &e as &(dyn std::error::Error + 'static), "an event could not be kept");
+        }
+    }
+
+    /// Stops taking, hands everything over, flushes, closes.
+    async fn stop(mut self) {
+        info!("stopping");
+        self.lines.stop_all().await;
+        // With the lines the last sender goes, and the recorder ends when it has handed over what it has.
+        drop(self.lines);
+        if timeout(STOP_DEADLINE, &mut self.recorder).await.is_err() {
+            error!("the recorder does not stop; what it still held is lost");
+            self.recorder.abort();
+        }
+        if let Some(pages) = self.pages {
+            pages.stop("pages").await;
+        }
+        self.reporter.stop("health").await;
+        if let Err(e) = self.buffer.close().await {
+            error!(error = &e as &(dyn std::error::Error + 'static), "the buffer did not close cleanly");
+        }
+        info!("stopped");
+    }
+}
+
+impl Stoppable {
+    fn spawn<F: Future<Output = ()> + Send + 'static>(task: impl FnOnce(CancellationToken) -> F) -> Self {
+        let cancel = CancellationToken::new();
+        Self { task: tokio::spawn(task(cancel.clone())), cancel }
+    }
+
+    async fn stop(mut self, name: &str) {
+        self.cancel.cancel();
+        if timeout(STOP_DEADLINE, &mut self.task).await.is_err() {
+            error!(task = name, "the task does not stop; it is abandoned");
+            self.task.abort();
+        }
+    }
+}
