@@ -284,3 +284,7 @@ impl Owner {
         self.task.config.devices[device].name.clone()
     }
 }
+
+#[cfg(test)]
+#[path = "task_tests.rs"]
+mod tests;

@@ -1,0 +1,368 @@
+//! A line's task against fake wires, in tokio's paused time: devices that answer late, wrongly or not at all,
+//! and wires that break. What comes out of the task's channel is what would be stored.
+
+use std::collections::BTreeSet;
+use std::io;
+use std::path::Path;
+use std::sync::Mutex;
+
+use steward_protocols::modbus::crc;
+use steward_shared::document::listing;
+use steward_shared::id::RandomIds;
+use steward_shared::reading::Value;
+use steward_shared::time::Timestamp;
+use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream, duplex};
+
+use super::*;
+use crate::config::parse;
+use crate::line::{Dialling, Stream};
+
+const BASE: Timestamp = Timestamp(1_700_000_000_000);
+
+/// The wall clock, driven by tokio's paused one.
+#[derive(Debug)]
+struct PausedClock(Instant);
+
+impl Clock for PausedClock {
+    fn now(&self) -> Timestamp {
+        BASE.plus(self.0.elapsed())
+    }
+}
+
+/// What a fake device does with a request to unit and address.
+enum Act {
+    /// Register `n` holds `n`, plus 1000 for each unit.
+    Answer,
+    Late(Duration),
+    Silent,
+    /// These bytes instead, as they are.
+    Raw(Vec<u8>),
+    Exception(u8),
+    HangUp,
+}
+
+type Device = dyn Fn(Duration, u8, u16) -> Act + Send + Sync;
+
+/// A wire that can be dialled again and again; each time a new far end begins.
+struct FakeWire {
+    rtu: bool,
+    start: Instant,
+    device: Arc<Device>,
+    /// Whether the wire can be opened at this time.
+    opens: Box<dyn Fn(Duration) -> bool + Send + Sync>,
+    dialled: Arc<Mutex<Vec<Duration>>>,
+}
+
+impl Dial for FakeWire {
+    fn dial(&self) -> Dialling<'_> {
+        Box::pin(async move {
+            let at = self.start.elapsed();
+            self.dialled.lock().unwrap().push(at);
+            if !(self.opens)(at) {
+                return Err(io::ErrorKind::ConnectionRefused.into());
+            }
+            let (near, far) = duplex(4096);
+            tokio::spawn(far_end(far, self.rtu, self.start, Arc::clone(&self.device)));
+            Ok(Box::new(near) as Box<dyn Stream>)
+        })
+    }
+
+    fn target(&self) -> String {
+        "fake".to_owned()
+    }
+}
+
+async fn far_end(far: DuplexStream, rtu: bool, start: Instant, device: Arc<Device>) {
+    let (mut read, write) = tokio::io::split(far);
+    let write = Arc::new(tokio::sync::Mutex::new(write));
+    loop {
+        let mut frame = vec![0; if rtu { 8 } else { 12 }];
+        if read.read_exact(&mut frame).await.is_err() {
+            return;
+        }
+        let pdu = if rtu { frame[1..6].to_vec() } else { frame[7..12].to_vec() };
+        let unit = if rtu { frame[0] } else { frame[6] };
+        let (address, count) = (u16::from_be_bytes([pdu[1], pdu[2]]), u16::from_be_bytes([pdu[3], pdu[4]]));
+        let mut answer = vec![pdu[0], (count * 2) as u8];
+        for n in address..address + count {
+            answer.extend((n + 1000 * u16::from(unit)).to_be_bytes());
+        }
+        let (delay, bytes) = match device(start.elapsed(), unit, address) {
+            Act::Answer => (Duration::from_millis(5), framed(rtu, &frame, unit, &answer)),
+            Act::Late(delay) => (delay, framed(rtu, &frame, unit, &answer)),
+            Act::Silent => continue,
+            Act::Raw(bytes) => (Duration::from_millis(5), bytes),
+            Act::Exception(code) => {
+                (Duration::from_millis(5), framed(rtu, &frame, unit, &[pdu[0] | 0x80, code]))
+            }
+            Act::HangUp => return,
+        };
+        let write = Arc::clone(&write);
+        tokio::spawn(async move {
+            tokio::time::sleep(delay).await;
+            let _ = write.lock().await.write_all(&bytes).await;
+        });
+    }
+}
+
+fn framed(rtu: bool, request: &[u8], unit: u8, pdu: &[u8]) -> Vec<u8> {
+    let mut bytes = if rtu { vec![unit] } else { [&request[..4], &[0, pdu.len() as u8 + 1, unit]].concat() };
+    bytes.extend(pdu);
+    if rtu {
+        bytes.extend(crc(&bytes).to_le_bytes());
+    }
+    bytes
+}
+
+/// `p0` and `p100`, each a register of its own block, read every second.
+fn profiles() -> tempfile::TempDir {
+    let folder = tempfile::tempdir().unwrap();
+    let mut text = String::from(
+        "vendor = \"Acme\"\nmodel = \"M1\"\ntitle = { zh = \"表\", en = \"Meter\" }\nsource = [\"this test\"]\n",
+    );
+    for address in [0, 1, 100] {
+        let point = format!(
+            "[[point]]\nkey = \"p{address}\"\ntitle = {{ zh = \"点\", en = \"Point\" }}\ntable = \"holding\"\n\
+             address = {address}\ntype = \"u16\"\nunit = \"1\"\nclass = \"fast\"\n"
+        );
+        text.push_str(&point);
+    }
+    std::fs::create_dir_all(folder.path().join("acme")).unwrap();
+    std::fs::write(folder.path().join("acme/m1.toml"), text).unwrap();
+    folder
+}
+
+fn line(folder: &Path, kind: &str, units: &[u8]) -> LineConfig {
+    let mut text = format!(
+        "[gateway]\nname = \"t\"\n[profiles]\nfolders = [\".\"]\n[[line]]\nname = \"l\"\n{kind}\ntimeout = \"300ms\"\n"
+    );
+    for unit in units {
+        let device =
+            format!("[[line.device]]\nname = \"d{unit}\"\nprofile = \"acme/m1\"\naddress = {unit}\n");
+        text.push_str(&device);
+    }
+    let mut config = parse("edge.toml", &text, folder, []).unwrap_or_else(|f| panic!("{}", listing(&f)));
+    config.lines.remove(0)
+}
+
+struct Run {
+    readings: Vec<Reading>,
+    alarms: Vec<(EventKind, Option<String>, bool)>,
+    dialled: Vec<Duration>,
+    health: steward_shared::wire::message::LineHealth,
+}
+
+/// Point numbers are 10 for each unit, plus the point's place in the profile.
+async fn run(
+    rtu: bool,
+    units: &[u8],
+    seconds: u64,
+    opens: impl Fn(Duration) -> bool + Send + Sync + 'static,
+    device: impl Fn(Duration, u8, u16) -> Act + Send + Sync + 'static,
+) -> Run {
+    let folder = profiles();
+    let kind = if rtu {
+        "kind = \"serial\"\nport = \"/dev/fake\""
+    } else {
+        "kind = \"tcp\"\nhost = \"h\"\nport = 502"
+    };
+    let config = line(folder.path(), kind, units);
+    let start = Instant::now();
+    let dialled = Arc::new(Mutex::new(Vec::new()));
+    let wire = FakeWire {
+        rtu,
+        start,
+        device: Arc::new(device),
+        opens: Box::new(opens),
+        dialled: Arc::clone(&dialled),
+    };
+    let (told, mut from_line) = mpsc::channel(64);
+    let gauge = Arc::new(LineGauge::new("l", config.devices.iter().map(|d| d.name.clone())));
+    let numbers = units.iter().map(|u| (0..3).map(|p| PointNo(u32::from(*u) * 10 + p)).collect()).collect();
+    let task = LineTask {
+        config,
+        numbers,
+        dial: Arc::new(wire),
+        gauge: Arc::clone(&gauge),
+        told,
+        clock: Arc::new(PausedClock(start)),
+        ids: Arc::new(RandomIds),
+    };
+    let cancel = CancellationToken::new();
+    let running = tokio::spawn(task.run(cancel.clone()));
+    let (mut readings, mut alarms) = (Vec::new(), Vec::new());
+    let end = start + Duration::from_secs(seconds);
+    while let Ok(Some(told)) = tokio::time::timeout_at(end, from_line.recv()).await {
+        match told {
+            Told::Readings(some) => readings.extend(some),
+            Told::Alarm { kind, device, active, .. } => alarms.push((kind, device, active)),
+        }
+    }
+    cancel.cancel();
+    running.await.unwrap();
+    let dialled = dialled.lock().unwrap().clone();
+    Run { readings, alarms, dialled, health: gauge.read().0 }
+}
+
+impl Run {
+    /// Every value that was stored must be the one of its own register and unit.
+    fn assert_no_value_of_another(&self) {
+        for reading in &self.readings {
+            let (unit, place) = (reading.point.0 / 10, reading.point.0 % 10);
+            let register = [0.0, 1.0, 100.0][place as usize];
+            if let Some(Value::Number(n)) = reading.value {
+                let wanted = register + 1000.0 * f64::from(unit);
+                assert!(
+                    (n - wanted).abs() < f64::EPSILON,
+                    "{n} was stored for {:?}, {wanted} is right",
+                    reading.point
+                );
+                assert_eq!(reading.quality, Quality::Good);
+            }
+        }
+    }
+
+    fn good(&self, unit: u32) -> usize {
+        self.readings.iter().filter(|r| r.point.0 / 10 == unit && r.quality.is_good()).count()
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn readings_carry_the_slot_of_their_poll() {
+    let run = run(false, &[1], 10, |_| true, |_, _, _| Act::Answer).await;
+    run.assert_no_value_of_another();
+    assert!(run.readings.iter().all(|r| r.at.as_millis() % 1000 == 0), "{:?}", run.readings);
+    let slots: BTreeSet<_> = run.readings.iter().map(|r| (r.point, r.at)).collect();
+    assert_eq!(slots.len(), run.readings.len(), "no slot is polled twice");
+    assert_eq!(run.good(1), 30);
+}
+
+#[tokio::test(start_paused = true)]
+async fn fault_b4_a_late_reply_is_never_taken_for_the_answer() {
+    for rtu in [true, false] {
+        for late in [350, 450, 600, 790] {
+            let act = move |at: Duration, _: u8, address: u16| {
+                let now_and_then = at.as_secs() % 3 == 1 && address == 0;
+                if now_and_then { Act::Late(Duration::from_millis(late)) } else { Act::Answer }
+            };
+            let run = run(rtu, &[1, 2], 60, |_| true, act).await;
+            run.assert_no_value_of_another();
+            assert!(run.good(1) >= 40, "rtu {rtu}, late {late}: {}", run.good(1));
+            assert!(run.health.errors > 10, "rtu {rtu}, late {late}: {:?}", run.health);
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn fault_b4_a_foreign_cut_or_damaged_reply_is_never_stored() {
+    let whole = framed(true, &[], 1, &[3, 4, 0x07, 0x77, 0x07, 0x78]);
+    let mut damaged = whole.clone();
+    damaged[4] ^= 0x10;
+    let foreign_unit = framed(true, &[], 7, &[3, 4, 0x07, 0x77, 0x07, 0x78]);
+    let other_length = framed(true, &[], 1, &[3, 8, 1, 2, 3, 4, 5, 6, 7, 8]);
+    let lying_length = framed(true, &[], 1, &[3, 200, 1, 2, 3, 4]);
+    for (what, bytes) in [
+        ("wrong check sum", damaged),
+        ("wrong unit", foreign_unit),
+        ("cut short", whole[..5].to_vec()),
+        ("another length", other_length),
+        ("a byte count that lies", lying_length),
+        ("noise", vec![0xff; 40]),
+    ] {
+        let act = move |at: Duration, _: u8, address: u16| {
+            if at.as_secs() % 4 == 2 && address == 0 { Act::Raw(bytes.clone()) } else { Act::Answer }
+        };
+        let run = run(true, &[1], 40, |_| true, act).await;
+        run.assert_no_value_of_another();
+        assert!(run.health.errors >= 5, "{what}: {:?}", run.health);
+        assert!(run.good(1) >= 60, "{what}: {}", run.good(1));
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn fault_b4_after_three_bad_polls_the_quality_is_bad() {
+    let act = |at: Duration, _: u8, _: u16| {
+        if at < Duration::from_secs(5) { Act::Answer } else { Act::Raw(vec![1, 3, 4, 9, 9, 9, 9, 0, 0]) }
+    };
+    let run = run(true, &[1], 30, |_| true, act).await;
+    run.assert_no_value_of_another();
+    for place in 0..3 {
+        let last = run.readings.iter().rfind(|r| r.point == PointNo(10 + place)).unwrap();
+        assert_eq!((last.quality, last.value.as_ref()), (Quality::BadReply, None));
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn fault_b5_a_refusal_is_a_quality_and_hurts_no_neighbour() {
+    let act = |_: Duration, _: u8, address: u16| if address == 0 { Act::Exception(2) } else { Act::Answer };
+    let run = run(false, &[1], 10, |_| true, act).await;
+    run.assert_no_value_of_another();
+    let of =
+        |place: u32| run.readings.iter().filter(move |r| r.point == PointNo(10 + place)).collect::<Vec<_>>();
+    assert!(of(0).iter().all(|r| r.quality == Quality::Refused(2)) && of(0).len() == 10, "{:?}", of(0));
+    assert!(of(1).iter().all(|r| r.quality.is_good()) && of(1).len() == 10, "its neighbour in the block");
+}
+
+#[tokio::test(start_paused = true)]
+async fn fault_b11_a_silent_device_is_marked_once_told_once_and_cleared_when_it_answers() {
+    let (gone, back) = (Duration::from_secs(10), Duration::from_secs(70));
+    let act = move |at: Duration, unit: u8, _: u16| {
+        if unit == 2 && at > gone && at < back { Act::Silent } else { Act::Answer }
+    };
+    let run = run(true, &[1, 2], 120, |_| true, act).await;
+    run.assert_no_value_of_another();
+    let marks: Vec<_> = run.readings.iter().filter(|r| r.quality == Quality::NoReply).collect();
+    assert_eq!(marks.len(), 3, "each of its points once: {marks:?}");
+    assert!(marks[0].at <= BASE.plus(gone + Duration::from_secs(5)), "{marks:?}");
+    let alarms: Vec<_> = run
+        .alarms
+        .iter()
+        .filter(|(k, d, _)| *k == EventKind::DeviceSilent && d.as_deref() == Some("d2"))
+        .collect();
+    let states: Vec<_> = alarms.iter().map(|(_, _, active)| *active).collect();
+    assert_eq!(states, [false, true, false], "in order at the start, silent, back");
+    assert!(run.good(1) >= 3 * 115, "the other lost values: {} of 360", run.good(1));
+    assert!(run.good(2) >= 3 * 20, "it is polled as before: {}", run.good(2));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_line_that_cannot_be_opened_is_told_once_and_cleared_when_it_can() {
+    let (gone, back) = (Duration::from_secs(10), Duration::from_mins(1));
+    let opens = move |at: Duration| at < gone || at > back;
+    let act =
+        move |at: Duration, _: u8, _: u16| if at > gone && at < back { Act::HangUp } else { Act::Answer };
+    let run = run(true, &[1, 2], 90, opens, act).await;
+    let states: Vec<_> = run
+        .alarms
+        .iter()
+        .filter(|(k, _, _)| *k == EventKind::LineDown)
+        .map(|(_, _, active)| *active)
+        .collect();
+    assert_eq!(states, [false, true, false]);
+    let marks = run.readings.iter().filter(|r| r.quality == Quality::LineDown).count();
+    assert_eq!(marks, 6, "each point of the line once");
+    assert!(
+        !run.alarms.contains(&(EventKind::DeviceSilent, Some("d1".to_owned()), true)),
+        "one fault, one alarm"
+    );
+    let first = run.readings.iter().find(|r| r.quality.is_good() && r.at > BASE.plus(back)).unwrap().at;
+    assert!(first < BASE.plus(back + Duration::from_secs(6)), "polled again at {first}");
+    assert!(run.dialled.len() < 40, "no storm of dials: {}", run.dialled.len());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_peer_that_takes_connections_and_drops_them_is_not_stormed() {
+    let run = run(false, &[1], 60, |_| true, |_, _, _| Act::HangUp).await;
+    assert!(run.dialled.len() < 40, "{} dials in a minute", run.dialled.len());
+    assert!(run.alarms.contains(&(EventKind::LineDown, None, true)));
+    assert!(!run.health.up);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_connection_is_given_up_after_an_unanswered_question() {
+    let act = |at: Duration, _: u8, _: u16| if at.as_secs() == 5 { Act::Silent } else { Act::Answer };
+    let run = run(false, &[1], 10, |_| true, act).await;
+    assert!(run.dialled.len() >= 2, "{:?}", run.dialled);
+    assert!(run.health.up);
+    run.assert_no_value_of_another();
+}
