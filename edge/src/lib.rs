@@ -8,3 +8,4 @@ pub mod health;
 pub mod line;
 pub mod poll;
 pub mod supervisor;
+pub mod uplink;

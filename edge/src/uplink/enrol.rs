@@ -1,0 +1,76 @@
+//! From a one-time code to an identity: the gateway makes its key, knows the hub by the fingerprint in the code, says the
+//! secret, and gets a certificate for its key. The command line calls this; the program may be running meanwhile.
+
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use rustls_pki_types::CertificateDer;
+use steward_shared::id::GatewayId;
+use steward_shared::time::Clock;
+use steward_shared::wire::code::Code;
+use steward_shared::wire::message::{Enrol, EnrolAnswer};
+use tokio::time::timeout;
+
+use super::dial::{Dialled, dial};
+use super::error::{EnrolError, IdentityError, UplinkError};
+use super::frames::{self, FrameReader};
+use super::identity::{self, Identity};
+use super::tls;
+
+const ANSWER: Duration = Duration::from_secs(20);
+const STREAM: &str = "enrolment";
+
+/// Enrols this gateway at the hub and keeps the identity in `state_dir`, in the place of any former one.
+pub async fn enrol(
+    state_dir: &Path,
+    hub: &str,
+    code: &str,
+    version: &str,
+    clock: Arc<dyn Clock>,
+) -> Result<GatewayId, EnrolError> {
+    let code: Code = code.parse()?;
+    let key = identity::new_key()?;
+    let ask = Enrol {
+        code: code.secret.to_vec(),
+        csr: identity::request(&key)?,
+        version: version.to_owned(),
+        host: host(),
+    };
+    let dialled = dial(hub, tls::enrolment(&code, &clock)?).await?;
+    let answer = exchange(&dialled, &ask).await;
+    let ca = pinned(&dialled, &code);
+    dialled.close("enrolled").await;
+    let enrolled = match answer? {
+        EnrolAnswer::Accepted(enrolled) => enrolled,
+        EnrolAnswer::Refused(refusal) => return Err(refusal.into()),
+    };
+    let ca = ca.ok_or(UplinkError::Protocol("the chain lost its CA"))?;
+    let identity = Identity::new(enrolled.gateway, key, CertificateDer::from(enrolled.certificate), ca)?;
+    identity.save(state_dir)?;
+    Ok(enrolled.gateway)
+}
+
+async fn exchange(dialled: &Dialled, ask: &Enrol) -> Result<EnrolAnswer, UplinkError> {
+    let opened = timeout(ANSWER, dialled.connection.open_bi()).await;
+    let (mut up, down) = opened.map_err(|_| UplinkError::Deadline(STREAM))??;
+    frames::write(&mut up, ask, STREAM).await?;
+    up.finish().map_err(|_| UplinkError::StreamEnded(STREAM))?;
+    FrameReader::new(down, STREAM).next_within(ANSWER).await
+}
+
+/// The CA in the hub's chain that the code names; the handshake has verified the chain against it.
+fn pinned(dialled: &Dialled, code: &Code) -> Option<CertificateDer<'static>> {
+    let chain = dialled.connection.peer_identity()?.downcast::<Vec<CertificateDer<'static>>>().ok()?;
+    chain.into_iter().find(|c| code.names_ca(c))
+}
+
+fn host() -> String {
+    std::fs::read_to_string("/proc/sys/kernel/hostname").map(|t| t.trim().to_owned()).unwrap_or_default()
+}
+
+impl From<rustls::Error> for IdentityError {
+    fn from(e: rustls::Error) -> Self {
+        Self::Tls(e)
+    }
+}

@@ -1,0 +1,39 @@
+//! The way to the hub: QUIC with mutual TLS, one session at a time, begun again for as long as the program runs.
+//! The supervisor starts [`run`]; the command line calls [`enrol`]. What is kept goes by batch and leaves the buffer
+//! only after the hub's acknowledgement; what somebody watches goes by datagram, without a promise.
+//!
+//! | file | what it holds |
+//! |---|---|
+//! | `run` | the loop: dial, session, wait |
+//! | `dial` | address, endpoint, handshake |
+//! | `session` | hello, welcome, and everything that then goes on side by side |
+//! | `control` | health, catalogue, renewal; what the hub wishes to watch |
+//! | `lane` | batches out, acknowledgements in |
+//! | `live` | datagrams |
+//! | `frames` | frames on a stream |
+//! | `identity` | key and certificates on disk |
+//! | `enrol` | from a one-time code to an identity |
+//! | `tls` | whom we trust, and how we show who we are |
+//! | `backoff` | how long to wait before the next try |
+//! | `error` | why a session could not begin or go on, in plain words |
+//! | `state` | settings, and what others may know of the uplink |
+
+mod backoff;
+mod control;
+mod dial;
+mod enrol;
+mod error;
+mod frames;
+mod identity;
+mod lane;
+mod live;
+mod run;
+mod session;
+mod state;
+mod tls;
+
+pub use enrol::enrol;
+pub use error::{EnrolError, IdentityError, UplinkError};
+pub use identity::Identity;
+pub use run::{Live, run};
+pub use state::{UplinkSettings, UplinkState};

@@ -1,0 +1,151 @@
+//! The uplink's loop: load the identity, dial, hold a session, wait, again. It ends only when the program stops; whatever
+//! goes wrong is told once in the log and in the state, with the way out, and polling never waits for it.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use steward_shared::reading::Reading;
+use steward_shared::time::Clock;
+use steward_shared::wire::message::Health;
+use tokio::sync::{broadcast, watch};
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+
+use super::backoff::Backoff;
+use super::dial::dial;
+use super::error::UplinkError;
+use super::identity::Identity;
+use super::session::Session;
+use super::state::{UplinkSettings, UplinkState};
+use super::tls;
+use crate::buffer::Buffer;
+
+/// Every sample, as soon as it is polled.
+pub type Live = broadcast::Sender<Arc<[Reading]>>;
+
+/// How often a gateway that is not enrolled looks whether it is by now.
+const ENROLLED: Duration = Duration::from_secs(2);
+
+/// Keeps up the way to the hub until cancelled; how it fares stands in `state`.
+pub async fn run(
+    settings: UplinkSettings,
+    buffer: Buffer,
+    live: Live,
+    health: watch::Receiver<Health>,
+    clock: Arc<dyn Clock>,
+    cancel: CancellationToken,
+    state: watch::Sender<UplinkState>,
+) {
+    let uplink = Uplink { settings, buffer, live, health, clock, state };
+    // Losing the loop anywhere is harmless: what the hub did not acknowledge stays in the buffer.
+    tokio::select! {
+        () = cancel.cancelled() => {}
+        () = uplink.keep_up() => {}
+    }
+    uplink.disconnected(None);
+}
+
+struct Uplink {
+    settings: UplinkSettings,
+    buffer: Buffer,
+    live: Live,
+    health: watch::Receiver<Health>,
+    clock: Arc<dyn Clock>,
+    state: watch::Sender<UplinkState>,
+}
+
+impl Uplink {
+    async fn keep_up(&self) {
+        let mut backoff = Backoff::default();
+        let mut told = String::new();
+        loop {
+            let begun = Instant::now();
+            let ended = match self.attempt(&mut told).await {
+                Ok(()) => UplinkError::Protocol("the session ended without a reason"),
+                Err(e) => e,
+            };
+            let words = chain(&ended);
+            if words != told {
+                tracing::warn!(hub = self.settings.hub, "{words}");
+                told = words;
+            }
+            self.disconnected(Some(told.clone()));
+            if matches!(ended, UplinkError::NotEnrolled) {
+                tokio::time::sleep(ENROLLED).await;
+                continue;
+            }
+            // What only needs a new hello gets one at once, unless it happens again and again.
+            tokio::time::sleep(backoff.next(begun.elapsed(), ended.is_passing(), random())).await;
+        }
+    }
+
+    async fn attempt(&self, told: &mut String) -> Result<(), UplinkError> {
+        let dir = self.settings.state_dir.clone();
+        let loaded = tokio::task::spawn_blocking(move || Identity::load(&dir)).await;
+        let identity =
+            loaded.map_err(|_| UplinkError::Protocol("loading the identity was interrupted"))??;
+        let identity = Arc::new(identity.ok_or(UplinkError::NotEnrolled)?);
+        self.state.send_modify(|s| {
+            s.gateway = Some(identity.gateway);
+            s.certificate_expires = Some(identity.expires);
+        });
+        let is_expired = self.clock.now() > identity.expires;
+        let config = tls::session(&identity, &self.clock)?;
+        let dialled = dial(&self.settings.hub, config).await?;
+        let session = Session {
+            settings: &self.settings,
+            buffer: &self.buffer,
+            live: &self.live,
+            health: &self.health,
+            clock: &self.clock,
+            identity: identity.clone(),
+        };
+        let welcomed = || {
+            told.clear();
+            tracing::info!(hub = self.settings.hub, gateway = %identity.gateway, "connected to the hub");
+            let since = Some(self.clock.now());
+            self.state.send_modify(|s| (s.connected, s.since, s.last_error) = (true, since, None));
+        };
+        let ended = session.hold(&dialled.connection, welcomed).await;
+        // Why the connection closed says more than what it did to a stream.
+        let ended = match (ended, dialled.connection.close_reason()) {
+            (Err(e), Some(reason)) if !matches!(e, UplinkError::Refused(_)) => Err(reason.into()),
+            (ended, _) => ended,
+        };
+        dialled.close("ended").await;
+        match ended {
+            Err(UplinkError::CertificateRefused(_)) if is_expired => Err(UplinkError::CertificateExpired),
+            ended => ended,
+        }
+    }
+
+    fn disconnected(&self, error: Option<String>) {
+        let now = self.clock.now();
+        self.state.send_modify(|s| {
+            if s.connected || s.since.is_none() {
+                s.since = Some(now);
+            }
+            s.connected = false;
+            s.last_error = error.or(s.last_error.take());
+        });
+    }
+}
+
+/// The error and what caused it, in one line.
+fn chain(error: &UplinkError) -> String {
+    let mut words = error.to_string();
+    let mut source = std::error::Error::source(error);
+    while let Some(e) = source {
+        let more = e.to_string();
+        if !words.ends_with(&more) {
+            words = format!("{words}: {more}");
+        }
+        source = e.source();
+    }
+    words
+}
+
+/// Chance for the backoff; without a source of it every wait is the longest.
+fn random() -> u32 {
+    getrandom::u32().unwrap_or(u32::MAX)
+}

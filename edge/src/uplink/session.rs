@@ -1,0 +1,129 @@
+//! One session: hello and welcome, then lanes, control stream and datagrams side by side in one task, until one of
+//! them fails or the program stops. Nothing outlives it; the next session begins from what the hub says it has.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use quinn::Connection;
+use steward_shared::reading::Reading;
+use steward_shared::time::{Clock, Timestamp};
+use steward_shared::wire::message::{ControlDown, ControlUp, Health, Hello, Lane, PROTOCOL, Welcome};
+use tokio::sync::{broadcast, watch};
+use tokio::time::timeout;
+
+use super::control::{Down, Up};
+use super::error::UplinkError;
+use super::frames::{self, FrameReader};
+use super::identity::Identity;
+use super::run::Live;
+use super::state::UplinkSettings;
+use super::{lane, live};
+use crate::buffer::{Buffer, BufferError, BufferState};
+
+const GREETING: Duration = Duration::from_secs(20);
+const STREAM: &str = "control";
+/// Clocks that differ by more are told in the log.
+const CLOCK_DIFFERENCE_MS: i64 = 5_000;
+
+/// What a session works with; the loop holds it.
+pub(super) struct Session<'a> {
+    pub settings: &'a UplinkSettings,
+    pub buffer: &'a Buffer,
+    pub live: &'a Live,
+    pub health: &'a watch::Receiver<Health>,
+    pub clock: &'a Arc<dyn Clock>,
+    pub identity: Arc<Identity>,
+}
+
+impl Session<'_> {
+    /// Until the connection breaks; `welcomed` is called when the hub has let this gateway in.
+    pub async fn hold(&self, connection: &Connection, welcomed: impl FnOnce()) -> Result<(), UplinkError> {
+        let opened = timeout(GREETING, connection.open_bi()).await;
+        let (mut up, down) = opened.map_err(|_| UplinkError::Deadline(STREAM))??;
+        up.set_priority(10).map_err(|_| UplinkError::StreamEnded(STREAM))?;
+        let mut down = FrameReader::new(down, STREAM);
+        let state = self.buffer.state().await?;
+        frames::write(&mut up, &ControlUp::Hello(self.hello(&state)), STREAM).await?;
+        let welcome: Welcome = match down.next_within(GREETING).await? {
+            ControlDown::Welcome(welcome) => welcome,
+            ControlDown::Refused(refusal) => return Err(UplinkError::Refused(refusal)),
+            ControlDown::Watch(_) | ControlDown::Certificate(_) => {
+                return Err(UplinkError::Protocol("no welcome"));
+            }
+        };
+        self.compare_clocks(welcome.now);
+        if welcome.epoch != state.epoch {
+            tracing::info!(epoch = welcome.epoch, before = state.epoch, "the hub began a new epoch");
+        }
+        self.buffer.welcome(welcome.epoch, welcome.watermarks.clone()).await?;
+
+        let (identities, identity) = watch::channel(self.identity.clone());
+        let wish = watch::Sender::new(None);
+        let mut control = Up {
+            stream: up,
+            buffer: self.buffer,
+            health: self.health.clone(),
+            identity,
+            clock: self.clock,
+            catalogue: state.catalogue.clone(),
+        };
+        if welcome.catalogue_wanted {
+            control.catalogue().await?;
+        }
+        welcomed();
+        let replies =
+            Down { answers: down, wish: &wish, identity: &identities, state_dir: &self.settings.state_dir };
+        let send = |lane| {
+            let from = welcome.watermarks.iter().find(|w| w.lane == lane).map_or(0, |w| w.seq);
+            lane::send(connection, self.buffer, lane, welcome.epoch, from)
+        };
+        // Each runs until it fails, and then all end: the next session takes up from what the hub has.
+        tokio::try_join!(
+            send(Lane::Alarm),
+            control.send(),
+            replies.take(),
+            send(Lane::Live),
+            send(Lane::Backfill),
+            live::send(connection, self.samples(), wish.subscribe()),
+            self.same_buffer(&state),
+        )?;
+        Ok(())
+    }
+
+    fn hello(&self, state: &BufferState) -> Hello {
+        Hello {
+            protocol: PROTOCOL,
+            gateway: self.identity.gateway,
+            version: self.settings.version.clone(),
+            buffer: state.id,
+            epoch: state.epoch,
+            lanes: state.lanes.clone(),
+            catalogue: state.catalogue.clone(),
+            boot: self.buffer.boot(),
+            now: self.clock.now(),
+        }
+    }
+
+    fn samples(&self) -> broadcast::Receiver<Arc<[Reading]>> {
+        self.live.subscribe()
+    }
+
+    /// A damaged database was replaced: the sequences begin anew, and only a new hello can say so.
+    async fn same_buffer(&self, state: &BufferState) -> Result<(), UplinkError> {
+        let mut heads = self.buffer.heads();
+        match heads.wait_for(|h| h.buffer.is_some_and(|id| id != state.id)).await {
+            Ok(_) => Err(UplinkError::BufferReplaced),
+            Err(_) => Err(UplinkError::Buffer(BufferError::Closed)),
+        }
+    }
+
+    fn compare_clocks(&self, hub: Timestamp) {
+        let difference = self.clock.now().as_millis().saturating_sub(hub.as_millis());
+        if difference.abs() > CLOCK_DIFFERENCE_MS {
+            tracing::warn!(
+                difference_ms = difference,
+                "this gateway's clock and the hub's differ; check its time synchronisation"
+            );
+        }
+    }
+}
