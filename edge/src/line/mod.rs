@@ -3,6 +3,8 @@
 
 mod backoff;
 mod dial;
+#[cfg(test)]
+pub(crate) mod fake;
 mod wire;
 
 pub use backoff::Backoff;

@@ -2,117 +2,16 @@
 //! and wires that break. What comes out of the task's channel is what would be stored.
 
 use std::collections::BTreeSet;
-use std::io;
 use std::path::Path;
 use std::sync::Mutex;
 
-use steward_protocols::modbus::crc;
 use steward_shared::document::listing;
 use steward_shared::id::RandomIds;
 use steward_shared::reading::Value;
-use steward_shared::time::Timestamp;
-use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream, duplex};
 
 use super::*;
 use crate::config::parse;
-use crate::line::{Dialling, Stream};
-
-const BASE: Timestamp = Timestamp(1_700_000_000_000);
-
-/// The wall clock, driven by tokio's paused one.
-#[derive(Debug)]
-struct PausedClock(Instant);
-
-impl Clock for PausedClock {
-    fn now(&self) -> Timestamp {
-        BASE.plus(self.0.elapsed())
-    }
-}
-
-/// What a fake device does with a request to unit and address.
-enum Act {
-    /// Register `n` holds `n`, plus 1000 for each unit.
-    Answer,
-    Late(Duration),
-    Silent,
-    /// These bytes instead, as they are.
-    Raw(Vec<u8>),
-    Exception(u8),
-    HangUp,
-}
-
-type Device = dyn Fn(Duration, u8, u16) -> Act + Send + Sync;
-
-/// A wire that can be dialled again and again; each time a new far end begins.
-struct FakeWire {
-    rtu: bool,
-    start: Instant,
-    device: Arc<Device>,
-    /// Whether the wire can be opened at this time.
-    opens: Box<dyn Fn(Duration) -> bool + Send + Sync>,
-    dialled: Arc<Mutex<Vec<Duration>>>,
-}
-
-impl Dial for FakeWire {
-    fn dial(&self) -> Dialling<'_> {
-        Box::pin(async move {
-            let at = self.start.elapsed();
-            self.dialled.lock().unwrap().push(at);
-            if !(self.opens)(at) {
-                return Err(io::ErrorKind::ConnectionRefused.into());
-            }
-            let (near, far) = duplex(4096);
-            tokio::spawn(far_end(far, self.rtu, self.start, Arc::clone(&self.device)));
-            Ok(Box::new(near) as Box<dyn Stream>)
-        })
-    }
-
-    fn target(&self) -> String {
-        "fake".to_owned()
-    }
-}
-
-async fn far_end(far: DuplexStream, rtu: bool, start: Instant, device: Arc<Device>) {
-    let (mut read, write) = tokio::io::split(far);
-    let write = Arc::new(tokio::sync::Mutex::new(write));
-    loop {
-        let mut frame = vec![0; if rtu { 8 } else { 12 }];
-        if read.read_exact(&mut frame).await.is_err() {
-            return;
-        }
-        let pdu = if rtu { frame[1..6].to_vec() } else { frame[7..12].to_vec() };
-        let unit = if rtu { frame[0] } else { frame[6] };
-        let (address, count) = (u16::from_be_bytes([pdu[1], pdu[2]]), u16::from_be_bytes([pdu[3], pdu[4]]));
-        let mut answer = vec![pdu[0], (count * 2) as u8];
-        for n in address..address + count {
-            answer.extend((n + 1000 * u16::from(unit)).to_be_bytes());
-        }
-        let (delay, bytes) = match device(start.elapsed(), unit, address) {
-            Act::Answer => (Duration::from_millis(5), framed(rtu, &frame, unit, &answer)),
-            Act::Late(delay) => (delay, framed(rtu, &frame, unit, &answer)),
-            Act::Silent => continue,
-            Act::Raw(bytes) => (Duration::from_millis(5), bytes),
-            Act::Exception(code) => {
-                (Duration::from_millis(5), framed(rtu, &frame, unit, &[pdu[0] | 0x80, code]))
-            }
-            Act::HangUp => return,
-        };
-        let write = Arc::clone(&write);
-        tokio::spawn(async move {
-            tokio::time::sleep(delay).await;
-            let _ = write.lock().await.write_all(&bytes).await;
-        });
-    }
-}
-
-fn framed(rtu: bool, request: &[u8], unit: u8, pdu: &[u8]) -> Vec<u8> {
-    let mut bytes = if rtu { vec![unit] } else { [&request[..4], &[0, pdu.len() as u8 + 1, unit]].concat() };
-    bytes.extend(pdu);
-    if rtu {
-        bytes.extend(crc(&bytes).to_le_bytes());
-    }
-    bytes
-}
+use crate::line::fake::{Act, BASE, FakeWire, PausedClock, framed};
 
 /// `p0` and `p100`, each a register of its own block, read every second.
 fn profiles() -> tempfile::TempDir {

@@ -10,3 +10,6 @@ mod recorder;
 mod run;
 
 pub use run::{Setup, Supervisor, SupervisorError};
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,219 @@
+//! The supervisor with a real buffer on a real disk, in real time; only the wires are fake.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use steward_shared::alarm::{Event, EventKind};
+use steward_shared::id::RandomIds;
+use steward_shared::reading::Quality;
+use steward_shared::time::{Clock, SystemClock};
+use steward_shared::wire::columns::decode;
+use steward_shared::wire::frame::from_cbor;
+use steward_shared::wire::message::Lane;
+use tokio::sync::mpsc;
+use tokio::task::JoinHandle;
+use tokio::time::{Instant, sleep};
+use tokio_util::sync::CancellationToken;
+
+use super::*;
+use crate::buffer::{Buffer, BufferSettings};
+use crate::config::{WireConfig, load};
+use crate::line::Dial;
+use crate::line::fake::{Act, FakeWire};
+use crate::poll::Latest;
+
+const PROFILE: &str = r#"
+vendor = "Acme"
+model = "M1"
+title = { zh = "电表", en = "Meter" }
+source = ["this test"]
+[[point]]
+key = "power"
+title = { zh = "功率", en = "Power" }
+table = "holding"
+address = 5
+type = "u16"
+unit = "kW"
+class = "fast"
+"#;
+
+fn file(folder: &Path, lines: &[(&str, u16, &str)]) {
+    let mut text = String::from(
+        "[gateway]\nname = \"t\"\ndata = \"unused\"\n[periods]\nfast = \"100ms\"\n[profiles]\nfolders = [\"profiles\"]\n\
+         [http]\nlisten = \"127.0.0.1:0\"\n",
+    );
+    for (name, port, profile) in lines {
+        let line = format!(
+            "[[line]]\nname = \"{name}\"\nkind = \"tcp\"\nhost = \"127.0.0.1\"\nport = {port}\n\
+             [[line.device]]\nname = \"meter-{name}\"\nprofile = \"{profile}\"\naddress = 1\n"
+        );
+        text.push_str(&line);
+    }
+    std::fs::write(folder.join("edge.toml"), text).unwrap();
+}
+
+/// When a wire was dialled.
+type Dials = Arc<Mutex<Vec<Duration>>>;
+
+/// A running supervisor and what was dialled, by port.
+struct House {
+    folder: tempfile::TempDir,
+    dialled: Arc<Mutex<BTreeMap<u16, Dials>>>,
+    latest: Arc<Latest>,
+    reload: mpsc::Sender<()>,
+    stop: CancellationToken,
+    task: JoinHandle<Result<(), SupervisorError>>,
+}
+
+impl House {
+    async fn start(lines: &[(&str, u16, &str)]) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        for model in ["m1", "m2"] {
+            std::fs::create_dir_all(folder.path().join("profiles/acme")).unwrap();
+            let text = PROFILE.replace("M1", &model.to_uppercase());
+            std::fs::write(folder.path().join(format!("profiles/acme/{model}.toml")), text).unwrap();
+        }
+        file(folder.path(), lines);
+        let path = folder.path().join("edge.toml");
+        let dialled = Arc::new(Mutex::new(BTreeMap::new()));
+        let seen = Arc::clone(&dialled);
+        let start = Instant::now();
+        let dial = move |wire: &WireConfig| {
+            let WireConfig::Tcp { port, .. } = wire else { panic!("only TCP here") };
+            let dialled = Arc::clone(seen.lock().unwrap().entry(*port).or_default());
+            let device = Arc::new(|_: Duration, _: u8, _: u16| Act::Answer);
+            let opens = Box::new(|_: Duration| true);
+            Arc::new(FakeWire { rtu: false, start, device, opens, dialled }) as Arc<dyn Dial>
+        };
+        let setup = Setup {
+            path: path.clone(),
+            data: Some(folder.path().join("data")),
+            clock: Arc::new(SystemClock),
+            ids: Arc::new(RandomIds),
+            prometheus: None,
+            dial: Arc::new(dial),
+        };
+        let config = load(&path).unwrap_or_else(|f| panic!("{}", steward_shared::document::listing(&f)));
+        let supervisor = Supervisor::start(setup, config).await.unwrap();
+        let latest = supervisor.latest();
+        let (reload, reloads) = mpsc::channel(1);
+        let stop = CancellationToken::new();
+        let task = tokio::spawn(supervisor.run(stop.clone(), reloads));
+        Self { folder, dialled, latest, reload, stop, task }
+    }
+
+    fn dials(&self, port: u16) -> usize {
+        self.dialled.lock().unwrap().get(&port).map_or(0, |d| d.lock().unwrap().len())
+    }
+
+    /// The device's value is good and fresh.
+    fn is_live(&self, device: &str) -> bool {
+        let rows = self.latest.show(SystemClock.now());
+        rows.iter().any(|r| r.device == device && r.quality == Some("good"))
+    }
+
+    /// Stops, and gives what lies in the buffer then.
+    async fn stop(self) -> (Vec<Event>, usize) {
+        self.stop.cancel();
+        self.task.await.unwrap().unwrap();
+        let (clock, ids) = (Arc::new(SystemClock), Arc::new(RandomIds));
+        let buffer =
+            Buffer::open(&self.folder.path().join("data"), BufferSettings::default(), clock, ids).unwrap();
+        let (mut events, mut readings) = (Vec::new(), 0);
+        let mut seq = 0;
+        while let Some(item) = buffer.after(Lane::Alarm, seq).await.unwrap() {
+            events.push(from_cbor(&item.body).unwrap());
+            seq = item.seq;
+        }
+        seq = 0;
+        while let Some(item) = buffer.after(Lane::Live, seq).await.unwrap() {
+            let body = decode(&item.body).unwrap();
+            readings += body.readings.iter().filter(|r| r.quality == Quality::Good).count();
+            seq = item.seq;
+        }
+        buffer.close().await.unwrap();
+        (events, readings)
+    }
+}
+
+async fn eventually(what: &str, mut done: impl FnMut() -> bool) {
+    let deadline = Instant::now() + Duration::from_secs(20);
+    while !done() {
+        assert!(Instant::now() < deadline, "never happened: {what}");
+        sleep(Duration::from_millis(20)).await;
+    }
+}
+
+fn count(events: &[Event], kind: EventKind) -> usize {
+    events.iter().filter(|e| e.kind == kind).count()
+}
+
+#[tokio::test]
+async fn only_the_line_that_a_change_concerns_is_restarted() {
+    let house = House::start(&[("a", 1, "acme/m1"), ("b", 2, "acme/m1"), ("c", 3, "acme/m1")]).await;
+    eventually("all are polled", || ["meter-a", "meter-b", "meter-c"].iter().all(|d| house.is_live(d))).await;
+    file(house.folder.path(), &[("a", 1, "acme/m1"), ("b", 22, "acme/m1"), ("d", 4, "acme/m1")]);
+    house.reload.send(()).await.unwrap();
+    eventually("the changed and the new are polled", || house.is_live("meter-b") && house.is_live("meter-d"))
+        .await;
+    assert_eq!(house.dials(1), 1, "a was not touched");
+    assert_eq!((house.dials(2), house.dials(22), house.dials(4)), (1, 1, 1));
+    assert!(!house.is_live("meter-c"), "c is configured no more");
+    let (events, _) = house.stop().await;
+    let applied = events.iter().find(|e| e.kind == EventKind::ConfigApplied).unwrap();
+    assert_eq!(applied.detail, "lines started: b, d; stopped: c; untouched: a");
+}
+
+#[tokio::test]
+async fn a_broken_file_leaves_the_configuration_in_force_and_says_why() {
+    let house = House::start(&[("a", 1, "acme/m1")]).await;
+    eventually("it is polled", || house.is_live("meter-a")).await;
+    file(house.folder.path(), &[("a", 0, "acme/m7")]);
+    house.reload.send(()).await.unwrap();
+    sleep_until_fresh(&house).await;
+    assert_eq!(house.dials(1), 1);
+    let (events, _) = house.stop().await;
+    let refused: Vec<_> = events.iter().filter(|e| e.kind == EventKind::ConfigRefused).collect();
+    assert_eq!(refused.len(), 1, "{events:?}");
+    assert!(
+        refused[0].detail.contains("2 faults") && refused[0].detail.contains("edge.toml:"),
+        "{refused:?}"
+    );
+    assert_eq!(count(&events, EventKind::ConfigApplied), 0);
+    assert_eq!(count(&events, EventKind::Started), 1);
+}
+
+/// Waits until a value of after this call has come.
+async fn sleep_until_fresh(house: &House) {
+    let from = SystemClock.now().plus(Duration::from_millis(500));
+    eventually("polling goes on", || {
+        house.latest.show(SystemClock.now()).iter().any(|r| r.at.is_some_and(|at| at > from))
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_changed_profile_is_noticed_and_restarts_the_lines_that_use_it() {
+    let house = House::start(&[("a", 1, "acme/m1"), ("b", 2, "acme/m2")]).await;
+    eventually("both are polled", || house.is_live("meter-a") && house.is_live("meter-b")).await;
+    let changed = PROFILE.replace("M1", "M2").replace("\"power\"", "\"total-power\"");
+    std::fs::write(house.folder.path().join("profiles/acme/m2.toml"), changed).unwrap();
+    eventually("the new point is polled", || {
+        let rows = house.latest.show(SystemClock.now());
+        rows.iter().any(|r| r.point == "total-power" && r.quality == Some("good"))
+    })
+    .await;
+    assert_eq!((house.dials(1), house.dials(2)), (1, 2));
+    house.stop().await;
+}
+
+#[tokio::test]
+async fn what_was_polled_before_the_stop_is_on_disk_after_it() {
+    let house = House::start(&[("a", 1, "acme/m1")]).await;
+    eventually("it is polled", || house.is_live("meter-a")).await;
+    sleep_until_fresh(&house).await;
+    let (_, readings) = house.stop().await;
+    assert!(readings >= 4, "the flush interval is ten seconds, the stop flushes: {readings}");
+}
