@@ -1,6 +1,8 @@
 //! Every profile of the repository: it parses, it says where it comes from, and its sample frames give the
 //! values that it states. A new profile needs no test of its own.
 
+#![allow(clippy::unwrap_used, reason = "a broken fixture ends the test")]
+
 use steward_protocols::modbus::{contiguous, verify_samples};
 use steward_shared::document::listing;
 use steward_shared::profile::{Library, Profile};

@@ -41,12 +41,14 @@ pub enum Progress {
 #[derive(Clone, Debug)]
 pub struct Decoder {
     request: Request,
+    /// The request's own frame: some transceivers hear themselves.
+    echo: Vec<u8>,
     held: Vec<u8>,
 }
 
 impl Decoder {
     pub fn new(request: Request) -> Self {
-        Self { request, held: Vec::new() }
+        Self { request, echo: encode(&request), held: Vec::new() }
     }
 
     /// Takes bytes as they come. After anything but `More` the decoder has done its work.
@@ -54,6 +56,10 @@ impl Decoder {
         let room = MAX_HELD - self.held.len().min(MAX_HELD);
         let too_many = bytes.len() > room;
         self.held.extend(bytes.iter().take(room));
+        // An echo can have the shape of an answer: 17 to 24 coils from address 768 on.
+        if self.held.starts_with(&self.echo) {
+            self.held.drain(..self.echo.len());
+        }
         for at in 0..self.held.len() {
             let Some((reply, end)) = self.frame_at(at) else { continue };
             let trailing = self.held.len() - end + bytes.len().saturating_sub(room);

@@ -1,0 +1,156 @@
+//! Whatever a line says, and in whatever order, nothing panics, grows or hangs.
+
+#![allow(clippy::unwrap_used, reason = "a broken fixture ends the test")]
+
+use std::time::{Duration, Instant};
+
+use proptest::prelude::*;
+use steward_protocols::driver::{Driver, Step};
+use steward_protocols::modbus::{
+    Block, LineState, Request, Response, Settings, contiguous, crc, decode, rtu, tcp,
+};
+use steward_shared::profile::{Modbus, PointDef, Profile, Table};
+
+#[allow(clippy::disallowed_methods, reason = "any instant serves as the beginning of virtual time")]
+fn beginning() -> Instant {
+    Instant::now()
+}
+
+fn requests() -> impl Strategy<Value = Request> {
+    let tables =
+        prop_oneof![Just(Table::Coil), Just(Table::Discrete), Just(Table::Holding), Just(Table::Input)];
+    (any::<u8>(), tables, any::<u16>(), 1_u16..=125)
+        .prop_filter_map("the standard forbids it", |(u, t, a, c)| Request::new(u, t, a, c).ok())
+}
+
+/// Bytes that look like an answer for a while.
+fn answers() -> impl Strategy<Value = (Request, Vec<u8>)> {
+    (requests(), proptest::collection::vec(any::<u8>(), 0..300), any::<bool>(), any::<u8>()).prop_map(
+        |(request, noise, sealed, head)| {
+            let mut bytes = noise;
+            if head > 60 && bytes.len() >= 3 {
+                bytes[0] = request.unit();
+                bytes[1] = request.function() | (head & 0x80);
+                bytes[2] = request.data_bytes() as u8;
+            }
+            if sealed {
+                let sum = crc(&bytes);
+                bytes.extend(sum.to_le_bytes());
+            }
+            (request, bytes)
+        },
+    )
+}
+
+fn profile() -> Profile {
+    let text = include_str!("../../../device-profiles/apc/smart-ups.toml");
+    Profile::parse("apc/smart-ups.toml", text).expect("the repository's own profile")
+}
+
+proptest! {
+    #[test]
+    fn decoders_take_any_bytes_in_any_pieces((request, bytes) in answers(), piece in 1_usize..40) {
+        let mut rtu = rtu::Decoder::new(request);
+        let mut tcp = tcp::Decoder::new(request, 1);
+        for part in bytes.chunks(piece) {
+            let _ = (rtu.push(part), tcp.push(part));
+            let _ = (rtu.verdict(), rtu.began_like_the_answer(), tcp.verdict(), tcp.trailing());
+        }
+        let _ = rtu.skip_foreign();
+    }
+
+    #[test]
+    fn an_accepted_answer_has_the_length_that_was_asked_for((request, bytes) in answers()) {
+        if let rtu::Progress::Reply(Ok(response)) = rtu::Decoder::new(request).push(&bytes) {
+            let len = match response { Response::Bits(b) => b.len(), Response::Registers(r) => r.len() };
+            prop_assert_eq!(len, usize::from(request.count()));
+        }
+    }
+
+    #[test]
+    fn any_registers_decode_or_say_why_not(words in proptest::collection::vec(any::<u16>(), 0..40), at in 0_usize..50) {
+        for point in &profile().points {
+            let (value, quality) = decode(point, &Response::Registers(words.clone()), at);
+            prop_assert_eq!(value.is_some(), quality.is_good());
+            if let Some(number) = value.and_then(|v| v.as_number()) {
+                prop_assert!(number.is_finite());
+            }
+        }
+    }
+
+    #[test]
+    fn a_line_survives_any_order_of_events(events in proptest::collection::vec((0_u8..6, 0_u64..2000, any::<u8>()), 0..200), kind in 0_u8..3) {
+        let timeout = Duration::from_millis(200);
+        let settings = match kind {
+            0 => Settings::serial(9600, 11, timeout),
+            1 => Settings::tcp(timeout),
+            _ => Settings::rtu_over_tcp(timeout),
+        };
+        let mut line = LineState::new(settings);
+        let mut now = beginning();
+        for (event, ms, byte) in events {
+            now += Duration::from_millis(ms);
+            match event {
+                0 => line.begin(Request::new(1, Table::Input, u16::from(byte), 2).unwrap(), now),
+                1 => line.received(&[byte; 7], now),
+                2 => line.opened(now),
+                3 => line.sent(now),
+                4 => line.hold(now, Duration::from_millis(ms)),
+                _ => if let Step::WaitUntil(t) = line.poll(now) {
+                    prop_assert!(t > now, "waiting until the past would spin");
+                    prop_assert!(t < now + Duration::from_mins(1), "and nobody waits for ever");
+                },
+            }
+        }
+    }
+
+    #[test]
+    fn every_wanted_point_is_in_exactly_one_block(
+        spots in proptest::collection::vec((0_u16..300, any::<bool>()), 1..60),
+        most in 4_u16..=125,
+    ) {
+        let template = profile().points[8].clone();
+        let points: Vec<PointDef> = spots
+            .iter()
+            .map(|(address, input)| PointDef {
+                address: *address,
+                table: if *input { Table::Input } else { Table::Holding },
+                ..template.clone()
+            })
+            .collect();
+        let limits = Modbus { max_registers: most, ..Modbus::default() };
+        let blocks = contiguous(&points, 0..points.len(), &limits);
+        let mut seen: Vec<usize> = blocks.iter().flat_map(|b| b.points.clone()).collect();
+        seen.sort_unstable();
+        prop_assert_eq!(seen, (0..points.len()).collect::<Vec<_>>());
+        let inside = |block: &Block| {
+            block.count <= most
+                && block.points.iter().all(|i| {
+                    let p = &points[*i];
+                    p.table == block.table
+                        && p.address >= block.address
+                        && p.end() <= u32::from(block.address) + u32::from(block.count)
+                })
+        };
+        prop_assert!(blocks.iter().all(inside));
+        for block in &blocks {
+            if let Some(halves) = block.halves(&points) {
+                prop_assert!(halves.iter().all(inside));
+                prop_assert_eq!(halves.iter().map(|h| h.points.len()).sum::<usize>(), block.points.len());
+            }
+            let response = Response::Registers(vec![0; usize::from(block.count)]);
+            prop_assert_eq!(block.values(&points, &response).len(), block.points.len());
+        }
+    }
+
+    #[test]
+    fn a_damaged_profile_is_refused_or_read_but_never_panics(cut in 0_usize..4000, insert in ".{0,6}", drop in 0_usize..40) {
+        let text = include_str!("../../../device-profiles/apc/smart-ups.toml");
+        let at = text.char_indices().map(|(i, _)| i).nth(cut).unwrap_or(0);
+        let (head, tail) = text.split_at(at);
+        let tail: String = tail.chars().skip(drop).collect();
+        if let Err(faults) = Profile::parse("apc/smart-ups.toml", &format!("{head}{insert}{tail}")) {
+            prop_assert!(!faults.is_empty());
+        }
+    }
+}
