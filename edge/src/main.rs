@@ -5,7 +5,7 @@ use std::process::ExitCode;
 
 use anyhow::Context;
 use clap::Parser;
-use steward_edge::cli::{Args, Command, check, run};
+use steward_edge::cli::{Args, Command, check, enrol, run};
 
 /// A gateway has few cores, and the work is waiting: more threads would only cost memory.
 const THREADS: usize = 2;
@@ -19,6 +19,11 @@ fn main() -> ExitCode {
             }
             Err(faults) => Err(anyhow::anyhow!(faults)),
         },
+        Command::Enrol { config, data, code } => runtime().and_then(|runtime| {
+            let gateway = runtime.block_on(enrol(&config, data, &code))?;
+            println!("enrolled; this gateway is {gateway}");
+            Ok(())
+        }),
         Command::Run { config, data } => {
             runtime().and_then(|runtime| Ok(runtime.block_on(run(&config, data))?))
         }

@@ -23,6 +23,17 @@ pub enum Command {
         #[arg(long)]
         data: Option<PathBuf>,
     },
+    /// Make this gateway known to its hub, with the one-time code from the hub's page.
+    Enrol {
+        /// The gateway's file.
+        #[arg(long, default_value = "edge.toml")]
+        config: PathBuf,
+        /// Keep the identity here instead of where the file says.
+        #[arg(long)]
+        data: Option<PathBuf>,
+        /// The code, STW-...
+        code: String,
+    },
     /// Read a gateway's file and its profiles and tell every fault: file, line, column and the way out.
     Check {
         /// The gateway's file.

@@ -2,10 +2,12 @@
 
 mod args;
 mod check;
+mod enrol;
 mod log;
 mod run;
 
 pub use args::{Args, Command};
 pub use check::check;
+pub use enrol::{EnrolRunError, enrol};
 pub use log::start_log;
 pub use run::{RunError, run};

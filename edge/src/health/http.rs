@@ -14,6 +14,7 @@ use axum::routing::get;
 use axum::{Json, Router};
 use metrics_exporter_prometheus::PrometheusHandle;
 use serde::Serialize;
+use steward_shared::id::GatewayId;
 use steward_shared::time::{Clock, Timestamp};
 use steward_shared::wire::message::Health;
 use tokio::net::TcpListener;
@@ -21,6 +22,7 @@ use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
 use crate::poll::{Latest, Shown};
+use crate::uplink::UplinkState;
 
 /// A report older than this means that the program no longer does its work.
 const REPORT_AGE: Duration = Duration::from_secs(45);
@@ -31,6 +33,7 @@ pub struct Pages {
     pub gateway: String,
     pub latest: Arc<Latest>,
     pub health: watch::Receiver<Health>,
+    pub hub: watch::Receiver<UplinkState>,
     pub prometheus: Option<PrometheusHandle>,
     pub clock: Arc<dyn Clock>,
 }
@@ -40,8 +43,20 @@ struct Status {
     gateway: String,
     version: &'static str,
     now: Timestamp,
+    hub: Hub,
     health: Health,
     values: Vec<Shown>,
+}
+
+/// The way to the hub.
+#[derive(Serialize)]
+struct Hub {
+    enrolled: bool,
+    connected: bool,
+    since: Option<Timestamp>,
+    gateway: Option<GatewayId>,
+    certificate_expires: Option<Timestamp>,
+    last_error: Option<String>,
 }
 
 /// Takes the address; an address in use is an error here and not later.
@@ -102,10 +117,19 @@ async fn metrics(State(pages): State<Arc<Pages>>) -> impl IntoResponse {
 
 async fn status(State(pages): State<Arc<Pages>>) -> impl IntoResponse {
     let now = pages.clock.now();
+    let hub = pages.hub.borrow().clone();
     Json(Status {
         gateway: pages.gateway.clone(),
         version: env!("CARGO_PKG_VERSION"),
         now,
+        hub: Hub {
+            enrolled: hub.gateway.is_some(),
+            connected: hub.connected,
+            since: hub.since,
+            gateway: hub.gateway,
+            certificate_expires: hub.certificate_expires,
+            last_error: hub.last_error,
+        },
         health: pages.health.borrow().clone(),
         values: pages.latest.show(now),
     })

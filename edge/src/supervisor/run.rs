@@ -27,6 +27,7 @@ use crate::buffer::{Buffer, BufferError, BufferSettings};
 use crate::config::{Config, load};
 use crate::health::{LineGauge, Pages, bind, serve};
 use crate::poll::{Latest, Told};
+use crate::uplink::{self, UplinkSettings, UplinkState};
 
 /// How often the gateway's file is looked at and broken tasks are looked for.
 const TICK: Duration = Duration::from_secs(2);
@@ -69,6 +70,9 @@ pub struct Supervisor {
     health: watch::Receiver<Health>,
     recorder: JoinHandle<()>,
     reporter: Stoppable,
+    uplink: Option<Stoppable>,
+    /// How the way to the hub fares.
+    hub: watch::Sender<UplinkState>,
     pages: Option<Stoppable>,
     pages_failed: bool,
 }
@@ -135,6 +139,8 @@ impl Supervisor {
             health,
             recorder: tokio::spawn(recorder.run()),
             reporter: Stoppable::spawn(|cancel| reporter.run(cancel)),
+            uplink: None,
+            hub: watch::Sender::new(UplinkState::default()),
             pages: None,
             pages_failed: false,
         };
@@ -192,6 +198,10 @@ impl Supervisor {
         }
         if self.lines.revive().await {
             self.gauges.send_replace(self.lines.gauges());
+        }
+        if self.uplink.as_ref().is_some_and(|uplink| uplink.task.is_finished()) {
+            error!("the uplink's task broke; it is started again");
+            self.start_uplink();
         }
         if self.pages.as_ref().is_none_or(|pages| pages.task.is_finished()) {
             self.start_pages().await;
@@ -254,12 +264,21 @@ impl Supervisor {
         let changes = self.lines.apply(wanted).await;
         self.gauges.send_replace(self.lines.gauges());
         self.end_unknown(&config).await;
+        if self.config.hub != config.hub
+            && let Some(uplink) = self.uplink.take()
+        {
+            uplink.stop("uplink").await;
+            self.hub.send_replace(UplinkState::default());
+        }
         if self.config.http != config.http
             && let Some(pages) = self.pages.take()
         {
             pages.stop("pages").await;
         }
         self.config = config;
+        if self.uplink.is_none() {
+            self.start_uplink();
+        }
         if self.pages.is_none() {
             self.start_pages().await;
         }
@@ -288,6 +307,23 @@ impl Supervisor {
         }
     }
 
+    fn start_uplink(&mut self) {
+        let Some(hub) = &self.config.hub else {
+            info!("no hub: readings stay here; name one in [hub] address");
+            return;
+        };
+        let settings = UplinkSettings {
+            hub: hub.to_string(),
+            state_dir: self.config.data.clone(),
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+        };
+        let (buffer, live, health) = (self.buffer.clone(), self.live.clone(), self.health.clone());
+        let (clock, state) = (Arc::clone(&self.setup.clock), self.hub.clone());
+        self.uplink = Some(Stoppable::spawn(|cancel| {
+            uplink::run(settings, buffer, live, health, clock, cancel, state)
+        }));
+    }
+
     /// The pages are for people; without them the gateway still does its work, and tries again.
     async fn start_pages(&mut self) {
         let listener = match bind(self.config.http).await {
@@ -306,6 +342,7 @@ impl Supervisor {
             gateway: self.config.name.clone(),
             latest: Arc::clone(&self.latest),
             health: self.health.clone(),
+            hub: self.hub.subscribe(),
             prometheus: self.setup.prometheus.clone(),
             clock: Arc::clone(&self.setup.clock),
         };
@@ -322,7 +359,7 @@ impl Supervisor {
         }
     }
 
-    /// Stops taking, hands everything over, flushes, closes.
+    /// Stops taking, hands everything over, stops sending, flushes, closes: what the hub has not got is on disk.
     async fn stop(mut self) {
         info!("stopping");
         self.lines.stop_all().await;
@@ -332,8 +369,10 @@ impl Supervisor {
             error!("the recorder does not stop; what it still held is lost");
             self.recorder.abort();
         }
-        if let Some(pages) = self.pages {
-            pages.stop("pages").await;
+        for (name, task) in [("pages", self.pages), ("uplink", self.uplink)] {
+            if let Some(task) = task {
+                task.stop(name).await;
+            }
         }
         self.reporter.stop("health").await;
         if let Err(e) = self.buffer.close().await {
