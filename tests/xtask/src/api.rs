@@ -38,7 +38,13 @@ impl Api {
         ok(http::request(self.port, "POST", path, &self.cookie, body)?, path)?.json()
     }
 
+    /// The site of this code; made if a run that was stopped half way did not come to it.
     fn site(&self, parent: Option<&str>, kind: &str, name: &str, code: &str) -> Result<String, String> {
+        let sites = self.get("/api/v1/sites?limit=200")?;
+        let same = |s: &&Json| s.get("code").text() == Some(code) && s.get("parent").text() == parent;
+        if let Some(site) = sites.get("items").items().iter().find(same) {
+            return id_of(site);
+        }
         let parent = parent.map_or_else(|| "null".to_owned(), quote);
         let (name, code) = (quote(name), quote(code));
         let body = format!(r#"{{"parent":{parent},"kind":"{kind}","name":{name},"code":{code}}}"#);
@@ -54,12 +60,16 @@ impl Api {
         self.site(Some(&basement), "room", "Chiller Plant Room 制冷机房", "B1-01")
     }
 
-    /// A new gateway in a room: its id and its enrolment code.
-    pub fn make_gateway(&self, name: &str, site: &str) -> Result<(String, String), String> {
+    /// An enrolment code for the gateway of this name, which is made if it is not there.
+    pub fn enrolment_code(&self, name: &str, site: &str) -> Result<String, String> {
+        let gateways = self.get("/api/v1/gateways?limit=200")?;
+        let known = gateways.get("items").items().iter().find(|g| g.get("name").text() == Some(name));
+        if let Some(gateway) = known {
+            let path = format!("/api/v1/gateways/{}/code", id_of(gateway)?);
+            return code_of(&self.post(&path, "")?);
+        }
         let body = format!(r#"{{"name":{},"site":{}}}"#, quote(name), quote(site));
-        let made = self.post("/api/v1/gateways", &body)?;
-        let code = made.get("code").text().ok_or("the hub gave no enrolment code")?.to_owned();
-        Ok((id_of(made.get("gateway"))?, code))
+        code_of(&self.post("/api/v1/gateways", &body)?)
     }
 
     /// Points with a value that is not stale, and points in all.
@@ -76,6 +86,10 @@ impl Api {
 
 fn id_of(made: &Json) -> Result<String, String> {
     made.get("id").text().map(str::to_owned).ok_or_else(|| "the hub's answer has no id".to_owned())
+}
+
+fn code_of(made: &Json) -> Result<String, String> {
+    made.get("code").text().map(str::to_owned).ok_or_else(|| "the hub gave no enrolment code".to_owned())
 }
 
 /// The answer, or the sentence that the problem document carries.

@@ -13,6 +13,7 @@ use crate::shell;
 const OPENAPI: &str = "hub/openapi.json";
 const CLIENT: &str = "hub/console/src/api/schema.d.ts";
 const POLICY: &str = "docs/src/engineers/policy.md";
+const DECISIONS: &str = "docs/src/contributors/decisions.md";
 const DEVICES: &str = "docs/src/engineers/devices.md";
 
 pub fn run(args: &[&str]) -> Result<(), String> {
@@ -30,13 +31,16 @@ pub fn run(args: &[&str]) -> Result<(), String> {
 
 /// Makes every generated file again; returns those that were out of date.
 pub fn renew() -> Result<Vec<String>, String> {
-    let before: Vec<(String, String)> =
-        [OPENAPI, CLIENT, POLICY, DEVICES].iter().map(|name| ((*name).to_owned(), now(name))).collect();
+    let before: Vec<(String, String)> = [OPENAPI, CLIENT, POLICY, DEVICES, DECISIONS]
+        .iter()
+        .map(|name| ((*name).to_owned(), now(name)))
+        .collect();
     let openapi = shell::output(shell::command(programs::path("steward-hub"), &["openapi"], &files::root()))?;
     files::write(&place(OPENAPI), &openapi)?;
     shell::output(shell::command("npm", &["run", "gen"], &console::folder()))?;
     files::write(&place(POLICY), policy(&Json::parse(&openapi)?))?;
     files::write(&place(DEVICES), devices()?)?;
+    files::write(&place(DECISIONS), decisions())?;
     Ok(before.into_iter().filter(|(name, text)| now(name) != *text).map(|(name, _)| name).collect())
 }
 
@@ -77,6 +81,19 @@ fn who(security: &Json) -> String {
         }
         _ => "nobody".to_owned(),
     }
+}
+
+/// One page that holds all decision records, so that the book has them without a second list.
+fn decisions() -> String {
+    let mut out = String::from(
+        "# Decisions\n\n<!-- made by `cargo xtask gen` from docs/decisions/ -->\n\n\
+         What binds us, why, and what lost.\n",
+    );
+    for path in files::below(&[place("docs/decisions")], &[]) {
+        let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+        let _ = write!(out, "\n{{{{#include ../../decisions/{name}}}}}\n");
+    }
+    out
 }
 
 /// The device profiles that come with Steward, by vendor.

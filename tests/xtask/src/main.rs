@@ -11,6 +11,7 @@ mod files;
 mod generate;
 mod http;
 mod json;
+mod links;
 mod peers;
 mod ports;
 mod programs;

@@ -1,7 +1,7 @@
 //! The whole product running on this machine: plant room, hub and edge, as three processes that end with us.
 //! The demo keeps its folder between runs; the browser tests take a fresh one and ports that nobody else has.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::time::Duration;
 
 use crate::api::{self, Api};
@@ -13,7 +13,7 @@ use crate::report::step;
 use crate::shell;
 
 pub const USER: &str = "admin";
-const GATEWAY: &str = "east-plant";
+const GATEWAY: &str = "plant-room";
 
 /// The ports of one run.
 struct Ports {
@@ -86,10 +86,10 @@ fn start(folder: &Path, days: u32, ports: &Ports) -> Result<Stack, String> {
     } else {
         Some(step("sites, gateway, enrolment code", || {
             let room = api.make_sites()?;
-            api.make_gateway(GATEWAY, &room).map(|(_, code)| code)
+            api.enrolment_code(GATEWAY, &room)
         })?)
     };
-    let config = edge_config(folder, ports)?;
+    let config = folder.join("plant/edge.toml");
     if let Some(code) = code {
         step("history", || history(folder, &config, days))?;
         step("enrolment", || enrol(&config, &code))?;
@@ -124,17 +124,21 @@ fn password(folder: &Path) -> Result<String, String> {
     Ok(text)
 }
 
+/// The plant room also writes the gateway's file, for the ports of this run.
 fn start_plant(folder: &Path, ports: &Ports) -> Result<Running, String> {
+    let place = folder.join("plant");
+    files::make_folder(&place)?;
+    let ready = place.join("plant.json");
+    // What a killed run has left would look like readiness.
+    let _ = std::fs::remove_file(&ready);
+    let [dir, data] = [&place, &folder.join("edge")].map(|path| path.display().to_string());
+    let (port, hub) = (ports.plant.to_string(), format!("127.0.0.1:{}", ports.gateways));
+    let http = format!("127.0.0.1:{}", ports.edge);
+    let mut args = vec!["run", "--dir", &dir, "--tcp-port", &port, "--hub", &hub];
+    args.extend_from_slice(&["--edge-data", &data, "--edge-http", &http]);
     let program = programs::path("steward-plant");
-    let place = folder.join("plant").display().to_string();
-    files::make_folder(&folder.join("plant"))?;
-    let port = ports.plant.to_string();
-    let args = ["run", "--folder", &place, "--port", &port];
-    let mut plant =
-        Running::start("the plant room", &program, &args, &files::root(), &folder.join("plant.log"))?;
-    wait_for("the plant room", Duration::from_secs(20), &mut [&mut plant], || {
-        std::net::TcpStream::connect(("127.0.0.1", ports.plant)).ok()
-    })?;
+    let mut plant = Running::start("the plant room", &program, &args, folder, &folder.join("plant.log"))?;
+    wait_for("the plant room", Duration::from_mins(1), &mut [&mut plant], || ready.is_file().then_some(()))?;
     Ok(plant)
 }
 
@@ -162,27 +166,12 @@ fn start_hub(folder: &Path, ports: &Ports, plant: &mut Running) -> Result<Runnin
     Ok(hub)
 }
 
-/// The edge's file: this run's ports, and the lines on which the plant room hangs.
-fn edge_config(folder: &Path, ports: &Ports) -> Result<PathBuf, String> {
-    let lines = files::read(&folder.join("plant/lines.toml"))?;
-    let text = format!(
-        "# Written anew at each start of the demo.\n\
-         [gateway]\nname = \"{GATEWAY}\"\ntitle = {{ zh = \"东院区机房网关\", en = \"East plant gateway\" }}\n\
-         data = \"{}\"\n\n[hub]\naddress = \"127.0.0.1:{}\"\n\n[http]\nlisten = \"127.0.0.1:{}\"\n\n{lines}",
-        folder.join("edge").display(),
-        ports.gateways,
-        ports.edge,
-    );
-    let path = folder.join("edge.toml");
-    files::write(&path, text)?;
-    Ok(path)
-}
-
 fn history(folder: &Path, config: &Path, days: u32) -> Result<(), String> {
     let config = config.display().to_string();
     let days = days.to_string();
     let args = ["history", "--config", &config, "--days", &days];
-    shell::output(shell::command(programs::path("steward-plant"), &args, folder)).map(drop)
+    // Shown: it tells how far it is.
+    shell::show(shell::command(programs::path("steward-plant"), &args, folder))
 }
 
 fn enrol(config: &Path, code: &str) -> Result<(), String> {

@@ -6,6 +6,7 @@ use std::process::Command;
 use crate::console;
 use crate::files;
 use crate::generate;
+use crate::links;
 use crate::peers;
 use crate::programs;
 use crate::report::{Counts, Line, Outcome, Report};
@@ -25,52 +26,34 @@ struct Step {
     what: &'static str,
     /// Without these the step is skipped.
     tools: &'static [Tool],
-    run: fn(&mut Counts) -> Result<(), String>,
+    run: Check,
 }
 
+type Check = fn(&mut Counts) -> Result<(), String>;
+
+const fn step(name: &'static str, what: &'static str, tools: &'static [Tool], run: Check) -> Step {
+    Step { name, what, tools, run }
+}
+
+const RUST: &[Tool] = &[tools::C_COMPILER];
+const CONSOLE: &[Tool] = &[tools::NODE];
+const TESTS: &[Tool] = &[tools::C_COMPILER, tools::POSTGRES, tools::PYTHON];
+const BROWSER: &[Tool] = &[tools::C_COMPILER, tools::NODE, tools::CHROMIUM, tools::CHINESE_FONT];
+
 const STEPS: &[Step] = &[
-    Step { name: "format", what: "rustfmt has nothing to change", tools: &[], run: format },
-    Step {
-        name: "dependencies",
-        what: "licences, duplicates and sources (cargo deny)",
-        tools: &[],
-        run: deny,
-    },
-    Step {
-        name: "units",
-        what: "hardening of the systemd units",
-        tools: &[tools::SYSTEMD_ANALYZE],
-        run: units,
-    },
-    Step { name: "lints", what: "clippy, every target, no warning", tools: &[tools::C_COMPILER], run: lints },
-    Step { name: "docs", what: "rustdoc, no warning", tools: &[tools::C_COMPILER], run: docs },
-    Step {
-        name: "console",
-        what: "install, types, lints, build",
-        tools: &[tools::NODE],
-        run: console_checks,
-    },
-    Step { name: "console tests", what: "Vitest", tools: &[tools::NODE], run: console_tests },
-    Step { name: "programs", what: "cargo build", tools: &[tools::C_COMPILER], run: |_| programs::build() },
-    Step {
-        name: "generated files",
-        what: "what is generated is as committed",
-        tools: &[tools::NODE],
-        run: drift,
-    },
-    Step {
-        name: "tests",
-        what: "every Rust test, with PostgreSQL and pymodbus",
-        tools: &[tools::C_COMPILER, tools::POSTGRES, tools::PYTHON],
-        run: tests,
-    },
-    Step { name: "doc tests", what: "examples in the docs", tools: &[tools::C_COMPILER], run: doc_tests },
-    Step {
-        name: "browser tests",
-        what: "Playwright against the real hub, edge and plant",
-        tools: &[tools::NODE, tools::CHROMIUM, tools::CHINESE_FONT],
-        run: browser_tests,
-    },
+    step("format", "rustfmt has nothing to change", &[], format),
+    step("handbook", "every link leads somewhere", &[], handbook),
+    step("dependencies", "licences, duplicates and sources (cargo deny)", &[], deny),
+    step("units", "hardening of the systemd units", &[tools::SYSTEMD_ANALYZE], units),
+    step("console", "install, types, lints, build", CONSOLE, console_checks),
+    step("console tests", "Vitest", CONSOLE, console_tests),
+    step("lints", "clippy, every target, no warning", RUST, lints),
+    step("docs", "rustdoc, no warning", RUST, docs),
+    step("programs", "cargo build", RUST, |_| programs::build()),
+    step("generated files", "what is generated is as committed", CONSOLE, drift),
+    step("tests", "every Rust test, with PostgreSQL and pymodbus", TESTS, tests),
+    step("doc tests", "examples in the docs", RUST, doc_tests),
+    step("browser tests", "Playwright against the real hub, edge and plant", BROWSER, browser_tests),
 ];
 
 pub fn run(args: &[&str]) -> Result<(), String> {
@@ -164,6 +147,13 @@ fn units(counts: &mut Counts) -> Result<(), String> {
         counts.passed += 1;
     }
     if counts.passed == 0 { Err("there is no unit in systemd/".into()) } else { Ok(()) }
+}
+
+fn handbook(_: &mut Counts) -> Result<(), String> {
+    match links::broken()? {
+        broken if broken.is_empty() => Ok(()),
+        broken => Err(broken.join("\n")),
+    }
 }
 
 fn console_checks(_: &mut Counts) -> Result<(), String> {

@@ -1,0 +1,118 @@
+// What several features read: one key and one road per list. Acts that change something stand in their feature.
+import { queryOptions, type QueryClient } from "@tanstack/react-query";
+
+import { api, take, takeAll } from "./client";
+
+const LIMIT = 500;
+const MINUTE = 60_000;
+
+export const keys = {
+  session: ["session"],
+  setup: ["setup"],
+  sites: ["sites"],
+  gateways: ["gateways"],
+  gateway: (id: string) => ["gateway", id],
+  events: (gateway: string) => ["events", gateway],
+  devices: ["devices"],
+  device: (id: string) => ["device", id],
+  points: (device: string) => ["points", "of", device],
+  point: (id: number) => ["points", "one", id],
+} as const;
+
+export const sessionQuery = queryOptions({
+  queryKey: keys.session,
+  queryFn: ({ signal }) => take(api.GET("/api/v1/session", { signal })),
+  staleTime: 5 * MINUTE,
+  retry: false,
+});
+
+export const setupQuery = queryOptions({
+  queryKey: keys.setup,
+  queryFn: ({ signal }) => take(api.GET("/api/v1/setup", { signal })),
+  retry: false,
+});
+
+export const sitesQuery = queryOptions({
+  queryKey: keys.sites,
+  queryFn: ({ signal }) =>
+    takeAll((after) =>
+      take(api.GET("/api/v1/sites", { params: { query: { limit: LIMIT, after } }, signal })),
+    ),
+  staleTime: MINUTE,
+});
+
+export const gatewaysQuery = queryOptions({
+  queryKey: keys.gateways,
+  queryFn: ({ signal }) =>
+    takeAll((after) =>
+      take(api.GET("/api/v1/gateways", { params: { query: { limit: LIMIT, after } }, signal })),
+    ),
+  refetchInterval: 30_000,
+});
+
+export const gatewayQuery = (id: string) =>
+  queryOptions({
+    queryKey: keys.gateway(id),
+    queryFn: ({ signal }) => take(api.GET("/api/v1/gateways/{id}", { params: { path: { id } }, signal })),
+    refetchInterval: 10_000,
+  });
+
+export const eventsQuery = (id: string, limit = 50) =>
+  queryOptions({
+    queryKey: [...keys.events(id), limit],
+    queryFn: ({ signal }) =>
+      take(api.GET("/api/v1/gateways/{id}/events", { params: { path: { id }, query: { limit } }, signal })),
+  });
+
+export const devicesQuery = queryOptions({
+  queryKey: keys.devices,
+  queryFn: ({ signal }) =>
+    takeAll((after) =>
+      take(api.GET("/api/v1/devices", { params: { query: { limit: LIMIT, after } }, signal })),
+    ),
+  refetchInterval: 30_000,
+});
+
+export const deviceQuery = (id: string) =>
+  queryOptions({
+    queryKey: keys.device(id),
+    queryFn: ({ signal }) => take(api.GET("/api/v1/devices/{id}", { params: { path: { id } }, signal })),
+  });
+
+export const pointsQuery = (device: string) =>
+  queryOptions({
+    queryKey: keys.points(device),
+    queryFn: ({ signal }) =>
+      takeAll((after) =>
+        take(api.GET("/api/v1/points", { params: { query: { limit: LIMIT, after, device } }, signal })),
+      ),
+    refetchInterval: 30_000,
+  });
+
+export const pointSearchQuery = (q: string) =>
+  queryOptions({
+    queryKey: ["points", "search", q],
+    queryFn: ({ signal }) =>
+      take(api.GET("/api/v1/points", { params: { query: { limit: 50, q } }, signal })).then(
+        (page) => page.items,
+      ),
+    enabled: q.trim().length > 0,
+    staleTime: 30_000,
+  });
+
+export const pointQuery = (id: number) =>
+  queryOptions({
+    queryKey: keys.point(id),
+    queryFn: ({ signal }) => take(api.GET("/api/v1/points/{id}", { params: { path: { id } }, signal })),
+    staleTime: 30_000,
+  });
+
+export const aboutQuery = queryOptions({
+  queryKey: ["about"],
+  queryFn: ({ signal }) => take(api.GET("/api/v1/about", { signal })),
+  staleTime: MINUTE,
+});
+
+/** After a change somewhere below: what is shown is asked again. */
+export const refresh = (client: QueryClient, ...which: (readonly unknown[])[]): Promise<void> =>
+  Promise.all(which.map((queryKey) => client.invalidateQueries({ queryKey }))).then(() => undefined);

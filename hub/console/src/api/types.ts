@@ -1,0 +1,25 @@
+// Short names for what the hub's document calls its shapes.
+import type { components } from "./schema";
+
+type Schemas = components["schemas"];
+
+export type Session = Schemas["Session"];
+export type Role = Schemas["Role"];
+export type User = Schemas["User"];
+export type Site = Schemas["Site"];
+export type SiteKind = Site["kind"];
+export type Gateway = Schemas["Gateway"];
+export type GatewayState = Gateway["state"];
+export type GatewayHealth = Schemas["GatewayHealth"];
+export type LineHealth = Schemas["LineHealth"];
+export type DeviceHealth = Schemas["DeviceHealth"];
+export type GatewayEvent = Schemas["GatewayEvent"];
+export type Device = Schemas["Device"];
+export type Point = Schemas["Point"];
+export type PointKind = Schemas["PointKind"];
+export type Latest = Schemas["Latest"];
+export type Names = Schemas["Names"];
+export type Series = Schemas["Series"];
+export type About = Schemas["About"];
+export type AuditEntry = Schemas["AuditEntry"];
+export type Value = Latest["value"];

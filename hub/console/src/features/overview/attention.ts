@@ -1,0 +1,72 @@
+// What needs somebody now: gateways that are away, lines that are down, devices that are silent. Worst first.
+import type { Device, Gateway, Names } from "../../api/types";
+
+export interface Matter {
+  id: string;
+  kind: "gateway_offline" | "line_down" | "device_silent" | "data_dropped" | "certificate_ends";
+  gateway: Gateway;
+  device?: { id: string; title: Names; place: string };
+  line?: string;
+  detail?: string;
+  since: string | null;
+}
+
+const DAY = 86_400_000;
+const CERTIFICATE_DAYS = 5;
+
+export function matters(gateways: Gateway[], devices: Device[], now: number): Matter[] {
+  const found: Matter[] = [];
+  for (const gateway of gateways) {
+    if (gateway.state === "offline") {
+      found.push({
+        id: `g${gateway.id}`,
+        kind: "gateway_offline",
+        gateway,
+        since: gateway.last_seen ?? null,
+      });
+      // Its lines and devices cannot be known while it is away: one matter, not fifty.
+      continue;
+    }
+    if (gateway.state !== "online") continue;
+    for (const line of gateway.health?.lines ?? []) {
+      if (line.up) continue;
+      found.push({
+        id: `l${gateway.id}${line.name}`,
+        kind: "line_down",
+        gateway,
+        line: line.name,
+        ...(line.last_error ? { detail: line.last_error } : {}),
+        since: null,
+      });
+    }
+    for (const device of devices) {
+      if (device.gateway !== gateway.id || !device.silent || !device.in_use) continue;
+      const health = gateway.health?.devices.find((d) => d.key === device.key);
+      found.push({
+        id: `d${device.id}`,
+        kind: "device_silent",
+        gateway,
+        device: { id: device.id, title: device.title, place: device.place },
+        ...(health?.last_error ? { detail: health.last_error } : {}),
+        since: health?.last_good ?? null,
+      });
+    }
+    if ((gateway.health?.dropped ?? 0) > 0) {
+      found.push({ id: `x${gateway.id}`, kind: "data_dropped", gateway, since: null });
+    }
+    const ends = gateway.certificate_expires
+      ? Date.parse(gateway.certificate_expires)
+      : Number.POSITIVE_INFINITY;
+    if (ends - now < CERTIFICATE_DAYS * DAY) {
+      found.push({ id: `c${gateway.id}`, kind: "certificate_ends", gateway, since: null });
+    }
+  }
+  const rank: Matter["kind"][] = [
+    "gateway_offline",
+    "line_down",
+    "data_dropped",
+    "device_silent",
+    "certificate_ends",
+  ];
+  return found.sort((a, b) => rank.indexOf(a.kind) - rank.indexOf(b.kind));
+}

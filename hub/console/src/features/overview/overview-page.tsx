@@ -1,0 +1,219 @@
+// The whole estate at a glance: counts, what needs somebody, the gateways, what happened last.
+import { useQueries, useQuery } from "@tanstack/react-query";
+import { Link } from "@tanstack/react-router";
+import { Button } from "antd";
+
+import { devicesQuery, eventsQuery, gatewaysQuery, sitesQuery } from "../../api/queries";
+import type { Device, Gateway, GatewayEvent } from "../../api/types";
+import { formatNumber } from "../../format/value";
+import { useI18n } from "../../i18n/i18n";
+import { useNow } from "../../live/now";
+import { Age, EventText, GatewayMark, lasts } from "../../parts/marks";
+import { QueryState } from "../../parts/state";
+import { Mark, type Tone } from "../../ui/mark";
+import { EmptyPlace, PageHead, Panel, Stat } from "../../ui/page";
+import { matters, type Matter } from "./attention";
+
+const EVENTS_SHOWN = 12;
+const GATEWAYS_ASKED = 20;
+
+export function OverviewPage() {
+  const { t } = useI18n();
+  const gateways = useQuery(gatewaysQuery);
+  const devices = useQuery(devicesQuery);
+  return (
+    <>
+      <PageHead title={t("nav.overview")} sub={t("overview.sub")} />
+      <QueryState
+        query={gateways}
+        isEmpty={(list) => list.length === 0}
+        empty={
+          <Panel>
+            <EmptyPlace
+              title={t("overview.empty.title")}
+              text={t("overview.empty.text")}
+              act={
+                <Link to="/gateways" search={{ enrol: "1" }}>
+                  <Button type="primary">{t("gateway.enrol")}</Button>
+                </Link>
+              }
+            />
+          </Panel>
+        }
+      >
+        {(list) => <Ready gateways={list} devices={devices.data ?? []} />}
+      </QueryState>
+    </>
+  );
+}
+
+function Ready({ gateways, devices }: { gateways: Gateway[]; devices: Device[] }) {
+  const { t } = useI18n();
+  const minute = Math.floor(useNow() / 60_000) * 60_000;
+  const sites = useQuery(sitesQuery).data ?? [];
+  const inUse = devices.filter((d) => d.in_use);
+  const enrolled = gateways.filter((g) => g.state === "online" || g.state === "offline");
+  const online = gateways.filter((g) => g.state === "online").length;
+  const silent = inUse.filter((d) => d.silent).length;
+  const points = gateways.reduce((sum, g) => sum + g.counts.points, 0);
+  const buildings = sites.filter((s) => s.kind === "building").length;
+  const open = matters(gateways, devices, minute);
+  return (
+    <>
+      <div className="st-stats">
+        <Link to="/gateways" className="st-stat">
+          <Stat
+            label={t("overview.gateways")}
+            value={online}
+            of={t("overview.of.online", { n: enrolled.length })}
+            {...(online < enrolled.length ? { tone: "bad" } : {})}
+          />
+        </Link>
+        <Link to="/devices" className="st-stat">
+          <Stat
+            label={t("overview.devices")}
+            value={inUse.length - silent}
+            of={t("overview.of.answering", { n: inUse.length })}
+          />
+        </Link>
+        <Link to="/devices" search={{ only: "silent" }} className="st-stat">
+          <Stat label={t("overview.silent")} value={silent} {...(silent > 0 ? { tone: "warn" } : {})} />
+        </Link>
+        <div className="st-stat">
+          <Stat label={t("overview.points")} value={formatNumber(points, 0)} />
+        </div>
+        <Link to="/sites" className="st-stat">
+          <Stat
+            label={t("overview.sites")}
+            value={buildings}
+            of={t("overview.of.buildings", { n: sites.length })}
+          />
+        </Link>
+      </div>
+      <div className="st-grid st-wide-narrow">
+        <div className="st-grid">
+          <Panel
+            title={t("overview.attention")}
+            side={<span className="st-quiet">{open.length || null}</span>}
+          >
+            <Attention matters={open} />
+          </Panel>
+          <Panel title={t("nav.gateways")} side={<Link to="/gateways">{t("act.all")}</Link>}>
+            <ul className="st-list">
+              {gateways.slice(0, 10).map((g) => (
+                <li key={g.id}>
+                  <span className="st-list-main">
+                    <Link to="/gateways/$id" params={{ id: g.id }}>
+                      {g.name}
+                    </Link>
+                    <div className="st-quiet st-small">
+                      {t("gateway.counts", { devices: g.counts.devices, points: g.counts.points })}
+                    </div>
+                  </span>
+                  <span className="st-list-side">
+                    <GatewayMark state={g.state} />
+                    <div>
+                      <Age at={g.last_seen} />
+                    </div>
+                  </span>
+                </li>
+              ))}
+            </ul>
+          </Panel>
+        </div>
+        <Panel title={t("overview.events")}>
+          <Events gateways={gateways} devices={devices} />
+        </Panel>
+      </div>
+    </>
+  );
+}
+
+const TONE: Record<Matter["kind"], Tone> = {
+  gateway_offline: "bad",
+  line_down: "bad",
+  data_dropped: "bad",
+  device_silent: "warn",
+  certificate_ends: "warn",
+};
+
+function Attention({ matters: open }: { matters: Matter[] }) {
+  const { t, name } = useI18n();
+  if (open.length === 0) {
+    return (
+      <div className="st-panel-body">
+        <Mark tone="good">{t("overview.attention.none")}</Mark>
+      </div>
+    );
+  }
+  return (
+    <ul className="st-list">
+      {open.map((m) => (
+        <li key={m.id}>
+          <Mark tone={TONE[m.kind]} />
+          <span className="st-list-main">
+            {m.device ? (
+              <Link to="/devices/$id" params={{ id: m.device.id }}>
+                {name(m.device.title)}
+              </Link>
+            ) : (
+              <Link to="/gateways/$id" params={{ id: m.gateway.id }}>
+                {m.line ? `${m.gateway.name} · ${m.line}` : m.gateway.name}
+              </Link>
+            )}{" "}
+            {t(`matter.${m.kind}`)}
+            <div className="st-quiet st-small st-ellipsis" title={m.detail}>
+              {[m.device ? m.gateway.name : "", m.device?.place ?? "", m.detail ?? ""]
+                .filter(Boolean)
+                .join(" · ")}
+            </div>
+          </span>
+          <span className="st-list-side">{m.since && <Age at={m.since} />}</span>
+        </li>
+      ))}
+    </ul>
+  );
+}
+
+function Events({ gateways, devices }: { gateways: Gateway[]; devices: Device[] }) {
+  const { t, name } = useI18n();
+  const asked = gateways.filter((g) => g.state !== "pending").slice(0, GATEWAYS_ASKED);
+  const answers = useQueries({ queries: asked.map((g) => eventsQuery(g.id, EVENTS_SHOWN)) });
+  const all: { gateway: Gateway; event: GatewayEvent }[] = [];
+  asked.forEach((gateway, i) => {
+    for (const event of answers[i]?.data?.items ?? []) all.push({ gateway, event });
+  });
+  all.sort((a, b) => Date.parse(b.event.at) - Date.parse(a.event.at));
+  const waiting = answers.some((a) => a.isPending);
+  if (all.length === 0) {
+    return (
+      <div className="st-panel-body st-quiet">{waiting ? t("state.loading") : t("overview.events.none")}</div>
+    );
+  }
+  return (
+    <ul className="st-list">
+      {all.slice(0, EVENTS_SHOWN).map(({ gateway, event }) => {
+        const device = devices.find((d) => d.gateway === gateway.id && d.key === event.device);
+        const about = device ? name(device.title) : (event.device ?? event.line);
+        return (
+          <li key={event.id}>
+            <span className="st-list-main">
+              <div>
+                {about && <strong>{about} </strong>}
+                <EventText kind={event.kind} active={event.active} lasts={lasts(event.kind)} />
+              </div>
+              <div className="st-quiet st-small st-ellipsis">
+                <Link to="/gateways/$id" params={{ id: gateway.id }}>
+                  {gateway.name}
+                </Link>
+              </div>
+            </span>
+            <span className="st-list-side">
+              <Age at={event.at} />
+            </span>
+          </li>
+        );
+      })}
+    </ul>
+  );
+}

@@ -1,0 +1,175 @@
+// One event stream per tab, shared by everything on the page. It carries the values of the points that somebody
+// looks at, and every change of a gateway. A hidden tab lets go of it: browsers allow six per host on HTTP/1.1.
+
+export interface LiveValue {
+  point: number;
+  at: string;
+  value: number | string | null;
+  quality: string;
+}
+export type StreamState = "off" | "connecting" | "live" | "lost";
+
+type Listener = (event: LiveEvent) => void;
+export type LiveEvent =
+  | { kind: "value"; data: LiveValue }
+  | { kind: "gateway"; data: { id: string; state: string } }
+  | { kind: "event"; data: unknown }
+  /** The stream is back after a loss: what was missed has to be asked for. */
+  | { kind: "resumed" };
+
+/** The part of EventSource that is used; tests hand in their own. */
+export interface Source {
+  onopen: (() => void) | null;
+  onerror: (() => void) | null;
+  addEventListener: (name: string, handler: (event: { data: string }) => void) => void;
+  close: () => void;
+}
+
+const SETTLE_MS = 250;
+const RETRY_MS = [1000, 2000, 5000, 10_000, 30_000];
+const HIDDEN_MS = 30_000;
+
+export class LiveStream {
+  private readonly watched = new Map<number, number>();
+  private readonly listeners = new Set<Listener>();
+  private readonly stateListeners = new Set<() => void>();
+  private source: Source | undefined;
+  private url = "";
+  private state: StreamState = "off";
+  private started = false;
+  private tries = 0;
+  private wasLost = false;
+  private settle: ReturnType<typeof setTimeout> | undefined;
+  private retry: ReturnType<typeof setTimeout> | undefined;
+  private hide: ReturnType<typeof setTimeout> | undefined;
+
+  constructor(private readonly open: (url: string) => Source) {}
+
+  start(): void {
+    if (this.started) return;
+    this.started = true;
+    this.connect();
+  }
+
+  stop(): void {
+    this.started = false;
+    for (const timer of [this.settle, this.retry, this.hide]) clearTimeout(timer);
+    this.settle = this.retry = this.hide = undefined;
+    this.source?.close();
+    this.source = undefined;
+    this.url = "";
+    this.tries = 0;
+    this.wasLost = false;
+    this.setState("off");
+  }
+
+  /** A tab that nobody sees lets go after a while and takes up again when it is seen. */
+  setHidden(hidden: boolean): void {
+    clearTimeout(this.hide);
+    this.hide = undefined;
+    if (!this.started) return;
+    if (hidden) {
+      this.hide = setTimeout(() => {
+        this.source?.close();
+        this.source = undefined;
+        this.url = "";
+        this.wasLost = true;
+      }, HIDDEN_MS);
+    } else if (!this.source) {
+      this.connect();
+    }
+  }
+
+  /** Asks for the values of these points until the returned function is called. */
+  watch(points: readonly number[]): () => void {
+    for (const id of points) this.watched.set(id, (this.watched.get(id) ?? 0) + 1);
+    this.changed();
+    return () => {
+      for (const id of points) {
+        const left = (this.watched.get(id) ?? 0) - 1;
+        if (left > 0) this.watched.set(id, left);
+        else this.watched.delete(id);
+      }
+      this.changed();
+    };
+  }
+
+  subscribe(listener: Listener): () => void {
+    this.listeners.add(listener);
+    return () => this.listeners.delete(listener);
+  }
+
+  onState = (listener: () => void): (() => void) => {
+    this.stateListeners.add(listener);
+    return () => this.stateListeners.delete(listener);
+  };
+  getState = (): StreamState => this.state;
+
+  private changed(): void {
+    if (!this.started) return;
+    clearTimeout(this.settle);
+    this.settle = setTimeout(() => this.connect(), SETTLE_MS);
+  }
+
+  private address(): string {
+    const points = [...this.watched.keys()].sort((a, b) => a - b);
+    return points.length === 0 ? "/api/v1/live" : `/api/v1/live?points=${points.join(",")}`;
+  }
+
+  private connect(): void {
+    const url = this.address();
+    if (this.source && url === this.url) return;
+    clearTimeout(this.retry);
+    const before = this.source;
+    const source = this.open(url);
+    this.source = source;
+    this.url = url;
+    if (!before) this.setState(this.wasLost ? "lost" : "connecting");
+    source.onopen = () => {
+      // The former stream stays until the new one stands: no value is missed between them.
+      before?.close();
+      if (this.source !== source) return;
+      this.tries = 0;
+      this.setState("live");
+      if (this.wasLost) this.emit({ kind: "resumed" });
+      this.wasLost = false;
+    };
+    source.onerror = () => {
+      before?.close();
+      source.close();
+      if (this.source !== source) return;
+      this.source = undefined;
+      this.url = "";
+      this.wasLost = true;
+      this.setState("lost");
+      const wait = RETRY_MS[Math.min(this.tries, RETRY_MS.length - 1)] ?? 30_000;
+      this.tries += 1;
+      if (this.started) this.retry = setTimeout(() => this.connect(), wait);
+    };
+    this.listen(source, "value", (data) => this.emit({ kind: "value", data: data as LiveValue }));
+    this.listen(source, "gateway", (data) =>
+      this.emit({ kind: "gateway", data: data as { id: string; state: string } }),
+    );
+    this.listen(source, "event", (data) => this.emit({ kind: "event", data }));
+  }
+
+  private listen(source: Source, name: string, handle: (data: unknown) => void): void {
+    source.addEventListener(name, (event) => {
+      try {
+        handle(JSON.parse(event.data));
+      } catch {
+        // A newer hub may send what this page does not know: the next refetch brings it.
+      }
+    });
+  }
+
+  private emit(event: LiveEvent): void {
+    for (const listener of this.listeners) listener(event);
+  }
+
+  private setState(state: StreamState): void {
+    if (state === this.state) return;
+    this.state = state;
+    for (const listener of this.stateListeners) listener();
+  }
+}

@@ -1,0 +1,45 @@
+// One error, one place: what happened, what to do, and the number that the log knows it by.
+import { Alert, Button } from "antd";
+
+import { isProblem } from "../api/problem";
+import { instant } from "../format/time";
+import { lookup, useI18n, type I18n } from "../i18n/i18n";
+
+/** The sentence for an error: by the problem's code, else by its status, else a general one. */
+export function faultText(error: unknown, i18n: I18n): string {
+  if (!isProblem(error)) return i18n.t("problem.unexpected");
+  const slots = { until: error.retryAt ? instant(error.retryAt) : "", detail: error.detail };
+  const text =
+    lookup(i18n.language, `problem.${error.code}`) ??
+    lookup(i18n.language, `problem.status_${error.status}`) ??
+    i18n.t("problem.unexpected");
+  return text.replace(/\{(\w+)\}/g, (_, slot: string) => slots[slot as keyof typeof slots] ?? "");
+}
+
+export function Fault({ error, again }: { error: unknown; again?: () => void }) {
+  const i18n = useI18n();
+  const { t } = i18n;
+  const problem = isProblem(error) ? error : undefined;
+  const reference = problem?.status === 500 ? problem.reference : undefined;
+  return (
+    <Alert
+      type="error"
+      showIcon
+      role="alert"
+      title={faultText(error, i18n)}
+      description={
+        (problem?.fields.length ?? 0) > 0 || reference ? (
+          <>
+            {problem?.fields.map((f) => (
+              <div key={f.pointer + f.detail}>
+                {f.pointer.replace(/^[#/]+/, "")}: {f.detail}
+              </div>
+            ))}
+            {reference && <div>{t("problem.reference", { id: reference })}</div>}
+          </>
+        ) : undefined
+      }
+      action={again && <Button onClick={again}>{t("act.retry")}</Button>}
+    />
+  );
+}

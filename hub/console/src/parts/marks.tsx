@@ -1,0 +1,88 @@
+// The states of gateways, devices and values in words.
+import { Tooltip } from "antd";
+
+import type { Device, GatewayState, Latest, Point } from "../api/types";
+import { qualityNow } from "../format/quality";
+import { ago, instant } from "../format/time";
+import { unitSymbol } from "../format/unit";
+import { formatValue, NO_VALUE } from "../format/value";
+import { lookup, useI18n } from "../i18n/i18n";
+import { useNow } from "../live/now";
+import { Mark, type Tone } from "../ui/mark";
+
+const GATEWAY_TONE: Record<GatewayState, Tone> = {
+  online: "good",
+  offline: "bad",
+  pending: "off",
+  revoked: "off",
+};
+export const gatewayTone = (state: GatewayState): Tone => GATEWAY_TONE[state];
+
+export function GatewayMark({ state }: { state: GatewayState }) {
+  const { t } = useI18n();
+  return <Mark tone={gatewayTone(state)}>{t(`gateway.state.${state}`)}</Mark>;
+}
+
+export const deviceTone = (device: Pick<Device, "silent" | "in_use">): Tone =>
+  !device.in_use ? "off" : device.silent ? "warn" : "good";
+
+export function DeviceMark({ device }: { device: Pick<Device, "silent" | "in_use"> }) {
+  const { t } = useI18n();
+  const word = !device.in_use ? "unused" : device.silent ? "silent" : "answering";
+  return <Mark tone={deviceTone(device)}>{t(`device.state.${word}`)}</Mark>;
+}
+
+/** How long ago, ticking; the instant itself as the tip. */
+export function Age({ at }: { at: string | null | undefined }) {
+  const { t } = useI18n();
+  const now = useNow();
+  if (!at) return <span className="st-quiet">{NO_VALUE}</span>;
+  return (
+    <Tooltip title={instant(at)}>
+      <time dateTime={at} className="st-num st-nowrap">
+        {ago(at, now, t)}
+      </time>
+    </Tooltip>
+  );
+}
+
+/** A point's latest value with its unit; greyed where it may not be trusted. */
+export function LiveValueText({ point }: { point: Point }) {
+  const { name } = useI18n();
+  const now = useNow();
+  const { latest } = point;
+  const trust =
+    latest !== null && latest !== undefined && qualityNow(latest, point.period_ms, now) === "good";
+  const unit = unitSymbol(point.unit);
+  return (
+    <span className="st-value" data-trust={trust ? "yes" : "no"} data-point={point.id}>
+      {formatValue(point, latest?.value, name)}
+      {unit && latest?.value != null && <span className="st-value-unit">{unit}</span>}
+    </span>
+  );
+}
+
+/** How far the value may be trusted, and why not. */
+export function QualityMark({ latest, periodMs }: { latest: Latest | null | undefined; periodMs: number }) {
+  const { t, language } = useI18n();
+  const now = useNow();
+  if (!latest) return <Mark tone="off">{t("quality.none")}</Mark>;
+  const word = qualityNow(latest, periodMs, now);
+  const tone: Tone = word === "good" ? "good" : word === "stale" || word === "no_value" ? "off" : "warn";
+  return (
+    <Tooltip title={lookup(language, `quality.why.${word}`)}>
+      <span>
+        <Mark tone={tone}>{t(`quality.${word}`)}</Mark>
+      </span>
+    </Tooltip>
+  );
+}
+
+export function EventText({ kind, active, lasts }: { kind: string; active: boolean; lasts: boolean }) {
+  const { language } = useI18n();
+  const key = lasts ? `event.${kind}.${active ? "begin" : "end"}` : `event.${kind}`;
+  return <>{lookup(language, key) ?? lookup(language, `event.${kind}`) ?? kind}</>;
+}
+
+/** Kinds of event that begin and end; the others are over as soon as they are told. */
+export const lasts = (kind: string): boolean => kind === "device_silent" || kind === "line_down";

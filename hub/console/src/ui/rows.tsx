@@ -1,0 +1,95 @@
+// A list of things: a dense table on a wide window, cards on a narrow one.
+import { Table, type TableProps } from "antd";
+import type { ReactNode } from "react";
+
+import { useNarrow } from "./width";
+
+export interface Column<T> {
+  key: string;
+  title: string;
+  render: (item: T) => ReactNode;
+  /** On a card: the head's left, the head's right, a row with its title, or left out. */
+  card?: "head" | "side" | "row" | "none";
+  compare?: (a: T, b: T) => number;
+  width?: number;
+  align?: "right" | "center";
+  ellipsis?: boolean;
+}
+
+export function Rows<T extends object>(props: {
+  items: T[];
+  columns: Column<T>[];
+  rowKey: (item: T) => string | number;
+  label: string;
+  selection?: TableProps<T>["rowSelection"];
+  foot?: ReactNode;
+  cardAct?: (item: T) => ReactNode;
+}) {
+  const narrow = useNarrow();
+  if (narrow) {
+    const part = (kind: Column<T>["card"]) => props.columns.filter((c) => (c.card ?? "row") === kind);
+    return (
+      <>
+        <div className="st-cards" role="list" aria-label={props.label}>
+          {props.items.map((item) => (
+            <div className="st-card" role="listitem" key={props.rowKey(item)}>
+              <div className="st-card-head">
+                <span>
+                  {props.cardAct?.(item)}
+                  {part("head").map((c) => (
+                    <span key={c.key}>{c.render(item)}</span>
+                  ))}
+                </span>
+                {part("side").map((c) => (
+                  <span key={c.key}>{c.render(item)}</span>
+                ))}
+              </div>
+              <dl className="st-card-rows">
+                {part("row").map((c) => (
+                  <CardRow key={c.key} title={c.title} value={c.render(item)} />
+                ))}
+              </dl>
+            </div>
+          ))}
+        </div>
+        {props.foot}
+      </>
+    );
+  }
+  return (
+    <>
+      <Table<T>
+        size="small"
+        aria-label={props.label}
+        dataSource={props.items}
+        rowKey={props.rowKey}
+        pagination={
+          props.items.length > 100 ? { pageSize: 100, showSizeChanger: false, size: "small" } : false
+        }
+        {...(props.selection ? { rowSelection: props.selection } : {})}
+        scroll={{ x: "max-content" }}
+        showSorterTooltip={false}
+        columns={props.columns.map((c) => ({
+          key: c.key,
+          title: c.title,
+          render: (_: unknown, item: T) => c.render(item),
+          ...(c.compare ? { sorter: c.compare } : {}),
+          ...(c.width ? { width: c.width } : {}),
+          ...(c.align ? { align: c.align } : {}),
+          ...(c.ellipsis ? { ellipsis: true } : {}),
+        }))}
+      />
+      {props.foot}
+    </>
+  );
+}
+
+function CardRow({ title, value }: { title: string; value: ReactNode }) {
+  if (value === null || value === undefined || value === "") return null;
+  return (
+    <>
+      <dt>{title}</dt>
+      <dd>{value}</dd>
+    </>
+  );
+}
