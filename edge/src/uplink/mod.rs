@@ -37,3 +37,6 @@ pub use error::{EnrolError, IdentityError, UplinkError};
 pub use identity::Identity;
 pub use run::{Live, run};
 pub use state::{UplinkSettings, UplinkState};
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,92 @@
+//! The uplink against a small hub on loopback: real QUIC, real TLS, the real buffer.
+
+mod enrolment;
+mod hub;
+mod sessions;
+
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use steward_shared::id::{PointNo, RandomIds};
+use steward_shared::reading::{Quality, Reading, Value};
+use steward_shared::time::{Clock, SystemClock};
+use steward_shared::wire::message::{Health, Lane};
+use tokio::sync::{broadcast, watch};
+use tokio::task::JoinHandle;
+use tokio_util::sync::CancellationToken;
+
+use self::hub::Hub;
+use super::{Live, UplinkSettings, UplinkState, run};
+use crate::buffer::{Buffer, BufferSettings};
+
+/// A gateway without its poller.
+struct Gateway {
+    buffer: Buffer,
+    live: Live,
+    health: watch::Sender<Health>,
+    state: watch::Receiver<UplinkState>,
+    cancel: CancellationToken,
+    task: JoinHandle<()>,
+}
+
+impl Gateway {
+    fn start(dir: &Path, hub: &Hub) -> Self {
+        let buffer =
+            Buffer::open(dir, BufferSettings::default(), Arc::new(SystemClock), Arc::new(RandomIds)).unwrap();
+        let settings = UplinkSettings {
+            hub: hub.address.to_string(),
+            state_dir: dir.to_owned(),
+            version: "0.1.0".into(),
+        };
+        let (live, health, state) =
+            (broadcast::Sender::new(64), watch::Sender::new(Health::default()), watch::Sender::default());
+        let (states, cancel) = (state.subscribe(), CancellationToken::new());
+        let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+        let task = tokio::spawn(run(
+            settings,
+            buffer.clone(),
+            live.clone(),
+            health.subscribe(),
+            clock,
+            cancel.clone(),
+            state,
+        ));
+        Self { buffer, live, health, state: states, cancel, task }
+    }
+
+    async fn batch(&self, from: i64) {
+        self.buffer.record(readings(from)).await;
+        self.buffer.flush().await.unwrap();
+    }
+
+    async fn stop(self) {
+        self.cancel.cancel();
+        self.task.await.unwrap();
+        self.buffer.close().await.unwrap();
+    }
+}
+
+fn readings(from: i64) -> Vec<Reading> {
+    let one = |i: u32| Reading {
+        point: PointNo(i),
+        at: steward_shared::time::Timestamp(1_760_000_000_000 + from * 10_000),
+        value: Some(Value::Number(f64::from(i) / 10.0)),
+        quality: Quality::Good,
+    };
+    (1..=20).map(one).collect()
+}
+
+/// Waits for a state that must come, and names it when it does not.
+async fn eventually(what: &str, mut is_so: impl FnMut() -> bool) {
+    let waiting = async {
+        while !is_so() {
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+    };
+    assert!(tokio::time::timeout(Duration::from_secs(20), waiting).await.is_ok(), "never: {what}");
+}
+
+fn mark(hub: &Hub, lane: Lane) -> u64 {
+    hub.seen().marks.get(&lane).copied().unwrap_or(0)
+}

@@ -1,0 +1,85 @@
+use std::os::unix::fs::PermissionsExt;
+
+use super::*;
+use crate::uplink::{EnrolError, Identity, UplinkError, enrol};
+
+async fn enrol_at(hub: &Hub, dir: &Path, code: &str) -> Result<steward_shared::id::GatewayId, EnrolError> {
+    enrol(dir, &hub.address.to_string(), code, "0.1.0", Arc::new(SystemClock)).await
+}
+
+#[tokio::test]
+async fn a_code_gives_an_identity_that_opens_a_session() {
+    let (hub, dir) = (Hub::start(), tempfile::tempdir().unwrap());
+    let gateway = enrol_at(&hub, dir.path(), &hub.code().to_string()).await.unwrap();
+    assert_eq!(gateway, hub.gateway);
+    let key = std::fs::metadata(dir.path().join("identity/key.pem")).unwrap();
+    assert_eq!(key.permissions().mode() & 0o777, 0o600);
+    let mut g = Gateway::start(dir.path(), &hub);
+    g.state.wait_for(|s| s.connected).await.unwrap();
+    assert_eq!(g.state.borrow().gateway, Some(gateway));
+    g.stop().await;
+}
+
+#[tokio::test]
+async fn the_code_of_another_hub_is_refused_before_the_secret_is_said() {
+    let (hub, other, dir) = (Hub::start(), Hub::start(), tempfile::tempdir().unwrap());
+    let e = enrol_at(&hub, dir.path(), &other.code().to_string()).await.unwrap_err();
+    assert!(matches!(e, EnrolError::Uplink(UplinkError::HubNotTrusted(_))), "{e:?}");
+    assert!(Identity::load(dir.path()).unwrap().is_none());
+}
+
+#[tokio::test]
+async fn a_used_code_says_what_to_do() {
+    let (hub, dir) = (Hub::start(), tempfile::tempdir().unwrap());
+    let mut code = hub.code();
+    code.secret = [9; 10];
+    let e = enrol_at(&hub, dir.path(), &code.to_string()).await.unwrap_err();
+    assert!(e.to_string().contains("make a new one"), "{e}");
+    let e = enrol_at(&hub, dir.path(), "STW-1").await.unwrap_err();
+    assert!(matches!(e, EnrolError::Code(_)), "{e:?}");
+}
+
+#[tokio::test]
+async fn a_gateway_that_is_enrolled_while_it_runs_connects_by_itself() {
+    let (hub, dir) = (Hub::start(), tempfile::tempdir().unwrap());
+    let mut g = Gateway::start(dir.path(), &hub);
+    g.state.wait_for(|s| s.last_error.as_ref().is_some_and(|e| e.contains("not enrolled"))).await.unwrap();
+    g.batch(0).await;
+    enrol_at(&hub, dir.path(), &hub.code().to_string()).await.unwrap();
+    eventually("what was polled before arrives", || mark(&hub, Lane::Live) == 1).await;
+    g.stop().await;
+}
+
+#[tokio::test]
+async fn an_old_certificate_renews_itself_and_the_next_session_uses_it() {
+    let (hub, dir) = (Hub::start(), tempfile::tempdir().unwrap());
+    let old = hub.identity(-25, 5);
+    old.save(dir.path()).unwrap();
+    let g = Gateway::start(dir.path(), &hub);
+    let renewed = || Identity::load(dir.path()).unwrap().is_some_and(|i| i.expires > old.expires);
+    eventually("the renewed certificate is on disk", renewed).await;
+    assert_eq!(hub.seen().renewals, 1);
+    g.stop().await;
+}
+
+#[test]
+fn a_change_of_identity_that_the_power_cut_short_is_finished() {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let _guard = runtime.enter();
+    let (hub, dir) = (Hub::start(), tempfile::tempdir().unwrap());
+    hub.identity(-1, 30).save(dir.path()).unwrap();
+    // Between the two renames: the old one is aside, the new one not yet in its place.
+    std::fs::rename(dir.path().join("identity"), dir.path().join("identity.next")).unwrap();
+    assert_eq!(Identity::load(dir.path()).unwrap().unwrap().gateway, hub.gateway);
+}
+
+#[test]
+fn a_key_that_others_may_read_is_refused() {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let _guard = runtime.enter();
+    let (hub, dir) = (Hub::start(), tempfile::tempdir().unwrap());
+    hub.identity(-1, 30).save(dir.path()).unwrap();
+    let key = dir.path().join("identity/key.pem");
+    std::fs::set_permissions(&key, std::fs::Permissions::from_mode(0o644)).unwrap();
+    assert!(Identity::load(dir.path()).unwrap_err().to_string().contains("chmod 600"));
+}

@@ -1,0 +1,296 @@
+//! A hub small enough to read: real QUIC and TLS on loopback, its own CA, and a script of how it misbehaves. It applies
+//! batches as the real one does (next: stored, older: known, later: refused) and writes down what it saw.
+
+use std::collections::HashMap;
+use std::net::{Ipv4Addr, SocketAddr};
+use std::sync::{Arc, Mutex, MutexGuard};
+use std::time::Duration;
+
+use quinn::crypto::rustls::QuicServerConfig;
+use quinn::{Connection, Endpoint, RecvStream, SendStream, ServerConfig};
+use rcgen::{
+    BasicConstraints, CertificateParams, CertificateSigningRequestParams, ExtendedKeyUsagePurpose, IsCa,
+    Issuer, KeyPair, KeyUsagePurpose, SanType,
+};
+use rustls::RootCertStore;
+use rustls::server::WebPkiClientVerifier;
+use rustls_pki_types::{CertificateDer, CertificateSigningRequestDer, PrivateKeyDer, PrivatePkcs8KeyDer};
+use sha2::{Digest, Sha256};
+use steward_shared::id::{GatewayId, RandomIds};
+use steward_shared::time::{Clock, SystemClock, Timestamp};
+use steward_shared::wire::code::Code;
+use steward_shared::wire::message::*;
+
+use crate::uplink::error::UplinkError;
+use crate::uplink::frames::{FrameReader, write};
+use crate::uplink::identity::{Identity, new_key, request};
+
+pub const SECRET: [u8; 10] = *b"0123456789";
+
+#[derive(Default)]
+#[allow(clippy::struct_excessive_bools, reason = "each is one line of the script")]
+pub struct Seen {
+    pub epoch: u32,
+    pub marks: HashMap<Lane, u64>,
+    pub stored: Vec<Batch>,
+    /// Sequences that came again, and whether with the same hash.
+    pub again: Vec<(Lane, u64, bool)>,
+    pub hellos: Vec<Hello>,
+    pub health: Vec<Health>,
+    pub catalogues: Vec<Catalogue>,
+    pub renewals: usize,
+    pub live: Vec<LiveSample>,
+    pub handshakes: usize,
+    pub connection: Option<Connection>,
+    pub control: Option<Arc<tokio::sync::Mutex<SendStream>>>,
+    // The script.
+    pub withhold_acks: bool,
+    /// The welcome says that the hub has nothing, though it has.
+    pub forgetful: bool,
+    pub nack_once: Option<(Lane, u64)>,
+    pub refuse: Option<Refusal>,
+    pub hang_up: bool,
+    pub catalogue_wanted: bool,
+}
+
+#[derive(Clone)]
+pub struct Hub {
+    pub address: SocketAddr,
+    pub gateway: GatewayId,
+    pub seen: Arc<Mutex<Seen>>,
+    ca: Arc<(CertificateDer<'static>, Issuer<'static, KeyPair>)>,
+}
+
+impl Hub {
+    pub fn start() -> Self {
+        let ca = Arc::new(authority());
+        let endpoint = Endpoint::server(server(&ca), (Ipv4Addr::LOCALHOST, 0).into()).unwrap();
+        let hub = Self {
+            address: endpoint.local_addr().unwrap(),
+            gateway: GatewayId::new(&RandomIds),
+            seen: Arc::new(Mutex::new(Seen { epoch: 1, ..Seen::default() })),
+            ca,
+        };
+        let accepting = hub.clone();
+        tokio::spawn(async move {
+            while let Some(incoming) = endpoint.accept().await {
+                let hub = accepting.clone();
+                tokio::spawn(async move {
+                    if let Ok(connection) = incoming.await {
+                        let _ = hub.serve(connection).await;
+                    }
+                });
+            }
+        });
+        hub
+    }
+
+    pub fn seen(&self) -> MutexGuard<'_, Seen> {
+        self.seen.lock().unwrap()
+    }
+
+    pub fn code(&self) -> Code {
+        Code { secret: SECRET, ca: Code::fingerprint(&self.ca.0) }
+    }
+
+    /// Breaks every connection, as a hub does that stops.
+    pub fn hang_up(&self) {
+        if let Some(connection) = self.seen().connection.take() {
+            connection.close(0u32.into(), b"stopping");
+        }
+    }
+
+    /// An identity as enrolment gives it, valid from and to these days before and after now.
+    pub fn identity(&self, from_days: i64, to_days: i64) -> Identity {
+        let key = new_key().unwrap();
+        let certificate = self.sign(&request(&key).unwrap(), from_days, to_days);
+        Identity::new(self.gateway, key, certificate.into(), self.ca.0.clone()).unwrap()
+    }
+
+    fn sign(&self, csr: &[u8], from_days: i64, to_days: i64) -> Vec<u8> {
+        let csr =
+            CertificateSigningRequestParams::from_der(&CertificateSigningRequestDer::from(csr)).unwrap();
+        let mut params = leaf(from_days, to_days);
+        let uri = format!("{GATEWAY_URI_PREFIX}{}", self.gateway);
+        params.subject_alt_names = vec![SanType::URI(uri.try_into().unwrap())];
+        params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ClientAuth];
+        params.signed_by(&csr.public_key, &self.ca.1).unwrap().der().to_vec()
+    }
+
+    pub async fn watch(&self, watch: Watch) {
+        let control = self.seen().control.clone().expect("a gateway is connected");
+        write(&mut *control.lock().await, &ControlDown::Watch(watch), "test").await.unwrap();
+    }
+
+    async fn serve(&self, connection: Connection) -> Result<(), UplinkError> {
+        let data =
+            connection.handshake_data().unwrap().downcast::<quinn::crypto::rustls::HandshakeData>().unwrap();
+        let (up, down) = connection.accept_bi().await?;
+        if data.protocol.as_deref() == Some(ALPN_ENROL) {
+            return self.enrol(up, down).await;
+        }
+        assert!(connection.peer_identity().is_some(), "a session without a certificate");
+        self.session(connection, up, down).await
+    }
+
+    async fn enrol(&self, mut up: SendStream, down: RecvStream) -> Result<(), UplinkError> {
+        let ask: Enrol = FrameReader::new(down, "test").next().await?;
+        let answer = if ask.code == SECRET {
+            let certificate = self.sign(&ask.csr, -1, 30);
+            EnrolAnswer::Accepted(Enrolled { gateway: self.gateway, certificate })
+        } else {
+            EnrolAnswer::Refused(EnrolRefusal::UnknownCode)
+        };
+        write(&mut up, &answer, "test").await?;
+        let _ = up.finish();
+        let _ = up.stopped().await;
+        Ok(())
+    }
+
+    async fn session(
+        &self,
+        connection: Connection,
+        mut up: SendStream,
+        down: RecvStream,
+    ) -> Result<(), UplinkError> {
+        let mut control = FrameReader::new(down, "test");
+        let ControlUp::Hello(hello) = control.next().await? else { panic!("the first message is no hello") };
+        let (answer, hang_up) = {
+            let mut seen = self.seen();
+            seen.handshakes += 1;
+            seen.hellos.push(hello);
+            seen.connection = Some(connection.clone());
+            let known = |lane| if seen.forgetful { None } else { seen.marks.get(&lane).copied() };
+            let mark = |lane| Watermark { lane, seq: known(lane).unwrap_or(0) };
+            let welcome = Welcome {
+                epoch: seen.epoch,
+                watermarks: Lane::ALL.map(mark).to_vec(),
+                catalogue_wanted: seen.catalogue_wanted,
+                now: SystemClock.now(),
+            };
+            let answer = seen.refuse.clone().map_or(ControlDown::Welcome(welcome), ControlDown::Refused);
+            (answer, seen.hang_up)
+        };
+        write(&mut up, &answer, "test").await?;
+        if hang_up {
+            tokio::time::sleep(Duration::from_millis(50)).await;
+            connection.close(0u32.into(), b"flapping");
+            return Ok(());
+        }
+        self.seen().control = Some(Arc::new(tokio::sync::Mutex::new(up)));
+        let hub = self.clone();
+        let datagrams = connection.clone();
+        tokio::spawn(async move {
+            while let Ok(bytes) = datagrams.read_datagram().await {
+                let live: LiveSamples = steward_shared::wire::frame::from_cbor(&bytes).unwrap();
+                hub.seen().live.extend(live.samples);
+            }
+        });
+        let hub = self.clone();
+        tokio::spawn(async move { hub.control(control).await });
+        loop {
+            let (up, down) = connection.accept_bi().await?;
+            let hub = self.clone();
+            tokio::spawn(async move { hub.lane(up, down).await });
+        }
+    }
+
+    async fn control(&self, mut control: FrameReader) -> Result<(), UplinkError> {
+        loop {
+            match control.next::<ControlUp>().await? {
+                ControlUp::Hello(_) => panic!("a second hello"),
+                ControlUp::Catalogue(c) => self.seen().catalogues.push(c),
+                ControlUp::Health(h) => self.seen().health.push(h),
+                ControlUp::Renew(r) => {
+                    self.seen().renewals += 1;
+                    let certificate = self.sign(&r.csr, -1, 30);
+                    let up = self.seen().control.clone().unwrap();
+                    let answer = ControlDown::Certificate(Certificate { certificate });
+                    write(&mut *up.lock().await, &answer, "test").await?;
+                }
+            }
+        }
+    }
+
+    async fn lane(&self, mut up: SendStream, down: RecvStream) -> Result<(), UplinkError> {
+        let mut frames = FrameReader::new(down, "test");
+        let LaneUp::Open(opened) = frames.next().await? else { panic!("a lane without its name") };
+        loop {
+            let LaneUp::Batch(batch) = frames.next().await? else { panic!("a lane opened twice") };
+            assert_eq!((batch.lane, batch.hash.as_slice()), (opened, Sha256::digest(&batch.body).as_slice()));
+            if let Some(answer) = self.apply(batch) {
+                write(&mut up, &answer, "test").await?;
+            }
+        }
+    }
+
+    fn apply(&self, batch: Batch) -> Option<LaneDown> {
+        let mut seen = self.seen();
+        let (lane, seq) = (batch.lane, batch.seq);
+        assert_eq!(batch.epoch, seen.epoch);
+        let mark = seen.marks.get(&lane).copied().unwrap_or(0);
+        if seen.nack_once == Some((lane, seq)) {
+            seen.nack_once = None;
+            return Some(LaneDown::Nack(mark));
+        }
+        if seq > mark + 1 {
+            return Some(LaneDown::Nack(mark));
+        }
+        if seq == mark + 1 {
+            seen.marks.insert(lane, seq);
+            seen.stored.push(batch);
+        } else {
+            let same = seen.stored.iter().any(|b| (b.lane, b.seq) == (lane, seq) && b.hash == batch.hash);
+            seen.again.push((lane, seq, same));
+        }
+        let mark = seen.marks[&lane];
+        (!seen.withhold_acks).then_some(LaneDown::Ack(mark))
+    }
+}
+
+fn authority() -> (CertificateDer<'static>, Issuer<'static, KeyPair>) {
+    let key = KeyPair::generate().unwrap();
+    let mut params = leaf(-100, 3650);
+    params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+    params.key_usages = vec![KeyUsagePurpose::KeyCertSign];
+    let certificate = params.self_signed(&key).unwrap().der().clone();
+    let issuer = Issuer::from_ca_cert_der(&certificate, key).unwrap();
+    (certificate, issuer)
+}
+
+fn server(ca: &(CertificateDer<'static>, Issuer<'static, KeyPair>)) -> ServerConfig {
+    let key = KeyPair::generate().unwrap();
+    let mut params = leaf(-1, 90);
+    params.subject_alt_names = vec![SanType::DnsName(HUB_SERVER_NAME.try_into().unwrap())];
+    params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth];
+    let certificate = params.signed_by(&key, &ca.1).unwrap().der().clone();
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let mut roots = RootCertStore::empty();
+    roots.add(ca.0.clone()).unwrap();
+    let clients = WebPkiClientVerifier::builder_with_provider(Arc::new(roots), provider.clone())
+        .allow_unauthenticated()
+        .build()
+        .unwrap();
+    let mut tls = rustls::ServerConfig::builder_with_provider(provider)
+        .with_protocol_versions(&[&rustls::version::TLS13])
+        .unwrap()
+        .with_client_cert_verifier(clients)
+        .with_single_cert(
+            vec![certificate, ca.0.clone()],
+            PrivateKeyDer::Pkcs8(PrivatePkcs8KeyDer::from(key.serialize_der())),
+        )
+        .unwrap();
+    tls.alpn_protocols = vec![ALPN.to_vec(), ALPN_ENROL.to_vec()];
+    ServerConfig::with_crypto(Arc::new(QuicServerConfig::try_from(tls).unwrap()))
+}
+
+fn leaf(from_days: i64, to_days: i64) -> CertificateParams {
+    let mut params = CertificateParams::new(Vec::new()).unwrap();
+    let day = |days: i64| {
+        let at = Timestamp(SystemClock.now().0 + days * 86_400_000);
+        rcgen::date_time_ymd(1970, 1, 1) + Duration::from_millis(at.0 as u64)
+    };
+    params.not_before = day(from_days);
+    params.not_after = day(to_days);
+    params
+}

@@ -1,0 +1,238 @@
+use steward_shared::alarm::EventKind;
+use steward_shared::time::Timestamp;
+use steward_shared::wire::columns;
+use steward_shared::wire::message::{Catalogue, LineHealth, Refusal, RefusalReason, Watch};
+
+use super::*;
+
+fn enrolled(hub: &Hub) -> tempfile::TempDir {
+    let dir = tempfile::tempdir().unwrap();
+    hub.identity(-1, 30).save(dir.path()).unwrap();
+    dir
+}
+
+#[tokio::test]
+async fn what_the_hub_acknowledged_is_no_longer_owed() {
+    let hub = Hub::start();
+    let dir = enrolled(&hub);
+    let g = Gateway::start(dir.path(), &hub);
+    let alarms = crate::alarm::Alarms::open(g.buffer.clone(), Arc::new(SystemClock), Arc::new(RandomIds));
+    alarms.await.unwrap().set(EventKind::Started, None, None, true, "").await.unwrap();
+    g.batch(0).await;
+    g.batch(1).await;
+    g.buffer.import(Lane::Backfill, readings(-5000)).await.unwrap();
+    eventually("all three lanes are at the hub", || {
+        [Lane::Alarm, Lane::Live, Lane::Backfill].map(|l| mark(&hub, l)) == [1, 2, 1]
+    })
+    .await;
+    eventually("nothing is owed", || g.buffer.stats().unacked == 0).await;
+    let first = hub.seen().stored.iter().find(|b| b.lane == Lane::Live).cloned().unwrap();
+    assert_eq!(columns::decode(&first.body).unwrap().readings, readings(0));
+    g.stop().await;
+}
+
+#[tokio::test]
+async fn what_was_kept_while_the_hub_was_away_arrives_in_sequence() {
+    let hub = Hub::start();
+    let dir = enrolled(&hub);
+    let mut g = Gateway::start(dir.path(), &hub);
+    g.state.wait_for(|s| s.connected).await.unwrap();
+    hub.hang_up();
+    g.state.wait_for(|s| !s.connected).await.unwrap();
+    for i in 0..25 {
+        g.batch(i).await;
+    }
+    eventually("everything arrived", || mark(&hub, Lane::Live) == 25).await;
+    let seqs: Vec<u64> = hub.seen().stored.iter().map(|b| b.seq).collect();
+    assert_eq!(seqs, (1..=25).collect::<Vec<_>>());
+    g.stop().await;
+}
+
+#[tokio::test]
+async fn fault_y3_an_edge_that_stops_before_it_records_the_ack_sends_the_same_again() {
+    let hub = Hub::start();
+    let dir = enrolled(&hub);
+    hub.seen().withhold_acks = true;
+    let g = Gateway::start(dir.path(), &hub);
+    for i in 0..3 {
+        g.batch(i).await;
+    }
+    eventually("the hub has them", || mark(&hub, Lane::Live) == 3).await;
+    g.stop().await;
+
+    // A hub that cannot say what it has gets all of it again, and knows it by sequence and hash.
+    hub.seen().withhold_acks = false;
+    hub.seen().forgetful = true;
+    let g = Gateway::start(dir.path(), &hub);
+    assert_eq!(g.buffer.state().await.unwrap().lanes[1].acked, 0, "no ack was recorded");
+    eventually("all three came again", || hub.seen().again.len() == 3).await;
+    eventually("nothing is owed", || g.buffer.stats().unacked == 0).await;
+    assert_eq!(hub.seen().again, [1, 2, 3].map(|seq| (Lane::Live, seq, true)));
+    assert_eq!(hub.seen().stored.len(), 3, "each is kept once");
+    g.stop().await;
+
+    // One that can is not bothered.
+    hub.seen().forgetful = false;
+    let g = Gateway::start(dir.path(), &hub);
+    g.batch(3).await;
+    eventually("the fourth", || mark(&hub, Lane::Live) == 4).await;
+    assert_eq!(hub.seen().again.len(), 3);
+    g.stop().await;
+}
+
+#[tokio::test]
+async fn a_refused_batch_is_sent_again_from_there() {
+    let hub = Hub::start();
+    let dir = enrolled(&hub);
+    hub.seen().nack_once = Some((Lane::Live, 3));
+    let g = Gateway::start(dir.path(), &hub);
+    for i in 0..8 {
+        g.batch(i).await;
+    }
+    eventually("all eight", || mark(&hub, Lane::Live) == 8).await;
+    assert_eq!(hub.seen().handshakes, 1, "in the same session");
+    g.stop().await;
+}
+
+#[tokio::test]
+async fn a_hub_that_went_back_to_its_backup_gets_again_what_it_lacks() {
+    let hub = Hub::start();
+    let dir = enrolled(&hub);
+    let g = Gateway::start(dir.path(), &hub);
+    for i in 0..5 {
+        g.batch(i).await;
+    }
+    eventually("five", || g.buffer.stats().unacked == 0 && mark(&hub, Lane::Live) == 5).await;
+    {
+        let mut seen = hub.seen();
+        seen.marks.insert(Lane::Live, 2);
+        seen.stored.retain(|b| b.seq <= 2);
+        seen.epoch = 2;
+    }
+    hub.hang_up();
+    eventually("three to five came again", || mark(&hub, Lane::Live) == 5).await;
+    assert_eq!(g.buffer.state().await.unwrap().epoch, 2);
+    g.stop().await;
+}
+
+#[tokio::test]
+async fn fault_t1_an_expired_certificate_is_refused_and_local_life_goes_on() {
+    let hub = Hub::start();
+    let dir = tempfile::tempdir().unwrap();
+    hub.identity(-60, -30).save(dir.path()).unwrap();
+    let mut g = Gateway::start(dir.path(), &hub);
+    let words = |s: &UplinkState| {
+        s.last_error.as_ref().is_some_and(|e| e.contains("expired") && e.contains("enrolled anew"))
+    };
+    let told = tokio::time::timeout(Duration::from_secs(20), g.state.wait_for(words)).await.is_ok();
+    assert!(told, "{:?}", g.state.borrow());
+    assert!(hub.seen().hellos.is_empty());
+    g.batch(0).await;
+    assert_eq!(g.buffer.stats().unacked, 1);
+    g.stop().await;
+}
+
+#[tokio::test]
+async fn a_refusal_stands_in_the_state_with_its_way_out() {
+    let hub = Hub::start();
+    let dir = enrolled(&hub);
+    hub.seen().refuse = Some(Refusal { reason: RefusalReason::Duplicate, detail: "10.0.0.7".into() });
+    let mut g = Gateway::start(dir.path(), &hub);
+    let words = |s: &UplinkState| {
+        s.last_error.as_ref().is_some_and(|e| e.contains("another machine") && e.contains("10.0.0.7"))
+    };
+    g.state.wait_for(words).await.unwrap();
+    g.stop().await;
+}
+
+#[tokio::test]
+async fn fault_n5_a_hub_that_hangs_up_at_once_is_asked_less_and_less() {
+    let hub = Hub::start();
+    let dir = enrolled(&hub);
+    hub.seen().hang_up = true;
+    let g = Gateway::start(dir.path(), &hub);
+    // The first waits are at least half a second, one and two.
+    let before = tokio::time::Instant::now();
+    eventually("the fourth handshake", || hub.seen().handshakes >= 4).await;
+    assert!(before.elapsed() >= Duration::from_millis(3500), "{:?}", before.elapsed());
+    g.stop().await;
+}
+
+#[tokio::test]
+async fn a_watched_point_comes_by_datagram_until_the_wish_is_over() {
+    let hub = Hub::start();
+    let dir = enrolled(&hub);
+    let g = Gateway::start(dir.path(), &hub);
+    let sample = |at: i64| -> Arc<[Reading]> {
+        let r = |no| Reading {
+            point: PointNo(no),
+            at: Timestamp(at),
+            value: Some(Value::Number(1.5)),
+            quality: Quality::Good,
+        };
+        vec![r(1), r(2), r(3)].into()
+    };
+    eventually("a session", || hub.seen().control.is_some()).await;
+    let _ = g.live.send(sample(1));
+    hub.watch(Watch { points: vec![PointNo(2)], for_ms: 60_000 }).await;
+    eventually("a sample of what is watched", || {
+        let _ = g.live.send(sample(2));
+        !hub.seen().live.is_empty()
+    })
+    .await;
+    assert!(hub.seen().live.iter().all(|s| s.no == PointNo(2) && s.at == Timestamp(2)));
+    hub.watch(Watch { points: vec![PointNo(3)], for_ms: 300 }).await;
+    eventually("the next wish replaces the one before", || {
+        let _ = g.live.send(sample(3));
+        hub.seen().live.iter().any(|s| s.no == PointNo(3))
+    })
+    .await;
+    // Quiet for twenty samples in a row.
+    let (mut before, mut quiet) = (0, 0);
+    eventually("the wish is over", || {
+        let _ = g.live.send(sample(4));
+        let now = hub.seen().live.len();
+        quiet = if now == before { quiet + 1 } else { 0 };
+        before = now;
+        quiet >= 20
+    })
+    .await;
+    g.stop().await;
+}
+
+#[tokio::test]
+async fn the_catalogue_goes_when_it_is_wanted_and_when_it_changes() {
+    let hub = Hub::start();
+    let dir = enrolled(&hub);
+    hub.seen().catalogue_wanted = true;
+    let g = Gateway::start(dir.path(), &hub);
+    eventually("the catalogue that was wanted", || hub.seen().catalogues.len() == 1).await;
+    let device = steward_shared::wire::message::CatalogueDevice {
+        key: "meter".into(),
+        title: steward_shared::wire::message::Names::default(),
+        profile: "a/b".into(),
+        vendor: "a".into(),
+        model: "b".into(),
+        place: String::new(),
+        line: "l".into(),
+        address: "1".into(),
+        in_use: true,
+    };
+    g.buffer.set_catalogue(Catalogue { devices: vec![device], points: vec![] }).await.unwrap();
+    eventually("the changed one", || hub.seen().catalogues.last().is_some_and(|c| c.devices.len() == 1))
+        .await;
+    g.stop().await;
+}
+
+#[tokio::test]
+async fn health_goes_at_once_when_a_line_changes_sides() {
+    let hub = Hub::start();
+    let dir = enrolled(&hub);
+    let g = Gateway::start(dir.path(), &hub);
+    eventually("a first report", || !hub.seen().health.is_empty()).await;
+    let line = LineHealth { name: "l".into(), up: false, ..LineHealth::default() };
+    g.health.send_modify(|h| h.lines = vec![line]);
+    eventually("the line is down", || hub.seen().health.last().is_some_and(|h| h.lines.len() == 1)).await;
+    assert!(hub.seen().health.last().unwrap().certificate_expires.is_some());
+    g.stop().await;
+}
