@@ -113,7 +113,7 @@ impl<'a> Table<'a> {
     /// A table that must be there.
     pub fn table(&self, key: &str) -> Option<Table<'a>> {
         if self.look(key).is_none() {
-            self.missing(key, "a table");
+            self.missing(key, "{ … }");
         }
         self.optional_table(key)
     }

@@ -96,3 +96,56 @@ fn read_folder(folder: &Path, faults: &mut Vec<Fault>) -> Vec<(String, String)> 
     }
     files
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::document::listing;
+
+    fn folder(files: &[(&str, &str)]) -> tempfile::TempDir {
+        let folder = tempfile::tempdir().unwrap();
+        for (name, text) in files {
+            let path = folder.path().join(name);
+            std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+            std::fs::write(path, text).unwrap();
+        }
+        folder
+    }
+
+    const E5CC: &str = include_str!("../../../device-profiles/omron/e5cc.toml");
+
+    #[test]
+    fn a_site_overrides_and_adds_profiles() {
+        let own = E5CC.replace("scale = 0.1", "scale = 1");
+        let site =
+            folder(&[("omron/e5cc.toml", &own), ("acme/m1.toml", E5CC), ("acme/notes.txt", "not a profile")]);
+        let library = Library::load(&[site.path()]).unwrap_or_else(|f| panic!("{}", listing(&f)));
+        assert_eq!(library.get("omron/e5cc").unwrap().points[0].scale, crate::profile::Decimal::ONE);
+        assert_eq!(library.get("acme/m1").unwrap().model, "E5CC");
+        assert!(library.get("schneider/pm5350").is_some(), "those of the repository stay");
+        assert_eq!(library.iter().count(), Library::compiled_in().unwrap().iter().count() + 1);
+    }
+
+    #[test]
+    fn every_broken_file_and_folder_is_told() {
+        let site =
+            folder(&[("acme/m1.toml", "vendor = 3\n"), ("acme/m2.toml", "= ="), ("Acme/M3.toml", E5CC)]);
+        let faults = Library::load(&[site.path().to_owned(), site.path().join("missing")]).unwrap_err();
+        let told = listing(&faults);
+        for wanted in [
+            "m1.toml:1:10: vendor: a text is wanted",
+            "m2.toml:1:3: this is no TOML",
+            "M3.toml: a profile is known by",
+        ] {
+            assert!(told.contains(wanted), "{wanted}\n{told}");
+        }
+        assert!(told.contains("missing: cannot be read"), "{told}");
+    }
+
+    #[test]
+    fn a_slip_in_an_id_is_recognised() {
+        let library = Library::compiled_in().unwrap();
+        assert_eq!(library.nearest("schneider/pm5530"), Some("schneider/pm5350"));
+        assert_eq!(library.nearest("siemens/pac3200"), None);
+    }
+}

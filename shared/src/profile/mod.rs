@@ -5,6 +5,7 @@ mod decimal;
 mod definition;
 mod library;
 mod parse;
+mod samples;
 
 pub use decimal::Decimal;
 pub use definition::{

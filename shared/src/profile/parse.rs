@@ -6,9 +6,8 @@ use std::path::Path;
 use std::time::Duration;
 
 use super::decimal::Decimal;
-use super::definition::{
-    DataType, Framing, Modbus, Order, PeriodClass, PointDef, Profile, SampleFrame, SampleValue, Table,
-};
+use super::definition::{DataType, Modbus, Order, PeriodClass, PointDef, Profile, Table};
+use super::samples::frames;
 use crate::document::{Document, Fault, FromNode, Kind, Node, Table as Fields, Wrong};
 use crate::unit;
 use crate::wire::message::{Label, Names, PointKind};
@@ -353,71 +352,6 @@ fn sentinels(fields: &Fields<'_>, data: Option<DataType>) -> Vec<u64> {
         }
     }
     raws
-}
-
-fn frames(root: &Fields<'_>, points: &[PointDef]) -> Vec<SampleFrame> {
-    root.tables("frame").iter().filter_map(|fields| frame(fields, points)).collect()
-}
-
-fn frame(fields: &Fields<'_>, points: &[PointDef]) -> Option<SampleFrame> {
-    let source = fields.required::<String>("source");
-    let framing = fields.word("framing", &[("rtu", Framing::Rtu), ("tcp", Framing::Tcp)]);
-    let request = fields.required::<Bytes>("request");
-    let response = fields.required::<Bytes>("response");
-    let table = fields.table("values");
-    let values: Vec<(String, SampleValue)> = table.as_ref().map(Fields::entries).unwrap_or_default();
-    if let Some(table) = &table {
-        for (key, _) in values.iter().filter(|(key, _)| !points.iter().any(|p| p.key == *key)) {
-            let way_out = crate::document::nearest(key, points.iter().map(|p| p.key.as_str()))
-                .map_or_else(|| "name a point of this profile".to_owned(), |k| format!("did you mean {k}?"));
-            table.fault(key, format!("there is no point {key}"), way_out);
-        }
-        if values.is_empty() {
-            table.fault_here("a sample frame without values tests nothing", "add point = value");
-        }
-    }
-    let (source, framing, request, response) = (source?, framing?, request?, response?);
-    Some(SampleFrame { source, framing, request: request.0, response: response.0, values })
-}
-
-/// Bytes as `"01 03 00 6B"`.
-struct Bytes(Vec<u8>);
-
-impl FromNode for Bytes {
-    const EXAMPLE: &'static str = "\"01 03 02 00 6B F8 6B\"";
-
-    fn from_node(node: &Node) -> Result<Self, Wrong> {
-        let text = String::from_node(node)?;
-        let wrong = |part: &str| {
-            Wrong::new(
-                format!("\"{part}\" is no byte"),
-                "write bytes as two hexadecimal digits, like \"01 03 00 6B\"",
-            )
-        };
-        let bytes = text
-            .split_whitespace()
-            .map(|part| {
-                u8::from_str_radix(part, 16).ok().filter(|_| part.len() == 2).ok_or_else(|| wrong(part))
-            })
-            .collect::<Result<Vec<u8>, Wrong>>()?;
-        if bytes.is_empty() { Err(wrong("")) } else { Ok(Self(bytes)) }
-    }
-}
-
-impl FromNode for SampleValue {
-    const EXAMPLE: &'static str = "1.0";
-
-    fn from_node(node: &Node) -> Result<Self, Wrong> {
-        match &node.kind {
-            Kind::Integer(i) => Ok(Self::Number(*i as f64)),
-            Kind::Float(f, _) => Ok(Self::Number(*f)),
-            Kind::Flag(false) => Ok(Self::Nothing),
-            Kind::Text(text) => Ok(Self::Text(text.clone())),
-            _ => {
-                Err(Wrong::new("a value is wanted here", "write a number, a text, or false for \"no value\""))
-            }
-        }
-    }
 }
 
 #[cfg(test)]
