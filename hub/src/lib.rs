@@ -1,4 +1,10 @@
 //! Steward for all buildings, as a library: the hub's parts, for `main.rs` and for the product's tests.
 
+pub mod accounts;
+pub mod app;
+pub mod config;
 pub mod gateways;
 pub mod kernel;
+pub mod modules;
+pub mod sites;
+pub mod web;

@@ -48,8 +48,8 @@ pub struct Origin {
 /// Turns the session's cookie into a caller. The accounts module does it and puts itself into the context as
 /// `Arc<Gate>`.
 pub trait Recognise: Send + Sync {
-    /// None when the session is unknown, over, or its user disabled.
-    fn who<'a>(&'a self, token: &'a str) -> BoxFuture<'a, Result<Option<Caller>, Problem>>;
+    /// None when the session is unknown, over, or its user disabled. `use_it` keeps an idle session alive.
+    fn who<'a>(&'a self, token: &'a str, use_it: bool) -> BoxFuture<'a, Result<Option<Caller>, Problem>>;
 }
 
 pub struct Gate(pub Box<dyn Recognise>);

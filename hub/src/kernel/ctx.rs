@@ -7,6 +7,7 @@ use std::sync::{Arc, PoisonError, RwLock};
 
 use steward_shared::id::Ids;
 use steward_shared::time::{Clock, Timestamp};
+use tokio_util::sync::CancellationToken;
 
 use super::db::Db;
 use super::events::Bus;
@@ -22,6 +23,8 @@ pub struct Ctx {
     pub jobs: Jobs,
     pub settings: Arc<Settings>,
     pub started_at: Timestamp,
+    /// Cancelled when the program is to stop.
+    pub stopping: CancellationToken,
     parts: Arc<RwLock<HashMap<TypeId, Arc<dyn Any + Send + Sync>>>>,
 }
 
@@ -35,6 +38,7 @@ impl Ctx {
             live: Bus::default(),
             jobs: Jobs::default(),
             settings: Arc::new(settings),
+            stopping: CancellationToken::new(),
             parts: Arc::default(),
         }
     }

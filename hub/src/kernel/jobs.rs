@@ -8,7 +8,9 @@ use std::time::Duration;
 use tokio::sync::Notify;
 
 use super::ctx::Ctx;
-use super::module::Working;
+use super::db::DbError;
+use super::module::{BoxError, Working};
+use crate::params;
 
 /// What a module hands over. The function must bear being run twice and being stopped in the middle.
 #[derive(Clone)]
@@ -33,4 +35,92 @@ impl Jobs {
         let mut bells = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         Arc::clone(bells.entry(name).or_default())
     }
+}
+
+/// How long a hub may hold a job before another one takes it for dead. A job that runs longer renews.
+const LEASE: Duration = Duration::from_mins(2);
+const RENEW: Duration = Duration::from_secs(30);
+
+/// Runs one job by period and by nudge until the program stops. What fails is logged and tried again next time.
+pub async fn keep_running(ctx: Ctx, job: Job) {
+    let bell = ctx.jobs.bell(job.name);
+    let holder = ctx.ids.new_uuid().to_string();
+    loop {
+        let begun = tokio::time::Instant::now();
+        let outcome = run_leased(&ctx, &job, &holder).await;
+        let took = begun.elapsed().as_secs_f64();
+        metrics::histogram!("steward_hub_job_seconds", "job" => job.name).record(took);
+        let failed = outcome.is_err();
+        if let Err(e) = outcome {
+            metrics::counter!("steward_hub_job_failures_total", "job" => job.name).increment(1);
+            tracing::warn!(job = job.name, error = %chain(e.as_ref()), "a job failed; it is tried again");
+        }
+        // A nudge does not shorten the wait after a failure: the cause is probably still there.
+        let pause = if failed { Duration::from_secs(5).min(job.every) } else { Duration::ZERO };
+        tokio::select! {
+            // Losing the wait is harmless: the program stops.
+            () = ctx.stopping.cancelled() => return,
+            // Losing the bell is harmless: a nudge stays in it until it is heard.
+            () = async {
+                tokio::time::sleep(pause).await;
+                let _ = tokio::time::timeout(job.every, bell.notified()).await;
+            } => {}
+        }
+    }
+}
+
+async fn run_leased(ctx: &Ctx, job: &Job, holder: &str) -> Result<(), BoxError> {
+    if !lease(ctx, job.name, holder).await? {
+        return Ok(());
+    }
+    let mut work = (job.run)(ctx.clone());
+    let outcome = loop {
+        tokio::select! {
+            outcome = &mut work => break outcome,
+            // Losing the sleep is harmless: the job is done.
+            () = tokio::time::sleep(RENEW) => { lease(ctx, job.name, holder).await?; }
+            // Jobs bear being stopped in the middle.
+            () = ctx.stopping.cancelled() => break Ok(()),
+        }
+    };
+    let error = outcome.as_ref().err().map(|e| chain(e.as_ref()));
+    release(ctx, job.name, holder, error).await?;
+    outcome
+}
+
+/// True when this hub may run the job now.
+async fn lease(ctx: &Ctx, name: &str, holder: &str) -> Result<bool, DbError> {
+    let now = ctx.now();
+    let until = now.plus(LEASE);
+    let taken = ctx
+        .db
+        .execute(
+            "insert into job (name, holder, until, last_start) values ($1, $2, $3, $4)
+             on conflict (name) do update set holder = excluded.holder, until = excluded.until, last_start = excluded.last_start
+             where job.until <= excluded.last_start or job.holder = excluded.holder",
+            params![name, holder, until, now],
+        )
+        .await?;
+    Ok(taken == 1)
+}
+
+async fn release(ctx: &Ctx, name: &str, holder: &str, error: Option<String>) -> Result<(), DbError> {
+    ctx.db
+        .execute(
+            "update job set until = 0, last_end = $3, last_error = $4 where name = $1 and holder = $2",
+            params![name, holder, ctx.now(), error],
+        )
+        .await
+        .map(drop)
+}
+
+fn chain(e: &(dyn std::error::Error + 'static)) -> String {
+    let mut text = e.to_string();
+    let mut source = e.source();
+    while let Some(e) = source {
+        text.push_str(": ");
+        text.push_str(&e.to_string());
+        source = e.source();
+    }
+    text
 }

@@ -7,6 +7,7 @@ use utoipa_axum::router::OpenApiRouter;
 use super::ctx::Ctx;
 use super::db::Migration;
 use super::jobs::Job;
+use super::outbox::Listener;
 
 pub type BoxError = Box<dyn std::error::Error + Send + Sync>;
 
@@ -24,6 +25,8 @@ pub struct Module {
     /// it is public. One without is refused to everybody.
     pub routes: OpenApiRouter<Ctx>,
     pub jobs: Vec<Job>,
+    /// What it wants to hear from lower modules.
+    pub listeners: Vec<Listener>,
     /// Runs once after the migrations, in the order of THE LIST: makes what the module holds in memory and puts
     /// it into the context with `Ctx::put`.
     pub setup: Option<Setup>,

@@ -147,6 +147,10 @@ impl Problem {
         p
     }
 
+    pub fn set_retry_after(&mut self, seconds: u64) {
+        self.0.retry_after_s = Some(seconds);
+    }
+
     pub fn body(&self) -> &ProblemBody {
         &self.0
     }

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures_util::future::BoxFuture;
 use serde::de::DeserializeOwned;
 use tokio::sync::RwLock;
 
@@ -52,6 +53,11 @@ impl Db {
         first(self.read(sql, params).await?)
     }
 
+    /// Whether the database is there at all.
+    pub async fn answers(&self) -> Result<(), DbError> {
+        self.read("select 1", Vec::new()).await.map(drop)
+    }
+
     /// One statement that writes, as a transaction of its own; gives how many rows were changed.
     pub async fn execute(&self, sql: &str, params: Vec<V>) -> Result<u64, DbError> {
         let params = &params;
@@ -60,33 +66,42 @@ impl Db {
 
     /// All or nothing. When another writer was in the way the work is done again from its beginning, so it must
     /// not do anything outside of the transaction. An error of the work rolls back.
-    pub async fn tx<T, E, F>(&self, work: F) -> Result<T, E>
+    ///
+    /// `work` is an `async |tx| {…}` that borrows what it needs (no `move`). Plain `Fn` and a boxed future,
+    /// because the compiler cannot yet see that the futures of `AsyncFn` may be sent between threads.
+    pub fn tx<'a, T, E, F, Fut>(&'a self, work: F) -> BoxFuture<'a, Result<T, E>>
     where
-        F: AsyncFn(Tx) -> Result<T, E>,
-        E: From<DbError>,
+        F: Fn(Tx) -> Fut + Send + Sync + 'a,
+        Fut: Future<Output = Result<T, E>> + Send + 'a,
+        T: Send + 'a,
+        E: From<DbError> + Send + 'a,
     {
-        let mut tries = 1;
-        loop {
-            let (done, passing) = self.once(&work, "begin isolation level serializable").await;
-            if !passing || tries == TRIES {
-                return done;
+        Box::pin(async move {
+            let mut tries = 1;
+            loop {
+                let (done, passing) = self.once(&work, "begin isolation level serializable").await;
+                if !passing || tries == TRIES {
+                    return done;
+                }
+                tokio::time::sleep(pause(tries)).await;
+                tries += 1;
             }
-            tokio::time::sleep(pause(tries)).await;
-            tries += 1;
-        }
+        })
     }
 
     /// For migrations, which wait for each other by a lock and must then see what the other one did.
-    pub(super) async fn tx_after_lock<T, F>(&self, work: F) -> Result<T, DbError>
+    pub(super) async fn tx_after_lock<T, F, Fut>(&self, work: F) -> Result<T, DbError>
     where
-        F: AsyncFn(Tx) -> Result<T, DbError>,
+        F: Fn(Tx) -> Fut,
+        Fut: Future<Output = Result<T, DbError>>,
     {
         self.once(&work, "begin isolation level read committed").await.0
     }
 
-    async fn once<T, E, F>(&self, work: &F, begin: &str) -> (Result<T, E>, bool)
+    async fn once<T, E, F, Fut>(&self, work: &F, begin: &str) -> (Result<T, E>, bool)
     where
-        F: AsyncFn(Tx) -> Result<T, E>,
+        F: Fn(Tx) -> Fut,
+        Fut: Future<Output = Result<T, E>>,
         E: From<DbError>,
     {
         let tx = match self.begin(begin).await {

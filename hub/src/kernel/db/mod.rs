@@ -8,6 +8,10 @@ mod lite;
 mod migrate;
 mod pg;
 mod row;
+#[cfg(any(test, feature = "testing"))]
+pub mod testing;
+#[cfg(test)]
+mod tests;
 mod tx;
 mod url;
 mod value;

@@ -1,0 +1,19 @@
+//! The people who may log in: first administrator, log in and out, sessions, lockout, roles.
+//!
+//! Passwords are kept as argon2id, session tokens as hashes. Nothing here tells a stranger whether a name exists.
+
+mod common;
+mod error;
+mod log_in;
+mod manage;
+mod model;
+mod password;
+mod routes;
+mod sessions;
+mod set_up;
+mod store;
+
+pub use error::AccountError;
+pub use manage::reset_password;
+pub use model::User;
+pub use routes::module;

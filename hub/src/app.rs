@@ -1,0 +1,165 @@
+//! The program put together: database, modules, routes, jobs, tasks; and taken apart in order when it stops.
+
+use std::future::Future;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Router;
+use metrics_exporter_prometheus::PrometheusHandle;
+use serde_json::Value;
+use steward_shared::id::Ids;
+use steward_shared::time::Clock;
+use tokio::net::TcpListener;
+use tokio::task::JoinSet;
+use utoipa::OpenApi;
+use utoipa::openapi::security::{ApiKey, ApiKeyValue, SecurityScheme};
+use utoipa_axum::router::OpenApiRouter;
+
+use crate::kernel::caller::SESSION_COOKIE;
+use crate::kernel::ctx::Ctx;
+use crate::kernel::db::{Db, DbError, Migration, migrate};
+use crate::kernel::module::{BoxError, Module};
+use crate::kernel::outbox::Listeners;
+use crate::kernel::settings::Settings;
+use crate::kernel::{http, jobs};
+use crate::modules;
+use crate::web::{self, ApiDocument};
+
+/// How long requests and tasks that are under way may take to finish when the program stops.
+const FAREWELL: Duration = Duration::from_secs(10);
+
+#[derive(OpenApi)]
+#[openapi(info(
+    title = "Steward hub",
+    description = "The API of Steward's hub. The console uses nothing else. Errors are application/problem+json \
+                   (RFC 9457); lists come in pages; a change needs If-Match; every POST takes an Idempotency-Key. \
+                   The scopes of `session` are the least role that an operation wants.",
+    license(name = "Apache-2.0", identifier = "Apache-2.0")
+))]
+struct Base;
+
+/// The hub, ready to serve.
+pub struct App {
+    pub ctx: Ctx,
+    pub router: Router,
+    modules: Vec<Module>,
+}
+
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    #[error(transparent)]
+    Database(#[from] DbError),
+    #[error("module {module} cannot start")]
+    Setup {
+        module: &'static str,
+        #[source]
+        source: BoxError,
+    },
+}
+
+/// All routes with their document.
+pub fn api(modules: &mut [Module]) -> (Router<Ctx>, Value) {
+    let mut all = OpenApiRouter::with_openapi(Base::openapi()).merge(web::routes());
+    for module in modules {
+        all = all.merge(std::mem::take(&mut module.routes));
+    }
+    let (router, mut openapi) = all.split_for_parts();
+    openapi.components.get_or_insert_default().add_security_scheme(
+        "session",
+        SecurityScheme::ApiKey(ApiKey::Cookie(ApiKeyValue::new(SESSION_COOKIE))),
+    );
+    (router, serde_json::to_value(openapi).expect("the document is JSON"))
+}
+
+/// The OpenAPI document as it is committed.
+pub fn openapi() -> String {
+    let mut text = serde_json::to_string_pretty(&api(&mut modules::all()).1).expect("the document is JSON");
+    text.push('\n');
+    text
+}
+
+impl App {
+    /// Migrates the database and sets up the modules.
+    pub async fn build(
+        db: Db,
+        clock: Arc<dyn Clock>,
+        ids: Arc<dyn Ids>,
+        settings: Settings,
+        measures: PrometheusHandle,
+    ) -> Result<Self, StartError> {
+        let mut modules = modules::all();
+        let tables: Vec<(&str, &[Migration])> = modules.iter().map(|m| (m.name, m.migrations)).collect();
+        migrate(&db, &tables, clock.now().as_millis()).await?;
+        let ctx = Ctx::new(db, clock, ids, settings);
+        ctx.put(Arc::new(measures));
+        ctx.put(Arc::new(Listeners(modules.iter().flat_map(|m| m.listeners.iter().copied()).collect())));
+        for module in &modules {
+            if let Some(setup) = module.setup {
+                setup(ctx.clone())
+                    .await
+                    .map_err(|source| StartError::Setup { module: module.name, source })?;
+            }
+        }
+        let (api, document) = api(&mut modules);
+        let router = http::dress(api.fallback(web::console), &document, &ctx);
+        ctx.put(Arc::new(ApiDocument(document)));
+        Ok(Self { ctx, router, modules })
+    }
+
+    /// Serves until `stop`, then lets what is under way finish.
+    pub async fn serve(
+        self,
+        listener: TcpListener,
+        stop: impl Future<Output = ()> + Send,
+    ) -> std::io::Result<()> {
+        let Self { ctx, router, modules } = self;
+        let mut work = JoinSet::new();
+        for module in modules {
+            for job in module.jobs {
+                work.spawn(jobs::keep_running(ctx.clone(), job));
+            }
+            for task in module.tasks {
+                let ctx = ctx.clone();
+                work.spawn(async move {
+                    let (stopping, name) = (ctx.stopping.clone(), task.name);
+                    if let Err(e) = (task.run)(ctx, stopping.clone()).await {
+                        tracing::error!(task = name, error = %e, "a task of the hub broke off; the hub stops");
+                        stopping.cancel();
+                    }
+                });
+            }
+        }
+        let handle = ctx.find_part::<PrometheusHandle>();
+        let stopping = ctx.stopping.clone();
+        work.spawn(async move {
+            // Losing either is harmless: measures are tidied again after the next start.
+            while tokio::time::timeout(Duration::from_secs(30), stopping.cancelled()).await.is_err() {
+                if let Some(handle) = &handle {
+                    handle.run_upkeep();
+                }
+            }
+        });
+        let stopping = ctx.stopping.clone();
+        let until = stopping.clone();
+        let serving = axum::serve(listener, router.into_make_service_with_connect_info::<SocketAddr>())
+            .with_graceful_shutdown(async move { until.cancelled().await });
+        let mut serving = Box::pin(async move { serving.await });
+        tokio::select! {
+            // Serving ends by itself only when the listener breaks.
+            broke = &mut serving => { stopping.cancel(); return broke; }
+            // A task has stopped the hub.
+            () = stopping.cancelled() => {}
+            // Losing the signal is harmless: the hub stops anyway.
+            () = stop => stopping.cancel(),
+        }
+        let all_done = async {
+            let _ = serving.await;
+            while work.join_next().await.is_some() {}
+        };
+        if tokio::time::timeout(FAREWELL, all_done).await.is_err() {
+            tracing::warn!("something did not finish in time; the hub stops without it");
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,79 @@
+use tempfile::TempDir;
+
+use super::{Entry, record_alone, verify};
+use crate::kernel::base;
+use crate::kernel::db::testing::on_each_database;
+use crate::kernel::db::{Db, DbError};
+use crate::params;
+use steward_shared::time::Timestamp;
+
+async fn with_rows(db: &Db) -> TempDir {
+    for i in 0..5 {
+        let entry = Entry::by_system("test.act").on("thing", i).after(&serde_json::json!({"i": i}));
+        record_alone(db, Timestamp(i), entry).await.unwrap();
+    }
+    TempDir::new().unwrap()
+}
+
+/// What somebody does who has the database's password: the triggers go first.
+async fn tamper(db: &Db, sql: &str) {
+    let done: Result<(), DbError> = db
+        .tx(async |tx| {
+            if tx.is_postgres() {
+                tx.execute("alter table audit disable trigger user", params![]).await?;
+            } else {
+                tx.execute("drop trigger audit_no_update", params![]).await?;
+                tx.execute("drop trigger audit_no_delete", params![]).await?;
+            }
+            tx.execute(sql, params![]).await?;
+            Ok(())
+        })
+        .await;
+    done.unwrap();
+}
+
+#[tokio::test]
+async fn fault_h3_rows_of_the_audit_trail_cannot_be_changed_or_removed() {
+    on_each_database(&[base::TABLES], async |db| {
+        let _dir = with_rows(&db).await;
+        for sql in ["update audit set actor_name = 'x'", "delete from audit where no = 2"] {
+            let refused = db.execute(sql, params![]).await.unwrap_err();
+            assert!(refused.broke("audit_append_only"), "{refused:?}");
+        }
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn fault_h3_every_way_of_tampering_is_found() {
+    for (sql, row) in [
+        ("update audit set actor_name = 'nobody' where no = 3", 3),
+        ("delete from audit where no = 2", 2),
+        ("update audit set no = case no when 3 then 104 else 103 end where no in (3, 4)", 3),
+        ("update audit set hash = (select hash from audit a where a.no = 1) where no = 5", 5),
+    ] {
+        on_each_database(&[base::TABLES], async |db| {
+            let dir = with_rows(&db).await;
+            assert!(verify(&db, dir.path()).await.unwrap().whole);
+            tamper(&db, sql).await;
+            let verdict = verify(&db, dir.path()).await.unwrap();
+            assert_eq!((verdict.whole, verdict.broken_at), (false, Some(row)), "{sql}");
+        })
+        .await;
+    }
+}
+
+#[tokio::test]
+async fn fault_h3_a_trail_whose_end_was_cut_off_is_found_by_its_anchor() {
+    on_each_database(&[base::TABLES], async |db| {
+        let dir = with_rows(&db).await;
+        let head: (i64, String) =
+            db.one("select no, hash from audit order by no desc limit 1", params![]).await.unwrap().unwrap();
+        std::fs::write(dir.path().join("audit-heads.log"), format!("t {} {}\n", head.0, head.1)).unwrap();
+        assert!(verify(&db, dir.path()).await.unwrap().whole);
+        tamper(&db, "delete from audit where no > 3").await;
+        let verdict = verify(&db, dir.path()).await.unwrap();
+        assert_eq!((verdict.whole, verdict.broken_at), (false, Some(4)));
+    })
+    .await;
+}

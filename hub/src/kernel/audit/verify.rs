@@ -1,0 +1,97 @@
+//! Whether the audit trail is whole. The chain shows a changed, removed or moved row; the anchors, a file
+//! beside the database that grows by one line an hour, show that its end was cut off.
+
+use std::path::Path;
+
+use serde::Serialize;
+use utoipa::ToSchema;
+
+use super::store;
+use crate::kernel::ctx::Ctx;
+use crate::kernel::db::{Db, DbError};
+
+const STEP: usize = 1000;
+const ANCHORS: &str = "audit-heads.log";
+
+/// The result of a check.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
+pub struct Verdict {
+    pub whole: bool,
+    /// How many rows were checked.
+    pub rows: i64,
+    /// The first row that is not as it was written.
+    #[schema(required = true)]
+    pub broken_at: Option<i64>,
+    /// What is wrong with it.
+    #[schema(required = true)]
+    pub fault: Option<String>,
+}
+
+impl Verdict {
+    fn broken(rows: i64, at: i64, fault: &str) -> Self {
+        Self { whole: false, rows, broken_at: Some(at), fault: Some(fault.to_owned()) }
+    }
+}
+
+/// Reads the whole trail, oldest first.
+pub async fn verify(db: &Db, data: &Path) -> Result<Verdict, DbError> {
+    let anchors = read_anchors(data).await;
+    let (mut no, mut hash) = (0, String::new());
+    loop {
+        let rows = store::following(db, no, STEP).await?;
+        for row in &rows {
+            if row.no != no + 1 {
+                return Ok(Verdict::broken(no, no + 1, "the row is missing"));
+            }
+            if row.hash != row.hash_after(&hash) {
+                return Ok(Verdict::broken(no, row.no, "the row or the one before it was changed"));
+            }
+            if anchors.iter().any(|(n, h)| *n == row.no && *h != row.hash) {
+                return Ok(Verdict::broken(no, row.no, "the trail was written anew from here or before"));
+            }
+            (no, hash) = (row.no, row.hash.clone());
+        }
+        if rows.len() < STEP {
+            break;
+        }
+    }
+    match anchors.iter().map(|(n, _)| *n).max() {
+        Some(known) if known > no => Ok(Verdict::broken(no, no + 1, "the end of the trail was cut off")),
+        _ => Ok(Verdict { whole: true, rows: no, broken_at: None, fault: None }),
+    }
+}
+
+/// The hourly job: checks the trail, then writes down where it ends.
+pub async fn anchor(ctx: Ctx) -> Result<(), DbError> {
+    let verdict = verify(&ctx.db, &ctx.settings.data).await?;
+    if !verdict.whole {
+        tracing::error!(row = verdict.broken_at, fault = verdict.fault, "the audit trail was tampered with");
+        metrics::gauge!("steward_hub_audit_whole").set(0.0);
+        return Ok(());
+    }
+    metrics::gauge!("steward_hub_audit_whole").set(1.0);
+    if let Some(head) = store::head(&ctx.db).await? {
+        let line = format!("{} {} {}\n", ctx.now(), head.no, head.hash);
+        let file = ctx.settings.data.join(ANCHORS);
+        let wrote = tokio::task::spawn_blocking(move || {
+            use std::io::Write;
+            let mut f = std::fs::OpenOptions::new().create(true).append(true).open(file)?;
+            f.write_all(line.as_bytes())?;
+            f.sync_all()
+        });
+        if let Ok(Err(e)) = wrote.await {
+            tracing::warn!(error = %e, "the end of the audit trail could not be written down beside the database");
+        }
+    }
+    Ok(())
+}
+
+async fn read_anchors(data: &Path) -> Vec<(i64, String)> {
+    let text = tokio::fs::read_to_string(data.join(ANCHORS)).await.unwrap_or_default();
+    text.lines()
+        .filter_map(|line| {
+            let mut words = line.split(' ').skip(1);
+            Some((words.next()?.parse().ok()?, words.next()?.to_owned()))
+        })
+        .collect()
+}

@@ -1,0 +1,143 @@
+//! The policy's layer: finds out who calls, refuses who may not, and hands the caller to the handler. Unsafe
+//! methods are also refused when a page of another origin sends them.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use axum::extract::{ConnectInfo, MatchedPath, Request, State};
+use axum::http::{HeaderMap, Method, header};
+use axum::middleware::Next;
+use axum::response::{IntoResponse, Response};
+
+use super::policy::{Policies, Policy};
+use super::stream;
+use crate::kernel::caller::{Caller, Gate, Origin, SESSION_COOKIE};
+use crate::kernel::ctx::Ctx;
+use crate::kernel::problem::Problem;
+
+#[derive(Clone)]
+pub struct Guard {
+    pub ctx: Ctx,
+    pub policies: Arc<Policies>,
+}
+
+pub async fn guard(State(guard): State<Guard>, mut request: Request, next: Next) -> Response {
+    let who = match admit(&guard, &mut request).await {
+        Ok(who) => who,
+        Err(problem) => return problem.into_response(),
+    };
+    let response = next.run(request).await;
+    match who {
+        Some((_, token)) => stream::end_with_session(response, &guard.ctx, token),
+        None => response,
+    }
+}
+
+/// The caller with their token, or none for a public route that a stranger calls.
+async fn admit(guard: &Guard, request: &mut Request) -> Result<Option<(Caller, String)>, Problem> {
+    let Some(path) = request.extensions().get::<MatchedPath>().map(|p| p.as_str().to_owned()) else {
+        return Ok(None); // no route: the console's files or a 404
+    };
+    if !is_safe(request.method()) && !same_origin(request.headers()) {
+        return Err(Problem::forbidden("this request was sent by a page of another address"));
+    }
+    let Some(policy) = guard.policies.of_route(request.method().as_str(), &path) else {
+        return Err(Problem::new(
+            axum::http::StatusCode::METHOD_NOT_ALLOWED,
+            "method_not_allowed",
+            "this address does not know this method",
+        ));
+    };
+    let token = token_of(request.headers());
+    let caller = match (&token, guard.ctx.find_part::<Gate>()) {
+        (Some(token), Some(gate)) => gate.0.who(token, true).await?,
+        _ => None,
+    };
+    let wanted = match policy {
+        Policy::Public => None,
+        Policy::AtLeast(role) => Some(role),
+    };
+    let Some(caller) = caller else {
+        return if wanted.is_some() { Err(Problem::unauthorized()) } else { Ok(None) };
+    };
+    if wanted.is_some_and(|role| caller.role < role) {
+        let need = wanted.map_or("", crate::kernel::caller::Role::word);
+        return Err(Problem::forbidden(format!(
+            "this needs the role {need}, yours is {}",
+            caller.role.word()
+        ))
+        .with("need", need)
+        .with("have", caller.role.word()));
+    }
+    request.extensions_mut().insert(caller.clone());
+    Ok(token.map(|token| (caller, token)))
+}
+
+pub fn is_safe(method: &Method) -> bool {
+    matches!(*method, Method::GET | Method::HEAD | Method::OPTIONS)
+}
+
+/// Browsers send `Origin` (or at least `Sec-Fetch-Site`) with every unsafe request; programs send neither.
+fn same_origin(headers: &HeaderMap) -> bool {
+    let text = |name| headers.get(name).and_then(|v: &axum::http::HeaderValue| v.to_str().ok());
+    if let Some(site) = text(header::HeaderName::from_static("sec-fetch-site"))
+        && !matches!(site, "same-origin" | "none")
+    {
+        return false;
+    }
+    match (headers.contains_key(header::ORIGIN), text(header::ORIGIN), text(header::HOST)) {
+        (false, ..) => true,
+        (true, Some(origin), Some(host)) => origin.split_once("://").is_some_and(|(_, o)| o == host),
+        _ => false,
+    }
+}
+
+/// The session's token out of the cookies.
+pub fn token_of(headers: &HeaderMap) -> Option<String> {
+    headers
+        .get_all(header::COOKIE)
+        .iter()
+        .filter_map(|v| v.to_str().ok())
+        .flat_map(|v| v.split(';'))
+        .filter_map(|pair| pair.trim().split_once('='))
+        .find(|(name, _)| *name == SESSION_COOKIE)
+        .map(|(_, token)| token.to_owned())
+}
+
+/// Where the request came from. Behind a proxy of one's own, the address that it names last.
+pub fn origin_of(ctx: &Ctx, request: &Request, id: &str) -> Origin {
+    let peer = request.extensions().get::<ConnectInfo<SocketAddr>>().map(|c| c.0.ip().to_string());
+    let named = request
+        .headers()
+        .get("x-forwarded-for")
+        .filter(|_| ctx.settings.behind_proxy)
+        .and_then(|v| v.to_str().ok()?.split(',').next_back().map(|a| a.trim().to_owned()));
+    Origin { address: named.or(peer).unwrap_or_else(|| "unknown".to_owned()), request: id.to_owned() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn headers(pairs: &[(&'static str, &str)]) -> HeaderMap {
+        pairs.iter().map(|(n, v)| (header::HeaderName::from_static(n), v.parse().unwrap())).collect()
+    }
+
+    #[test]
+    fn control_13_a_page_of_another_origin_cannot_change_anything() {
+        assert!(same_origin(&headers(&[("host", "hub:8080")])));
+        assert!(same_origin(&headers(&[("host", "hub:8080"), ("origin", "http://hub:8080")])));
+        for wrong in ["http://evil", "http://hub:8081", "null", "https://hub:8080.evil", "hub:8080"] {
+            assert!(!same_origin(&headers(&[("host", "hub:8080"), ("origin", wrong)])), "{wrong}");
+        }
+        assert!(!same_origin(&headers(&[("host", "hub:8080"), ("sec-fetch-site", "cross-site")])));
+        assert!(!same_origin(&headers(&[("origin", "http://hub:8080")])));
+    }
+
+    #[test]
+    fn the_token_is_found_among_other_cookies() {
+        let h = headers(&[("cookie", "a=b; steward_session=xyz; c=d")]);
+        assert_eq!(token_of(&h).as_deref(), Some("xyz"));
+        assert_eq!(token_of(&headers(&[("cookie", "steward_sessions=1")])), None);
+    }
+}

@@ -1,0 +1,27 @@
+//! The order of the layers, from the outside in: id and log, headers, packing, policy, size and depth,
+//! idempotency, handler.
+
+use std::sync::Arc;
+
+use axum::Router;
+use axum::middleware::{from_fn, from_fn_with_state};
+use tower_http::compression::CompressionLayer;
+
+use super::guard::Guard;
+use super::policy::Policies;
+use super::{body, guard, headers, trace};
+use crate::kernel::ctx::Ctx;
+use crate::kernel::idempotency;
+
+/// Puts all layers around the routes, whose OpenAPI document is given.
+pub fn dress(routes: Router<Ctx>, openapi: &serde_json::Value, ctx: &Ctx) -> Router {
+    let policies = Arc::new(Policies::of(openapi));
+    routes
+        .layer(from_fn_with_state(ctx.clone(), idempotency::layer))
+        .layer(from_fn_with_state(ctx.clone(), body::limit))
+        .layer(from_fn_with_state(Guard { ctx: ctx.clone(), policies }, guard::guard))
+        .layer(CompressionLayer::new())
+        .layer(from_fn(headers::headers))
+        .layer(from_fn_with_state(ctx.clone(), trace::trace))
+        .with_state(ctx.clone())
+}

@@ -1,0 +1,85 @@
+//! Who may call what: read from the OpenAPI document, whose operations carry it as `security`. What is not
+//! in the document, or stands there without `security`, is refused to everybody.
+
+use std::collections::BTreeMap;
+
+use serde_json::Value;
+
+use crate::kernel::caller::Role;
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Policy {
+    Public,
+    AtLeast(Role),
+}
+
+impl Policy {
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Public => "public",
+            Self::AtLeast(role) => role.word(),
+        }
+    }
+}
+
+#[derive(Clone, Debug, Default)]
+pub struct Policies(BTreeMap<(String, String), Policy>);
+
+impl Policies {
+    /// Operations without a policy are left out, and so refused.
+    pub fn of(openapi: &Value) -> Self {
+        let mut all = BTreeMap::new();
+        for (path, methods) in openapi["paths"].as_object().into_iter().flatten() {
+            for (method, operation) in methods.as_object().into_iter().flatten() {
+                if let Some(policy) = policy_of(operation) {
+                    all.insert((method.to_uppercase(), path.clone()), policy);
+                }
+            }
+        }
+        Self(all)
+    }
+
+    /// `path` is the route's template, such as `/api/v1/sites/{id}`. HEAD is as GET.
+    pub fn of_route(&self, method: &str, path: &str) -> Option<Policy> {
+        let method = if method == "HEAD" { "GET" } else { method };
+        self.0.get(&(method.to_owned(), path.to_owned())).copied()
+    }
+
+    pub fn all(&self) -> impl Iterator<Item = (&str, &str, Policy)> {
+        self.0.iter().map(|((m, p), policy)| (m.as_str(), p.as_str(), *policy))
+    }
+}
+
+/// `[{}]` is public, `[{"session": ["engineer"]}]` wants at least that role.
+fn policy_of(operation: &Value) -> Option<Policy> {
+    let [requirement] = operation.get("security")?.as_array()?.as_slice() else { return None };
+    let requirement = requirement.as_object()?;
+    if requirement.is_empty() {
+        return Some(Policy::Public);
+    }
+    let [role] = requirement.get("session")?.as_array()?.as_slice() else { return None };
+    serde_json::from_value(role.clone()).ok().map(Policy::AtLeast)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn what_states_no_policy_is_refused() {
+        let policies = Policies::of(&json!({"paths": {"/a": {
+            "get": {"security": [{}]},
+            "post": {"security": [{"session": ["engineer"]}]},
+            "put": {},
+            "patch": {"security": []},
+            "delete": {"security": [{"session": []}]}
+        }}}));
+        assert_eq!(policies.of_route("GET", "/a"), Some(Policy::Public));
+        assert_eq!(policies.of_route("HEAD", "/a"), Some(Policy::Public));
+        assert_eq!(policies.of_route("POST", "/a"), Some(Policy::AtLeast(Role::Engineer)));
+        for method in ["PUT", "PATCH", "DELETE", "OPTIONS"] {
+            assert_eq!(policies.of_route(method, "/a"), None, "{method}");
+        }
+    }
+}

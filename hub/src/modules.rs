@@ -1,0 +1,9 @@
+//! THE LIST: every module of the hub, lowest floor first. Migrations and set-up run in this order.
+
+use crate::kernel::base;
+use crate::kernel::module::Module;
+use crate::{accounts, sites};
+
+pub fn all() -> Vec<Module> {
+    vec![base::module(), accounts::module(), sites::module()]
+}

@@ -1,0 +1,11 @@
+//! Places: campus, building, floor, room. Other modules hang their things on a `SiteId`.
+
+mod arrange;
+mod error;
+mod model;
+mod routes;
+mod store;
+
+pub use model::{Kind, Site};
+pub use routes::module;
+pub use store::exists;
