@@ -6,6 +6,10 @@
 const POW10: [f64; 10] = [1e0, 1e1, 1e2, 1e3, 1e4, 1e5, 1e6, 1e7, 1e8, 1e9];
 /// Integers up to here are exact doubles.
 const EXACT: f64 = 9_007_199_254_740_992.0;
+/// Digits that are tried: meters show no more, and with more of them noise would pass for a decimal.
+const TRIED: u8 = 6;
+/// The same for single precision, of which seven digits are all there is.
+const TRIED_SINGLE: u8 = 3;
 const SINGLE: u8 = 0x10;
 const FLOAT32: u8 = 0x20;
 const FLOAT64: u8 = 0x21;
@@ -44,14 +48,13 @@ impl Form {
     /// The shortest form that gives every one of `values` back bit for bit.
     pub fn of(values: &[f64]) -> Self {
         let fits = |form: Self| values.iter().all(|v| form.integer(*v).is_some());
-        let digits = 0..POW10.len() as u8;
-        if let Some(form) = digits.clone().map(Self::Decimal).find(|f| fits(*f)) {
+        if let Some(form) = (0..=TRIED).map(Self::Decimal).find(|f| fits(*f)) {
             return form;
         }
         if !values.iter().all(|v| f64::from(*v as f32).to_bits() == v.to_bits()) {
             return Self::Float64;
         }
-        digits.map(Self::Single).find(|f| fits(*f)).unwrap_or(Self::Float32)
+        (0..=TRIED_SINGLE).map(Self::Single).find(|f| fits(*f)).unwrap_or(Self::Float32)
     }
 
     /// The integer that stands for `v`, if this form has one that gives `v` back.
@@ -87,7 +90,7 @@ mod tests {
         assert_eq!(Form::of(&[21.5, 21.6]), Form::Decimal(1));
         assert_eq!(Form::of(&[1234.56, 0.01]), Form::Decimal(2));
         assert_eq!(Form::of(&[f64::from(23.4f32), 7.0]), Form::Single(1));
-        assert_eq!(Form::of(&[f64::from(std::f32::consts::PI * 1e-12)]), Form::Float32);
+        assert_eq!(Form::of(&[f64::from(std::f32::consts::PI)]), Form::Float32);
         assert_eq!(Form::of(&[std::f64::consts::PI]), Form::Float64);
     }
 
