@@ -27,7 +27,7 @@ fn content() -> Body {
     readings.push(row(12, t0 + 5, Some(Value::Text("运行".into())), Quality::Good));
     readings.push(row(12, t0 + 4_000_005, Some(Value::Text("stop".into())), Quality::Good));
     readings.sort_by_key(|r| (r.point, r.at));
-    let boot = BootId("00010203-0405-0607-0809-0a0b0c0d0e0f".parse().unwrap());
+    let boot = BootId("00010203-0405-0607-0809-0a0b0c0d0e0f".parse().expect("a well-formed id"));
     Body { header: Header { boot, mono_ms: 86_400_123, wall: Timestamp(1_760_004_000_000) }, readings }
 }
 
