@@ -77,6 +77,10 @@ impl Faults {
         self.0.borrow_mut().push(Fault { file, line, column, path: path.to_owned(), message, way_out });
     }
 
+    pub(super) fn is_empty(&self) -> bool {
+        self.0.borrow().is_empty()
+    }
+
     /// In the order of the file.
     pub(super) fn into_sorted(self) -> Vec<Fault> {
         let mut all = self.0.into_inner();

@@ -121,6 +121,17 @@ mod tests {
     }
 
     #[test]
+    fn every_line_that_is_no_toml_is_told() {
+        let faults =
+            Document::parse("edge.toml", "a = = 1\n[b]\nc = 1\nd =\nf = 1\n温度 = \"x\ne = 2\n").unwrap_err();
+        let lines: Vec<usize> = faults.iter().map(|f| f.line).collect();
+        assert_eq!(lines, [1, 4, 6], "{}", listing(&faults));
+        assert!(Document::parse("edge.toml", &"[".repeat(100)).unwrap_err().len() <= 5);
+        let unclosed = Document::parse("edge.toml", "a = [1,\n2,\n[b]\nc = 1\n[d]\n").unwrap_err();
+        assert_eq!(unclosed.len(), 1, "{}", listing(&unclosed));
+    }
+
+    #[test]
     fn a_missing_key_says_what_to_add() {
         let document = Document::parse("edge.toml", "[buffer]\n").unwrap();
         let faults = document.read(|root| root.table("buffer")?.required::<ByteSize>("quota")).unwrap_err();

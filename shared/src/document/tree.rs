@@ -7,6 +7,9 @@ use std::sync::Arc;
 use super::fault::{Fault, Faults};
 use super::table::Table;
 
+/// More would rather be echoes of the first than faults of their own.
+const MOST_SYNTAX_FAULTS: usize = 5;
+
 /// A text that nodes came from.
 #[derive(Debug)]
 pub(super) struct Source {
@@ -89,23 +92,37 @@ pub struct Document {
 }
 
 impl Document {
-    /// Reads one file's text. A text that is no TOML has one fault: what follows it cannot be trusted.
+    /// Reads one file's text. Where it is no TOML, only that is told: what it says cannot be judged yet.
     pub fn parse(name: &str, text: &str) -> Result<Self, Vec<Fault>> {
         let source = Arc::new(Source { name: name.to_owned(), text: text.to_owned(), lines: true });
-        match toml_edit::Document::parse(text) {
-            Ok(parsed) => Ok(Self { root: Builder { source }.table(parsed.as_table(), 0..0) }),
-            Err(e) => {
-                let place = Place { source, span: e.span().unwrap_or(0..0) };
-                let faults = Faults::default();
-                faults.put(
-                    &place,
-                    "",
-                    format!("this is no TOML: {}", e.message().lines().collect::<Vec<_>>().join(", ")),
-                    "mend this first, more may follow".to_owned(),
-                );
-                Err(faults.into_sorted())
+        let faults = Faults::default();
+        let mut readable = text.to_owned();
+        let mut last = None;
+        for _ in 0..MOST_SYNTAX_FAULTS {
+            let error = match toml_edit::Document::parse(readable.as_str()) {
+                Ok(_) if !faults.is_empty() => break,
+                Ok(parsed) => return Ok(Self { root: Builder { source }.table(parsed.as_table(), 0..0) }),
+                Err(error) => error,
+            };
+            let place = Place { source: Arc::clone(&source), span: error.span().unwrap_or(0..0) };
+            // The line right behind a fault is rather its echo: an array or a text that was not closed.
+            let line = place.position().0;
+            if last.is_some_and(|last| (last..=last + 1).contains(&line)) {
+                break;
             }
+            last = Some(line);
+            let (start, end) = line_around(&readable, place.span.start);
+            let told: Vec<&str> = error.message().lines().collect();
+            let way_out = "mend this first, more may follow".to_owned();
+            faults.put(&place, "", format!("this is no TOML: {}", told.join(", ")), way_out);
+            // Reading goes on without the line, as long as there is one to leave out.
+            let blank = " ".repeat(end - start);
+            if readable.get(start..end).is_none_or(|line| line == blank) {
+                break;
+            }
+            readable.replace_range(start..end, &blank);
         }
+        Err(faults.into_sorted())
     }
 
     /// Lets `upper` override: tables are merged key by key, everything else is replaced.
@@ -146,6 +163,14 @@ impl Document {
         let item = parsed.as_table().get("v").filter(|_| parsed.as_table().len() == 1)?;
         Builder { source }.item(item, 0..0)
     }
+}
+
+/// First byte and end of the line in which `at` lies.
+fn line_around(text: &str, at: usize) -> (usize, usize) {
+    let start = text.get(..at).and_then(|before| before.rfind('\n')).map_or(0, |newline| newline + 1);
+    let end =
+        text.get(start..).and_then(|rest| rest.find('\n')).map_or(text.len(), |newline| start + newline);
+    (start, end)
 }
 
 fn merge(lower: &mut Node, upper: Node) {
