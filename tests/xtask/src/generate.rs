@@ -56,6 +56,8 @@ fn now(name: &str) -> String {
 fn policy(openapi: &Json) -> String {
     let mut out = String::from(
         "# Who may call what\n\n<!-- made by `cargo xtask gen` from hub/openapi.json -->\n\n\
+         A role may what the roles before it may: viewer, engineer, admin. A route without a policy is nobody's: the hub\n\
+         refuses it.\n\n\
          | Method | Path | Who |\n|---|---|---|\n",
     );
     for (path, methods) in openapi.get("paths").members() {
@@ -67,10 +69,10 @@ fn policy(openapi: &Json) -> String {
     out
 }
 
-/// `[]` is everybody; `[{"session": ["engineer"]}]` is an engineer and whoever may more.
+/// `[{}]` is everybody; `[{"session": ["engineer"]}]` is an engineer and whoever may more.
 fn who(security: &Json) -> String {
     match security {
-        Json::List(ways) if ways.is_empty() => "everybody".to_owned(),
+        Json::List(ways) if ways.iter().all(|way| way.members().next().is_none()) => "everybody".to_owned(),
         Json::List(ways) => {
             let roles = ways.iter().flat_map(Json::members).flat_map(|(scheme, scopes)| {
                 let scopes: Vec<String> =
@@ -136,7 +138,8 @@ mod tests {
 
     #[test]
     fn a_route_without_a_policy_shows_as_nobodys() {
-        let paths = r#"{"/a":{"get":{"security":[{"session":["viewer"]}]},"post":{},"put":{"security":[]}}}"#;
+        let paths =
+            r#"{"/a":{"get":{"security":[{"session":["viewer"]}]},"post":{},"put":{"security":[{}]}}}"#;
         let text = policy(&Json::parse(&format!(r#"{{"paths":{paths}}}"#)).unwrap());
         for row in ["| GET | `/a` | viewer |", "| POST | `/a` | nobody |", "| PUT | `/a` | everybody |"] {
             assert!(text.contains(row), "{text}");

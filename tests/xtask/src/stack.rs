@@ -149,10 +149,9 @@ fn start_hub(folder: &Path, ports: &Ports, plant: &mut Running) -> Result<Runnin
     let text = format!(
         "# Written anew at each start of the demo.\n\
          [http]\nlisten = \"127.0.0.1:{}\"\n\n[gateways]\nlisten = \"127.0.0.1:{}\"\n\n\
-         [database]\nurl = \"sqlite:{}\"\n\n[data]\ndir = \"{}\"\n",
+         [data]\ndir = \"{}\"\n",
         ports.page,
         ports.gateways,
-        data.join("steward.db").display(),
         data.display(),
     );
     files::write(&config, text)?;
