@@ -151,7 +151,7 @@ fn given(seed: u64, t: f64, order: [usize; CHILLERS], stages: usize) -> Given {
         on,
         fans: [1.0; CHILLERS],
         air: house.air,
-        ups: house.ups / 0.945,
+        ups: house.ups_input,
         light: house.light,
     }
 }

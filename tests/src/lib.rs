@@ -1,4 +1,9 @@
-//! The whole product under test: a simulated plant room (`plant`), and what starts the real programs.
+//! The whole product under test: a simulated plant room (`plant`), and what starts the real programs as a
+//! person would (`programs`): processes, ports, files. Tests and benchmarks stand on both; nothing here
+//! reaches into the programs.
 
 #[path = "../plant/mod.rs"]
 pub mod plant;
+pub mod programs;
+
+pub use programs::{Edge, House, Http, Hub, Plant, Relay, eventually};

@@ -1,0 +1,162 @@
+//! A month of history, written through the gateway's own buffer: the same numbers of points, the same codec,
+//! the lane for history. The values are those that a poll would have read, so the live ones join on. Written
+//! once: a buffer that holds history is left alone.
+
+use std::fmt;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use steward_edge::buffer::{Buffer, BufferError, BufferSettings};
+use steward_edge::config::{self, Config};
+use steward_protocols::modbus;
+use steward_shared::document::listing;
+use steward_shared::id::{PointNo, RandomIds};
+use steward_shared::profile::{PeriodClass, PointDef};
+use steward_shared::reading::Reading;
+use steward_shared::time::{SystemClock, Timestamp};
+use steward_shared::wire::message::Lane;
+
+use super::house::{Device, House, HouseError};
+use super::room::Gained;
+
+/// History goes into the buffer in batches of this span.
+const BATCH: Duration = Duration::from_hours(6);
+
+#[derive(Clone, Debug)]
+pub struct Order {
+    pub config: PathBuf,
+    pub data: Option<PathBuf>,
+    pub days: u32,
+    pub step: Duration,
+    pub until: Timestamp,
+    pub seed: u64,
+}
+
+/// What came of it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Told {
+    Written {
+        readings: u64,
+        points: usize,
+        from: Timestamp,
+        until: Timestamp,
+    },
+    /// The buffer holds history already.
+    ThereAlready,
+}
+
+impl fmt::Display for Told {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Written { readings, points, from, until } => {
+                write!(f, "history: {readings} readings of {points} points from {from} to {until}")
+            }
+            Self::ThereAlready => f.write_str("history: there already, nothing written"),
+        }
+    }
+}
+
+#[derive(Debug, thiserror::Error)]
+pub enum HistoryError {
+    #[error("the gateway's file has faults:\n{0}")]
+    Config(String),
+    #[error(transparent)]
+    House(#[from] HouseError),
+    #[error("the buffer in {dir} cannot be written")]
+    Buffer { dir: PathBuf, source: BufferError },
+    #[error("a step of zero has no end; write it like 60s")]
+    Step,
+}
+
+/// One point of the gateway and what it is read from.
+struct Source<'h> {
+    no: PointNo,
+    device: &'h Device,
+    point: &'h PointDef,
+    every: Duration,
+}
+
+/// Writes the history that `order` asks for; `progress` hears the share that is done.
+pub async fn write(order: &Order, progress: impl Fn(f64)) -> Result<Told, HistoryError> {
+    if order.step.is_zero() {
+        return Err(HistoryError::Step);
+    }
+    let config = config::load(&order.config).map_err(|faults| HistoryError::Config(listing(&faults)))?;
+    let dir = order.data.clone().unwrap_or_else(|| config.data.clone());
+    let house = House::new(order.seed, Arc::new(SystemClock), Gained::default())?;
+    let failed = |source| HistoryError::Buffer { dir: dir.clone(), source };
+    let settings = BufferSettings { quota_bytes: config.buffer.quota_bytes, ..BufferSettings::default() };
+    let buffer = Buffer::open(&dir, settings, Arc::new(SystemClock), Arc::new(RandomIds)).map_err(failed)?;
+    let told = if buffer.heads().borrow().backfill > 0 {
+        Told::ThereAlready
+    } else {
+        let sources = sources(&config, &house, &buffer, order.step).await.map_err(failed)?;
+        let from = order.until.minus(Duration::from_hours(u64::from(order.days) * 24)).floor_to(BATCH);
+        let mut readings = 0;
+        let mut start = from;
+        while start < order.until {
+            let end = start.plus(BATCH).min(order.until);
+            let batch = span(&house, &sources, start, end);
+            readings += batch.len() as u64;
+            buffer.import(Lane::Backfill, batch).await.map_err(failed)?;
+            start = start.plus(BATCH);
+            progress((end.0 - from.0) as f64 / (order.until.0 - from.0) as f64);
+        }
+        Told::Written { readings, points: sources.len(), from, until: order.until }
+    };
+    buffer.close().await.map_err(failed)?;
+    Ok(told)
+}
+
+/// The points of the gateway that this plant knows, numbered as the gateway numbers them.
+async fn sources<'h>(
+    config: &Config,
+    house: &'h House,
+    buffer: &Buffer,
+    step: Duration,
+) -> Result<Vec<Source<'h>>, BufferError> {
+    let mut names = Vec::new();
+    let mut found = Vec::new();
+    for d in config.lines.iter().flat_map(|l| &l.devices) {
+        let Some(device) = house.device(&d.name) else { continue };
+        for point in &device.profile.points {
+            let every = match point.class {
+                PeriodClass::Fast => step,
+                PeriodClass::Normal => step * 5,
+                PeriodClass::Slow => step * 15,
+                PeriodClass::Static => BATCH,
+            };
+            names.push((d.name.clone(), point.key.clone()));
+            found.push((device, point, every));
+        }
+    }
+    let numbers = buffer.number_points(names).await?;
+    let with_number = numbers.into_iter().zip(found);
+    Ok(with_number.map(|(no, (device, point, every))| Source { no, device, point, every }).collect())
+}
+
+/// All readings of a span, as polls on the grid would have given them.
+fn span(house: &House, sources: &[Source<'_>], from: Timestamp, until: Timestamp) -> Vec<Reading> {
+    let mut out = Vec::new();
+    let Some(step) = sources.iter().map(|s| s.every).min() else { return out };
+    let mut at = from;
+    while at < until {
+        let scene = house.scene_at(at);
+        for s in sources.iter().filter(|s| at.floor_to(s.every) == at) {
+            let value = house.value(s.device, s.point, &scene);
+            // Through the registers, so that a reading of history has the digits that a poll would give it.
+            if let Ok(words) = modbus::encode(s.point, value.as_ref()) {
+                let response = if s.point.table.is_bits() {
+                    modbus::Response::Bits(words.iter().map(|w| w & 1 == 1).collect())
+                } else {
+                    modbus::Response::Registers(words)
+                };
+                let (value, quality) = modbus::decode(s.point, &response, 0);
+                out.push(Reading { point: s.no, at, value, quality });
+            }
+        }
+        at = at.plus(step);
+    }
+    out
+}

@@ -1,0 +1,262 @@
+//! The list of the room: its lines and its devices. An addition to the room begins here.
+
+use super::machines::CHILLERS;
+use super::rtu::Pace;
+
+/// What an instrument is fixed to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Role {
+    Meter(Feeder),
+    Chiller(usize),
+    ChwPump(usize),
+    CwPump(usize),
+    Tower(usize),
+    /// Controller of an air handler: holds the temperature of its zone.
+    Zone(usize),
+    WaterMeter,
+    Ups,
+}
+
+impl Role {
+    /// Whether it can trip.
+    pub const fn is_a_machine(self) -> bool {
+        matches!(self, Self::Chiller(_) | Self::ChwPump(_) | Self::CwPump(_) | Self::Tower(_))
+    }
+}
+
+/// What a power meter measures. The main meter is the sum of the others.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Feeder {
+    Main,
+    Chillers,
+    Pumps,
+    Services,
+    /// Behind the meter of the pumps, and counted there.
+    Towers,
+}
+
+impl Feeder {
+    /// The loads behind it, by their index.
+    pub fn loads(self) -> std::ops::Range<usize> {
+        let all = super::machines::LOADS;
+        match self {
+            Self::Main => 0..all,
+            Self::Chillers => 0..CHILLERS,
+            Self::Pumps => CHILLERS..4 * CHILLERS,
+            Self::Services => 4 * CHILLERS..all,
+            Self::Towers => 3 * CHILLERS..4 * CHILLERS,
+        }
+    }
+
+    /// The feeders that a meter adds up.
+    pub const fn parts(self) -> &'static [Self] {
+        match self {
+            Self::Main => &[Self::Chillers, Self::Pumps, Self::Services],
+            Self::Chillers => &[Self::Chillers],
+            Self::Pumps => &[Self::Pumps],
+            Self::Services => &[Self::Services],
+            Self::Towers => &[Self::Towers],
+        }
+    }
+}
+
+/// A line: a serial port with its pace, or one TCP port.
+#[derive(Clone, Copy, Debug)]
+pub struct LinePlan {
+    pub name: &'static str,
+    /// The link's name in the plant's folder, and the pace.
+    pub serial: Option<(&'static str, Pace)>,
+}
+
+pub const LINES: [LinePlan; 3] = [
+    LinePlan { name: "switchgear", serial: None },
+    // 8N2, which the standard asks for where there is no parity: eleven bits a character. A pseudo-terminal
+    // has no parity, and the C library refuses to ask it for one.
+    LinePlan { name: "drives", serial: Some(("ttyS1", Pace { baud: 19_200, bits: 11 })) },
+    LinePlan { name: "field", serial: Some(("ttyS2", Pace { baud: 9600, bits: 11 })) },
+];
+
+#[derive(Clone, Copy, Debug)]
+pub struct DevicePlan {
+    pub name: &'static str,
+    pub zh: &'static str,
+    pub en: &'static str,
+    pub place: &'static str,
+    pub profile: &'static str,
+    pub line: &'static str,
+    pub address: u8,
+    pub role: Role,
+}
+
+const POWER_METER: &str = "schneider/pm5350";
+const CHECK_METER: &str = "eastron/sdm630";
+/// The register map of a smaller machine than this room has: what matters here is that the map is a real one.
+const CHILLER: &str = "chiltrix/cx34";
+const DRIVE: &str = "danfoss/fc-102";
+const CONTROLLER: &str = "omron/e5cc";
+const WATER_METER: &str = "oem/tuf-2000m";
+const UPS: &str = "apc/smart-ups";
+
+const SWITCH_ROOM: &str = "B1 配电室 Switch room";
+const CHILLER_ROOM: &str = "B1 冷冻机房 Chiller room";
+const ROOF: &str = "屋面 Roof";
+
+macro_rules! device {
+    ($name:literal, $zh:literal, $en:literal, $place:expr, $profile:expr, $line:literal, $address:literal, $role:expr) => {
+        DevicePlan {
+            name: $name,
+            zh: $zh,
+            en: $en,
+            place: $place,
+            profile: $profile,
+            line: $line,
+            address: $address,
+            role: $role,
+        }
+    };
+}
+
+pub const DEVICES: [DevicePlan; 16] = [
+    device!(
+        "main-meter",
+        "总进线电表",
+        "Main incomer meter",
+        SWITCH_ROOM,
+        POWER_METER,
+        "switchgear",
+        1,
+        Role::Meter(Feeder::Main)
+    ),
+    device!(
+        "meter-chillers",
+        "冷水机组电表",
+        "Chillers meter",
+        SWITCH_ROOM,
+        POWER_METER,
+        "switchgear",
+        2,
+        Role::Meter(Feeder::Chillers)
+    ),
+    device!(
+        "meter-pumps",
+        "水泵冷却塔电表",
+        "Pumps and towers meter",
+        SWITCH_ROOM,
+        POWER_METER,
+        "switchgear",
+        3,
+        Role::Meter(Feeder::Pumps)
+    ),
+    device!(
+        "meter-services",
+        "空调与动力电表",
+        "Air and services meter",
+        SWITCH_ROOM,
+        POWER_METER,
+        "switchgear",
+        4,
+        Role::Meter(Feeder::Services)
+    ),
+    device!(
+        "chiller-1",
+        "1号冷水机组",
+        "Chiller 1",
+        CHILLER_ROOM,
+        CHILLER,
+        "switchgear",
+        11,
+        Role::Chiller(0)
+    ),
+    device!(
+        "chiller-2",
+        "2号冷水机组",
+        "Chiller 2",
+        CHILLER_ROOM,
+        CHILLER,
+        "switchgear",
+        12,
+        Role::Chiller(1)
+    ),
+    device!(
+        "chiller-3",
+        "3号冷水机组",
+        "Chiller 3",
+        CHILLER_ROOM,
+        CHILLER,
+        "switchgear",
+        13,
+        Role::Chiller(2)
+    ),
+    device!("ups-1", "UPS不间断电源", "UPS", SWITCH_ROOM, UPS, "switchgear", 21, Role::Ups),
+    device!(
+        "chw-pump-1",
+        "1号冷冻水泵",
+        "Chilled water pump 1",
+        CHILLER_ROOM,
+        DRIVE,
+        "drives",
+        1,
+        Role::ChwPump(0)
+    ),
+    device!(
+        "chw-pump-2",
+        "2号冷冻水泵",
+        "Chilled water pump 2",
+        CHILLER_ROOM,
+        DRIVE,
+        "drives",
+        2,
+        Role::ChwPump(1)
+    ),
+    device!(
+        "cw-pump-1",
+        "1号冷却水泵",
+        "Condenser water pump 1",
+        CHILLER_ROOM,
+        DRIVE,
+        "drives",
+        3,
+        Role::CwPump(0)
+    ),
+    device!("tower-fan-1", "1号冷却塔风机", "Cooling tower fan 1", ROOF, DRIVE, "drives", 4, Role::Tower(0)),
+    device!(
+        "meter-towers",
+        "冷却塔分表",
+        "Cooling towers meter",
+        CHILLER_ROOM,
+        CHECK_METER,
+        "drives",
+        21,
+        Role::Meter(Feeder::Towers)
+    ),
+    device!(
+        "ahu-wards",
+        "病房楼空调箱",
+        "Air handler, wards",
+        "3F 空调机房 Air handler room",
+        CONTROLLER,
+        "field",
+        1,
+        Role::Zone(0)
+    ),
+    device!(
+        "ahu-theatre",
+        "手术部空调箱",
+        "Air handler, theatres",
+        "4F 空调机房 Air handler room",
+        CONTROLLER,
+        "field",
+        2,
+        Role::Zone(1)
+    ),
+    device!(
+        "make-up-water",
+        "冷却塔补水表",
+        "Tower make-up water meter",
+        ROOF,
+        WATER_METER,
+        "field",
+        11,
+        Role::WaterMeter
+    ),
+];

@@ -1,0 +1,54 @@
+//! What the tables of a device hold at one instant, filled through its profile, read as a device is read.
+
+use std::collections::BTreeMap;
+
+use steward_protocols::modbus::{EncodeFault, encode_into};
+use steward_shared::profile::{PointDef, Profile, Table};
+use steward_shared::reading::Value;
+
+use super::answer::Outcome;
+
+#[derive(Debug, Default)]
+pub struct Image(BTreeMap<(Table, u16), u16>);
+
+impl Image {
+    /// Asks `value` for each point of the profile. A point without a value holds its sentinel, and zeros where
+    /// it has none; a value that its registers cannot hold is the first fault that comes back.
+    pub fn fill(
+        profile: &Profile,
+        mut value: impl FnMut(&PointDef) -> Option<Value>,
+    ) -> (Self, Option<(String, EncodeFault)>) {
+        let mut cells: BTreeMap<(Table, u16), u16> = BTreeMap::new();
+        let mut fault = None;
+        for point in &profile.points {
+            let places: Vec<_> =
+                (0..point.data.width()).map(|i| (point.table, point.address.saturating_add(i))).collect();
+            let mut words: Vec<u16> =
+                places.iter().map(|place| cells.get(place).copied().unwrap_or_default()).collect();
+            let value = value(point);
+            match encode_into(point, value.as_ref(), &mut words) {
+                Ok(()) | Err(EncodeFault::NoSentinel) => {}
+                Err(e) => fault = fault.or_else(|| Some((point.key.clone(), e))),
+            }
+            cells.extend(places.into_iter().zip(words));
+        }
+        (Self(cells), fault)
+    }
+
+    /// Reads as a device does: all of it, or exception 2 where a register does not exist.
+    pub fn read(&self, table: Table, address: u16, count: u16) -> Outcome {
+        let most = if table.is_bits() { 2000 } else { 125 };
+        if count == 0 || count > most {
+            return Outcome::Refused(3);
+        }
+        let Some(last) = address.checked_add(count - 1) else { return Outcome::Refused(2) };
+        let words: Vec<u16> = self.0.range((table, address)..=(table, last)).map(|(_, w)| *w).collect();
+        if words.len() != usize::from(count) {
+            Outcome::Refused(2)
+        } else if table.is_bits() {
+            Outcome::Bits(words.into_iter().map(|w| w & 1 == 1).collect())
+        } else {
+            Outcome::Registers(words)
+        }
+    }
+}

@@ -1,0 +1,28 @@
+//! The real programs as processes: built by cargo, started on free ports of the loopback in a folder of the
+//! test, their logs in files, ended by their id when the test is over.
+//!
+//! | file | what |
+//! |---|---|
+//! | `wait` | `eventually`: the only way in which tests wait |
+//! | `process` | a program, found beside the test, started, killed, stopped |
+//! | `http` | a client for the hub's API and the edge's state |
+//! | `relay` | UDP between an edge and a hub, with delay, loss and silence |
+//! | `plant` `edge` `hub` `house` | the three programs, and all of them together |
+
+mod edge;
+mod house;
+mod http;
+mod hub;
+mod plant;
+mod process;
+mod relay;
+mod wait;
+
+pub use edge::Edge;
+pub use house::House;
+pub use http::{Answer, Http, Stream};
+pub use hub::{ADMIN, Hub, HubOptions, PASSWORD};
+pub use plant::{Plant, PlantOptions};
+pub use process::{Process, free_tcp_port, free_udp_port, program};
+pub use relay::{Relay, Weather};
+pub use wait::eventually;

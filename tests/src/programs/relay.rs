@@ -1,0 +1,255 @@
+//! UDP between edges and a hub, with whatever the line between them does: nothing comes through, it takes
+//! its time, some is lost. One thread, no privileges.
+
+use std::collections::HashMap;
+use std::io;
+use std::net::{SocketAddr, UdpSocket};
+use std::os::fd::AsFd;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use tokio::time::Instant;
+
+use crate::plant::noise::chance;
+
+/// What happens to datagrams on the way.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Weather {
+    /// Nothing comes through in this direction.
+    pub up_cut: bool,
+    pub down_cut: bool,
+    /// How long each takes.
+    pub delay: Duration,
+    /// Share that is lost, 0.0 to 1.0.
+    pub loss: f64,
+    /// Bytes a second in each direction; 0 is without limit. What would wait longer than a second is lost.
+    pub rate: u64,
+}
+
+impl Weather {
+    pub const CLEAR: Self =
+        Self { up_cut: false, down_cut: false, delay: Duration::ZERO, loss: 0.0, rate: 0 };
+    pub const DOWN: Self = Self { up_cut: true, down_cut: true, ..Self::CLEAR };
+}
+
+/// A running relay: edges send to `address`, the hub is behind it.
+#[derive(Debug)]
+pub struct Relay {
+    pub address: SocketAddr,
+    shared: Arc<Shared>,
+    thread: Option<JoinHandle<()>>,
+}
+
+#[derive(Debug)]
+struct Shared {
+    weather: Mutex<Weather>,
+    stop: AtomicBool,
+    carried: AtomicU64,
+    /// Every edge gets a new port towards the hub: a rebinding of its address.
+    rebind: AtomicBool,
+}
+
+impl Relay {
+    pub fn to(hub: SocketAddr) -> io::Result<Self> {
+        let front = UdpSocket::bind("127.0.0.1:0")?;
+        front.set_nonblocking(true)?;
+        let address = front.local_addr()?;
+        let shared = Arc::new(Shared {
+            weather: Mutex::new(Weather::CLEAR),
+            stop: AtomicBool::new(false),
+            carried: AtomicU64::new(0),
+            rebind: AtomicBool::new(false),
+        });
+        let mut way = Way {
+            front,
+            hub,
+            edges: HashMap::new(),
+            travelling: Vec::new(),
+            free_at: [None; 2],
+            seen: 0,
+            shared: shared.clone(),
+        };
+        let thread = std::thread::Builder::new().name("relay".into()).spawn(move || way.run())?;
+        Ok(Self { address, shared, thread: Some(thread) })
+    }
+
+    pub fn set(&self, weather: Weather) {
+        *self.shared.weather.lock().unwrap_or_else(PoisonError::into_inner) = weather;
+    }
+
+    /// Bytes that came through, both ways.
+    pub fn carried(&self) -> u64 {
+        self.shared.carried.load(Ordering::Relaxed)
+    }
+
+    /// The hub sees every edge at another port from now on.
+    pub fn rebind(&self) {
+        self.shared.rebind.store(true, Ordering::SeqCst);
+    }
+}
+
+impl Drop for Relay {
+    fn drop(&mut self) {
+        self.shared.stop.store(true, Ordering::SeqCst);
+        if let Some(thread) = self.thread.take() {
+            // A thread that panicked has said so already.
+            let _ = thread.join();
+        }
+    }
+}
+
+struct Way {
+    front: UdpSocket,
+    hub: SocketAddr,
+    /// Per edge the socket that stands for it towards the hub.
+    edges: HashMap<SocketAddr, UdpSocket>,
+    /// When it arrives, which edge, whether it goes up, the datagram.
+    travelling: Vec<(Instant, SocketAddr, bool, Vec<u8>)>,
+    /// When the line is free again, up and down.
+    free_at: [Option<Instant>; 2],
+    seen: i64,
+    shared: Arc<Shared>,
+}
+
+impl Way {
+    fn run(&mut self) {
+        while !self.shared.stop.load(Ordering::SeqCst) {
+            if self.shared.rebind.swap(false, Ordering::SeqCst) {
+                self.edges.clear();
+            }
+            self.wait();
+            self.take_in();
+            self.deliver();
+        }
+    }
+
+    fn wait(&self) {
+        let now = Instant::now();
+        let next = self.travelling.iter().map(|(at, ..)| at.saturating_duration_since(now)).min();
+        let wait = next.unwrap_or(Duration::from_millis(50)).min(Duration::from_millis(50));
+        let mut ready: Vec<PollFd<'_>> = std::iter::once(self.front.as_fd())
+            .chain(self.edges.values().map(AsFd::as_fd))
+            .map(|fd| PollFd::new(fd, PollFlags::POLLIN))
+            .collect();
+        let timeout = PollTimeout::try_from(wait + Duration::from_micros(999)).unwrap_or(PollTimeout::ZERO);
+        // A failed wait only makes the next look come sooner.
+        let _ = poll(&mut ready, timeout);
+    }
+
+    fn take_in(&mut self) {
+        let mut buffer = vec![0; 65_536];
+        let mut arrived = Vec::new();
+        while let Ok((n, edge)) = self.front.recv_from(&mut buffer) {
+            arrived.push((edge, true, buffer[..n].to_vec()));
+        }
+        for (edge, socket) in &self.edges {
+            while let Ok(n) = socket.recv(&mut buffer) {
+                arrived.push((*edge, false, buffer[..n].to_vec()));
+            }
+        }
+        let weather = *self.shared.weather.lock().unwrap_or_else(PoisonError::into_inner);
+        for (edge, up, datagram) in arrived {
+            self.seen += 1;
+            let cut = if up { weather.up_cut } else { weather.down_cut };
+            let lost = f64::midpoint(chance(1, 77, self.seen), 1.0) < weather.loss;
+            if cut || lost {
+                continue;
+            }
+            let now = Instant::now();
+            let mut at = now;
+            if weather.rate > 0 {
+                let free = &mut self.free_at[usize::from(up)];
+                let begins = free.map_or(now, |f| f.max(now));
+                if begins.saturating_duration_since(now) > Duration::from_secs(1) {
+                    continue;
+                }
+                at = begins + Duration::from_secs_f64(datagram.len() as f64 / weather.rate as f64);
+                *free = Some(at);
+            }
+            self.travelling.push((at + weather.delay, edge, up, datagram));
+        }
+    }
+
+    fn deliver(&mut self) {
+        let now = Instant::now();
+        let (due, later) = std::mem::take(&mut self.travelling).into_iter().partition(|(at, ..)| *at <= now);
+        self.travelling = later;
+        let due: Vec<(Instant, SocketAddr, bool, Vec<u8>)> = due;
+        for (_, edge, up, datagram) in due {
+            let sent =
+                if up { self.towards_hub(edge, &datagram) } else { self.front.send_to(&datagram, edge) };
+            // A datagram that cannot be sent is lost, as on any line.
+            if let Ok(n) = sent {
+                self.shared.carried.fetch_add(n as u64, Ordering::Relaxed);
+            }
+        }
+    }
+
+    fn towards_hub(&mut self, edge: SocketAddr, datagram: &[u8]) -> io::Result<usize> {
+        if !self.edges.contains_key(&edge) {
+            let socket = UdpSocket::bind("127.0.0.1:0")?;
+            socket.connect(self.hub)?;
+            socket.set_nonblocking(true)?;
+            self.edges.insert(edge, socket);
+        }
+        self.edges.get(&edge).map_or(Ok(0), |socket| socket.send(datagram))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn pair() -> (UdpSocket, UdpSocket, Relay) {
+        let hub = UdpSocket::bind("127.0.0.1:0").unwrap();
+        let relay = Relay::to(hub.local_addr().unwrap()).unwrap();
+        let edge = UdpSocket::bind("127.0.0.1:0").unwrap();
+        edge.connect(relay.address).unwrap();
+        for socket in [&hub, &edge] {
+            socket.set_read_timeout(Some(Duration::from_secs(10))).unwrap();
+        }
+        (edge, hub, relay)
+    }
+
+    #[test]
+    fn datagrams_go_both_ways() {
+        let (edge, hub, relay) = pair();
+        let mut buffer = [0; 64];
+        edge.send(b"up").unwrap();
+        let (n, from) = hub.recv_from(&mut buffer).unwrap();
+        assert_eq!(&buffer[..n], b"up");
+        hub.send_to(b"down", from).unwrap();
+        let n = edge.recv(&mut buffer).unwrap();
+        assert_eq!(&buffer[..n], b"down");
+        crate::eventually("both are counted", Duration::from_secs(10), || {
+            (relay.carried() == 6).then_some(())
+        });
+    }
+
+    #[test]
+    fn a_cut_line_carries_nothing_and_a_slow_one_takes_its_time() {
+        let (edge, hub, relay) = pair();
+        let mut buffer = [0; 64];
+        relay.set(Weather::DOWN);
+        edge.send(b"lost").unwrap();
+        hub.set_read_timeout(Some(Duration::from_millis(200))).unwrap();
+        assert!(hub.recv_from(&mut buffer).is_err());
+        relay.set(Weather { delay: Duration::from_millis(120), ..Weather::CLEAR });
+        hub.set_read_timeout(Some(Duration::from_secs(10))).unwrap();
+        let sent = Instant::now();
+        edge.send(b"late").unwrap();
+        let (n, first) = hub.recv_from(&mut buffer).unwrap();
+        assert_eq!(&buffer[..n], b"late");
+        assert!(sent.elapsed() >= Duration::from_millis(120));
+        relay.rebind();
+        relay.set(Weather::CLEAR);
+        crate::eventually("another port", Duration::from_secs(10), || {
+            edge.send(b"again").ok()?;
+            let (_, from) = hub.recv_from(&mut buffer).ok()?;
+            (from != first).then_some(())
+        });
+    }
+}
