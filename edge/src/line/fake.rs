@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use steward_protocols::modbus::crc;
 use steward_shared::time::{Clock, Timestamp};
-use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream, duplex};
+use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream, WriteHalf, duplex};
 use tokio::time::Instant;
 
 use super::dial::{Dial, Dialling, Stream};
@@ -34,6 +34,8 @@ pub enum Act {
     Raw(Vec<u8>),
     Exception(u8),
     HangUp,
+    /// Noise from now on, whether asked or not.
+    Babble,
 }
 
 pub type Device = dyn Fn(Duration, u8, u16) -> Act + Send + Sync;
@@ -70,6 +72,10 @@ impl Dial for FakeWire {
 async fn far_end(far: DuplexStream, rtu: bool, start: Instant, device: Arc<Device>) {
     let (mut read, write) = tokio::io::split(far);
     let write = Arc::new(tokio::sync::Mutex::new(write));
+    // Noise does not wait to be asked; unit 0 is nobody's.
+    if matches!(device(start.elapsed(), 0, 0), Act::Babble) {
+        return babble(&write).await;
+    }
     loop {
         let mut frame = vec![0; if rtu { 8 } else { 12 }];
         if read.read_exact(&mut frame).await.is_err() {
@@ -91,12 +97,19 @@ async fn far_end(far: DuplexStream, rtu: bool, start: Instant, device: Arc<Devic
                 (Duration::from_millis(5), framed(rtu, &frame, unit, &[pdu[0] | 0x80, code]))
             }
             Act::HangUp => return,
+            Act::Babble => return babble(&write).await,
         };
         let write = Arc::clone(&write);
         tokio::spawn(async move {
             tokio::time::sleep(delay).await;
             let _ = write.lock().await.write_all(&bytes).await;
         });
+    }
+}
+
+async fn babble(write: &tokio::sync::Mutex<WriteHalf<DuplexStream>>) {
+    while write.lock().await.write_all(&[0x55; 8]).await.is_ok() {
+        tokio::time::sleep(Duration::from_millis(2)).await;
     }
 }
 

@@ -70,7 +70,7 @@ impl Wire {
         self.stream.is_some()
     }
 
-    pub async fn open(&mut self) -> io::Result<()> {
+    async fn open(&mut self) -> io::Result<()> {
         self.stream = None;
         self.stream = Some(self.dial.dial().await?);
         self.state.opened(now());
@@ -85,6 +85,9 @@ impl Wire {
     /// frames on the wire, after whatever rest the line is owed.
     pub async fn ask(&mut self, request: Request, limits: &Modbus) -> Result<Answer, Failure> {
         self.state.set_timeout(limits.timeout.unwrap_or(self.usual).max(self.usual));
+        if !self.is_open() {
+            self.open().await.map_err(Failure::Lost)?;
+        }
         self.state.begin(request, now());
         loop {
             match self.state.poll(now()) {
@@ -117,11 +120,16 @@ impl Wire {
     }
 
     /// Takes what comes while nobody was asked (so that it is never taken for an answer), until the wire is
-    /// lost. May be dropped at any time: a read that is dropped has taken nothing.
-    pub async fn watch(&mut self) -> io::Error {
+    /// lost or, on a connection, whatever comes: it cannot be told apart from answers any more. May be dropped
+    /// at any time: a read that is dropped has taken nothing.
+    pub async fn listen(&mut self) -> io::Error {
         loop {
-            if let Err(e) = self.read().await {
-                return e;
+            match self.read().await {
+                Err(e) => return e,
+                Ok(()) if self.state.settings().reopen_after_error => {
+                    return io::Error::new(io::ErrorKind::InvalidData, "it speaks without being asked");
+                }
+                Ok(()) => {}
             }
         }
     }

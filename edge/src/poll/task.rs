@@ -11,7 +11,7 @@ use steward_shared::id::{Ids, PointNo};
 use steward_shared::reading::{Quality, Reading};
 use steward_shared::time::Clock;
 use tokio::sync::mpsc;
-use tokio::time::Instant;
+use tokio::time::{Instant, sleep_until, timeout_at};
 use tokio_util::sync::CancellationToken;
 use tracing::{debug, info, warn};
 
@@ -99,12 +99,6 @@ impl Owner {
 
     async fn run(mut self) {
         loop {
-            if !self.wire.is_open()
-                && let Err(why) = self.wire.open().await
-            {
-                self.lost(&why.to_string()).await;
-                continue;
-            }
             match self.rounds.next(self.task.clock.now(), self.start.elapsed()) {
                 Turn::Wait(wait) => self.rest(wait).await,
                 Turn::Ask(ask) => self.ask(ask).await,
@@ -112,17 +106,17 @@ impl Owner {
         }
     }
 
-    /// Waits for the next turn; an idle wire is watched, so that a pulled adapter is noticed at once.
+    /// Waits for the next turn. An open wire is listened to meanwhile: what comes unasked is thrown away, and
+    /// a wire that breaks is closed at once, to be opened again when there is something to ask.
     async fn rest(&mut self, wait: Duration) {
-        // Losing the watch when the time is over is harmless: it only throws away what nobody asked for.
-        let lost = tokio::select! {
-            () = tokio::time::sleep(wait) => None,
-            why = self.wire.watch() => Some(why),
-        };
-        if let Some(why) = lost {
+        let until = Instant::now() + wait;
+        if self.wire.is_open() {
+            // Losing the listening when the time is over is harmless: it has taken nothing that is wanted.
+            let Ok(why) = timeout_at(until, self.wire.listen()).await else { return };
+            debug!(line = self.task.config.name, why = %why, "idle line closed");
             self.wire.close();
-            debug!(line = self.task.config.name, why = %why, "idle line closed by its other end");
         }
+        sleep_until(until).await;
     }
 
     async fn ask(&mut self, ask: Ask) {

@@ -265,3 +265,32 @@ async fn a_connection_is_given_up_after_an_unanswered_question() {
     assert!(run.health.up);
     run.assert_no_value_of_another();
 }
+
+#[tokio::test(start_paused = true)]
+async fn fault_b4_a_reply_that_comes_after_the_answer_is_thrown_away() {
+    for rtu in [true, false] {
+        // Register 0's answer twice: the second copy lies on the wire when register 100 is asked for.
+        let act = move |_: Duration, _: u8, address: u16| {
+            if rtu && address == 0 {
+                let one = framed(true, &[], 1, &[3, 4, 0x03, 0xe8, 0x03, 0xe9]);
+                Act::Raw([one.clone(), one].concat())
+            } else {
+                Act::Answer
+            }
+        };
+        let run = run(rtu, &[1], 20, |_| true, act).await;
+        run.assert_no_value_of_another();
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_line_that_babbles_is_told_of_and_not_polled_into() {
+    let act = |at: Duration, _: u8, _: u16| if at.as_secs() < 10 { Act::Answer } else { Act::Babble };
+    let run = run(true, &[1, 2], 60, |_| true, act).await;
+    run.assert_no_value_of_another();
+    assert!(
+        run.alarms.contains(&(EventKind::LineDown, None, true)) || run.health.errors > 0,
+        "{:?}",
+        run.alarms
+    );
+}
