@@ -207,7 +207,7 @@ pub const fn kind_word(kind: PointKind) -> &'static str {
     }
 }
 
-/// The inverse of [`kind_word`]; a word of a newer program is shown as a gauge.
+/// The inverse of `kind_word`; a word of a newer program is shown as a gauge.
 pub fn kind_of(word: &str) -> PointKind {
     match word {
         "counter" => PointKind::Counter,
