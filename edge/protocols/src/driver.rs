@@ -36,7 +36,7 @@ pub trait Driver: Send {
     /// Why there is nothing that can be believed.
     type Failure;
 
-    /// Begins a request. Only one is under way at a time: a second `begin` replaces the first.
+    /// Begins a request. Only one is under way at a time: a second `begin` gives the first up, as if it had failed.
     fn begin(&mut self, request: Self::Request, now: Instant);
 
     /// The bytes of the last `Send` were handed to the line.

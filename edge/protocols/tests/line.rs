@@ -197,6 +197,28 @@ fn fault_b4_a_late_reply_is_never_taken_for_the_answer() {
 }
 
 #[test]
+fn fault_b4_a_request_that_was_given_up_from_outside_is_quarantined_too() {
+    let start = beginning();
+    let mut line = open(serial(), start);
+    line.begin(ask(1, 10, 2), start);
+    let (_, sent) = until_sent(&mut line, start);
+    line.begin(ask(1, 20, 2), sent + 10 * MS);
+    let late = sent + 200 * MS;
+    assert!(matches!(line.poll(late), Step::WaitUntil(_)));
+    line.received(&answer(ask(1, 10, 2)), late);
+    let (_, again) = until_sent(&mut line, late);
+    assert!(again >= sent + 1000 * MS);
+    line.received(&answer(ask(1, 20, 2)), again + 40 * MS);
+    assert_eq!(registers(until_done(&mut line, again + 40 * MS).0), [20, 21]);
+
+    let mut line = open(Settings::tcp(300 * MS), start);
+    line.begin(ask(1, 10, 2), start);
+    until_sent(&mut line, start);
+    line.begin(ask(1, 20, 2), start);
+    assert_eq!(line.poll(start), Step::Reopen);
+}
+
+#[test]
 fn fault_b4_a_reply_of_another_unit_is_skipped_and_the_right_one_still_taken() {
     let start = beginning();
     let mut line = open(serial(), start);

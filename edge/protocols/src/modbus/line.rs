@@ -205,6 +205,11 @@ impl LineState {
         }
     }
 
+    /// When the slowest device has answered a request, if it ever will.
+    fn worst_answer(&self, asked: Instant) -> Instant {
+        asked + self.settings.timeout + self.settings.quarantine
+    }
+
     fn fail(&mut self, failure: Failure, quarantine_until: Instant) {
         if self.settings.reopen_after_error {
             self.must_reopen = true;
@@ -219,7 +224,7 @@ impl LineState {
     fn finish(&mut self, progress: Progress, now: Instant) {
         let Phase::Awaiting { awaited, asked, .. } = &self.phase else { return };
         let asked = *asked;
-        let worst = asked + self.settings.timeout + self.settings.quarantine;
+        let worst = self.worst_answer(asked);
         match progress {
             Progress::More => {}
             Progress::Reply(reply) => {
@@ -236,8 +241,9 @@ impl LineState {
 
     /// The line is quiet over what came, or the deadline has passed.
     fn give_up(&mut self, now: Instant, last: bool) {
-        let Phase::Awaiting { awaited, asked, .. } = &mut self.phase else { return };
-        let worst = *asked + self.settings.timeout + self.settings.quarantine;
+        let Phase::Awaiting { asked, .. } = self.phase else { return };
+        let worst = self.worst_answer(asked);
+        let Phase::Awaiting { awaited, .. } = &mut self.phase else { return };
         let (fault, until) = match awaited {
             Awaited::Rtu(decoder) => {
                 if !last && decoder.skip_foreign().is_some() {
@@ -260,6 +266,10 @@ impl Driver for LineState {
     type Failure = Failure;
 
     fn begin(&mut self, request: Request, now: Instant) {
+        // The former request was given up from outside: its answer may still come.
+        if let Phase::Awaiting { asked, .. } = self.phase {
+            self.fail(Failure::NoReply(self.settings.timeout), self.worst_answer(asked));
+        }
         self.phase = Phase::Pending { request, since: now };
     }
 
