@@ -160,3 +160,73 @@ fn span(house: &House, sources: &[Source<'_>], from: Timestamp, until: Timestamp
     }
     out
 }
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use steward_shared::wire::columns;
+
+    use super::*;
+    use crate::plant::files::{EdgeSettings, edge_toml};
+
+    // 2026-11-18 02:00 UTC.
+    const UNTIL: Timestamp = Timestamp(1_794_967_200_000);
+
+    fn order(dir: &Path) -> Order {
+        let config = dir.join("edge.toml");
+        std::fs::write(&config, edge_toml(&EdgeSettings::in_folder(dir), 15_020, dir)).unwrap();
+        Order { config, data: None, days: 1, step: Duration::from_mins(1), until: UNTIL, seed: 1 }
+    }
+
+    async fn batches(dir: &Path) -> Vec<Reading> {
+        let clock = Arc::new(SystemClock);
+        let buffer =
+            Buffer::open(&dir.join("edge"), BufferSettings::default(), clock, Arc::new(RandomIds)).unwrap();
+        let (mut seq, mut out) = (0, Vec::new());
+        while let Some(batch) = buffer.after(Lane::Backfill, seq).await.unwrap() {
+            seq = batch.seq;
+            out.extend(columns::decode(&batch.body).unwrap().readings);
+        }
+        buffer.close().await.unwrap();
+        out
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn history_is_what_a_poll_would_have_read_and_is_written_once() {
+        let dir = tempfile::tempdir().unwrap();
+        let order = order(dir.path());
+        let Told::Written { readings, points, from, .. } = write(&order, |_| ()).await.unwrap() else {
+            panic!("nothing was there before")
+        };
+        assert!(from <= UNTIL.minus(Duration::from_hours(24)));
+        let kept = batches(dir.path()).await;
+        assert_eq!(kept.len() as u64, readings);
+        assert!(kept.iter().all(|r| r.quality.is_good() && r.at >= from && r.at < UNTIL));
+        // One point, through the same registers as a poll of that instant.
+        let house = House::new(1, Arc::new(SystemClock), Gained::default()).unwrap();
+        let meter = house.device("main-meter").unwrap();
+        let energy = meter.profile.point("active-energy-import").unwrap();
+        let no = PointNo(meter.profile.points.iter().position(|p| p.key == energy.key).unwrap() as u32);
+        let first = kept.iter().map(|r| r.point).min().unwrap();
+        let of_point: Vec<&Reading> = kept.iter().filter(|r| r.point.0 == no.0 + first.0).collect();
+        assert!(of_point.len() > 280, "{} readings in a day", of_point.len());
+        for reading in of_point {
+            let truth = house.value(meter, energy, &house.scene_at(reading.at)).unwrap().as_number().unwrap();
+            let shown = reading.value.as_ref().unwrap().as_number().unwrap();
+            assert!((truth - shown).abs() < 0.001, "{}: {truth} {shown}", reading.at);
+        }
+        assert_eq!(points, house.devices().iter().map(|d| d.profile.points.len()).sum::<usize>());
+        assert_eq!(write(&order, |_| ()).await.unwrap(), Told::ThereAlready);
+        assert_eq!(batches(dir.path()).await.len() as u64, readings);
+    }
+
+    #[tokio::test]
+    async fn a_gateways_file_with_faults_is_told_with_all_of_them() {
+        let dir = tempfile::tempdir().unwrap();
+        let order = order(dir.path());
+        std::fs::write(&order.config, "[gateway]\nnmae = \"x\"\n").unwrap();
+        let error = write(&order, |_| ()).await.unwrap_err().to_string();
+        assert!(error.contains("edge.toml:2:1"), "{error}");
+    }
+}

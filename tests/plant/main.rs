@@ -77,7 +77,7 @@ struct Run {
     #[arg(long, default_value = "10s")]
     flush: String,
     /// Periods of fast, normal and slow points in the written edge.toml.
-    #[arg(long, value_delimiter = ',', num_args = 3, default_values = ["1s", "5s", "30s"])]
+    #[arg(long, value_delimiter = ',', default_value = "1s,5s,30s")]
     periods: Vec<String>,
 }
 
