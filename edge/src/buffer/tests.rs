@@ -2,6 +2,7 @@
 
 mod faults;
 mod promises;
+mod wear;
 
 use std::path::Path;
 use std::sync::Arc;

@@ -29,8 +29,10 @@ use super::store::{AlarmStore, TelemetryStore};
 type Result<T> = std::result::Result<T, BufferError>;
 type Reply<T> = oneshot::Sender<Result<T>>;
 
-/// How often retention and the ballast are looked after.
+/// How often quota and ballast are looked after.
 const UPKEEP: Duration = Duration::from_mins(1);
+/// How often what is past its retention leaves.
+const TRIM: Duration = Duration::from_hours(1);
 
 #[derive(Debug)]
 pub(super) enum Command {
@@ -80,6 +82,7 @@ impl Writer {
     /// Until told to close, or until the last handle is gone.
     async fn run(mut self, mut commands: mpsc::Receiver<Command>) {
         let mut upkeep = tokio::time::interval(UPKEEP);
+        let mut trim = tokio::time::interval(TRIM);
         let close = loop {
             let due = self.flush_at;
             let flush = async {
@@ -88,7 +91,7 @@ impl Writer {
                     None => std::future::pending().await,
                 }
             };
-            // All three only wait: what is lost by another's turn is waited for again.
+            // All of them only wait: what is lost by another's turn is waited for again.
             tokio::select! {
                 command = commands.recv() => match command {
                     Some(Command::Close(reply)) => break Some(reply),
@@ -99,6 +102,9 @@ impl Writer {
                     let _ = self.flush();
                 }
                 _ = upkeep.tick() => self.upkeep(),
+                _ = trim.tick() => {
+                    let _ = self.look_after();
+                }
             }
             self.publish();
         };
@@ -134,8 +140,7 @@ impl Writer {
                 let _ = reply.send(self.flush());
             }
             Command::LookAfter(reply) => {
-                self.upkeep();
-                let _ = reply.send(Ok(()));
+                let _ = reply.send(self.look_after());
             }
             Command::State(reply) => {
                 let _ = reply.send(Ok(self.state()));
@@ -157,6 +162,16 @@ impl Writer {
                 let _ = reply.send(Err(BufferError::Closed));
             }
         }
+    }
+
+    fn look_after(&mut self) -> Result<()> {
+        self.upkeep();
+        self.trim().inspect_err(|e| {
+            tracing::warn!(
+                error = e as &dyn std::error::Error,
+                "old telemetry cannot be removed; trying again"
+            );
+        })
     }
 
     fn record(&mut self, readings: Vec<Reading>) {

@@ -45,7 +45,8 @@ pub(in crate::buffer) fn start(
         other => other,
     };
     let mut writer = opened?;
-    writer.upkeep();
+    // A failure is in the log; it is tried again, and must not keep the program from starting.
+    let _ = writer.look_after();
     writer.publish();
     let started = (writer.heads.subscribe(), writer.stats.subscribe());
     // Its own runtime, for its timers only: SQLite blocks, and must not do so on the program's threads.

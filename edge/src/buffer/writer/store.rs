@@ -3,7 +3,6 @@
 use sha2::{Digest, Sha256};
 use steward_shared::alarm::EventKind;
 use steward_shared::reading::Reading;
-use steward_shared::time::Timestamp;
 use steward_shared::wire::columns;
 use steward_shared::wire::message::Lane;
 
@@ -170,39 +169,50 @@ impl Writer {
         Ok(Some(self.alarms.replace(event.seq, &instead)?))
     }
 
-    /// What is due now and then: retention, quota, and the ballast.
+    /// What is due each minute: quota and ballast.
     pub(super) fn upkeep(&mut self) {
-        let before = self.clock.now().minus(self.settings.retention);
-        let done = self.trim(before).and_then(|()| {
-            if self.ballast.restore().map_err(BufferError::File)? {
+        match self.ballast.restore() {
+            Ok(true) => {
                 if self.full {
                     tracing::info!("the disk has room again");
                     self.full = false;
                 }
-            } else if !self.full {
-                self.full = true;
-                tracing::warn!("the disk is nearly full; telemetry only takes the place of older telemetry");
             }
-            Ok(())
-        });
-        if let Err(e) = done {
-            tracing::warn!(
+            Ok(false) => {
+                if !self.full {
+                    self.full = true;
+                    tracing::warn!(
+                        "the disk is nearly full; telemetry only takes the place of older telemetry"
+                    );
+                }
+            }
+            Err(e) => tracing::warn!(
                 error = &e as &dyn std::error::Error,
-                "the upkeep of the buffer failed; trying again"
-            );
+                "the ballast cannot be made; trying again"
+            ),
         }
         self.hold_quota();
     }
 
-    fn trim(&mut self, before: Timestamp) -> Result<()> {
-        self.persist_acks()?;
+    /// What is due each hour: what is acknowledged and past its retention leaves. Not oftener, because each time costs
+    /// the flash a commit.
+    pub(super) fn trim(&mut self) -> Result<()> {
+        let before = self.clock.now().minus(self.settings.retention);
+        self.alarms.set_acked(self.lane(Lane::Alarm).acked)?;
         self.alarms.trim(before)?;
-        let acked = [self.lane(Lane::Live), self.lane(Lane::Backfill)];
-        let tx = self.telemetry.begin()?;
-        for l in acked {
-            TelemetryStore::trim(&tx, l.lane, l.acked, before)?;
+        let lanes = [self.lane(Lane::Live), self.lane(Lane::Backfill)];
+        loop {
+            let tx = self.telemetry.begin()?;
+            let mut gone = 0;
+            for l in lanes {
+                TelemetryStore::set_acked(&tx, l.lane, l.acked)?;
+                gone += TelemetryStore::trim(&tx, l.lane, l.acked, before)?;
+            }
+            tx.commit()?;
+            if gone == 0 {
+                break;
+            }
         }
-        tx.commit()?;
         if self.telemetry.bytes_free()? > KEEP_FREE {
             self.telemetry.shrink()?;
         }
