@@ -62,9 +62,12 @@ fn open(path: &Path, version: i64, schema: &str) -> Result<Connection, BufferErr
 fn prepare(db: &Connection, path: &Path, version: i64, schema: &str) -> Result<(), BufferError> {
     // One owner: the lock is held from the first access on, and there is no shared-memory file.
     db.pragma_update(None, "locking_mode", "exclusive")?;
+    // Small pages: a flush of ten seconds is a few hundred bytes, and each page it touches is written twice.
+    db.pragma_update(None, "page_size", 1024)?;
     db.pragma_update(None, "auto_vacuum", "incremental")?;
     db.pragma_update(None, "journal_mode", "wal")?;
     db.pragma_update(None, "synchronous", "full")?;
+    db.pragma_update(None, "wal_autocheckpoint", 4000)?;
     db.pragma_update(None, "journal_size_limit", 4 << 20)?;
     let found: i64 = db.pragma_query_value(None, "user_version", |r| r.get(0))?;
     if found > version {
