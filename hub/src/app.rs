@@ -79,6 +79,17 @@ pub fn openapi() -> String {
     text
 }
 
+/// Who may call what, one operation a line, as it is committed.
+pub fn policies() -> String {
+    let (_, document) = api(&mut modules::all());
+    let mut lines: Vec<String> = http::Policies::of(&document)
+        .all()
+        .map(|(m, p, policy)| format!("{p} {m} {}\n", policy.word()))
+        .collect();
+    lines.sort();
+    lines.concat()
+}
+
 impl App {
     /// Migrates the database and sets up the modules.
     pub async fn build(
@@ -163,3 +174,6 @@ impl App {
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -7,4 +7,6 @@ pub mod gateways;
 pub mod kernel;
 pub mod modules;
 pub mod sites;
+#[cfg(any(test, feature = "testing"))]
+pub mod testing;
 pub mod web;

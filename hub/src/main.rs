@@ -36,6 +36,8 @@ enum Command {
     Check(ConfigFile),
     /// Print the API's description.
     Openapi,
+    /// Print who may call what.
+    Policies,
     /// The audit trail.
     Audit {
         #[command(subcommand)]
@@ -99,6 +101,10 @@ fn work(command: Command) -> anyhow::Result<ExitCode> {
         }
         Command::Openapi => {
             print!("{}", app::openapi());
+            Ok(ExitCode::SUCCESS)
+        }
+        Command::Policies => {
+            print!("{}", app::policies());
             Ok(ExitCode::SUCCESS)
         }
         Command::Audit { act: AuditAct::Verify(file) } => {

@@ -12,6 +12,8 @@ mod routes;
 mod sessions;
 mod set_up;
 mod store;
+#[cfg(test)]
+mod tests;
 
 pub use error::AccountError;
 pub use manage::reset_password;

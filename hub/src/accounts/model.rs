@@ -165,7 +165,7 @@ mod tests {
             let refused = check_password("/password", password, "operator").err();
             match (code, refused) {
                 (Some(code), Some(Refusal::Field { code: given, .. })) => {
-                    assert_eq!(given, code, "{password}")
+                    assert_eq!(given, code, "{password}");
                 }
                 (None, None) => {}
                 (code, refused) => panic!("{password}: {code:?} {refused:?}"),

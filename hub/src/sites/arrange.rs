@@ -50,6 +50,7 @@ pub async fn create(ctx: &Ctx, caller: &Caller, origin: &Origin, new: NewSite) -
 }
 
 #[derive(Default)]
+#[allow(clippy::option_option, reason = "absent, null and an id are three things")]
 pub struct Change {
     pub name: Option<String>,
     pub code: Option<String>,

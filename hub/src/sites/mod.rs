@@ -5,6 +5,8 @@ mod error;
 mod model;
 mod routes;
 mod store;
+#[cfg(test)]
+mod tests;
 
 pub use model::{Kind, Site};
 pub use routes::module;

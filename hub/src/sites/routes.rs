@@ -112,6 +112,7 @@ pub struct NewSite {
 
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
+#[allow(clippy::option_option, reason = "absent, null and an id are three things")]
 pub struct SiteChange {
     pub name: Option<String>,
     pub code: Option<String>,

@@ -54,7 +54,7 @@ impl Entry {
 
     #[must_use]
     pub fn on(mut self, object: &str, id: impl std::fmt::Display) -> Self {
-        self.object = object.to_owned();
+        object.clone_into(&mut self.object);
         self.object_id = id.to_string();
         self
     }

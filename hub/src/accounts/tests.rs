@@ -1,0 +1,257 @@
+use std::time::Duration;
+
+use axum::http::{Method, StatusCode};
+use serde_json::json;
+
+use crate::kernel::caller::Role;
+use crate::params;
+use crate::testing::{PASSWORD, on_each_database};
+
+#[tokio::test]
+async fn control_1_the_first_administrator_is_made_once_and_there_is_no_other_account() {
+    on_each_database(async |hub| {
+        let mut first = hub.stranger();
+        assert_eq!(first.get("/api/v1/setup").await.json, json!({"needed": true}));
+        let count: Option<i64> = hub.ctx.db.one("select count(*) from users", params![]).await.unwrap();
+        assert_eq!(count, Some(0));
+        let weak =
+            first.post("/api/v1/setup", json!({"user": "li", "name": "Li", "password": "short"})).await;
+        assert_eq!(
+            (weak.status, weak.json["errors"][0]["code"].as_str()),
+            (StatusCode::UNPROCESSABLE_ENTITY, Some("too_short"))
+        );
+        let made =
+            first.post("/api/v1/setup", json!({"user": "Li", "name": "李", "password": PASSWORD})).await;
+        assert_eq!(made.status, StatusCode::CREATED, "{made:?}");
+        assert_eq!(made.json["user"]["role"], "admin");
+        assert_eq!(first.get("/api/v1/session").await.json["user"]["name"], "李");
+        let again = hub
+            .stranger()
+            .post("/api/v1/setup", json!({"user": "x", "name": "X", "password": PASSWORD}))
+            .await;
+        assert_eq!((again.status, again.problem()), (StatusCode::CONFLICT, "already_set_up"));
+        assert_eq!(first.get("/api/v1/setup").await.json, json!({"needed": false}));
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_wrong_password_says_what_to_do_and_not_whether_the_user_exists() {
+    on_each_database(async |hub| {
+        hub.admin().await;
+        let mut stranger = hub.stranger();
+        let known = stranger.log_in("admin", "not-the-password").await;
+        let unknown = stranger.log_in("nobody", "not-the-password").await;
+        assert_eq!((known.status, known.problem()), (StatusCode::UNAUTHORIZED, "wrong_password"));
+        assert!(known.text.contains("mind capital letters"), "{}", known.text);
+        assert_eq!(known.text, unknown.text);
+        assert!(stranger.cookie.is_none());
+        // Names are compared without case and spaces around.
+        assert_eq!(stranger.log_in(" ADMIN ", PASSWORD).await.status, StatusCode::CREATED);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn control_4_five_wrong_passwords_lock_the_account_and_the_address_for_half_an_hour() {
+    on_each_database(async |hub| {
+        hub.admin().await;
+        for name in ["admin", "nobody"] {
+            let mut attacker = hub.stranger();
+            attacker.peer = if name == "admin" { "10.0.0.1:1" } else { "10.0.0.2:1" }.parse().unwrap();
+            for _ in 0..5 {
+                assert_eq!(attacker.log_in(name, "not-the-password").await.status, StatusCode::UNAUTHORIZED);
+            }
+            let locked = attacker.log_in(name, PASSWORD).await;
+            assert_eq!((locked.status, locked.problem()), (StatusCode::TOO_MANY_REQUESTS, "locked"));
+            assert_eq!(locked.header("retry-after"), "1800");
+            // The same account from elsewhere, and another account from the same address.
+            assert_eq!(hub.stranger().log_in(name, PASSWORD).await.status, StatusCode::TOO_MANY_REQUESTS);
+            assert_eq!(attacker.log_in("other", PASSWORD).await.status, StatusCode::TOO_MANY_REQUESTS);
+        }
+        hub.clock.advance(Duration::from_mins(30));
+        assert_eq!(hub.stranger().log_in("admin", PASSWORD).await.status, StatusCode::CREATED);
+        let refused: Option<i64> = hub
+            .ctx
+            .db
+            .one(
+                "select count(*) from audit where action = 'accounts.log_in' and result = 'refused'",
+                params![],
+            )
+            .await
+            .unwrap();
+        assert_eq!(refused, Some(10));
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn control_9_a_session_is_a_new_random_token_that_scripts_cannot_read_and_the_hub_does_not_keep() {
+    on_each_database(async |hub| {
+        let mut admin = hub.admin().await;
+        let first = admin.cookie.clone().unwrap();
+        let again = admin.log_in("admin", PASSWORD).await;
+        let set = again.header("set-cookie");
+        for wanted in ["HttpOnly", "SameSite=Strict", "Path=/", "Max-Age=43200"] {
+            assert!(set.contains(wanted), "{set}");
+        }
+        assert_ne!(admin.cookie.clone().unwrap(), first);
+        let token = first.strip_prefix("steward_session=").unwrap();
+        assert_eq!(token.len(), 43, "256 bits in base64");
+        let kept: Vec<String> = hub.ctx.db.query("select token_hash from sessions", params![]).await.unwrap();
+        assert!(kept.len() == 2 && !kept.iter().any(|k| k.contains(token)), "{kept:?}");
+        // A token that somebody else chose is not taken over (fixation).
+        let mut victim = hub.stranger();
+        victim.cookie = Some("steward_session=chosen".into());
+        victim.log_in("admin", PASSWORD).await;
+        assert_ne!(victim.cookie.as_deref(), Some("steward_session=chosen"));
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn control_10_a_session_ends_when_idle_or_too_old() {
+    on_each_database(async |hub| {
+        let mut idle = hub.admin().await;
+        hub.clock.advance(Duration::from_mins(29));
+        assert_eq!(idle.get("/api/v1/session").await.status, StatusCode::OK);
+        hub.clock.advance(Duration::from_mins(29));
+        assert_eq!(idle.get("/api/v1/session").await.status, StatusCode::OK);
+        hub.clock.advance(Duration::from_mins(30));
+        assert_eq!(idle.get("/api/v1/session").await.status, StatusCode::UNAUTHORIZED);
+
+        let mut busy = hub.admin().await;
+        for _ in 0..35 {
+            hub.clock.advance(Duration::from_mins(20));
+            assert_eq!(busy.get("/api/v1/session").await.status, StatusCode::OK);
+        }
+        hub.clock.advance(Duration::from_mins(20));
+        assert_eq!(busy.get("/api/v1/session").await.status, StatusCode::UNAUTHORIZED);
+        super::sessions::forget_old(&hub.ctx).await.unwrap();
+        let left: Option<i64> = hub.ctx.db.one("select count(*) from sessions", params![]).await.unwrap();
+        assert_eq!(left, Some(0));
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn control_11_who_is_disabled_or_changed_loses_their_sessions_at_once() {
+    on_each_database(async |hub| {
+        let (mut admin, mut viewer) = (hub.admin().await, hub.logged_in_as(Role::Viewer).await);
+        let users = admin.get("/api/v1/users").await.json;
+        let user = users["items"].as_array().unwrap().iter().find(|u| u["user"] == "viewer").unwrap().clone();
+        let path = format!("/api/v1/users/{}", user["id"].as_str().unwrap());
+        assert_eq!(viewer.get("/api/v1/about").await.status, StatusCode::OK);
+
+        let off = admin.patch(&path, 1, json!({"disabled": true})).await;
+        assert_eq!((off.status, off.json["version"].as_i64()), (StatusCode::OK, Some(2)));
+        assert_eq!(viewer.get("/api/v1/about").await.status, StatusCode::UNAUTHORIZED);
+        assert_eq!(viewer.log_in("viewer", PASSWORD).await.status, StatusCode::UNAUTHORIZED);
+
+        admin.patch(&path, 2, json!({"disabled": false})).await;
+        viewer.log_in("viewer", PASSWORD).await;
+        admin.patch(&path, 3, json!({"role": "engineer"})).await;
+        assert_eq!(viewer.get("/api/v1/about").await.status, StatusCode::UNAUTHORIZED);
+
+        viewer.log_in("viewer", PASSWORD).await;
+        let ended = admin.send(Method::POST, &format!("{path}/end-sessions"), &[], None).await;
+        assert_eq!(ended.status, StatusCode::NO_CONTENT);
+        assert_eq!(viewer.get("/api/v1/about").await.status, StatusCode::UNAUTHORIZED);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_change_of_an_account_keeps_its_rules() {
+    on_each_database(async |hub| {
+        let mut admin = hub.admin().await;
+        let me = admin.get("/api/v1/session").await.json["user"]["id"].as_str().unwrap().to_owned();
+        let path = format!("/api/v1/users/{me}");
+        let blind = admin.send(Method::PATCH, &path, &[], Some(json!({"name": "B"}))).await;
+        assert_eq!((blind.status.as_u16(), blind.problem()), (428, "version_missing"));
+        let stale = admin.patch(&path, 7, json!({"name": "B"})).await;
+        assert_eq!((stale.status, stale.problem()), (StatusCode::PRECONDITION_FAILED, "stale"));
+        for change in [json!({"disabled": true}), json!({"role": "viewer"})] {
+            let last = admin.patch(&path, 1, change).await;
+            assert_eq!((last.status, last.problem()), (StatusCode::CONFLICT, "last_admin"));
+        }
+        let more = admin.patch(&path, 1, json!({"name": "B", "version": 9})).await;
+        assert_eq!(more.status, StatusCode::UNPROCESSABLE_ENTITY, "control 16: unknown fields are refused");
+        let nobody =
+            admin.patch("/api/v1/users/01963c1e-7a5c-7b3e-8f52-0c6d2f9a1b7e", 1, json!({"name": "B"})).await;
+        assert_eq!(nobody.status, StatusCode::NOT_FOUND);
+        let new = json!({"user": "ADMIN", "name": "A", "role": "viewer", "password": PASSWORD});
+        let taken = admin.post("/api/v1/users", new).await;
+        assert_eq!((taken.status, taken.problem()), (StatusCode::CONFLICT, "name_taken"));
+        let renamed = admin.patch(&path, 1, json!({"name": " B "})).await;
+        assert_eq!((renamed.status, renamed.json["name"].as_str()), (StatusCode::OK, Some("B")));
+        assert!(!renamed.text.contains("argon2"), "control 16: no hidden field gets out");
+        let users = admin.get("/api/v1/users?limit=1").await;
+        assert_eq!((users.json["items"].as_array().unwrap().len(), users.json["next"].is_null()), (1, true));
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_new_password_ends_the_other_sessions_and_logging_out_everywhere_ends_all() {
+    on_each_database(async |hub| {
+        let (mut here, mut there) = (hub.admin().await, hub.admin().await);
+        let path = "/api/v1/session/password";
+        let wrong =
+            here.post(path, json!({"current": "not-the-password", "new": "kessel-und-pumpe-8"})).await;
+        assert_eq!(wrong.json["errors"][0]["pointer"], "/current");
+        let short = here.post(path, json!({"current": PASSWORD, "new": "kurz"})).await;
+        assert_eq!(short.json["errors"][0]["pointer"], "/new");
+        let done = here.post(path, json!({"current": PASSWORD, "new": "kessel-und-pumpe-8"})).await;
+        assert_eq!(done.status, StatusCode::NO_CONTENT);
+        assert_eq!(here.get("/api/v1/session").await.status, StatusCode::OK);
+        assert_eq!(there.get("/api/v1/session").await.status, StatusCode::UNAUTHORIZED);
+        assert_eq!(there.log_in("admin", "kessel-und-pumpe-8").await.status, StatusCode::CREATED);
+        let all = there.send(Method::POST, "/api/v1/session/end-all", &[], None).await;
+        assert_eq!((all.status, there.cookie.is_none()), (StatusCode::NO_CONTENT, true));
+        assert_eq!(here.get("/api/v1/session").await.status, StatusCode::UNAUTHORIZED);
+        let new = super::reset_password(&hub.ctx.db, hub.now(), "admin").await.unwrap();
+        assert_eq!(here.log_in("admin", &new).await.status, StatusCode::CREATED);
+        let out = here.send(Method::DELETE, "/api/v1/session", &[], None).await;
+        assert_eq!((out.status, here.cookie.is_none()), (StatusCode::NO_CONTENT, true));
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn control_35_every_act_on_accounts_leaves_a_row_without_a_secret() {
+    on_each_database(async |hub| {
+        let mut admin = hub.admin().await;
+        let new = json!({"user": "wang", "name": "王", "role": "viewer", "password": "canary-in-the-mine"});
+        let user = admin.post("/api/v1/users", new).await.json;
+        let path = format!("/api/v1/users/{}", user["id"].as_str().unwrap());
+        admin.patch(&path, 1, json!({"name": "王工", "password": "canary-in-the-mine-2"})).await;
+        admin.log_in("wang", "canary-in-the-mine-2").await;
+        hub.stranger().log_in("wang", "canary-wrong-password").await;
+        let trail = hub.admin().await.get("/api/v1/audit?limit=100").await;
+        let acts: Vec<&str> =
+            trail.json["items"].as_array().unwrap().iter().filter_map(|r| r["action"].as_str()).collect();
+        for act in [
+            "accounts.set_up",
+            "accounts.create_user",
+            "accounts.change_user",
+            "accounts.log_in",
+            "audit.read",
+        ] {
+            assert!(acts.contains(&act), "{act} is missing in {acts:?}");
+        }
+        assert!(!trail.text.contains("canary") && !trail.text.contains("argon2"), "{}", trail.text);
+        let changed = trail.json["items"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .find(|r| r["action"] == "accounts.change_user")
+            .unwrap();
+        assert_eq!(
+            (changed["before"]["name"].as_str(), changed["after"]["name"].as_str()),
+            (Some("王"), Some("王工"))
+        );
+        assert_eq!(changed["address"], "127.0.0.1");
+    })
+    .await;
+}

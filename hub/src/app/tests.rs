@@ -1,0 +1,219 @@
+use std::fmt::Write;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use axum::body::{Body, Bytes};
+use axum::http::{Method, Request, StatusCode, header};
+use serde_json::json;
+
+use crate::kernel::caller::Role;
+use crate::kernel::http::{Policies, Policy};
+use crate::testing::Hub;
+use crate::{app, modules};
+
+const ROLES: [Role; 3] = [Role::Viewer, Role::Engineer, Role::Admin];
+
+#[test]
+fn the_committed_openapi_document_is_the_one_of_the_handlers() {
+    let committed = include_str!("../../openapi.json");
+    assert!(
+        committed == app::openapi(),
+        "hub/openapi.json is not what the handlers say; run `cargo run -p steward-hub -- openapi > hub/openapi.json`"
+    );
+}
+
+#[test]
+fn control_14_the_committed_policies_are_the_ones_of_the_routes() {
+    let committed = include_str!("../../policies.txt");
+    assert!(
+        committed == app::policies(),
+        "hub/policies.txt is not what the routes say; look at the difference with care, then run \
+         `cargo run -p steward-hub -- policies > hub/policies.txt`"
+    );
+}
+
+#[test]
+fn control_14_every_operation_states_a_policy() {
+    let (_, document) = app::api(&mut modules::all());
+    let policies = Policies::of(&document);
+    let mut silent = String::new();
+    for (path, methods) in document["paths"].as_object().unwrap() {
+        for method in methods.as_object().unwrap().keys() {
+            if policies.of_route(&method.to_uppercase(), path).is_none() {
+                let _ = writeln!(silent, "{method} {path}");
+            }
+        }
+    }
+    assert!(silent.is_empty(), "without a policy, and so refused to everybody:\n{silent}");
+}
+
+#[tokio::test]
+async fn control_14_a_stranger_and_lower_roles_are_refused_wherever_the_policy_says_so() {
+    let hub = Hub::on_sqlite().await;
+    for role in ROLES {
+        hub.logged_in_as(role).await;
+    }
+    let (_, document) = app::api(&mut modules::all());
+    let policies = Policies::of(&document);
+    let mut wrong = String::new();
+    for (method, path, policy) in policies.all() {
+        let address = path.replace("{id}", "01963c1e-7a5c-7b3e-8f52-0c6d2f9a1b7e");
+        let ask = || {
+            Request::builder()
+                .method(method)
+                .uri(&address)
+                .header(header::HOST, "hub.test")
+                .header(header::CONTENT_TYPE, "application/json")
+                .header(header::IF_MATCH, "\"1\"")
+                .body(Body::from("{}"))
+                .unwrap()
+        };
+        let status = hub.stranger().open(ask()).await.status();
+        let is_refused = status == StatusCode::UNAUTHORIZED;
+        if is_refused != (policy != Policy::Public) {
+            let _ =
+                writeln!(wrong, "{method} {path}: a stranger gets {status}, the policy is {}", policy.word());
+        }
+        let Policy::AtLeast(wanted) = policy else { continue };
+        for role in ROLES {
+            // Each with a session of its own: logging out is among the operations.
+            let status = hub.logged_in_as(role).await.open(ask()).await.status();
+            let is_right = match role < wanted {
+                true => status == StatusCode::FORBIDDEN,
+                false => status != StatusCode::FORBIDDEN && status != StatusCode::UNAUTHORIZED,
+            };
+            if !is_right {
+                let _ = writeln!(
+                    wrong,
+                    "{method} {path}: {} gets {status}, the policy is {}",
+                    role.word(),
+                    wanted.word()
+                );
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "\n{wrong}");
+}
+
+#[tokio::test]
+async fn control_13_a_page_of_another_origin_is_refused_on_every_operation_that_changes() {
+    let hub = Hub::on_sqlite().await;
+    let mut admin = hub.admin().await;
+    let (_, document) = app::api(&mut modules::all());
+    for (method, path, _) in Policies::of(&document).all().filter(|(m, ..)| *m != "GET") {
+        let address = path.replace("{id}", "01963c1e-7a5c-7b3e-8f52-0c6d2f9a1b7e");
+        let method: Method = method.parse().unwrap();
+        let answer = admin.send(method, &address, &[("origin", "http://evil.test")], Some(json!({}))).await;
+        assert_eq!(answer.status, StatusCode::FORBIDDEN, "{path}");
+    }
+    let same =
+        admin.send(Method::POST, "/api/v1/sites", &[("origin", "http://hub.test")], Some(json!({}))).await;
+    assert_eq!(same.status, StatusCode::UNPROCESSABLE_ENTITY);
+}
+
+#[tokio::test]
+async fn control_25_every_answer_carries_the_headers_that_tie_the_browser_down() {
+    let hub = Hub::on_sqlite().await;
+    for path in ["/", "/api/v1/sites", "/api/openapi.json", "/nothing.js", "/healthz", "/gateways/7"] {
+        let answer = hub.stranger().get(path).await;
+        let policy = answer.header("content-security-policy");
+        assert!(
+            policy.contains("script-src 'self';") && policy.contains("frame-ancestors 'none'"),
+            "{path}: {policy}"
+        );
+        assert_eq!(answer.header("x-content-type-options"), "nosniff", "{path}");
+        assert_eq!(answer.header("x-request-id").len(), 32, "{path}");
+    }
+}
+
+#[tokio::test]
+async fn what_is_not_there_is_404_and_a_page_of_the_console_is_the_console() {
+    let hub = Hub::on_sqlite().await;
+    let mut client = hub.stranger();
+    for path in ["/api/v1/nothing", "/api", "/assets/gone-123.js", "/favicon.gone"] {
+        let answer = client.get(path).await;
+        assert_eq!((answer.status, answer.problem()), (StatusCode::NOT_FOUND, "not_found"), "{path}");
+    }
+    for path in ["/", "/devices/7", "/log-in"] {
+        let page = client.get(path).await;
+        assert_eq!(page.status, StatusCode::OK, "{path}");
+        assert!(page.header("content-type").starts_with("text/html"), "{path}");
+    }
+    assert_eq!(client.post("/devices", json!({})).await.status, StatusCode::METHOD_NOT_ALLOWED);
+    assert_eq!(client.delete("/api/v1/sites", 1).await.status, StatusCode::METHOD_NOT_ALLOWED);
+    assert!(client.get("/api/docs").await.text.contains("Steward API"));
+    assert_eq!(client.get("/readyz").await.text, "ok\n");
+}
+
+#[tokio::test]
+async fn metrics_are_for_this_machine_or_for_who_has_the_token() {
+    let fresh = crate::kernel::db::testing::fresh_sqlite().await;
+    let hub = Hub::on(fresh, |s| s.metrics_token = Some("canary".into())).await;
+    let mut near = hub.stranger();
+    assert_eq!(near.get("/metrics").await.status, StatusCode::OK);
+    let through_proxy = near.send(Method::GET, "/metrics", &[("x-forwarded-for", "8.8.8.8")], None).await;
+    assert_eq!(through_proxy.status, StatusCode::FORBIDDEN);
+    let mut far = hub.stranger();
+    far.peer = "10.0.0.9:1".parse().unwrap();
+    assert_eq!(far.get("/metrics").await.status, StatusCode::FORBIDDEN);
+    let right = far.send(Method::GET, "/metrics", &[("authorization", "Bearer canary")], None).await;
+    assert_eq!(right.status, StatusCode::OK);
+    let wrong = far.send(Method::GET, "/metrics", &[("authorization", "Bearer canarx")], None).await;
+    assert_eq!(wrong.status, StatusCode::FORBIDDEN);
+}
+
+/// A body that is made while it is read, and counts how much of it was.
+fn endless(total: u64, taken: Arc<AtomicU64>) -> Body {
+    const CHUNK: usize = 64 * 1024;
+    Body::from_stream(futures_util::stream::iter((0..total / CHUNK as u64).map(move |_| {
+        taken.fetch_add(CHUNK as u64, Ordering::SeqCst);
+        Ok::<_, std::io::Error>(Bytes::from(vec![b' '; CHUNK]))
+    })))
+}
+
+#[tokio::test]
+async fn fault_h7_a_hundred_megabytes_are_refused_without_being_read() {
+    let hub = Hub::on_sqlite().await;
+    let mut admin = hub.admin().await;
+    for (kind, most) in [("application/json", 1024 * 1024), ("image/png", hub.ctx.settings.upload_limit)] {
+        let taken = Arc::new(AtomicU64::new(0));
+        let request = Request::post("/api/v1/sites")
+            .header(header::HOST, "hub.test")
+            .header(header::CONTENT_TYPE, kind)
+            .body(endless(100 * 1024 * 1024, Arc::clone(&taken)))
+            .unwrap();
+        let answer = admin.open(request).await;
+        assert_eq!(answer.status(), StatusCode::PAYLOAD_TOO_LARGE, "{kind}");
+        let taken = taken.load(Ordering::SeqCst);
+        assert!(taken <= most + 2 * 64 * 1024, "{kind}: {taken} bytes were read");
+    }
+    let announced = Request::post("/api/v1/sites")
+        .header(header::HOST, "hub.test")
+        .header(header::CONTENT_TYPE, "application/json")
+        .header(header::CONTENT_LENGTH, 100 * 1024 * 1024)
+        .body(Body::empty())
+        .unwrap();
+    assert_eq!(admin.open(announced).await.status(), StatusCode::PAYLOAD_TOO_LARGE);
+}
+
+#[tokio::test]
+async fn fault_h7_deep_json_and_packed_bodies_are_refused() {
+    let hub = Hub::on_sqlite().await;
+    let mut admin = hub.admin().await;
+    let mut post = async |text: String, headers: &[(&str, &str)]| {
+        let mut request = Request::post("/api/v1/sites").header(header::HOST, "hub.test");
+        for (name, value) in headers {
+            request = request.header(*name, *value);
+        }
+        let request =
+            request.header(header::CONTENT_TYPE, "application/json").body(Body::from(text)).unwrap();
+        admin.open(request).await.status()
+    };
+    for depth in [33, 100_000] {
+        let text = format!("{{\"name\": {}{}}}", "[".repeat(depth), "]".repeat(depth));
+        assert_eq!(post(text, &[]).await, StatusCode::BAD_REQUEST, "{depth}");
+    }
+    assert_eq!(post("{\"name\": ".into(), &[]).await, StatusCode::BAD_REQUEST);
+    assert_eq!(post("{}".into(), &[("content-encoding", "gzip")]).await, StatusCode::UNSUPPORTED_MEDIA_TYPE);
+    assert_eq!(post("{}".into(), &[]).await, StatusCode::UNPROCESSABLE_ENTITY);
+}

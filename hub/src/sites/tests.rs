@@ -1,0 +1,130 @@
+use axum::http::{Method, StatusCode};
+use serde_json::{Value, json};
+
+use crate::kernel::outbox;
+use crate::testing::{Client, on_each_database};
+
+async fn make(client: &mut Client, kind: &str, name: &str, parent: Option<&Value>) -> Value {
+    let made = client
+        .post("/api/v1/sites", json!({"kind": kind, "name": name, "parent": parent.map(|p| &p["id"])}))
+        .await;
+    assert_eq!(made.status, StatusCode::CREATED, "{made:?}");
+    assert_eq!(made.header("location"), format!("/api/v1/sites/{}", made.json["id"].as_str().unwrap()));
+    made.json
+}
+
+fn path(site: &Value) -> String {
+    format!("/api/v1/sites/{}", site["id"].as_str().unwrap())
+}
+
+#[tokio::test]
+async fn places_form_a_tree_of_campus_building_floor_and_room() {
+    on_each_database(async |hub| {
+        let mut c = hub.admin().await;
+        let campus = make(&mut c, "campus", "东院区", None).await;
+        let building = make(&mut c, "building", "Block A", Some(&campus)).await;
+        let floor = make(&mut c, "floor", "B1", Some(&building)).await;
+        make(&mut c, "room", "Plant room", Some(&floor)).await;
+        for (kind, parent) in [("room", &campus), ("campus", &building), ("floor", &floor)] {
+            let wrong =
+                c.post("/api/v1/sites", json!({"kind": kind, "name": "x", "parent": parent["id"]})).await;
+            assert_eq!(
+                (wrong.status, wrong.json["errors"][0]["code"].as_str()),
+                (StatusCode::UNPROCESSABLE_ENTITY, Some("wrong_parent"))
+            );
+        }
+        let nowhere = json!({"kind": "room", "name": "x", "parent": "01963c1e-7a5c-7b3e-8f52-0c6d2f9a1b7e"});
+        assert_eq!(c.post("/api/v1/sites", nowhere).await.json["errors"][0]["pointer"], "/parent");
+        assert_eq!(c.get("/api/v1/sites").await.json["items"].as_array().unwrap().len(), 4);
+        let in_a = c.get(&format!("/api/v1/sites?parent={}", building["id"].as_str().unwrap())).await;
+        assert_eq!(in_a.json["items"], json!([floor]));
+        let page = c.get("/api/v1/sites?limit=3").await.json;
+        let rest =
+            c.get(&format!("/api/v1/sites?limit=3&after={}", page["next"].as_str().unwrap())).await.json;
+        assert_eq!((rest["items"].as_array().unwrap().len(), &rest["next"]), (1, &Value::Null));
+        assert_eq!(c.get("/api/v1/sites?after=%21").await.json["errors"][0]["pointer"], "?after");
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn names_are_unique_in_a_place_and_codes_everywhere() {
+    on_each_database(async |hub| {
+        let mut c = hub.admin().await;
+        let a = c.post("/api/v1/sites", json!({"kind": "building", "name": "A", "code": "A1"})).await.json;
+        let b = c.post("/api/v1/sites", json!({"kind": "building", "name": "B"})).await.json;
+        let name = c.post("/api/v1/sites", json!({"kind": "building", "name": " A "})).await;
+        assert_eq!((name.status, name.problem()), (StatusCode::CONFLICT, "name_taken"));
+        let code = c.patch(&path(&b), 1, json!({"code": "A1"})).await;
+        assert_eq!((code.status, code.problem()), (StatusCode::CONFLICT, "code_taken"));
+        make(&mut c, "floor", "1", Some(&a)).await;
+        make(&mut c, "floor", "1", Some(&b)).await;
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_place_moves_and_only_an_empty_one_goes() {
+    on_each_database(async |hub| {
+        let mut c = hub.admin().await;
+        let campus = make(&mut c, "campus", "East", None).await;
+        let building = make(&mut c, "building", "A", Some(&campus)).await;
+        let full = c.delete(&path(&campus), 1).await;
+        assert_eq!((full.status, full.problem()), (StatusCode::CONFLICT, "not_empty"));
+        let renamed = c.patch(&path(&building), 1, json!({"name": "A2"})).await.json;
+        assert_eq!((renamed["parent"].clone(), renamed["version"].as_i64()), (campus["id"].clone(), Some(2)));
+        let stale = c.patch(&path(&building), 1, json!({"name": "A3"})).await;
+        assert_eq!(stale.status, StatusCode::PRECONDITION_FAILED);
+        let top = c.patch(&path(&building), 2, json!({"parent": null})).await.json;
+        assert_eq!(top["parent"], Value::Null);
+        assert_eq!(c.delete(&path(&campus), 1).await.status, StatusCode::NO_CONTENT);
+        assert_eq!(c.get(&path(&campus)).await.status, StatusCode::NOT_FOUND);
+        assert_eq!(c.get("/api/v1/sites/not-an-id").await.status, StatusCode::NOT_FOUND);
+        assert_eq!(c.delete(&path(&building), 1).await.status, StatusCode::PRECONDITION_FAILED);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn who_watches_is_told_of_a_change_after_its_commit() {
+    on_each_database(async |hub| {
+        let mut c = hub.admin().await;
+        let mut watch = hub.ctx.live.watch();
+        let site = make(&mut c, "campus", "East", None).await;
+        outbox::tell(&hub.ctx).await.unwrap();
+        let told = watch.try_recv().unwrap();
+        let json: Value = serde_json::from_str(&told.json).unwrap();
+        assert_eq!((told.name, &json["id"]), ("site", &site["id"]));
+        // A refused change is not told.
+        c.post("/api/v1/sites", json!({"kind": "campus", "name": "East"})).await;
+        outbox::tell(&hub.ctx).await.unwrap();
+        assert!(watch.try_recv().is_err());
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn the_same_request_under_one_key_is_done_once() {
+    on_each_database(async |hub| {
+        let mut c = hub.admin().await;
+        let key = [("idempotency-key", "k-1")];
+        let body = json!({"kind": "campus", "name": "East"});
+        let first = c.send(Method::POST, "/api/v1/sites", &key, Some(body.clone())).await;
+        let again = c.send(Method::POST, "/api/v1/sites", &key, Some(body.clone())).await;
+        assert_eq!((again.status, &again.text), (StatusCode::CREATED, &first.text));
+        assert_eq!(again.header("location"), first.header("location"));
+        assert_eq!(again.header("idempotency-replayed"), "true");
+        let other =
+            c.send(Method::POST, "/api/v1/sites", &key, Some(json!({"kind": "campus", "name": "W"}))).await;
+        assert_eq!((other.status, other.problem()), (StatusCode::UNPROCESSABLE_ENTITY, "key_reused"));
+        // Another caller's key is another key.
+        let mut e = hub.logged_in_as(crate::kernel::caller::Role::Engineer).await;
+        let theirs = e.send(Method::POST, "/api/v1/sites", &key, Some(body.clone())).await;
+        assert_eq!(theirs.problem(), "name_taken");
+        // A day later the key is free again.
+        hub.clock.advance(std::time::Duration::from_hours(25));
+        let mut c = hub.admin().await;
+        assert_eq!(c.send(Method::POST, "/api/v1/sites", &key, Some(body)).await.problem(), "name_taken");
+    })
+    .await;
+}
