@@ -78,9 +78,10 @@ async fn control_14_a_stranger_and_lower_roles_are_refused_wherever_the_policy_s
         for role in ROLES {
             // Each with a session of its own: logging out is among the operations.
             let status = hub.logged_in_as(role).await.open(ask()).await.status();
-            let is_right = match role < wanted {
-                true => status == StatusCode::FORBIDDEN,
-                false => status != StatusCode::FORBIDDEN && status != StatusCode::UNAUTHORIZED,
+            let is_right = if role < wanted {
+                status == StatusCode::FORBIDDEN
+            } else {
+                status != StatusCode::FORBIDDEN && status != StatusCode::UNAUTHORIZED
             };
             if !is_right {
                 let _ = writeln!(
