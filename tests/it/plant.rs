@@ -18,11 +18,11 @@ const LONG: Duration = Duration::from_secs(20);
 const FREQUENCY: (u16, u8) = (16_129, 1);
 
 fn start(dir: &Path) -> Plant {
-    Plant::start(dir, &PlantOptions::default()).unwrap()
+    Plant::start(dir, &PlantOptions::default()).expect("the plant starts")
 }
 
 fn open(plant: &Plant, line: &str) -> Option<Context> {
-    let port = plant.file.serial.iter().find(|s| s.line == line).unwrap();
+    let port = plant.file.serial.iter().find(|s| s.line == line).expect("the line is listed");
     let settings = tokio_serial::new(port.path.display().to_string(), port.baud).stop_bits(StopBits::Two);
     SerialStream::open(&settings).ok().map(rtu::attach)
 }
