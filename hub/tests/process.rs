@@ -116,7 +116,11 @@ fn a_port_in_use_is_said_plainly_with_the_way_out() {
 fn check_tells_every_fault_and_run_does_not_start_with_one() {
     let site = Site::new();
     assert!(output(&["check"], Some(&site.file())).status.success());
-    std::fs::write(site.file(), "[http]\nlisten = \"x\"\n[sesions]\nidle = \"1h\"\n[log]\nformat = \"xml\"\n").unwrap();
+    std::fs::write(
+        site.file(),
+        "[http]\nlisten = \"x\"\n[sesions]\nidle = \"1h\"\n[log]\nformat = \"xml\"\n",
+    )
+    .unwrap();
     for word in ["check", "run"] {
         let refused = output(&[word], Some(&site.file()));
         assert_eq!(refused.status.code(), Some(2), "{word}");
@@ -133,8 +137,11 @@ fn check_tells_every_fault_and_run_does_not_start_with_one() {
 fn a_database_that_is_none_is_refused_with_the_way_out() {
     let site = Site::new();
     std::fs::create_dir_all(site.database().parent().unwrap()).unwrap();
-    std::fs::write(site.database(), "this is a diary and no database, and it is long enough to be read as one".repeat(20))
-        .unwrap();
+    std::fs::write(
+        site.database(),
+        "this is a diary and no database, and it is long enough to be read as one".repeat(20),
+    )
+    .unwrap();
     let refused = output(&["run"], Some(&site.file()));
     let said = text(&refused.stderr);
     assert!(!refused.status.success() && said.contains("must be a SQLite database"), "{said}");

@@ -11,7 +11,7 @@ mod rules;
 use reading::{Source, console_sources, manifests, read_all, rust_sources};
 use rules::*;
 
-fn none(breaches: Vec<String>) {
+fn none(breaches: &[String]) {
     assert!(
         breaches.is_empty(),
         "the house is broken in {} places:\n{}",
@@ -24,54 +24,54 @@ fn none(breaches: Vec<String>) {
 
 #[test]
 fn crates_know_only_what_they_may() {
-    none(crate_arrows(&manifests()));
+    none(&crate_arrows(&manifests()));
 }
 
 #[test]
 fn the_protocols_do_no_io_and_read_no_clock() {
-    none(pure_protocols(&rust_sources()));
+    none(&pure_protocols(&rust_sources()));
 }
 
 #[test]
 fn modules_of_the_hub_import_only_from_lower_floors() {
-    none(floors(&rust_sources()));
+    none(&floors(&rust_sources()));
 }
 
 #[test]
 fn http_stands_only_in_routes() {
-    none(http_only_in_routes(&rust_sources()));
+    none(&http_only_in_routes(&rust_sources()));
 }
 
 #[test]
 fn sql_stands_only_in_stores() {
-    none(sql_only_in_stores(&rust_sources()));
+    none(&sql_only_in_stores(&rust_sources()));
 }
 
 #[test]
 fn a_store_writes_its_own_tables_and_reads_downward() {
-    none(tables(&rust_sources(), &read_all("hub/src", &["sql"])));
+    none(&tables(&rust_sources(), &read_all("hub/src", &["sql"])));
 }
 
 #[test]
 fn parent_files_hold_no_types_and_no_logic() {
-    none(parent_files(&rust_sources()));
+    none(&parent_files(&rust_sources()));
 }
 
 #[test]
 fn stores_are_private() {
-    none(private_stores(&rust_sources()));
+    none(&private_stores(&rust_sources()));
 }
 
 #[test]
 fn no_file_outgrows_its_room() {
     let mut all = rust_sources();
     all.extend(console_sources());
-    none(long_files(&all));
+    none(&long_files(&all));
 }
 
 #[test]
 fn features_of_the_console_do_not_know_each_other() {
-    none(console_features(&console_sources()));
+    none(&console_features(&console_sources()));
 }
 
 #[test]

@@ -222,7 +222,7 @@ pub fn sql_only_in_stores(sources: &[Source]) -> Vec<String> {
 fn is_sql(text: &str) -> bool {
     let text = text.trim_start().to_ascii_lowercase();
     let begins = |word: &str| text.starts_with(word);
-    (begins("select ") && (text.contains(" from ") || text.contains("\n")))
+    (begins("select ") && (text.contains(" from ") || text.contains('\n')))
         || begins("insert into ")
         || begins("insert or ")
         || begins("delete from ")
