@@ -1,6 +1,7 @@
 // The one way to the hub: typed by its OpenAPI document, same origin, cookie session.
 import createClient, { type Middleware } from "openapi-fetch";
 
+import { observe } from "./clock";
 import { toProblem, type Problem } from "./problem";
 import type { paths } from "./schema";
 
@@ -23,7 +24,13 @@ export const api = createClient<paths>({
   baseUrl: globalThis.location?.origin ?? "",
   credentials: "same-origin",
 });
-api.use(idempotency);
+const clock: Middleware = {
+  onResponse({ response }) {
+    observe(response.headers.get("Date"));
+  },
+};
+
+api.use(idempotency, clock);
 
 interface Answer<T> {
   data?: T;

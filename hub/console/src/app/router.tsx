@@ -11,6 +11,8 @@ import {
 
 import { isProblem } from "../api/problem";
 import { sessionQuery, setupQuery } from "../api/queries";
+import { readExploreSearch } from "../features/telemetry/explore-search";
+import { readChartSearch } from "../features/telemetry/chart-search";
 import { Crash } from "./crash";
 import { NotFound } from "./not-found";
 import { Shell } from "./shell";
@@ -69,13 +71,68 @@ const overview = createRoute({
   path: "/",
   component: lazyRouteComponent(() => import("../features/overview/overview-page"), "OverviewPage"),
 });
+const explore = createRoute({
+  getParentRoute: () => inside,
+  id: "explore",
+  validateSearch: readExploreSearch,
+  component: lazyRouteComponent(() => import("../features/telemetry/explore"), "Explore"),
+});
+const place = createRoute({
+  getParentRoute: () => explore,
+  path: "/devices",
+  component: lazyRouteComponent(() => import("../features/telemetry/place-page"), "PlacePage"),
+});
+const device = createRoute({
+  getParentRoute: () => explore,
+  path: "/devices/$id",
+  component: lazyRouteComponent(() => import("../features/telemetry/device-page"), "DevicePage"),
+});
+const chart = createRoute({
+  getParentRoute: () => inside,
+  path: "/chart",
+  validateSearch: readChartSearch,
+  component: lazyRouteComponent(() => import("../features/telemetry/chart-page"), "ChartPage"),
+});
+const gateways = createRoute({
+  getParentRoute: () => inside,
+  path: "/gateways",
+  component: lazyRouteComponent(() => import("../features/gateways/gateways-page"), "GatewaysPage"),
+});
+const gateway = createRoute({
+  getParentRoute: () => inside,
+  path: "/gateways/$id",
+  component: lazyRouteComponent(() => import("../features/gateways/gateway-page"), "GatewayPage"),
+});
+const sites = createRoute({
+  getParentRoute: () => inside,
+  path: "/sites",
+  component: lazyRouteComponent(() => import("../features/sites/sites-page"), "SitesPage"),
+});
+const users = createRoute({
+  getParentRoute: () => inside,
+  path: "/users",
+  component: lazyRouteComponent(() => import("../features/accounts/users-page"), "UsersPage"),
+});
 const about = createRoute({
   getParentRoute: () => inside,
   path: "/about",
   component: lazyRouteComponent(() => import("../features/about/about-page"), "AboutPage"),
 });
 
-const tree = root.addChildren([login, setup, inside.addChildren([overview, about])]);
+const tree = root.addChildren([
+  login,
+  setup,
+  inside.addChildren([
+    overview,
+    explore.addChildren([place, device]),
+    chart,
+    gateways,
+    gateway,
+    sites,
+    users,
+    about,
+  ]),
+]);
 
 export function makeRouter(client: QueryClient) {
   return createRouter({

@@ -1,4 +1,4 @@
-// How far a latest value may be trusted: the hub's word, and its age by the browser's clock.
+// How far a latest value may be trusted: the hub's word, and its age by the hub's clock.
 import type { Latest } from "../api/types";
 
 /** A watched point comes within its period; an unwatched one with the gateway's next flush. */
@@ -24,5 +24,5 @@ export function qualityNow(latest: Latest, periodMs: number, now: number): Quali
     ? (latest.quality as Quality)
     : "undecodable";
   if (word !== "good") return word;
-  return latest.stale || now - Date.parse(latest.at) > staleAfter(periodMs) ? "stale" : "good";
+  return now - Date.parse(latest.at) > staleAfter(periodMs) ? "stale" : "good";
 }

@@ -1,6 +1,14 @@
 // The stream's hooks, and what its events change in the query cache.
 import { useQueryClient, type QueryClient } from "@tanstack/react-query";
-import { createContext, useContext, useEffect, useRef, useSyncExternalStore, type ReactNode } from "react";
+import {
+  createContext,
+  useContext,
+  useEffect,
+  useRef,
+  useState,
+  useSyncExternalStore,
+  type ReactNode,
+} from "react";
 
 import { keys } from "../api/queries";
 import type { Gateway, Point } from "../api/types";
@@ -13,9 +21,9 @@ const LiveContext = createContext<LiveStream | undefined>(undefined);
 
 export function LiveProvider({ children, open }: { children: ReactNode; open?: (url: string) => Source }) {
   const client = useQueryClient();
-  const ref = useRef<LiveStream>(undefined);
-  ref.current ??= new LiveStream(open ?? ((url) => new EventSource(url) as unknown as Source));
-  const stream = ref.current;
+  const [stream] = useState(
+    () => new LiveStream(open ?? ((url) => new EventSource(url) as unknown as Source)),
+  );
   useEffect(() => {
     const stopPatching = patchCache(stream, client);
     const onVisibility = () => stream.setHidden(document.hidden);

@@ -1,16 +1,18 @@
 // The present, told once a second to whoever shows an age.
 import { useSyncExternalStore } from "react";
 
-let now = Date.now();
+import { hubNow } from "../api/clock";
+
+let now = hubNow();
 let timer: ReturnType<typeof setInterval> | undefined;
 const listeners = new Set<() => void>();
 
 function subscribe(listener: () => void): () => void {
   listeners.add(listener);
   if (!timer) {
-    now = Date.now();
+    now = hubNow();
     timer = setInterval(() => {
-      now = Date.now();
+      now = hubNow();
       for (const each of listeners) each();
     }, 1000);
   }

@@ -3,17 +3,17 @@ import { Alert, Button } from "antd";
 
 import { isProblem } from "../api/problem";
 import { instant } from "../format/time";
-import { lookup, useI18n, type I18n } from "../i18n/i18n";
+import { fill, lookup, useI18n, type I18n } from "../i18n/i18n";
 
 /** The sentence for an error: by the problem's code, else by its status, else a general one. */
 export function faultText(error: unknown, i18n: I18n): string {
   if (!isProblem(error)) return i18n.t("problem.unexpected");
-  const slots = { until: error.retryAt ? instant(error.retryAt) : "", detail: error.detail };
+  const slots = { ...error.params, until: error.retryAt ? instant(error.retryAt) : "", detail: error.detail };
   const text =
     lookup(i18n.language, `problem.${error.code}`) ??
     lookup(i18n.language, `problem.status_${error.status}`) ??
     i18n.t("problem.unexpected");
-  return text.replace(/\{(\w+)\}/g, (_, slot: string) => slots[slot as keyof typeof slots] ?? "");
+  return fill(text, slots);
 }
 
 export function Fault({ error, again }: { error: unknown; again?: () => void }) {

@@ -60,6 +60,8 @@ export function Rows<T extends object>(props: {
     <>
       <Table<T>
         size="small"
+        // A row's own field named "children" is no nested row.
+        expandable={{ childrenColumnName: "__none" }}
         aria-label={props.label}
         dataSource={props.items}
         rowKey={props.rowKey}

@@ -1,0 +1,16 @@
+// What a gateway's state and a person's role permit.
+import type { Gateway, Session } from "../../api/types";
+import { atLeast, type May } from "../../parts/session";
+
+export const enrol = (session: Session | undefined): May => atLeast(session, "engineer");
+export const change = (session: Session | undefined): May => atLeast(session, "engineer");
+
+export function newCode(session: Session | undefined, gateway: Gateway): May {
+  if (gateway.state === "revoked") return { allowed: false, why: "gateway.why.revoked" };
+  return enrol(session);
+}
+
+export function revoke(session: Session | undefined, gateway: Gateway): May {
+  if (gateway.state === "revoked") return { allowed: false, why: "gateway.why.revoked" };
+  return atLeast(session, "admin");
+}

@@ -1,0 +1,45 @@
+// What can be done to gateways.
+import { useMutation, useQueryClient } from "@tanstack/react-query";
+
+import { api, take } from "../../api/client";
+import { keys, refresh } from "../../api/queries";
+import type { Gateway } from "../../api/types";
+
+export function useEnrol() {
+  const client = useQueryClient();
+  return useMutation({
+    mutationFn: (words: { name: string; site?: string }) =>
+      take(api.POST("/api/v1/gateways", { body: { name: words.name, site: words.site ?? null } })),
+    onSuccess: () => refresh(client, keys.gateways),
+  });
+}
+
+export function useNewCode() {
+  return useMutation({
+    mutationFn: (gateway: Gateway) =>
+      take(api.POST("/api/v1/gateways/{id}/code", { params: { path: { id: gateway.id } } })),
+  });
+}
+
+export function useChangeGateway() {
+  const client = useQueryClient();
+  return useMutation({
+    mutationFn: ({ gateway, ...body }: { gateway: Gateway; name: string; site: string | null }) =>
+      take(
+        api.PATCH("/api/v1/gateways/{id}", {
+          params: { path: { id: gateway.id }, header: { "If-Match": `"${gateway.version}"` } },
+          body,
+        }),
+      ),
+    onSettled: (_, __, { gateway }) => refresh(client, keys.gateways, keys.gateway(gateway.id)),
+  });
+}
+
+export function useRevoke() {
+  const client = useQueryClient();
+  return useMutation({
+    mutationFn: (gateway: Gateway) =>
+      take(api.POST("/api/v1/gateways/{id}/revoke", { params: { path: { id: gateway.id } } })),
+    onSettled: (_, __, gateway) => refresh(client, keys.gateways, keys.gateway(gateway.id)),
+  });
+}

@@ -1,0 +1,140 @@
+// One gateway: whether it is there, how it fares, what it told, and what can be done to it.
+import { useQuery } from "@tanstack/react-query";
+import { Link, useParams } from "@tanstack/react-router";
+import { Alert } from "antd";
+
+import { devicesQuery, eventsQuery, gatewayQuery, sitesQuery } from "../../api/queries";
+import type { Device, Gateway } from "../../api/types";
+import { instant } from "../../format/time";
+import { useI18n } from "../../i18n/i18n";
+import { Age, EventText, GatewayMark, lasts } from "../../parts/marks";
+import { QueryState } from "../../parts/state";
+import { EmptyPlace, PageHead, Panel } from "../../ui/page";
+import { GatewayActs } from "./gateway-menu";
+import { DevicesTable, HealthFigures, LinesTable } from "./health-parts";
+import { sitePath } from "./site-paths";
+
+export function GatewayPage() {
+  const { id } = useParams({ from: "/inside/gateways/$id" });
+  const gateway = useQuery(gatewayQuery(id));
+  return <QueryState query={gateway}>{(g) => <Ready gateway={g} />}</QueryState>;
+}
+
+function Ready({ gateway }: { gateway: Gateway }) {
+  const { t } = useI18n();
+  const sites = useQuery(sitesQuery).data ?? [];
+  const devices = (useQuery(devicesQuery).data ?? []).filter((d) => d.gateway === gateway.id);
+  const { health } = gateway;
+  return (
+    <>
+      <PageHead
+        crumbs={<Link to="/gateways">{t("nav.gateways")}</Link>}
+        title={
+          <>
+            {gateway.name} <span className="st-title-mark">{<GatewayMark state={gateway.state} />}</span>
+          </>
+        }
+        sub={
+          <>
+            {[sitePath(sites, gateway.site), gateway.address].filter(Boolean).join(" · ")}
+            {gateway.last_seen && (
+              <>
+                {" · "}
+                {t("gateway.seen")} <Age at={gateway.last_seen} />
+              </>
+            )}
+            {gateway.enrolled_at && ` · ${t("gateway.enrolled", { at: instant(gateway.enrolled_at) })}`}
+          </>
+        }
+        acts={<GatewayActs gateway={gateway} />}
+      />
+      {gateway.state === "offline" && (
+        <Alert
+          className="st-gap"
+          type="warning"
+          showIcon
+          title={t("gateway.offline.title")}
+          description={t("gateway.offline.text")}
+        />
+      )}
+      {gateway.state === "revoked" && (
+        <Alert
+          className="st-gap"
+          type="error"
+          showIcon
+          title={t("gateway.revoked.title")}
+          description={t("gateway.revoked.text")}
+        />
+      )}
+      <div className="st-grid">
+        {health ? (
+          <>
+            <HealthFigures gateway={gateway} health={health} />
+            <Panel title={t("health.lines")}>
+              <LinesTable health={health} />
+            </Panel>
+            <Panel
+              title={t("health.devices")}
+              side={
+                <Link to="/devices" search={{ node: `gateway:${gateway.id}` }}>
+                  {t("gateway.values")}
+                </Link>
+              }
+            >
+              <DevicesTable health={health} devices={devices} />
+            </Panel>
+          </>
+        ) : (
+          <Panel>
+            <EmptyPlace
+              title={t(gateway.state === "pending" ? "gateway.pending.title" : "gateway.nohealth.title")}
+              text={t(gateway.state === "pending" ? "gateway.pending.text" : "gateway.nohealth.text")}
+            />
+          </Panel>
+        )}
+        <Panel title={t("gateway.events")}>
+          <Events gateway={gateway} devices={devices} />
+        </Panel>
+      </div>
+    </>
+  );
+}
+
+const FIRST = 20;
+
+function Events({ gateway, devices }: { gateway: Gateway; devices: Device[] }) {
+  const { t, name } = useI18n();
+  const events = useQuery(eventsQuery(gateway.id, 200));
+  return (
+    <QueryState
+      query={events}
+      isEmpty={(page) => page.items.length === 0}
+      empty={<div className="st-panel-body st-quiet">{t("overview.events.none")}</div>}
+    >
+      {(page) => (
+        <details className="st-events" open>
+          <summary className="st-hidden">{t("gateway.events")}</summary>
+          <ul className="st-list">
+            {page.items.slice(0, FIRST).map((event) => {
+              const device = devices.find((d) => d.key === event.device);
+              const about = device ? name(device.title) : (event.device ?? event.line);
+              return (
+                <li key={event.id}>
+                  <span className="st-list-main">
+                    {about && <strong>{about} </strong>}
+                    <EventText kind={event.kind} active={event.active} lasts={lasts(event.kind)} />
+                    {event.detail && <div className="st-quiet st-small">{event.detail}</div>}
+                  </span>
+                  <span className="st-list-side">
+                    <div className="st-num">{instant(event.at)}</div>
+                    <Age at={event.at} />
+                  </span>
+                </li>
+              );
+            })}
+          </ul>
+        </details>
+      )}
+    </QueryState>
+  );
+}

@@ -1,0 +1,241 @@
+// How a gateway fares, part by part: its figures, its lines, its devices.
+import { Progress } from "antd";
+import { Link } from "@tanstack/react-router";
+
+import type { Device, Gateway, GatewayHealth } from "../../api/types";
+import { duration, minute } from "../../format/time";
+import { formatBytes, formatNumber, NO_VALUE } from "../../format/value";
+import { useI18n } from "../../i18n/i18n";
+import { useNow } from "../../live/now";
+import { Age, DeviceMark } from "../../parts/marks";
+import { Mark } from "../../ui/mark";
+import { Stat } from "../../ui/page";
+import { Rows } from "../../ui/rows";
+
+const DAY = 86_400_000;
+const CERTIFICATE_SOON_DAYS = 5;
+const DISK_SCARCE = 0.1;
+const LINE_BUSY = 0.85;
+
+export function CertificateEnd({ at }: { at: string | null | undefined }) {
+  const { t } = useI18n();
+  const now = useNow();
+  if (!at) return <span className="st-quiet">{NO_VALUE}</span>;
+  const left = Date.parse(at) - now;
+  const days = Math.floor(left / DAY);
+  const text = left <= 0 ? t("certificate.ended") : t("certificate.left", { age: duration(left, t) });
+  return (
+    <span className="st-nowrap" title={minute(at)}>
+      {days < CERTIFICATE_SOON_DAYS ? <Mark tone={left <= 0 ? "bad" : "warn"}>{text}</Mark> : text}
+    </span>
+  );
+}
+
+export function HealthFigures({ gateway, health }: { gateway: Gateway; health: GatewayHealth }) {
+  const { t } = useI18n();
+  const now = useNow();
+  const used = health.disk_total_bytes > 0 ? 1 - health.disk_free_bytes / health.disk_total_bytes : 0;
+  const scarce = 1 - used < DISK_SCARCE;
+  return (
+    <div className="st-stats">
+      <div className="st-stat">
+        <Stat
+          label={t("health.unacked")}
+          value={formatNumber(health.unacked, 0)}
+          note={
+            health.oldest_unacked
+              ? t("health.oldest", { age: duration(now - Date.parse(health.oldest_unacked), t) })
+              : t("health.unacked.none")
+          }
+        />
+      </div>
+      <div className="st-stat">
+        <Stat
+          label={t("health.buffer")}
+          value={formatBytes(health.buffer_bytes)}
+          note={
+            health.dropped > 0 ? (
+              <span className="st-tone-bad">
+                {t("health.dropped", { n: formatNumber(health.dropped, 0) })}
+              </span>
+            ) : (
+              t("health.dropped.none")
+            )
+          }
+        />
+      </div>
+      <div className="st-stat">
+        <Stat
+          label={t("health.disk")}
+          value={formatBytes(health.disk_free_bytes)}
+          {...(scarce ? { tone: "bad" } : {})}
+          note={
+            <Progress
+              percent={Math.round(used * 100)}
+              size="small"
+              showInfo={false}
+              status={scarce ? "exception" : "normal"}
+              aria-label={t("health.disk.used", { n: Math.round(used * 100) })}
+            />
+          }
+        />
+      </div>
+      <div className="st-stat">
+        <Stat
+          label={t("health.cpu")}
+          value={`${formatNumber(health.cpu * 100, 1)}%`}
+          note={t("health.memory", { bytes: formatBytes(health.rss_bytes) })}
+        />
+      </div>
+      <div className="st-stat">
+        <Stat
+          label={t("health.uptime")}
+          value={duration(health.uptime_s * 1000, t)}
+          note={gateway.program ? t("health.program", { version: gateway.program }) : undefined}
+        />
+      </div>
+      <div className="st-stat">
+        <Stat
+          label={t("gateway.certificate")}
+          value={<CertificateEnd at={gateway.certificate_expires ?? health.certificate_expires} />}
+          note={t("health.certificate.note")}
+        />
+      </div>
+    </div>
+  );
+}
+
+const share = (errors: number, requests: number): string =>
+  requests === 0 ? NO_VALUE : `${formatNumber((errors / requests) * 100, errors === 0 ? 0 : 2)}%`;
+
+export function LinesTable({ health }: { health: GatewayHealth }) {
+  const { t } = useI18n();
+  return (
+    <Rows
+      label={t("health.lines")}
+      items={health.lines}
+      rowKey={(line) => line.name}
+      columns={[
+        {
+          key: "name",
+          title: t("health.line"),
+          card: "head",
+          render: (l) => <span className="st-mono">{l.name}</span>,
+        },
+        {
+          key: "up",
+          title: t("gateway.state"),
+          card: "side",
+          render: (l) => (
+            <Mark tone={l.up ? "good" : "bad"}>{l.up ? t("health.line.up") : t("health.line.down")}</Mark>
+          ),
+        },
+        {
+          key: "busy",
+          title: t("health.busy"),
+          width: 180,
+          render: (l) => (
+            <span className="st-busy">
+              <Progress
+                percent={Math.round(l.busy * 100)}
+                size="small"
+                showInfo={false}
+                status={l.busy > LINE_BUSY ? "exception" : "normal"}
+                aria-label={`${t("health.busy")} ${l.name}`}
+              />
+              <span className="st-num">{Math.round(l.busy * 100)}%</span>
+            </span>
+          ),
+        },
+        {
+          key: "requests",
+          title: t("health.requests"),
+          align: "right",
+          render: (l) => <span className="st-num">{formatNumber(l.requests, 0)}</span>,
+        },
+        {
+          key: "errors",
+          title: t("health.errors"),
+          align: "right",
+          render: (l) => (
+            <span className="st-num">
+              {formatNumber(l.errors, 0)} ({share(l.errors, l.requests)})
+            </span>
+          ),
+        },
+        {
+          key: "last",
+          title: t("health.last_error"),
+          render: (l) => l.last_error && <span className="st-quiet st-small">{l.last_error}</span>,
+        },
+      ]}
+    />
+  );
+}
+
+export function DevicesTable({ health, devices }: { health: GatewayHealth; devices: Device[] }) {
+  const { t, name } = useI18n();
+  const items = health.devices.map((d) => ({ ...d, device: devices.find((each) => each.key === d.key) }));
+  return (
+    <Rows
+      label={t("health.devices")}
+      items={items}
+      rowKey={(d) => d.key}
+      columns={[
+        {
+          key: "name",
+          title: t("kind.device"),
+          card: "head",
+          render: (d) =>
+            d.device ? (
+              <Link to="/devices/$id" params={{ id: d.device.id }}>
+                {name(d.device.title)}
+              </Link>
+            ) : (
+              <span className="st-mono">{d.key}</span>
+            ),
+        },
+        {
+          key: "state",
+          title: t("gateway.state"),
+          card: "side",
+          compare: (a, b) => Number(b.silent) - Number(a.silent),
+          render: (d) => <DeviceMark device={{ silent: d.silent, in_use: d.device?.in_use ?? true }} />,
+        },
+        {
+          key: "line",
+          title: t("health.line"),
+          render: (d) => <span className="st-mono">{d.device?.line}</span>,
+        },
+        {
+          key: "turnaround",
+          title: t("health.turnaround"),
+          align: "right",
+          compare: (a, b) => (a.turnaround_ms ?? 0) - (b.turnaround_ms ?? 0),
+          render: (d) => (
+            <span className="st-num">
+              {d.turnaround_ms == null ? NO_VALUE : `${formatNumber(d.turnaround_ms, 1)} ms`}
+            </span>
+          ),
+        },
+        {
+          key: "errors",
+          title: t("health.errors"),
+          align: "right",
+          compare: (a, b) => a.errors - b.errors,
+          render: (d) => (
+            <span className="st-num">
+              {formatNumber(d.errors, 0)} ({share(d.errors, d.requests)})
+            </span>
+          ),
+        },
+        { key: "good", title: t("health.last_good"), render: (d) => <Age at={d.last_good} /> },
+        {
+          key: "last",
+          title: t("health.last_error"),
+          render: (d) => d.last_error && <span className="st-quiet st-small">{d.last_error}</span>,
+        },
+      ]}
+    />
+  );
+}

@@ -1,0 +1,61 @@
+// The chart as a picture: title, legend and every lane on one canvas.
+import type uPlot from "uplot";
+
+export interface PictureLegend {
+  label: string;
+  color: string;
+}
+
+interface Look {
+  ground: string;
+  text: string;
+}
+
+const PAD = 16;
+const LINE = 22;
+
+export function pictureOf(
+  plots: uPlot[],
+  words: { title: string; sub: string; legend: PictureLegend[] },
+  look: Look,
+  font: string,
+): Promise<Blob> {
+  const ratio = devicePixelRatio || 1;
+  const width = Math.max(...plots.map((p) => p.ctx.canvas.width)) + 2 * PAD * ratio;
+  const columns = Math.max(1, Math.floor(width / ratio / 300));
+  const rows = Math.ceil(words.legend.length / columns);
+  const head = (PAD + LINE * 2 + rows * LINE + 8) * ratio;
+  const height = head + plots.reduce((sum, p) => sum + p.ctx.canvas.height, 0) + PAD * ratio;
+  const canvas = document.createElement("canvas");
+  canvas.width = width;
+  canvas.height = height;
+  const pen = canvas.getContext("2d");
+  if (!pen) return Promise.reject(new Error("this browser gives no canvas"));
+  pen.fillStyle = look.ground;
+  pen.fillRect(0, 0, width, height);
+  pen.scale(ratio, ratio);
+  pen.fillStyle = look.text;
+  pen.textBaseline = "middle";
+  pen.font = `600 15px ${font}`;
+  pen.fillText(words.title, PAD, PAD + LINE / 2, width / ratio - 2 * PAD);
+  pen.font = `12px ${font}`;
+  pen.fillText(words.sub, PAD, PAD + LINE * 1.5, width / ratio - 2 * PAD);
+  const cell = (width / ratio - 2 * PAD) / columns;
+  words.legend.forEach((each, i) => {
+    const x = PAD + (i % columns) * cell;
+    const y = PAD + LINE * 2 + Math.floor(i / columns) * LINE + LINE / 2;
+    pen.fillStyle = each.color;
+    pen.fillRect(x, y - 1.5, 16, 3);
+    pen.fillStyle = look.text;
+    pen.fillText(each.label, x + 22, y, cell - 30);
+  });
+  pen.setTransform(1, 0, 0, 1, 0, 0);
+  let top = head;
+  for (const plot of plots) {
+    pen.drawImage(plot.ctx.canvas, PAD * ratio, top);
+    top += plot.ctx.canvas.height;
+  }
+  return new Promise((done, failed) => {
+    canvas.toBlob((blob) => (blob ? done(blob) : failed(new Error("no picture was made"))), "image/png");
+  });
+}

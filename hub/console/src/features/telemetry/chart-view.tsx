@@ -1,0 +1,377 @@
+// The chart itself: lanes under each other on one time, a tip at the pointer, a legend that tells the figures.
+import { CloseOutlined } from "@ant-design/icons";
+import { useQuery } from "@tanstack/react-query";
+import { Button, Skeleton } from "antd";
+import { useCallback, useMemo, useRef, useState } from "react";
+import type uPlot from "uplot";
+
+import { hubNow } from "../../api/clock";
+import type { Point } from "../../api/types";
+import { instant } from "../../format/time";
+import { unitSymbol } from "../../format/unit";
+import { formatNumber, formatValue } from "../../format/value";
+import { useI18n } from "../../i18n/i18n";
+import { useLiveValues, useWatch } from "../../live/live";
+import { useNow } from "../../live/now";
+import type { LiveValue } from "../../live/stream";
+import { Fault } from "../../parts/fault";
+import { LiveValueText } from "../../parts/marks";
+import { usePreferences } from "../../parts/preferences";
+import { TimePlot, type PlotAxis } from "../../ui/time-plot";
+import { useNarrow } from "../../ui/width";
+import { lanesOf, nearest, summaryOf, traceOf, withLive, type Lane, type Trace } from "./chart-data";
+import { lineColor, look } from "./chart-look";
+import { isFixed, spanOf, windowOf, type ChartSearch } from "./chart-search";
+import { timeText } from "./chart-time";
+import type { FullName } from "./point-name";
+import { seriesQuery } from "./series-query";
+
+const LIVE_KEPT = 4000;
+const SMOOTH_BELOW_MS = 2 * 3_600_000;
+const LANE_HEIGHT = 360;
+const LANE_HEIGHT_MORE = 240;
+const STATE_HEIGHT = 84;
+const TIME_AXIS = 34;
+
+interface Props {
+  search: ChartSearch;
+  set: (change: Partial<ChartSearch>) => void;
+  points: Point[];
+  fullName: FullName;
+  plots: Map<string, uPlot>;
+  remove: (id: number) => void;
+}
+
+export function ChartView({ search, set, points, fullName, plots, remove }: Props) {
+  const { t, name } = useI18n();
+  const { dark } = usePreferences();
+  const narrow = useNarrow();
+  const fixed = isFixed(search);
+  const span = spanOf(search);
+  const ids = useMemo(() => points.map((p) => p.id), [points]);
+  const width = narrow ? 360 : 1000;
+  const series = useQuery(seriesQuery(ids, search, width));
+  const live = useLiveTail(fixed ? [] : ids);
+  const growth = search.growth === "1";
+  const now = useNow();
+
+  const traces = useMemo(() => {
+    const found = new Map<number, Trace>();
+    for (const one of series.data?.series ?? []) {
+      const point = points.find((p) => p.id === one.point);
+      if (!point) continue;
+      const bucket = series.data?.bucket_ms ?? 0;
+      const trace = traceOf(one, bucket, point, growth);
+      found.set(
+        point.id,
+        bucket === 0 && !(growth && point.kind === "counter") ? withLive(trace, live, point) : trace,
+      );
+    }
+    return found;
+  }, [series.data, points, growth, live]);
+
+  const answered = series.data ? Date.parse(series.data.to) : hubNow();
+  // A short window glides with the clock; a long one moves with each answer.
+  const to = fixed ? (search.to ?? 0) : span <= SMOOTH_BELOW_MS ? now : Math.max(answered, now - span / 100);
+  const from = fixed ? (search.from ?? 0) : to - span;
+  const lanes = useMemo(() => lanesOf(points), [points]);
+  const [hover, setHover] = useState<{ at: number; left: number; top: number; lane: string }>();
+
+  const onWindow = useCallback(
+    (first: number, last: number) => set({ ...windowOf(first * 1000, last * 1000), range: undefined }),
+    [set],
+  );
+  const onKey = (event: React.KeyboardEvent) => {
+    const by = { ArrowLeft: -0.25, ArrowRight: 0.25 }[event.key];
+    const zoom = { "+": 0.5, "=": 0.5, "-": 2 }[event.key];
+    if (by !== undefined) onWindow((from + by * span) / 1000, (to + by * span) / 1000);
+    else if (zoom !== undefined) {
+      const half = (span * zoom) / 2000;
+      onWindow((from + to) / 2000 - half, (from + to) / 2000 + half);
+    } else if (event.key === "Escape") set({ from: undefined, to: undefined });
+    else return;
+    event.preventDefault();
+  };
+
+  if (series.isError && !series.data) {
+    return (
+      <div className="st-panel-body">
+        <Fault error={series.error} again={() => void series.refetch()} />
+      </div>
+    );
+  }
+  if (!series.data || points.length === 0) {
+    return (
+      <div className="st-panel-body" aria-busy="true">
+        <Skeleton active paragraph={{ rows: 9 }} title={false} />
+      </div>
+    );
+  }
+  const blank = [...traces.values()].every((trace) => trace.mid.every((v) => v === null));
+  const colorOf = (id: number) => lineColor(ids.indexOf(id), dark);
+  const lineLanes = lanes.filter((l) => l.kind === "lines").length;
+  return (
+    <>
+      <div
+        className="st-chart-area"
+        tabIndex={0}
+        role="group"
+        aria-label={t("chart.keys")}
+        onKeyDown={onKey}
+        onDoubleClick={() => set({ from: undefined, to: undefined })}
+        onMouseLeave={() => setHover(undefined)}
+        data-bucket={series.data.bucket_ms}
+      >
+        {lanes.map((lane, i) => {
+          const isLast = i === lanes.length - 1;
+          const body =
+            lane.kind === "states" ? STATE_HEIGHT : lineLanes > 1 || narrow ? LANE_HEIGHT_MORE : LANE_HEIGHT;
+          return (
+            <div className="st-chart-panel" key={lane.key}>
+              {lane.kind === "states" && lane.points[0] && (
+                <div className="st-chart-lane st-small">{fullName(lane.points[0])}</div>
+              )}
+              <TimePlot
+                label={lane.points.map(fullName).join(", ")}
+                series={lane.points.map((p) => {
+                  const trace = traces.get(p.id) ?? { point: p.id, t: [], mid: [] };
+                  return {
+                    label: fullName(p),
+                    color: colorOf(p.id),
+                    scale: p.unit || "1",
+                    stepped: lane.kind === "states",
+                    bars: growth && p.kind === "counter",
+                    t: trace.t,
+                    mid: trace.mid,
+                    ...(trace.low && trace.high ? { low: trace.low, high: trace.high } : {}),
+                  };
+                })}
+                axes={axesOf(lane, name)}
+                from={from / 1000}
+                to={to / 1000}
+                height={body + (isLast ? TIME_AXIS : 0)}
+                timeAxis={isLast}
+                look={look(dark)}
+                sync="steward"
+                formatTime={timeText}
+                onWindow={onWindow}
+                onHover={(at, left, top) => {
+                  if (at === undefined) setHover((h) => (h?.lane === lane.key ? undefined : h));
+                  else setHover({ at, left, top, lane: lane.key });
+                }}
+                register={(plot) => {
+                  if (plot) plots.set(lane.key, plot);
+                  else plots.delete(lane.key);
+                }}
+              />
+              {hover?.lane === lane.key && (
+                <Tip
+                  at={hover.at}
+                  left={hover.left}
+                  top={hover.top}
+                  within={span / 1000 / 60}
+                  points={points}
+                  traces={traces}
+                  colorOf={colorOf}
+                  fullName={fullName}
+                  growth={growth}
+                />
+              )}
+            </div>
+          );
+        })}
+        {blank && (
+          <div className="st-chart-blank">
+            <strong>{t("chart.blank.title")}</strong>
+            <span>{t("chart.blank.text")}</span>
+          </div>
+        )}
+      </div>
+      <div className="st-chart-note st-quiet st-small">
+        <span>
+          {series.data.bucket_ms > 0
+            ? t("chart.bucket", { size: bucketText(series.data.bucket_ms, t) })
+            : t("chart.raw")}
+        </span>
+        {series.isFetching && fixed && <span>{t("state.loading")}</span>}
+        {series.isError && <span className="st-tone-bad">{t("chart.old")}</span>}
+        <span className="st-chart-hint">{t("chart.hint")}</span>
+      </div>
+      <div className="st-legend">
+        {points.map((p) => (
+          <LegendItem
+            key={p.id}
+            point={p}
+            trace={traces.get(p.id)}
+            color={colorOf(p.id)}
+            label={fullName(p)}
+            live={live.findLast((v) => v.point === p.id)}
+            growth={growth && p.kind === "counter"}
+            remove={() => remove(p.id)}
+          />
+        ))}
+      </div>
+    </>
+  );
+}
+
+type Translate = ReturnType<typeof useI18n>["t"];
+function bucketText(ms: number, t: Translate): string {
+  if (ms % 86_400_000 === 0) return t("time.days", { n: ms / 86_400_000 });
+  if (ms % 3_600_000 === 0) return t("time.hours", { n: ms / 3_600_000 });
+  if (ms % 60_000 === 0) return t("time.minutes", { n: ms / 60_000 });
+  return t("time.seconds", { n: Math.round(ms / 1000) });
+}
+
+/** The values that came since the page opened, drawn at most four times a second. */
+function useLiveTail(ids: number[]): LiveValue[] {
+  useWatch(ids);
+  const [tail, setTail] = useState<LiveValue[]>([]);
+  const waiting = useRef<LiveValue[]>([]);
+  const timer = useRef<ReturnType<typeof setTimeout>>(undefined);
+  useLiveValues((value) => {
+    if (!ids.includes(value.point)) return;
+    waiting.current.push(value);
+    timer.current ??= setTimeout(() => {
+      timer.current = undefined;
+      const fresh = waiting.current;
+      waiting.current = [];
+      setTail((before) => [...before, ...fresh].slice(-LIVE_KEPT));
+    }, 250);
+  });
+  return tail;
+}
+
+function axesOf(lane: Lane, name: (n: { zh: string; en: string }) => string): PlotAxis[] {
+  const [state] = lane.points;
+  if (lane.kind === "states" && state) {
+    const codes = state.labels.map((l) => l.code).sort((a, b) => a - b);
+    const marks = codes.length > 0 ? codes : [0, 1];
+    return [{ scale: state.unit || "1", label: "", marks, format: (v) => formatValue(state, v, name) }];
+  }
+  return lane.units.map((unit) => ({
+    scale: unit || "1",
+    label: unitSymbol(unit),
+    format: (v) => axisNumber(v),
+  }));
+}
+
+/** As many digits as tell neighbouring marks apart. */
+function axisNumber(value: number): string {
+  const size = Math.abs(value);
+  const decimals = Number.isInteger(value) ? 0 : size >= 100 ? 1 : size >= 1 ? 2 : 3;
+  return formatNumber(Number(value.toFixed(decimals)), Number.isInteger(value) ? 0 : decimals).replace(
+    /\.?0+$/,
+    (m) => (m.startsWith(".") ? "" : m),
+  );
+}
+
+function LegendItem(props: {
+  point: Point;
+  trace: Trace | undefined;
+  color: string;
+  label: string;
+  live: LiveValue | undefined;
+  growth: boolean;
+  remove: () => void;
+}) {
+  const { t } = useI18n();
+  const { point, trace } = props;
+  const unit = unitSymbol(point.unit);
+  const figures =
+    trace && point.kind !== "flag" && point.kind !== "enumeration" ? summaryOf(trace) : undefined;
+  const show = (v: number) => formatNumber(v, point.decimals);
+  const shown: Point = props.live
+    ? {
+        ...point,
+        latest: { at: props.live.at, value: props.live.value, quality: props.live.quality, stale: false },
+      }
+    : point;
+  return (
+    <div className="st-legend-item">
+      <span className="st-swatch" style={{ color: props.color }} />
+      <span className="st-list-main">
+        <Names label={props.label} />
+        <div className="st-quiet st-small st-num">
+          {point.kind === "counter" && `${props.growth ? t("chart.growth.short") : t("point.counter")} · `}
+          {figures
+            ? point.kind === "counter" && !props.growth
+              ? t("chart.grew", { n: show(figures.high - figures.low), unit })
+              : t("chart.figures", {
+                  low: show(figures.low),
+                  mean: show(figures.mean),
+                  high: show(figures.high),
+                })
+            : null}
+        </div>
+      </span>
+      <LiveValueText point={shown} />
+      <Button
+        type="text"
+        size="small"
+        icon={<CloseOutlined />}
+        aria-label={t("chart.remove", { name: props.label })}
+        onClick={props.remove}
+      />
+    </div>
+  );
+}
+
+function Names({ label }: { label: string }) {
+  return (
+    <div className="st-ellipsis" title={label}>
+      {label}
+    </div>
+  );
+}
+
+const TIP_WIDTH = 260;
+
+function Tip(props: {
+  at: number;
+  left: number;
+  top: number;
+  within: number;
+  points: Point[];
+  traces: Map<number, Trace>;
+  colorOf: (id: number) => string;
+  fullName: FullName;
+  growth: boolean;
+}) {
+  const { name, t } = useI18n();
+  const flip = props.left > TIP_WIDTH + 60;
+  return (
+    <div
+      className="st-chart-tip"
+      style={{
+        top: 8,
+        left: props.left,
+        transform: flip ? "translateX(calc(-100% - 14px))" : "translateX(14px)",
+      }}
+    >
+      <div className="st-quiet st-num">{instant(props.at * 1000)}</div>
+      {props.points.map((p) => {
+        const trace = props.traces.get(p.id);
+        const hit = trace && nearest(trace, props.at, props.within);
+        const value = hit && trace.mid[hit.i];
+        const unit = unitSymbol(p.unit);
+        const low = hit && trace.low?.[hit.i];
+        const high = hit && trace.high?.[hit.i];
+        return (
+          <div className="st-chart-tip-row" key={p.id}>
+            <span className="st-swatch" style={{ color: props.colorOf(p.id) }} />
+            <span className="st-ellipsis">{props.fullName(p)}</span>
+            <b>
+              {value == null ? t("chart.gap") : `${formatValue(p, value, name)}${unit ? ` ${unit}` : ""}`}
+              {low != null && high != null && (
+                <span className="st-quiet st-tip-band">
+                  {formatNumber(low, p.decimals)}–{formatNumber(high, p.decimals)}
+                </span>
+              )}
+            </b>
+          </div>
+        );
+      })}
+    </div>
+  );
+}

@@ -1,0 +1,199 @@
+// One device: every point's value as it comes, how far it may be trusted, and its last hour.
+import { LineChartOutlined } from "@ant-design/icons";
+import { useQuery } from "@tanstack/react-query";
+import { Link, useParams, useSearch } from "@tanstack/react-router";
+import { Alert, Button, Checkbox, Input } from "antd";
+import { useMemo, useState } from "react";
+
+import { deviceQuery, gatewaysQuery, pointsQuery } from "../../api/queries";
+import type { Device, Point } from "../../api/types";
+import { matches } from "../../format/match";
+import { isDrawable, isStepped } from "../../format/value";
+import { useI18n } from "../../i18n/i18n";
+import { useWatch } from "../../live/live";
+import { Age, DeviceMark, LiveValueText, QualityMark } from "../../parts/marks";
+import { QueryState } from "../../parts/state";
+import { EmptyPlace, PageHead, Panel } from "../../ui/page";
+import { Rows } from "../../ui/rows";
+import { Sparkline } from "../../ui/sparkline";
+import { useTree } from "./explore";
+import { lastHourQuery } from "./series-query";
+import { pathTo } from "./tree-nodes";
+
+/** A month of lines over each other is no comparison. */
+const COMPARE_MOST = 8;
+const SPARKS_MOST = 40;
+
+export function DevicePage() {
+  const { id } = useParams({ from: "/inside/explore/devices/$id" });
+  const device = useQuery(deviceQuery(id));
+  return <QueryState query={device}>{(d) => <Ready key={d.id} device={d} />}</QueryState>;
+}
+
+function Ready({ device }: { device: Device }) {
+  const { t, name } = useI18n();
+  const { q } = useSearch({ from: "/inside/explore" });
+  const points = useQuery(pointsQuery(device.id));
+  const gateway = useQuery(gatewaysQuery).data?.find((g) => g.id === device.gateway);
+  const path = pathTo(useTree(), `device:${device.id}`).slice(0, -1);
+  const [chosen, setChosen] = useState<number[]>([]);
+  return (
+    <>
+      <PageHead
+        crumbs={
+          <>
+            <Link to="/devices" search={q ? { q } : {}}>
+              {t("tree.all")}
+            </Link>
+            {path.map((n) => (
+              <span key={n.key}>
+                {"/ "}
+                <Link to="/devices" search={{ node: n.key }}>
+                  {n.text}
+                </Link>
+              </span>
+            ))}
+          </>
+        }
+        title={
+          <>
+            {name(device.title) || device.key}
+            <span className="st-title-mark">
+              <DeviceMark device={device} />
+            </span>
+          </>
+        }
+        sub={
+          <>
+            {[`${device.vendor} ${device.model}`.trim(), device.place].filter(Boolean).join(" · ")}
+            {" · "}
+            <span className="st-mono">
+              {device.line} #{device.address}
+            </span>
+          </>
+        }
+        acts={
+          <Link
+            to="/chart"
+            search={chosen.length > 0 ? { points: chosen.join(",") } : {}}
+            disabled={chosen.length === 0}
+          >
+            <Button type="primary" icon={<LineChartOutlined />} disabled={chosen.length === 0}>
+              {chosen.length === 0 ? t("device.compare.none") : t("device.compare", { n: chosen.length })}
+            </Button>
+          </Link>
+        }
+      />
+      {gateway?.state === "offline" && (
+        <Alert
+          className="st-gap"
+          type="warning"
+          showIcon
+          title={t("device.gateway.offline", { name: gateway.name })}
+        />
+      )}
+      <Panel>
+        <QueryState
+          query={points}
+          lines={8}
+          isEmpty={(list) => list.length === 0}
+          empty={<EmptyPlace title={t("device.empty.title")} text={t("device.empty.text")} />}
+        >
+          {(list) => <Points points={list} chosen={chosen} choose={setChosen} />}
+        </QueryState>
+      </Panel>
+    </>
+  );
+}
+
+function Points(props: { points: Point[]; chosen: number[]; choose: (ids: number[]) => void }) {
+  const { t, name } = useI18n();
+  const [words, setWords] = useState("");
+  const inUse = props.points.filter((p) => p.in_use);
+  const shown = words ? inUse.filter((p) => matches(words, p.title.zh, p.title.en, p.key)) : inUse;
+  const ids = useMemo(() => inUse.map((p) => p.id).join(), [inUse]);
+  useWatch(useMemo(() => (ids ? ids.split(",").map(Number) : []), [ids]));
+
+  const lines = inUse
+    .filter((p) => isDrawable(p.kind) && !isStepped(p.kind) && p.kind !== "counter")
+    .slice(0, SPARKS_MOST)
+    .map((p) => p.id);
+  const hour = useQuery(lastHourQuery(lines)).data;
+  const spark = (point: Point) => {
+    const one = hour?.series.find((s) => s.point === point.id);
+    const values = one?.mean ?? one?.value;
+    return values && <Sparkline values={values} label={t("device.hour", { name: name(point.title) })} />;
+  };
+  const toggle = (id: number, on: boolean) =>
+    props.choose(on ? [...props.chosen, id] : props.chosen.filter((each) => each !== id));
+  const box = (point: Point) => (
+    <Checkbox
+      aria-label={t("device.choose", { name: name(point.title) })}
+      checked={props.chosen.includes(point.id)}
+      disabled={
+        !isDrawable(point.kind) || (props.chosen.length >= COMPARE_MOST && !props.chosen.includes(point.id))
+      }
+      onChange={(event) => toggle(point.id, event.target.checked)}
+    />
+  );
+  return (
+    <>
+      {inUse.length > 12 && (
+        <div className="st-tree-search">
+          <Input
+            allowClear
+            placeholder={t("device.filter")}
+            aria-label={t("device.filter")}
+            value={words}
+            onChange={(event) => setWords(event.target.value)}
+            style={{ maxWidth: 320 }}
+          />
+        </div>
+      )}
+      <Rows<Point>
+        label={t("device.points")}
+        items={shown}
+        rowKey={(p) => p.id}
+        columns={[
+          { key: "box", title: "", width: 44, card: "head", render: box },
+          {
+            key: "name",
+            title: t("kind.point"),
+            card: "head",
+            render: (p) =>
+              isDrawable(p.kind) ? (
+                <Link to="/chart" search={{ points: String(p.id) }}>
+                  {name(p.title) || p.key}
+                </Link>
+              ) : (
+                name(p.title) || p.key
+              ),
+          },
+          {
+            key: "value",
+            title: t("point.value"),
+            card: "side",
+            align: "right",
+            width: 170,
+            render: (p) => <LiveValueText point={p} />,
+          },
+          {
+            key: "quality",
+            title: t("point.quality"),
+            width: 120,
+            render: (p) => <QualityMark latest={p.latest} periodMs={p.period_ms} />,
+          },
+          { key: "age", title: t("point.age"), width: 130, render: (p) => <Age at={p.latest?.at} /> },
+          {
+            key: "hour",
+            title: t("point.hour"),
+            width: 120,
+            card: "none",
+            render: (p) =>
+              p.kind === "counter" ? <span className="st-quiet">{t("point.counter")}</span> : spark(p),
+          },
+        ]}
+      />
+    </>
+  );
+}

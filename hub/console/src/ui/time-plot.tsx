@@ -1,0 +1,292 @@
+// uPlot in React: lines over time with a band, states as steps, zoom by dragging, pan with shift.
+import { useEffect, useRef } from "react";
+import uPlot from "uplot";
+import "uplot/dist/uPlot.min.css";
+
+export interface PlotSeries {
+  label: string;
+  color: string;
+  /** Name of its scale: series of one unit share it. */
+  scale: string;
+  stepped: boolean;
+  bars: boolean;
+  t: number[];
+  mid: (number | null)[];
+  low?: (number | null)[];
+  high?: (number | null)[];
+}
+export interface PlotAxis {
+  scale: string;
+  label: string;
+  format: (value: number) => string;
+  /** Fixed marks for states. */
+  marks?: number[];
+}
+export interface PlotLook {
+  text: string;
+  grid: string;
+  ground: string;
+  font: string;
+}
+
+interface Props {
+  series: PlotSeries[];
+  axes: PlotAxis[];
+  from: number;
+  to: number;
+  height: number;
+  look: PlotLook;
+  sync: string;
+  timeAxis: boolean;
+  formatTime: (seconds: number, stepSeconds: number) => string;
+  label: string;
+  onWindow: (from: number, to: number) => void;
+  onHover: (seconds: number | undefined, left: number, top: number) => void;
+  register: (plot: uPlot | undefined) => void;
+}
+
+const WHEEL_ZOOM = 0.8;
+const SETTLE_MS = 180;
+
+export function TimePlot(props: Props) {
+  const host = useRef<HTMLDivElement>(null);
+  const plot = useRef<uPlot>(undefined);
+  const latest = useRef(props);
+  /** What is shown while the hand still moves; the address follows when it rests. */
+  const moving = useRef<[number, number]>(undefined);
+  useEffect(() => {
+    latest.current = props;
+  });
+
+  const shape = JSON.stringify([
+    props.series.map((s) => [s.label, s.color, s.scale, s.stepped, s.bars, s.low !== undefined]),
+    props.axes.map((a) => [a.scale, a.label, a.marks]),
+    props.height,
+    props.look,
+    props.timeAxis,
+  ]);
+
+  useEffect(() => {
+    const element = host.current;
+    if (!element) return undefined;
+    const made = new uPlot(
+      options(latest, moving, Math.max(120, element.clientWidth)),
+      dataOf(latest.current.series),
+      element,
+    );
+    plot.current = made;
+    latest.current.register(made);
+    const watcher = new ResizeObserver(() => {
+      const width = element.clientWidth;
+      if (width > 0 && width !== made.width) made.setSize({ width, height: latest.current.height });
+    });
+    watcher.observe(element);
+    return () => {
+      watcher.disconnect();
+      latest.current.register(undefined);
+      made.destroy();
+      plot.current = undefined;
+    };
+  }, [shape]);
+
+  useEffect(() => {
+    moving.current = undefined;
+    plot.current?.setData(dataOf(props.series), true);
+  }, [props.series, props.from, props.to]);
+
+  return <div ref={host} role="img" aria-label={props.label} />;
+}
+
+/** Every series on one row of instants: `undefined` where another series has one, `null` where there is a gap. */
+function dataOf(series: PlotSeries[]): uPlot.AlignedData {
+  const tables = series.map((s): uPlot.AlignedData =>
+    s.low && s.high ? [s.t, s.low, s.high, s.mid] : [s.t, s.mid],
+  );
+  if (tables.length === 0) return [[]];
+  // Mode 1 keeps every null: a gap stays a gap beside a series that has none.
+  return uPlot.join(
+    tables,
+    tables.map((table) => table.map(() => 1 as const)),
+  );
+}
+
+type Latest = React.RefObject<Props>;
+type Moving = React.RefObject<[number, number] | undefined>;
+
+function options(latest: Latest, moving: Moving, width: number): uPlot.Options {
+  const { series, axes, look, height, sync, timeAxis } = latest.current;
+  const lines: uPlot.Series[] = [{}];
+  const bands: uPlot.Band[] = [];
+  for (const s of series) {
+    if (s.low) {
+      const edge = { scale: s.scale, stroke: "transparent", width: 0, points: { show: false } };
+      lines.push(edge, { ...edge });
+      bands.push({ series: [lines.length - 1, lines.length - 2], fill: `${s.color}2e` });
+    }
+    const paths = s.bars
+      ? uPlot.paths.bars?.({ size: [0.8, 40], align: 1 })
+      : s.stepped
+        ? uPlot.paths.stepped?.({ align: 1 })
+        : undefined;
+    lines.push({
+      label: s.label,
+      scale: s.scale,
+      stroke: s.color,
+      width: s.bars ? 0 : 1.6,
+      spanGaps: false,
+      points: { show: s.bars ? false : lonely },
+      ...(s.stepped || s.bars ? { fill: s.bars ? s.color : `${s.color}30` } : {}),
+      ...(paths ? { paths } : {}),
+    });
+  }
+  const scales: uPlot.Scales = {
+    x: { time: true, range: () => moving.current ?? [latest.current.from, latest.current.to] },
+  };
+  axes.forEach((axis) => {
+    const { marks } = axis;
+    scales[axis.scale] = {
+      range: marks
+        ? [Math.min(...marks) - 0.15, Math.max(...marks) + 0.25]
+        : (_, low, high) => padded(low, high),
+    };
+  });
+  const tick = { stroke: look.grid, width: 1, size: 5 };
+  return {
+    width,
+    height,
+    series: lines,
+    bands,
+    scales,
+    legend: { show: false },
+    padding: [10, axes.length > 1 ? 0 : 16, 0, 0],
+    cursor: {
+      sync: { key: sync },
+      drag: { x: true, y: false, setScale: false, dist: 6 },
+      points: { size: 7 },
+    },
+    axes: [
+      {
+        show: timeAxis,
+        stroke: look.text,
+        font: look.font,
+        grid: { stroke: look.grid, width: 1 },
+        ticks: tick,
+        space: 90,
+        values: (_, splits, __, ___, step) => splits.map((s) => latest.current.formatTime(s, step)),
+      },
+      ...axes.map((axis, i): uPlot.Axis => {
+        const { marks } = axis;
+        return {
+          scale: axis.scale,
+          side: i % 2 === 0 ? 3 : 1,
+          stroke: look.text,
+          font: look.font,
+          label: axis.label,
+          labelFont: look.font,
+          labelSize: axis.label ? 20 : 0,
+          labelGap: 0,
+          grid: { show: i === 0, stroke: look.grid, width: 1 },
+          ticks: tick,
+          size: (_, values) => 14 + Math.max(20, ...(values ?? []).map((v) => textWidth(v, look.font))),
+          values: (_, splits) => splits.map((v) => axisText(axis, v)),
+          ...(marks ? { splits: () => marks } : {}),
+        };
+      }),
+    ],
+    hooks: {
+      setSelect: [
+        (u) => {
+          const { left, width: wide } = u.select;
+          if (wide < 6) return;
+          u.setSelect({ left: 0, top: 0, width: 0, height: 0 }, false);
+          latest.current.onWindow(u.posToVal(left, "x"), u.posToVal(left + wide, "x"));
+        },
+      ],
+      setCursor: [
+        (u) => {
+          const { left = -1, top = -1 } = u.cursor;
+          const inside = left >= 0 && u.over.matches(":hover");
+          latest.current.onHover(inside ? u.posToVal(left, "x") : undefined, left + u.over.offsetLeft, top);
+        },
+      ],
+      ready: [(u) => hands(u, latest, moving)],
+    },
+  };
+}
+
+/** Shift and drag pans, Ctrl and wheel zooms about the pointer. */
+function hands(u: uPlot, latest: Latest, moving: Moving): void {
+  let settle: ReturnType<typeof setTimeout> | undefined;
+  const show = (from: number, to: number) => {
+    moving.current = [from, to];
+    u.setScale("x", { min: from, max: to });
+    clearTimeout(settle);
+    settle = setTimeout(() => latest.current.onWindow(from, to), SETTLE_MS);
+  };
+  const windowNow = (): [number, number] => [u.scales["x"]?.min ?? 0, u.scales["x"]?.max ?? 1];
+  u.over.addEventListener(
+    "mousedown",
+    (down) => {
+      if (!down.shiftKey || down.button !== 0) return;
+      down.preventDefault();
+      down.stopImmediatePropagation();
+      const [from, to] = windowNow();
+      const perPixel = (to - from) / u.over.clientWidth;
+      const onMove = (move: MouseEvent) => {
+        const by = (down.clientX - move.clientX) * perPixel;
+        show(from + by, to + by);
+      };
+      const onUp = () => {
+        document.removeEventListener("mousemove", onMove);
+        document.removeEventListener("mouseup", onUp);
+      };
+      document.addEventListener("mousemove", onMove);
+      document.addEventListener("mouseup", onUp);
+    },
+    { capture: true },
+  );
+  u.over.addEventListener(
+    "wheel",
+    (event) => {
+      if (!event.ctrlKey && !event.metaKey) return;
+      event.preventDefault();
+      const [from, to] = windowNow();
+      const at = u.posToVal(event.offsetX, "x");
+      const by = event.deltaY < 0 ? WHEEL_ZOOM : 1 / WHEEL_ZOOM;
+      show(at - (at - from) * by, at + (to - at) * by);
+    },
+    { passive: false },
+  );
+}
+
+/** A reading between two gaps would be an invisible line: it is drawn as a dot. */
+function lonely(u: uPlot, index: number, from: number, to: number): boolean {
+  const values = u.data[index];
+  if (!values) return false;
+  let shown = 0;
+  for (let i = from; i <= to && shown < 3; i += 1) if (values[i] != null) shown += 1;
+  return shown > 0 && shown < 3;
+}
+
+function padded(low: number | null, high: number | null): [number, number] {
+  if (low === null || high === null || !Number.isFinite(low) || !Number.isFinite(high)) return [0, 1];
+  if (low === high) {
+    const by = Math.abs(low) * 0.05 || 1;
+    return [low - by, high + by];
+  }
+  const by = (high - low) * 0.06;
+  // A quantity that is never below zero does not get a negative axis.
+  return [low >= 0 && low - by < 0 ? 0 : low - by, high + by];
+}
+
+const axisText = (axis: PlotAxis, value: number | null | undefined): string =>
+  value == null ? "" : axis.format(value);
+
+let pen: CanvasRenderingContext2D | null | undefined;
+function textWidth(text: string | null, font: string): number {
+  if (!text) return 0;
+  pen ??= document.createElement("canvas").getContext("2d");
+  if (!pen) return text.length * 7;
+  pen.font = font;
+  return Math.ceil(pen.measureText(text).width);
+}
