@@ -13,6 +13,7 @@ const session = {
   user: { id: "u1", user: "admin", name: "王工", role: "admin", locale: null },
   expires_at: new Date(Date.now() + 8 * 3_600_000).toISOString(),
 };
+const BUCKETS = [10_000, 60_000, 120_000, 900_000, 3_600_000];
 let inside = false;
 
 async function body(req: IncomingMessage): Promise<Record<string, string>> {
@@ -26,7 +27,7 @@ function series(url: URL) {
   const from = Date.parse(url.searchParams.get("from") ?? "");
   const to = Date.parse(url.searchParams.get("to") ?? "");
   const width = Number(url.searchParams.get("width") ?? 800);
-  const bucket = Math.max(0, Math.ceil((to - from) / width / 10_000) * 10_000);
+  const bucket = BUCKETS.find((b) => b * width >= to - from) ?? 86_400_000;
   const raw = to - from <= 3_600_000;
   const step = raw ? 5000 : bucket;
   const out = ids.map((point) => {
@@ -78,7 +79,7 @@ async function answer(req: IncomingMessage, res: ServerResponse, url: URL): Prom
       return json(res, { type: "/problems/locked", title: "locked", status: 429 }, 429);
     }
     if (words["password"] !== "admin") {
-      return json(res, { type: "/problems/invalid-credentials", title: "no", status: 401 }, 401);
+      return json(res, { type: "/problems/wrong_password", title: "no", status: 401 }, 401);
     }
     inside = true;
     return json(res, session, 201);
@@ -149,7 +150,7 @@ async function answer(req: IncomingMessage, res: ServerResponse, url: URL): Prom
       started_at: new Date(now - 18_000_000).toISOString(),
     });
   }
-  if (path === "/audit/verify") return json(res, { ok: true, entries: 1284 });
+  if (path === "/audit/verify") return json(res, { whole: true, rows: 1284, broken_at: null, fault: null });
   return json(res, { type: "/problems/not-found", title: "not there", status: 404 }, 404);
 }
 

@@ -2,7 +2,7 @@
 import { UserOutlined } from "@ant-design/icons";
 import { useMutation, useQueryClient } from "@tanstack/react-query";
 import { useNavigate } from "@tanstack/react-router";
-import { App, Button, Popover } from "antd";
+import { App, Button, Popconfirm, Popover } from "antd";
 import { useState } from "react";
 
 import { api, take } from "../api/client";
@@ -22,7 +22,8 @@ export function AccountMenu() {
   const [open, setOpen] = useState(false);
   const [password, setPassword] = useState(false);
   const leave = useMutation({
-    mutationFn: () => take(api.DELETE("/api/v1/session")),
+    mutationFn: (everywhere: boolean) =>
+      everywhere ? take(api.POST("/api/v1/session/end-all")) : take(api.DELETE("/api/v1/session")),
     onSuccess: async () => {
       client.clear();
       await navigate({ to: "/login" });
@@ -62,10 +63,20 @@ export function AccountMenu() {
               >
                 {t("account.password")}
               </Button>
-              <Button loading={leave.isPending} onClick={() => leave.mutate()}>
+              <Button loading={leave.isPending} onClick={() => leave.mutate(false)}>
                 {t("account.logout")}
               </Button>
             </div>
+            <Popconfirm
+              title={t("account.everywhere.sure")}
+              okText={t("account.logout")}
+              cancelText={t("act.cancel")}
+              onConfirm={() => leave.mutate(true)}
+            >
+              <Button type="link" size="small">
+                {t("account.everywhere")}
+              </Button>
+            </Popconfirm>
           </div>
         }
       >

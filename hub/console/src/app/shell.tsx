@@ -28,7 +28,6 @@ function Frame() {
   const { pathname } = useLocation();
   const state = useStreamState();
 
-  useEffect(() => setMenu(false), [pathname]);
   useEffect(() => {
     const onKey = (event: KeyboardEvent) => {
       if ((event.ctrlKey || event.metaKey) && event.key.toLowerCase() === "k" && !event.isComposing) {
@@ -83,7 +82,7 @@ function Frame() {
         </Boundary>
       </main>
       <Drawer open={menu} onClose={() => setMenu(false)} placement="left" size={260} title={t("app.name")}>
-        <nav className="st-nav-drawer" aria-label={t("shell.navigation")}>
+        <nav className="st-nav-drawer" aria-label={t("shell.navigation")} onClick={() => setMenu(false)}>
           <Navigation />
         </nav>
       </Drawer>

@@ -33,7 +33,7 @@ export const light: ThemeConfig = {
   },
   components: {
     Table: { headerBg: "#f8f9fb", cellPaddingBlockSM: 7, cellPaddingInlineSM: 12 },
-    Card: { headerFontSize: 14, headerHeight: 44 },
+    Tree: { indentSize: 14 },
   },
 };
 
@@ -58,6 +58,6 @@ export const dark: ThemeConfig = {
   },
   components: {
     Table: { headerBg: "#1b212a", cellPaddingBlockSM: 7, cellPaddingInlineSM: 12 },
-    Card: { headerFontSize: 14, headerHeight: 44 },
+    Tree: { indentSize: 14 },
   },
 };

@@ -27,7 +27,7 @@ export function unitSymbol(ucum: string): string {
   return ucum
     .replace(/^([kMG]?)V\.A$/, "$1VA")
     .replace(/^([kMG]?)V\.A\./, "$1VA")
-    .replace(/\{([^}]*)\}/g, "$1")
+    .replace(/\{[^}]*\}/g, "")
     .replace(/\[([^\]]*)\]/g, "$1")
     .replace(
       /([A-Za-z])(-?[123])(?![0-9])/g,
@@ -35,6 +35,6 @@ export function unitSymbol(ucum: string): string {
     )
     .replaceAll("Cel", "°C")
     .replaceAll("Ohm", "Ω")
-    .replaceAll("u", "µ")
+    .replace(/(^|[./])u(?=[A-Za-z])/g, "$1µ")
     .replaceAll(".", "·");
 }

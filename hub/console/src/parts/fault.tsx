@@ -1,7 +1,7 @@
 // One error, one place: what happened, what to do, and the number that the log knows it by.
 import { Alert, Button } from "antd";
 
-import { isProblem } from "../api/problem";
+import { isProblem, type FieldFault } from "../api/problem";
 import { instant } from "../format/time";
 import { fill, lookup, useI18n, type I18n } from "../i18n/i18n";
 
@@ -14,6 +14,11 @@ export function faultText(error: unknown, i18n: I18n): string {
     lookup(i18n.language, `problem.status_${error.status}`) ??
     i18n.t("problem.unexpected");
   return fill(text, slots);
+}
+
+function fieldText(fault: FieldFault, { language }: I18n): string {
+  const name = lookup(language, `field.name.${fault.pointer}`) ?? fault.pointer.replace(/^[#/?]+/, "");
+  return `${name}: ${lookup(language, `field.${fault.code}`) ?? fault.detail}`;
 }
 
 export function Fault({ error, again }: { error: unknown; again?: () => void }) {
@@ -31,9 +36,7 @@ export function Fault({ error, again }: { error: unknown; again?: () => void }) 
         (problem?.fields.length ?? 0) > 0 || reference ? (
           <>
             {problem?.fields.map((f) => (
-              <div key={f.pointer + f.detail}>
-                {f.pointer.replace(/^[#/]+/, "")}: {f.detail}
-              </div>
+              <div key={f.pointer + f.detail}>{fieldText(f, i18n)}</div>
             ))}
             {reference && <div>{t("problem.reference", { id: reference })}</div>}
           </>

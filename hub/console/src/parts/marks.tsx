@@ -85,4 +85,5 @@ export function EventText({ kind, active, lasts }: { kind: string; active: boole
 }
 
 /** Kinds of event that begin and end; the others are over as soon as they are told. */
-export const lasts = (kind: string): boolean => kind === "device_silent" || kind === "line_down";
+export const lasts = (kind: string): boolean =>
+  kind === "device_silent" || kind === "line_down" || kind === "gateway_silent";

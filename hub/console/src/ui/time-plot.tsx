@@ -18,9 +18,11 @@ export interface PlotSeries {
 export interface PlotAxis {
   scale: string;
   label: string;
-  format: (value: number) => string;
-  /** Fixed marks for states. */
+  /** The colour of the one line that it belongs to, where there is only one. */
+  color?: string;
+  /** For states: fixed marks, and what they mean. */
   marks?: number[];
+  format?: (value: number) => string;
 }
 export interface PlotLook {
   text: string;
@@ -60,7 +62,7 @@ export function TimePlot(props: Props) {
 
   const shape = JSON.stringify([
     props.series.map((s) => [s.label, s.color, s.scale, s.stepped, s.bars, s.low !== undefined]),
-    props.axes.map((a) => [a.scale, a.label, a.marks]),
+    props.axes.map((a) => [a.scale, a.label, a.color, a.marks]),
     props.height,
     props.look,
     props.timeAxis,
@@ -179,7 +181,7 @@ function options(latest: Latest, moving: Moving, width: number): uPlot.Options {
         return {
           scale: axis.scale,
           side: i % 2 === 0 ? 3 : 1,
-          stroke: look.text,
+          stroke: axis.color ?? look.text,
           font: look.font,
           label: axis.label,
           labelFont: look.font,
@@ -188,7 +190,7 @@ function options(latest: Latest, moving: Moving, width: number): uPlot.Options {
           grid: { show: i === 0, stroke: look.grid, width: 1 },
           ticks: tick,
           size: (_, values) => 14 + Math.max(20, ...(values ?? []).map((v) => textWidth(v, look.font))),
-          values: (_, splits) => splits.map((v) => axisText(axis, v)),
+          values: (_, splits) => axisTexts(axis, splits),
           ...(marks ? { splits: () => marks } : {}),
         };
       }),
@@ -279,8 +281,19 @@ function padded(low: number | null, high: number | null): [number, number] {
   return [low >= 0 && low - by < 0 ? 0 : low - by, high + by];
 }
 
-const axisText = (axis: PlotAxis, value: number | null | undefined): string =>
-  value == null ? "" : axis.format(value);
+/** All marks of an axis with the same number of digits: as many as tell neighbours apart. */
+function axisTexts(axis: PlotAxis, splits: (number | null | undefined)[]): string[] {
+  const { format } = axis;
+  if (format) return splits.map((v) => (v == null ? "" : format(v)));
+  const [first, second] = splits.filter((v): v is number => v != null);
+  const step = first !== undefined && second !== undefined ? Math.abs(second - first) : 1;
+  const decimals = step > 0 ? Math.min(6, Math.max(0, -Math.floor(Math.log10(step) + 1e-9))) : 0;
+  return splits.map((v) =>
+    v == null
+      ? ""
+      : v.toLocaleString("en-US", { minimumFractionDigits: decimals, maximumFractionDigits: decimals }),
+  );
+}
 
 let pen: CanvasRenderingContext2D | null | undefined;
 function textWidth(text: string | null, font: string): number {

@@ -68,10 +68,15 @@ function AuditCheck() {
       </div>
       {check.isError && <Fault error={check.error} />}
       {check.data &&
-        (check.data.ok ? (
-          <Alert type="success" showIcon title={t("about.audit.whole", { n: check.data.entries })} />
+        (check.data.whole ? (
+          <Alert type="success" showIcon title={t("about.audit.whole", { n: check.data.rows })} />
         ) : (
-          <Alert type="error" showIcon title={t("about.audit.broken")} />
+          <Alert
+            type="error"
+            showIcon
+            title={t("about.audit.broken")}
+            description={t("about.audit.broken.at", { n: check.data.broken_at ?? 0 })}
+          />
         ))}
     </div>
   );

@@ -3,7 +3,7 @@ import { Form, Input, type FormItemProps } from "antd";
 
 import { useI18n } from "../../i18n/i18n";
 
-export const PASSWORD_MIN = 10;
+export const PASSWORD_MIN = 12;
 
 export function usePasswordRules(): NonNullable<FormItemProps["rules"]> {
   const { t } = useI18n();

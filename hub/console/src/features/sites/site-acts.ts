@@ -17,7 +17,7 @@ export function useAddSite() {
     mutationFn: ({ parent, ...words }: SiteWords & { parent: string | null }) =>
       take(
         api.POST("/api/v1/sites", {
-          body: { kind: words.kind, name: words.name, parent, code: words.code || null },
+          body: { kind: words.kind, name: words.name, parent, ...(words.code ? { code: words.code } : {}) },
         }),
       ),
     onSuccess: () => refresh(client, keys.sites),
@@ -31,7 +31,7 @@ export function useChangeSite() {
       take(
         api.PATCH("/api/v1/sites/{id}", {
           params: { path: { id: site.id }, header: { "If-Match": `"${site.version}"` } },
-          body: { name, code: code || null },
+          body: { name, code: code ?? "" },
         }),
       ),
     onSettled: () => refresh(client, keys.sites),
@@ -41,7 +41,12 @@ export function useChangeSite() {
 export function useRemoveSite() {
   const client = useQueryClient();
   return useMutation({
-    mutationFn: (site: Site) => take(api.DELETE("/api/v1/sites/{id}", { params: { path: { id: site.id } } })),
+    mutationFn: (site: Site) =>
+      take(
+        api.DELETE("/api/v1/sites/{id}", {
+          params: { path: { id: site.id }, header: { "If-Match": `"${site.version}"` } },
+        }),
+      ),
     onSettled: () => refresh(client, keys.sites),
   });
 }

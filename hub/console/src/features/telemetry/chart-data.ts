@@ -21,26 +21,31 @@ const GAP_PERIODS = 3;
 /** A flush may bring several periods at once; below this nothing counts as a gap. */
 const GAP_LEAST_MS = 3000;
 
-export function traceOf(one: SeriesOne, bucketMs: number, point: Point, growth: boolean): Trace {
+export function traceOf(one: SeriesOne, point: Point, growth: boolean): Trace {
   if (growth && point.kind === "counter") return growthOf(one, point);
-  if (isStepped(point.kind))
-    return {
-      point: point.id,
-      ...opened(one.t, one.value ?? one.max ?? one.mean ?? [], gapOf(point, bucketMs)),
-    };
-  if (one.value) return { point: point.id, ...opened(one.t, one.value, gapOf(point, bucketMs)) };
-  const mid = one.mean ?? one.max ?? [];
-  const t = one.t.map((ms) => ms / 1000);
-  const trace: Trace = { point: point.id, t, mid };
-  if (point.kind !== "counter" && one.min && one.max) {
+  const raw = valuesOf(one);
+  if (raw) return { point: point.id, ...opened(one.t, raw, gapOf(point)) };
+  // Of a bucket: a state's share of the time for a flag, its highest code for an enumeration.
+  const mid = (point.kind === "enumeration" ? one.max : (one.mean ?? one.max)) ?? [];
+  const trace: Trace = { point: point.id, t: one.t.map((ms) => ms / 1000), mid };
+  if (point.kind === "gauge" && one.min && one.max) {
     trace.low = one.min;
     trace.high = one.max;
   }
   return trace;
 }
 
-const gapOf = (point: Point, bucketMs: number): number =>
-  bucketMs > 0 ? Number.POSITIVE_INFINITY : Math.max(GAP_PERIODS * point.period_ms, GAP_LEAST_MS);
+/** A series holds readings where they fit the width, and buckets where they do not. */
+export const holdsReadings = (one: SeriesOne): boolean => one.value != null;
+
+/** The readings that can be drawn: of good quality, and numbers. Nothing where the series holds buckets. */
+export function valuesOf(one: SeriesOne): Cell[] | undefined {
+  return one.value?.map((v, i) =>
+    typeof v === "number" && (one.quality?.[i] ?? "good") === "good" ? v : null,
+  );
+}
+
+const gapOf = (point: Point): number => Math.max(GAP_PERIODS * point.period_ms, GAP_LEAST_MS);
 
 /** Puts a null between readings that are too far apart, so that no line is drawn over what nobody saw. */
 function opened(ms: number[], values: Cell[], gapMs: number): { t: number[]; mid: Cell[] } {
@@ -62,7 +67,7 @@ function opened(ms: number[], values: Cell[], gapMs: number): { t: number[]; mid
 
 /** What a counter grew by from step to step; a step back (replaced, reset) is a gap, not a negative growth. */
 function growthOf(one: SeriesOne, point: Point): Trace {
-  const totals = one.max ?? one.value ?? one.mean ?? [];
+  const totals = one.max ?? valuesOf(one) ?? one.mean ?? [];
   const t: number[] = [];
   const mid: Cell[] = [];
   let before: Cell = null;
@@ -85,7 +90,7 @@ export function withLive(trace: Trace, live: readonly LiveValue[], point: Point)
   const joined = opened(
     all.map((s) => s * 1000),
     [...trace.mid, ...cells],
-    gapOf(point, 0),
+    gapOf(point),
   );
   return { point: trace.point, ...joined };
 }

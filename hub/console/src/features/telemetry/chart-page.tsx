@@ -2,7 +2,7 @@
 import { useQueries, useQuery } from "@tanstack/react-query";
 import { Link, useNavigate, useSearch } from "@tanstack/react-router";
 import { Button } from "antd";
-import { useMemo, useRef } from "react";
+import { useMemo, useState } from "react";
 import type uPlot from "uplot";
 
 import { devicesQuery, pointQuery } from "../../api/queries";
@@ -24,7 +24,7 @@ export function ChartPage() {
   const ids = useMemo(() => readPoints(search.points), [search.points]);
   const answers = useQueries({ queries: ids.map(pointQuery) });
   const devices = useQuery(devicesQuery).data ?? [];
-  const plots = useRef(new Map<string, uPlot>());
+  const [plots] = useState(() => new Map<string, uPlot>());
 
   const loaded = answers.map((a) => a.data).filter((p): p is Point => p !== undefined);
   const failed = answers.find((a) => a.isError);
@@ -75,7 +75,7 @@ export function ChartPage() {
               search={search}
               set={set}
               points={points}
-              plots={plots.current}
+              plots={plots}
               title={title}
               fullName={fullName}
             />
@@ -84,7 +84,7 @@ export function ChartPage() {
               set={set}
               points={points}
               fullName={fullName}
-              plots={plots.current}
+              plots={plots}
               remove={(id) => setPoints(ids.filter((each) => each !== id))}
             />
           </>

@@ -19,7 +19,16 @@ import { LiveValueText } from "../../parts/marks";
 import { usePreferences } from "../../parts/preferences";
 import { TimePlot, type PlotAxis } from "../../ui/time-plot";
 import { useNarrow } from "../../ui/width";
-import { lanesOf, nearest, summaryOf, traceOf, withLive, type Lane, type Trace } from "./chart-data";
+import {
+  holdsReadings,
+  lanesOf,
+  nearest,
+  summaryOf,
+  traceOf,
+  withLive,
+  type Lane,
+  type Trace,
+} from "./chart-data";
 import { lineColor, look } from "./chart-look";
 import { isFixed, spanOf, windowOf, type ChartSearch } from "./chart-search";
 import { timeText } from "./chart-time";
@@ -60,12 +69,9 @@ export function ChartView({ search, set, points, fullName, plots, remove }: Prop
     for (const one of series.data?.series ?? []) {
       const point = points.find((p) => p.id === one.point);
       if (!point) continue;
-      const bucket = series.data?.bucket_ms ?? 0;
-      const trace = traceOf(one, bucket, point, growth);
-      found.set(
-        point.id,
-        bucket === 0 && !(growth && point.kind === "counter") ? withLive(trace, live, point) : trace,
-      );
+      const trace = traceOf(one, point, growth);
+      const glides = holdsReadings(one) && !(growth && point.kind === "counter");
+      found.set(point.id, glides ? withLive(trace, live, point) : trace);
     }
     return found;
   }, [series.data, points, growth, live]);
@@ -146,7 +152,7 @@ export function ChartView({ search, set, points, fullName, plots, remove }: Prop
                     ...(trace.low && trace.high ? { low: trace.low, high: trace.high } : {}),
                   };
                 })}
-                axes={axesOf(lane, name)}
+                axes={axesOf(lane, name, colorOf)}
                 from={from / 1000}
                 to={to / 1000}
                 height={body + (isLast ? TIME_AXIS : 0)}
@@ -242,28 +248,25 @@ function useLiveTail(ids: number[]): LiveValue[] {
   return tail;
 }
 
-function axesOf(lane: Lane, name: (n: { zh: string; en: string }) => string): PlotAxis[] {
+function axesOf(
+  lane: Lane,
+  name: (n: { zh: string; en: string }) => string,
+  colorOf: (id: number) => string,
+): PlotAxis[] {
   const [state] = lane.points;
   if (lane.kind === "states" && state) {
     const codes = state.labels.map((l) => l.code).sort((a, b) => a - b);
     const marks = codes.length > 0 ? codes : [0, 1];
     return [{ scale: state.unit || "1", label: "", marks, format: (v) => formatValue(state, v, name) }];
   }
-  return lane.units.map((unit) => ({
-    scale: unit || "1",
-    label: unitSymbol(unit),
-    format: (v) => axisNumber(v),
-  }));
-}
-
-/** As many digits as tell neighbouring marks apart. */
-function axisNumber(value: number): string {
-  const size = Math.abs(value);
-  const decimals = Number.isInteger(value) ? 0 : size >= 100 ? 1 : size >= 1 ? 2 : 3;
-  return formatNumber(Number(value.toFixed(decimals)), Number.isInteger(value) ? 0 : decimals).replace(
-    /\.?0+$/,
-    (m) => (m.startsWith(".") ? "" : m),
-  );
+  return lane.units.map((unit) => {
+    const own = lane.points.filter((p) => p.unit === unit);
+    return {
+      scale: unit || "1",
+      label: unitSymbol(unit),
+      ...(lane.units.length > 1 && own.length === 1 && own[0] ? { color: colorOf(own[0].id) } : {}),
+    };
+  });
 }
 
 function LegendItem(props: {

@@ -16,6 +16,7 @@ import { QueryState } from "../../parts/state";
 import { EmptyPlace, PageHead, Panel } from "../../ui/page";
 import { Rows } from "../../ui/rows";
 import { Sparkline } from "../../ui/sparkline";
+import { valuesOf } from "./chart-data";
 import { useTree } from "./explore";
 import { lastHourQuery } from "./series-query";
 import { pathTo } from "./tree-nodes";
@@ -121,7 +122,7 @@ function Points(props: { points: Point[]; chosen: number[]; choose: (ids: number
   const hour = useQuery(lastHourQuery(lines)).data;
   const spark = (point: Point) => {
     const one = hour?.series.find((s) => s.point === point.id);
-    const values = one?.mean ?? one?.value;
+    const values = one && (one.mean ?? valuesOf(one));
     return values && <Sparkline values={values} label={t("device.hour", { name: name(point.title) })} />;
   };
   const toggle = (id: number, on: boolean) =>
