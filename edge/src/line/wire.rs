@@ -26,7 +26,7 @@ const READ_AT_ONCE: usize = 600;
 #[derive(Debug, thiserror::Error)]
 pub enum Failure {
     /// The wire itself: it is closed and must be opened again.
-    #[error("the line is lost: {0}")]
+    #[error("the line is lost")]
     Lost(#[source] io::Error),
     #[error("something babbles on the line, nobody else gets a word in")]
     Babbling,

@@ -24,6 +24,9 @@ use super::plan::Plan;
 pub const DEAD_AFTER: u8 = 3;
 /// A silent device is asked at least this often when the line's share allows.
 const PROBE_MOST: Duration = Duration::from_secs(30);
+/// Blocks that a device refused and that were halved are tried whole again after this time: it may only have
+/// been starting.
+const WHOLE_AGAIN: Duration = Duration::from_mins(10);
 /// The wall clock is looked at again after this long, so that a step of it is seen.
 const LOOK_AGAIN: Duration = Duration::from_secs(5);
 /// The wall clock has jumped when it runs apart from the monotonic clock by more than this.
@@ -83,6 +86,8 @@ struct Device {
     failed_polls: u8,
     retrying: bool,
     rest_until: Duration,
+    /// When a block of it was halved last.
+    halved: Option<Duration>,
     silent: bool,
     probe_at: Duration,
     probes: u32,
@@ -123,6 +128,7 @@ impl Rounds {
                 failed_polls: 0,
                 retrying: false,
                 rest_until: Duration::ZERO,
+                halved: None,
                 silent: false,
                 probe_at: Duration::ZERO,
                 probes: 0,
@@ -138,6 +144,7 @@ impl Rounds {
     /// Whose turn it is. A question that is handed out is taken: tell its end by `settle`.
     pub fn next(&mut self, now: Timestamp, mono: Duration) -> Turn {
         self.follow_clock(now, mono);
+        self.make_whole(now, mono);
         let free = self.budget.wait(self.cost, mono);
         let mut wait = LOOK_AGAIN;
         let mut turn: Option<usize> = None;
@@ -213,7 +220,7 @@ impl Rounds {
             Outcome::Refused(exception @ Exception(0x0a | 0x0b)) => {
                 self.failed(ask, exception.quality(), took, now, mono)
             }
-            Outcome::Refused(exception) => self.refused(ask, exception, now),
+            Outcome::Refused(exception) => self.refused(ask, exception, now, mono),
             Outcome::Failed(quality) => self.failed(ask, quality, took, now, mono),
         }
     }
@@ -235,7 +242,7 @@ impl Rounds {
         vec![Follow::AnswersAgain { device: ask.device }]
     }
 
-    fn refused(&mut self, ask: &Ask, exception: Exception, now: Timestamp) -> Vec<Follow> {
+    fn refused(&mut self, ask: &Ask, exception: Exception, now: Timestamp, mono: Duration) -> Vec<Follow> {
         let mut follow = self.answered(ask, now);
         if !follow.is_empty() {
             // It has just come back, and is asked anew by its plan: then it may refuse again.
@@ -244,6 +251,7 @@ impl Rounds {
         match self.halves(ask, exception) {
             Some([left, right]) => {
                 // Both halves are due at once, in the slot of the whole.
+                self.devices[ask.device].halved = Some(mono);
                 let period = self.blocks[ask.which].grid.period();
                 self.blocks[ask.which] = Scheduled::new(ask.device, left, period, ask.slot);
                 self.blocks.push(Scheduled::new(ask.device, right, period, ask.slot));
@@ -285,7 +293,8 @@ impl Rounds {
             self.budget.pay(took, mono);
             return Vec::new();
         }
-        if device.failed_polls == 0 && !device.retrying {
+        // Silence costs a whole timeout, so only its first is doubted; a damaged answer shows that the device lives.
+        if (device.failed_polls == 0 || quality == Quality::BadReply) && !device.retrying {
             device.retrying = true;
             scheduled.grid.retake(ask.slot);
             return Vec::new();
@@ -323,7 +332,21 @@ impl Rounds {
         }
     }
 
+    /// Undoes halving after a while, between two slots, so that no slot is polled twice.
+    fn make_whole(&mut self, now: Timestamp, mono: Duration) {
+        for device in 0..self.devices.len() {
+            let is_over = self.devices[device].halved.is_some_and(|at| mono >= at + WHOLE_AGAIN);
+            if is_over && self.blocks.iter().all(|b| b.device != device || b.grid.next() > now) {
+                self.replan(device, now);
+                for scheduled in self.blocks.iter_mut().filter(|b| b.device == device) {
+                    scheduled.grid.take(now);
+                }
+            }
+        }
+    }
+
     fn replan(&mut self, device: usize, now: Timestamp) {
+        self.devices[device].halved = None;
         self.blocks.retain(|b| b.device != device);
         let plan = self.devices[device].plan.blocks.iter();
         self.blocks.extend(plan.map(|(block, period)| Scheduled::new(device, block.clone(), *period, now)));

@@ -182,6 +182,24 @@ fn fault_b5_one_bad_register_does_not_hurt_its_neighbours() {
 }
 
 #[test]
+fn a_device_that_refused_while_it_started_is_read_in_whole_blocks_again() {
+    let mut world = World::new(vec![device(&[(&[(0, 1), (1, 1), (2, 1), (3, 1)], SECOND)])]);
+    let started = Duration::from_secs(20);
+    world.run(Duration::from_mins(20), |at, _| {
+        if at < started { Outcome::Refused(Exception(2)) } else { Outcome::Answered }
+    });
+    let last = &world.asked[world.asked.len() - 1].1;
+    assert_eq!(last.block.points.len(), 4, "{last:?}");
+    let slots: Vec<_> = world
+        .asked
+        .iter()
+        .filter(|(at, ask, _)| *at > started && ask.block.address == 0)
+        .map(|(_, a, _)| a.slot)
+        .collect();
+    assert!(slots.windows(2).all(|w| w[1].since(w[0]) == SECOND), "each slot once, none left out");
+}
+
+#[test]
 fn fault_b5_every_exception_becomes_a_quality_of_its_own() {
     for code in 1..=11_u8 {
         let mut world = World::new(vec![device(&[(&[(0, 1)], SECOND)])]);

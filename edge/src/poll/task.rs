@@ -159,10 +159,13 @@ impl Owner {
                 debug!(line = self.task.config.name, device = self.name(ask.device), why, "no value");
                 Outcome::Failed(quality)
             }
-            Err(failure) => {
+            Err(Failure::Lost(why)) => {
                 self.rounds.give_back(&ask);
-                self.lost(&failure.to_string()).await;
-                return;
+                return self.lost(&why.to_string()).await;
+            }
+            Err(Failure::Babbling) => {
+                self.rounds.give_back(&ask);
+                return self.lost(&Failure::Babbling.to_string()).await;
             }
         };
         if outcome == Outcome::Answered && !std::mem::replace(&mut self.answered[ask.device], true) {
