@@ -26,3 +26,17 @@ pub fn python() -> Result<PathBuf, String> {
     files::write(&stamp, print)?;
     Ok(python)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_package_is_pinned() {
+        let text = files::read(&files::root().join("tests/peers/requirements.txt")).unwrap();
+        let packages: Vec<&str> =
+            text.lines().filter(|line| !line.is_empty() && !line.starts_with('#')).collect();
+        assert!(!packages.is_empty());
+        assert!(packages.iter().all(|line| line.contains("==")), "{packages:?}");
+    }
+}
