@@ -15,11 +15,13 @@ pub struct Scheduled {
     pub grid: Grid,
     /// Failed polls in a row; see `round::DEAD_AFTER`.
     pub failed: u8,
+    /// Its points were marked as without value: the next answer must be newer than the mark, whatever the grid.
+    pub catch_up: bool,
 }
 
 impl Scheduled {
     pub fn new(device: usize, block: Block, period: Duration, now: Timestamp) -> Self {
-        Self { device, block, grid: Grid::new(period, now), failed: 0 }
+        Self { device, block, grid: Grid::new(period, now), failed: 0, catch_up: false }
     }
 
     /// Earliest first: in the order of deadlines every block gets its turn, however full the line is.

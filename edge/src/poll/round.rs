@@ -45,8 +45,10 @@ pub enum Turn {
 pub struct Ask {
     pub device: usize,
     pub block: Block,
-    /// The slot that the answer's readings are stamped with.
+    /// The slot that the answer's readings are stamped with; the present instant where the points were marked
+    /// as without value, so that their return is not taken for older than the mark.
     pub slot: Timestamp,
+    catch_up: bool,
     which: usize,
 }
 
@@ -192,17 +194,17 @@ impl Rounds {
     fn take(&mut self, which: usize, now: Timestamp) -> Ask {
         let scheduled = &mut self.blocks[which];
         let silent = self.devices[scheduled.device].silent;
+        let catch_up = silent || scheduled.failed >= DEAD_AFTER || scheduled.catch_up;
         let slot = match scheduled.grid.take(now) {
+            _ if catch_up => now,
             Some((slot, missed)) => {
-                if !silent && scheduled.failed < DEAD_AFTER {
-                    self.missed += missed;
-                }
+                self.missed += missed;
                 slot
             }
-            // A second try, or a probe, within a slot that was taken.
+            // A second try within a slot that was taken.
             None => now.floor_to(scheduled.grid.period()),
         };
-        Ask { device: scheduled.device, block: scheduled.block.clone(), slot, which }
+        Ask { device: scheduled.device, block: scheduled.block.clone(), slot, catch_up, which }
     }
 
     /// Takes the end of a question in. `took` is the line time it cost, quarantine and all.
@@ -231,13 +233,17 @@ impl Rounds {
         device.retrying = false;
         if !device.silent {
             self.blocks[ask.which].failed = 0;
+            self.blocks[ask.which].catch_up = false;
             return Vec::new();
         }
         device.silent = false;
         // It may have been restarted or exchanged: what it refused before is tried again as planned.
         self.replan(ask.device, now);
-        for scheduled in self.blocks.iter_mut().filter(|b| b.device == ask.device && b.block == ask.block) {
-            scheduled.grid.take(now);
+        for scheduled in self.blocks.iter_mut().filter(|b| b.device == ask.device) {
+            scheduled.catch_up = scheduled.block != ask.block;
+            if !scheduled.catch_up {
+                scheduled.grid.take(now);
+            }
         }
         vec![Follow::AnswersAgain { device: ask.device }]
     }
@@ -253,8 +259,12 @@ impl Rounds {
                 // Both halves are due at once, in the slot of the whole.
                 self.devices[ask.device].halved = Some(mono);
                 let period = self.blocks[ask.which].grid.period();
-                self.blocks[ask.which] = Scheduled::new(ask.device, left, period, ask.slot);
-                self.blocks.push(Scheduled::new(ask.device, right, period, ask.slot));
+                let half = |block| Scheduled {
+                    catch_up: ask.catch_up,
+                    ..Scheduled::new(ask.device, block, period, ask.slot)
+                };
+                self.blocks[ask.which] = half(left);
+                self.blocks.push(half(right));
             }
             None => follow.push(Follow::Mark {
                 device: ask.device,
@@ -322,11 +332,12 @@ impl Rounds {
         self.blocks[ask.which].grid.retake(ask.slot);
     }
 
-    /// The line is back after it was down: everything is due in the present slot, and nothing was missed for
-    /// want of time.
-    pub fn line_back(&mut self, now: Timestamp) {
+    /// The line may be back after it was lost: what is due is due in the present slot, and nothing was missed
+    /// for want of time. Where every point was `marked`, every block is due.
+    pub fn line_back(&mut self, now: Timestamp, marked: bool) {
         for scheduled in &mut self.blocks {
-            if now >= scheduled.grid.next() {
+            scheduled.catch_up |= marked;
+            if scheduled.catch_up || now >= scheduled.grid.next() {
                 scheduled.grid = Grid::new(scheduled.grid.period(), now);
             }
         }

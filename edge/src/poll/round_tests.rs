@@ -263,3 +263,39 @@ fn a_step_of_the_wall_clock_neither_stops_the_polling_nor_counts_as_missed() {
         assert_eq!(world.rounds.missed(), 0, "{step_ms}");
     }
 }
+
+#[test]
+fn fault_b11_when_a_device_answers_again_its_slow_points_are_read_at_once_and_newer_than_the_mark() {
+    let hour = Duration::from_hours(1);
+    let mut world = World::new(vec![device(&[(&[(0, 1)], SECOND), (&[(50, 1)], hour)])]);
+    let (gone, back) = (Duration::from_secs(10), Duration::from_secs(100));
+    world.run(Duration::from_mins(4), |at, _| {
+        if at > gone && at < back { Outcome::Failed(Quality::NoReply) } else { Outcome::Answered }
+    });
+    for address in [0, 50] {
+        let (_, ask, _) = world
+            .asked
+            .iter()
+            .find(|(at, a, o)| *at > back && a.block.address == address && *o == Outcome::Answered)
+            .unwrap();
+        assert!(ask.slot > START.plus(gone + Duration::from_secs(5)), "{address}: {ask:?}");
+    }
+    let slow = world.asked.iter().filter(|(at, a, _)| *at > back && a.block.address == 50).count();
+    assert_eq!(slow, 1, "once, and then on its grid");
+}
+
+#[test]
+fn when_a_marked_line_is_back_every_block_is_read_at_once() {
+    let hour = Duration::from_hours(1);
+    let mut world = World::new(vec![device(&[(&[(0, 1)], SECOND), (&[(50, 1)], hour)])]);
+    world.run(Duration::from_secs(10), |_, _| Outcome::Answered);
+    world.mono += Duration::from_secs(30);
+    let now = world.now();
+    world.rounds.line_back(now, true);
+    world.asked.clear();
+    world.run(Duration::from_mins(1), |_, _| Outcome::Answered);
+    let slow: Vec<_> = world.asked.iter().filter(|(_, a, _)| a.block.address == 50).collect();
+    assert_eq!(slow.len(), 1);
+    assert!(slow[0].1.slot >= now);
+    assert_eq!(world.rounds.missed(), 0);
+}

@@ -250,7 +250,7 @@ impl Owner {
             self.tell_down(why).await;
         }
         tokio::time::sleep(wait).await;
-        self.rounds.line_back(self.task.clock.now());
+        self.rounds.line_back(self.task.clock.now(), self.told_down);
     }
 
     async fn tell_down(&mut self, why: &str) {
