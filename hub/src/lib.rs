@@ -5,8 +5,10 @@ pub mod app;
 pub mod config;
 pub mod gateways;
 pub mod kernel;
+pub mod link;
 pub mod modules;
 pub mod sites;
+pub mod telemetry;
 #[cfg(any(test, feature = "testing"))]
 pub mod testing;
 pub mod web;

@@ -2,8 +2,15 @@
 
 use crate::kernel::base;
 use crate::kernel::module::Module;
-use crate::{accounts, sites};
+use crate::{accounts, gateways, link, sites, telemetry};
 
 pub fn all() -> Vec<Module> {
-    vec![base::module(), accounts::module(), sites::module()]
+    vec![
+        base::module(),
+        accounts::module(),
+        sites::module(),
+        gateways::module(),
+        telemetry::module(),
+        link::module(),
+    ]
 }

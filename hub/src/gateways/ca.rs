@@ -22,11 +22,12 @@ use steward_shared::time::{Clock, Timestamp};
 use steward_shared::wire::code::{Code, SECRET};
 use steward_shared::wire::message::{GATEWAY_URI_PREFIX, HUB_SERVER_NAME};
 
-const DAY: Duration = Duration::from_secs(86_400);
-const CA_LIFE: Duration = Duration::from_secs(3653 * 86_400);
-const SERVER_LIFE: Duration = Duration::from_secs(90 * 86_400);
+const DAY: Duration = Duration::from_hours(24);
+/// Ten years.
+const CA_LIFE: Duration = Duration::from_hours(3653 * 24);
+const SERVER_LIFE: Duration = Duration::from_hours(90 * 24);
 /// How long a gateway's certificate is valid; the gateway renews it long before.
-pub const GATEWAY_LIFE: Duration = Duration::from_secs(30 * 86_400);
+pub const GATEWAY_LIFE: Duration = Duration::from_hours(30 * 24);
 /// Certificates begin this much before they are made, for peers whose clocks are behind.
 const BACKDATED: Duration = DAY;
 /// A request of a P-256 or Ed25519 key is some 300 bytes.
@@ -295,7 +296,6 @@ mod tests {
 
     use rustls::client::danger::ServerCertVerifier;
     use rustls::pki_types::{ServerName, UnixTime};
-    use rustls::server::danger::ClientCertVerifier;
     use steward_shared::id::RandomIds;
     use steward_shared::time::ManualClock;
 

@@ -24,6 +24,8 @@ const MAX_WORD: usize = 100;
 pub enum FleetError {
     #[error("there is no such gateway")]
     NoSuchGateway,
+    #[error("there is no such place; choose one of the tree, or none")]
+    NoSuchSite,
     #[error("another gateway has the name {0:?}; choose another one")]
     NameTaken(String),
     #[error("a gateway's name has 1 to {MAX_NAME} characters")]
@@ -222,7 +224,7 @@ pub struct Tries {
 }
 
 impl Tries {
-    const WINDOW: Duration = Duration::from_secs(60);
+    const WINDOW: Duration = Duration::from_mins(1);
     const IN_WINDOW: u32 = 5;
     /// More addresses than this within a minute are an attack; further ones wait.
     const ADDRESSES: usize = 4096;

@@ -1,11 +1,13 @@
 //! The fleet of edges: enrolment and certificates, who is there, what they have to say, what they carry.
 
+mod acts;
 mod ca;
 mod catalogue;
 mod enrol;
 mod fleet;
 mod model;
 mod presence;
+mod routes;
 mod store;
 mod sync;
 
@@ -14,5 +16,6 @@ pub use catalogue::{CatalogueError, DeviceFilter, DeviceRow, PointMap, PointRow}
 pub use enrol::{FleetError, NewCode, RenewError, Tries};
 pub use fleet::{Fleet, Sight};
 pub use model::{NotAdmitted, Position, Standing, kind, kind_of};
+pub use routes::module;
 pub use store::{EventRow, GatewayRow, MIGRATIONS};
 pub use sync::{Beginning, Fate, Received};

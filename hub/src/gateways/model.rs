@@ -120,7 +120,7 @@ pub fn missing(mark: u64, held: &LaneState) -> Option<(u64, u64)> {
 /// One life of a gateway's database at the hub.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Epoch {
-    pub epoch: u32,
+    pub number: u32,
     pub buffer: BufferId,
     /// Hash of the catalogue that the hub has of it.
     pub catalogue: Option<Vec<u8>>,

@@ -35,6 +35,12 @@ pub struct GatewayRow {
     pub points: i64,
 }
 
+impl GatewayRow {
+    pub fn is_enrolled(&self) -> bool {
+        self.state == Enrolment::Enrolled
+    }
+}
+
 const GATEWAY: &str = "select g.id, g.name, g.site, g.state, g.version, g.host, g.address, g.enrolled_at,
   g.certificate_expires, g.last_seen, g.silent, g.health, g.row_version,
   (select count(*) from device d where d.gateway = g.id and d.in_use = 1) as devices,
@@ -222,6 +228,7 @@ pub struct EventRow {
 }
 
 /// Ids are texts outside.
+#[allow(clippy::trivially_copy_pass_by_ref, reason = "serde hands a reference")]
 fn as_text<S: serde::Serializer>(id: &i64, s: S) -> Result<S::Ok, S::Error> {
     s.collect_str(id)
 }
@@ -305,7 +312,7 @@ struct EpochRow {
 impl From<EpochRow> for Epoch {
     fn from(r: EpochRow) -> Self {
         Self {
-            epoch: u32::try_from(r.epoch).unwrap_or(u32::MAX),
+            number: u32::try_from(r.epoch).unwrap_or(u32::MAX),
             buffer: r.buffer,
             catalogue: r.catalogue.map(|b| b.0),
         }
@@ -340,7 +347,7 @@ pub async fn insert_epoch(
 ) -> Result<(), DbError> {
     tx.execute(
         "insert into epoch (gateway, epoch, buffer, reason, began_at, catalogue) values ($1, $2, $3, $4, $5, $6)",
-        params![gateway, epoch.epoch, epoch.buffer, reason.word(), now, epoch.catalogue.clone()],
+        params![gateway, epoch.number, epoch.buffer, reason.word(), now, epoch.catalogue.clone()],
     )
     .await
     .map(drop)

@@ -55,7 +55,7 @@ impl Fleet {
                 let known = store::epoch_of(&tx, gateway, hello.buffer).await?;
                 let last = store::last_epoch(&tx, gateway).await?;
                 let marks = match &known {
-                    Some(e) => Some(store::marks(&tx, gateway, e.epoch).await?),
+                    Some(e) => Some(store::marks(&tx, gateway, e.number).await?),
                     None => None,
                 };
                 let catalogue = known.as_ref().and_then(|e| e.catalogue.clone());
@@ -64,9 +64,9 @@ impl Fleet {
                     (reason, _) => {
                         let reason = reason.unwrap_or(super::model::EpochReason::NewBuffer);
                         let epoch =
-                            Epoch { epoch: last + 1, buffer: hello.buffer, catalogue: catalogue.clone() };
+                            Epoch { number: last + 1, buffer: hello.buffer, catalogue: catalogue.clone() };
                         store::insert_epoch(&tx, gateway, &epoch, reason, now).await?;
-                        let detail = format!("epoch {}: {}", epoch.epoch, reason.word());
+                        let detail = format!("epoch {}: {}", epoch.number, reason.word());
                         events
                             .push(self.note_in(&tx, gateway, kind::EPOCH_BEGAN, true, &detail, false).await?);
                         epoch
@@ -75,7 +75,7 @@ impl Fleet {
                 let watermarks = self.marks_of(&tx, hello, &epoch, &mut events).await?;
                 let catalogue_wanted = catalogue.as_deref() != Some(hello.catalogue.as_slice());
                 let beginning =
-                    Beginning { epoch: epoch.epoch, buffer: hello.buffer, watermarks, catalogue_wanted };
+                    Beginning { epoch: epoch.number, buffer: hello.buffer, watermarks, catalogue_wanted };
                 Ok::<_, DbError>((beginning, events))
             })
             .await?;
@@ -95,7 +95,7 @@ impl Fleet {
     ) -> Result<Vec<Watermark>, DbError> {
         let mut watermarks = Vec::with_capacity(Lane::ALL.len());
         for lane in Lane::ALL {
-            let at = Position { gateway: hello.gateway, epoch: epoch.epoch, lane, seq: 0 };
+            let at = Position { gateway: hello.gateway, epoch: epoch.number, lane, seq: 0 };
             let mut mark = store::mark(tx, &at).await?;
             let held = hello.lanes.iter().find(|l| l.lane == lane);
             if let Some((from, to)) = held.and_then(|l| missing(mark.seq, l)) {
@@ -109,7 +109,7 @@ impl Fleet {
                     );
                 }
             }
-            store::set_mark(tx, hello.gateway, epoch.epoch, lane, &mark).await?;
+            store::set_mark(tx, hello.gateway, epoch.number, lane, &mark).await?;
             watermarks.push(Watermark { lane, seq: mark.seq });
         }
         Ok(watermarks)

@@ -26,6 +26,8 @@ pub struct DeviceRow {
     pub in_use: bool,
     pub site: Option<SiteId>,
     pub silent: bool,
+    /// How many points in use it has.
+    pub points: i64,
 }
 
 /// A point as it is stored.
@@ -51,7 +53,8 @@ pub struct PointRow {
 
 const DEVICE: &str =
     "select id, gateway, key, title_zh, title_en, profile, vendor, model, place, line, address,
-  in_use, site, silent from device";
+  in_use, site, silent, (select count(*) from point p where p.device = device.id and p.in_use = 1) as points
+  from device";
 const POINT: &str =
     "select p.id, p.device, d.gateway, p.key, p.title_zh, p.title_en, p.unit, p.kind, p.labels,
   p.period_ms, p.decimals, p.modulus, p.in_use, d.title_zh as device_title_zh, d.title_en as device_title_en

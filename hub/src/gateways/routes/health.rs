@@ -1,0 +1,96 @@
+//! A gateway's health as the API shows it.
+
+use serde::Serialize;
+use steward_shared::time::Timestamp;
+use steward_shared::wire::message::Health;
+use utoipa::ToSchema;
+
+/// How a gateway fares, by its last report; it reports every ten seconds.
+#[derive(Serialize, ToSchema)]
+pub struct GatewayHealth {
+    #[schema(value_type = String, format = DateTime)]
+    pub at: Timestamp,
+    pub uptime_s: u64,
+    pub rss_bytes: u64,
+    /// Share of one core, 0.0 to the number of cores.
+    pub cpu: f64,
+    pub disk_free_bytes: u64,
+    pub disk_total_bytes: u64,
+    /// Bytes of the telemetry buffer on disk.
+    pub buffer_bytes: u64,
+    /// Batches and events that the hub has not acknowledged.
+    pub unacked: u64,
+    #[schema(value_type = Option<String>, format = DateTime, required = true)]
+    pub oldest_unacked: Option<Timestamp>,
+    /// Readings dropped for want of space since the gateway's database was made.
+    pub dropped: u64,
+    pub lines: Vec<LineHealth>,
+    pub devices: Vec<DeviceHealth>,
+    #[schema(value_type = Option<String>, format = DateTime, required = true)]
+    pub certificate_expires: Option<Timestamp>,
+}
+
+#[derive(Serialize, ToSchema)]
+pub struct LineHealth {
+    pub name: String,
+    pub up: bool,
+    /// Share of the time in which the line was busy, 0.0 to 1.0.
+    pub busy: f64,
+    pub requests: u64,
+    pub errors: u64,
+    #[schema(required = true)]
+    pub last_error: Option<String>,
+}
+
+#[derive(Serialize, ToSchema)]
+pub struct DeviceHealth {
+    /// The device's name in the gateway's file.
+    pub key: String,
+    pub silent: bool,
+    #[schema(value_type = Option<String>, format = DateTime, required = true)]
+    pub last_good: Option<Timestamp>,
+    pub requests: u64,
+    pub errors: u64,
+    /// Median time from request to whole reply.
+    #[schema(required = true)]
+    pub turnaround_ms: Option<f64>,
+    #[schema(required = true)]
+    pub last_error: Option<String>,
+}
+
+impl From<Health> for GatewayHealth {
+    fn from(h: Health) -> Self {
+        let line = |l: steward_shared::wire::message::LineHealth| LineHealth {
+            name: l.name,
+            up: l.up,
+            busy: l.busy,
+            requests: l.requests,
+            errors: l.errors,
+            last_error: l.last_error,
+        };
+        let device = |d: steward_shared::wire::message::DeviceHealth| DeviceHealth {
+            key: d.key,
+            silent: d.silent,
+            last_good: d.last_good,
+            requests: d.requests,
+            errors: d.errors,
+            turnaround_ms: d.turnaround_ms,
+            last_error: d.last_error,
+        };
+        Self {
+            at: h.at,
+            uptime_s: h.uptime_s,
+            rss_bytes: h.rss_bytes,
+            cpu: h.cpu,
+            disk_free_bytes: h.disk_free_bytes,
+            disk_total_bytes: h.disk_total_bytes,
+            buffer_bytes: h.buffer_bytes,
+            unacked: h.unacked,
+            oldest_unacked: h.oldest_unacked,
+            dropped: h.dropped,
+            lines: h.lines.into_iter().map(line).collect(),
+            devices: h.devices.into_iter().map(device).collect(),
+            certificate_expires: h.certificate_expires,
+        }
+    }
+}

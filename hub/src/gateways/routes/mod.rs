@@ -1,0 +1,7 @@
+//! /api/v1/gateways.
+
+mod fleet;
+mod health;
+mod setup;
+
+pub use setup::module;

@@ -1,0 +1,43 @@
+//! The gateways module as THE LIST sees it.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+
+use super::fleet as api;
+use crate::gateways::ca::Ca;
+use crate::gateways::fleet::Fleet;
+use crate::gateways::store::MIGRATIONS;
+use crate::kernel::jobs::Job;
+use crate::kernel::module::{BoxError, Module};
+
+pub fn module() -> Module {
+    Module {
+        name: "gateways",
+        migrations: MIGRATIONS,
+        routes: OpenApiRouter::new()
+            .routes(routes!(api::list, api::create))
+            .routes(routes!(api::read, api::change))
+            .routes(routes!(api::code))
+            .routes(routes!(api::revoke))
+            .routes(routes!(api::events)),
+        jobs: vec![Job {
+            name: "gateways.look_round",
+            every: Duration::from_secs(5),
+            run: |ctx| Box::pin(async move { Ok(ctx.part::<Fleet>().look_round().await?) }),
+        }],
+        setup: Some(|ctx| {
+            Box::pin(async move {
+                let (dir, clock, ids) = (ctx.settings.data.join("ca"), ctx.clock.clone(), ctx.ids.clone());
+                let ca = tokio::task::spawn_blocking(move || Ca::open(&dir, clock, ids)).await??;
+                let fleet = Fleet::new(&ctx, Arc::new(ca));
+                fleet.expect_all().await?;
+                ctx.put(Arc::new(fleet));
+                Ok::<_, BoxError>(())
+            })
+        }),
+        ..Module::default()
+    }
+}

@@ -1,0 +1,88 @@
+//! Frames on a QUIC stream, read without trusting what they announce and with a deadline on every one.
+
+use std::time::Duration;
+
+use quinn::{RecvStream, SendStream};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use steward_shared::wire::frame::{self, FrameError, HEADER};
+
+/// For a whole frame once it has begun, and for the peer to take one: a slow mobile link carries the largest one in
+/// this time.
+pub const FRAME_DEADLINE: Duration = Duration::from_mins(1);
+/// For what must come at once.
+pub const PROMPT: Duration = Duration::from_secs(10);
+const CHUNK: usize = 64 << 10;
+
+#[derive(Debug, thiserror::Error)]
+pub enum StreamError {
+    #[error("the peer broke the protocol")]
+    Frame(#[from] FrameError),
+    #[error("the peer was too slow")]
+    Slow,
+    #[error("the stream ended in the middle of a frame")]
+    Cut,
+    #[error("the stream broke")]
+    Read(#[from] quinn::ReadError),
+    #[error("the stream broke")]
+    Write(#[from] quinn::WriteError),
+}
+
+impl StreamError {
+    /// Whether the peer did what no correct peer does.
+    pub fn is_breach(&self) -> bool {
+        matches!(self, Self::Frame(_) | Self::Slow | Self::Cut)
+    }
+}
+
+/// The next message, or none when the peer has finished the stream between two. It may be long in beginning: an idle
+/// peer is the business of the connection's idle time.
+pub async fn next<T: DeserializeOwned>(recv: &mut RecvStream) -> Result<Option<T>, StreamError> {
+    let mut header = [0; HEADER];
+    if recv.read(header.split_at_mut(1).0).await?.is_none() {
+        return Ok(None);
+    }
+    let whole = tokio::time::timeout(FRAME_DEADLINE, async {
+        fill(recv, header.split_at_mut(1).1).await?;
+        body(recv, frame::length(header)?).await
+    });
+    let body = whole.await.map_err(|_| StreamError::Slow)??;
+    Ok(Some(frame::from_cbor(&body)?))
+}
+
+/// The next message, which must come promptly.
+pub async fn prompt<T: DeserializeOwned>(recv: &mut RecvStream) -> Result<T, StreamError> {
+    let message = tokio::time::timeout(PROMPT, next(recv)).await.map_err(|_| StreamError::Slow)??;
+    message.ok_or(StreamError::Cut)
+}
+
+async fn fill(recv: &mut RecvStream, into: &mut [u8]) -> Result<(), StreamError> {
+    recv.read_exact(into).await.map_err(|e| match e {
+        quinn::ReadExactError::FinishedEarly(_) => StreamError::Cut,
+        quinn::ReadExactError::ReadError(e) => StreamError::Read(e),
+    })
+}
+
+/// Grows with what really comes.
+async fn body(recv: &mut RecvStream, length: usize) -> Result<Vec<u8>, StreamError> {
+    let mut out = Vec::new();
+    while out.len() < length {
+        let chunk = recv.read_chunk(CHUNK.min(length - out.len()), true).await?.ok_or(StreamError::Cut)?;
+        out.extend_from_slice(&chunk.bytes);
+    }
+    Ok(out)
+}
+
+pub async fn send<T: Serialize>(send: &mut SendStream, message: &T) -> Result<(), StreamError> {
+    let bytes = frame::encode(message)?;
+    let written = tokio::time::timeout(FRAME_DEADLINE, send.write_all(&bytes)).await;
+    Ok(written.map_err(|_| StreamError::Slow)??)
+}
+
+/// The last word of a stream; waits a little for the peer to have it.
+pub async fn send_last<T: Serialize>(stream: &mut SendStream, message: &T) {
+    if send(stream, message).await.is_ok() && stream.finish().is_ok() {
+        // Whether it arrived makes no difference to us: the connection is closed next.
+        let _ = tokio::time::timeout(Duration::from_secs(2), stream.stopped()).await;
+    }
+}

@@ -1,0 +1,13 @@
+//! The gateways' door: a QUIC endpoint with mutual TLS 1.3. Who a gateway is stands in its certificate and nowhere
+//! else; what it says goes to the modules, what they answer goes back after their commit.
+
+mod endpoint;
+mod enrol;
+mod frames;
+mod lane;
+mod seats;
+mod session;
+#[cfg(test)]
+mod tests;
+
+pub use endpoint::{Door, LinkError, module};

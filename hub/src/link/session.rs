@@ -1,0 +1,312 @@
+//! One gateway's connection, from its hello to its end: the control stream, the lanes, the live samples, and the wish
+//! for live samples. Identity is the certificate's; the hello must only agree with it.
+
+use std::convert::Infallible;
+use std::sync::Arc;
+use std::time::Duration;
+
+use quinn::{Connection, RecvStream, SendStream};
+use steward_shared::id::{BufferId, GatewayId, PointNo};
+use steward_shared::wire::frame::from_cbor;
+use steward_shared::wire::message::{
+    Certificate, ControlDown, ControlUp, Hello, LiveSamples, PROTOCOL, Refusal, RefusalReason, Watch, Welcome,
+};
+use tokio::sync::{mpsc, watch};
+use tokio::task::JoinSet;
+use tokio::time::{Instant, MissedTickBehavior};
+use tokio_util::sync::CancellationToken;
+
+use super::endpoint::{Door, code};
+use super::frames::{self, PROMPT, StreamError};
+use super::lane::{self, LaneError, Lanes};
+use crate::gateways::{Beginning, CatalogueError, Identity, NotAdmitted, PointMap, RenewError, kind};
+use crate::kernel::db::DbError;
+
+/// A wish for live samples holds so long, and is renewed well before.
+const WATCH_FOR: Duration = Duration::from_secs(30);
+const WATCH_AGAIN: Duration = Duration::from_secs(10);
+/// Another hub may have revoked the gateway.
+const ADMIT_AGAIN: Duration = Duration::from_secs(30);
+const RENEW_AGAIN: Duration = Duration::from_mins(1);
+/// Control messages that wait while one is worked on; then the stream's flow control stops the peer.
+const WAITING: usize = 8;
+
+/// How a session ends.
+#[derive(Debug, thiserror::Error)]
+enum End {
+    #[error("refused: {0:?}")]
+    Refused(RefusalReason, String),
+    #[error("the gateway broke the protocol: {0}")]
+    Breach(String),
+    #[error("the gateway is revoked")]
+    Revoked,
+    #[error("the hub stops")]
+    Stopping,
+    #[error("the hub's database does not answer")]
+    Db(#[from] DbError),
+    #[error("the control stream ended")]
+    Stream(#[from] StreamError),
+    #[error("the connection ended")]
+    Over,
+}
+
+impl From<LaneError> for End {
+    fn from(e: LaneError) -> Self {
+        match e {
+            LaneError::Stream(e) if !e.is_breach() => Self::Over,
+            LaneError::Stream(e) => Self::Stream(e),
+            LaneError::Breach(why) => Self::Breach(why),
+            LaneError::Db(e) => Self::Db(e),
+            LaneError::Unavailable => Self::Db(DbError::Busy),
+        }
+    }
+}
+
+pub async fn serve(door: &Arc<Door>, connection: &Connection, identity: Identity, stop: CancellationToken) {
+    let accepted = tokio::time::timeout(PROMPT, connection.accept_bi()).await;
+    let Ok(Ok((mut send, mut recv))) = accepted else {
+        connection.close(code::PROTOCOL, b"a session begins with the control stream");
+        return;
+    };
+    let end = match run(door, connection, identity, &mut send, &mut recv, stop).await {
+        Ok(never) => match never {},
+        Err(end) => end,
+    };
+    let gateway = identity.gateway;
+    match end {
+        End::Refused(reason, detail) => {
+            tracing::warn!(%gateway, ?reason, detail, "gateway refused");
+            let refusal = Refusal { reason, detail };
+            frames::send_last(&mut send, &ControlDown::Refused(refusal)).await;
+            connection.close(code::REFUSED, b"refused");
+        }
+        End::Breach(why) => {
+            tracing::warn!(%gateway, why, "gateway broke the protocol");
+            connection.close(code::PROTOCOL, why.as_bytes());
+        }
+        End::Stream(e) if e.is_breach() => {
+            tracing::warn!(%gateway, error = %e, cause = ?e, "gateway broke the protocol");
+            connection.close(code::PROTOCOL, e.to_string().as_bytes());
+        }
+        End::Revoked => connection.close(code::REVOKED, b"revoked"),
+        End::Stopping => connection.close(code::BUSY, b"the hub stops"),
+        End::Db(e) => {
+            tracing::error!(%gateway, error = %e, "a gateway's session ended for want of the database");
+            connection.close(code::BUSY, b"the hub cannot store at present");
+        }
+        End::Stream(_) | End::Over => {
+            tracing::info!(%gateway, reason = ?connection.close_reason(), "gateway gone");
+            connection.close(code::DONE, b"");
+        }
+    }
+}
+
+async fn run(
+    door: &Arc<Door>,
+    connection: &Connection,
+    identity: Identity,
+    send: &mut SendStream,
+    recv: &mut RecvStream,
+    stop: CancellationToken,
+) -> Result<Infallible, End> {
+    let ControlUp::Hello(hello) = frames::prompt::<ControlUp>(recv).await? else {
+        return Err(End::Breach("a session begins with a hello".into()));
+    };
+    check(door, &hello, &identity).await?;
+    let gateway = identity.gateway;
+    let Some(_seat) = door.seats.take(gateway, connection, code::REPLACED).await else {
+        let detail = format!("a second connection came from {}", connection.remote_address());
+        door.alarm(gateway, kind::CLONED_GATEWAY, &detail).await;
+        let detail = "another connection with this identity is alive".into();
+        return Err(End::Refused(RefusalReason::Duplicate, detail));
+    };
+    let address = connection.remote_address().ip().to_string();
+    let beginning = door.fleet.begin(&hello).await?;
+    let version: String = hello.version.chars().filter(|c| !c.is_control()).take(100).collect();
+    let out = door.fleet.arrived(gateway, &version, &address).await?;
+    tracing::info!(%gateway, version, address, epoch = beginning.epoch, "gateway connected");
+    let mut session = Session {
+        door,
+        connection,
+        gateway,
+        buffer: beginning.buffer,
+        map: watch::channel(None).0,
+        renewed: None,
+        wished: Vec::new(),
+    };
+    let end = session.go_on(&beginning, send, recv, &out, &stop).await;
+    if let Err(e) = door.fleet.left(gateway).await {
+        tracing::warn!(%gateway, error = %e, "the end of a session could not be stored");
+    }
+    end
+}
+
+async fn check(door: &Door, hello: &Hello, identity: &Identity) -> Result<(), End> {
+    if hello.gateway != identity.gateway {
+        let detail = format!("its hello claims to be {}", hello.gateway);
+        door.alarm(identity.gateway, kind::IDENTITY_MISMATCH, &detail).await;
+        let detail = "the certificate belongs to another gateway".into();
+        return Err(End::Refused(RefusalReason::IdentityMismatch, detail));
+    }
+    if hello.protocol != PROTOCOL {
+        let detail = format!("this hub speaks protocol {PROTOCOL}; update the older side");
+        return Err(End::Refused(RefusalReason::Protocol, detail));
+    }
+    let Err(why) = door.fleet.admit(identity).await? else { return Ok(()) };
+    let detail = match why {
+        NotAdmitted::Unknown => "the hub has no such gateway; enrol it",
+        NotAdmitted::Revoked => "the gateway is revoked; enrol it with a new code",
+        NotAdmitted::Superseded => "the gateway was enrolled anew; this is the certificate of before",
+    };
+    if why != NotAdmitted::Unknown {
+        door.alarm(identity.gateway, kind::REFUSED_CERTIFICATE, detail).await;
+    }
+    Err(End::Refused(RefusalReason::Unknown, detail.into()))
+}
+
+struct Session<'a> {
+    door: &'a Arc<Door>,
+    connection: &'a Connection,
+    gateway: GatewayId,
+    buffer: BufferId,
+    /// What the numbers on the lanes mean; none until the hub has the catalogue that the batches refer to.
+    map: watch::Sender<Option<Arc<PointMap>>>,
+    renewed: Option<Instant>,
+    wished: Vec<PointNo>,
+}
+
+impl Session<'_> {
+    async fn go_on(
+        &mut self,
+        beginning: &Beginning,
+        send: &mut SendStream,
+        recv: &mut RecvStream,
+        out: &CancellationToken,
+        stop: &CancellationToken,
+    ) -> Result<Infallible, End> {
+        if !beginning.catalogue_wanted {
+            let map = self.door.fleet.point_map_of(self.gateway, self.buffer).await?;
+            self.map.send_replace(Some(map));
+        }
+        let welcome = Welcome {
+            epoch: beginning.epoch,
+            watermarks: beginning.watermarks.clone(),
+            catalogue_wanted: beginning.catalogue_wanted,
+            now: self.door.clock.now(),
+        };
+        frames::send(send, &ControlDown::Welcome(welcome)).await?;
+
+        let lanes = Lanes::new(self.door, self.gateway, beginning.epoch, self.map.subscribe());
+        // Dropped with this function, which ends them.
+        let mut open_lanes = JoinSet::new();
+        let (said, mut control) = mpsc::channel(WAITING);
+        let mut wishes = self.door.readings.wishes();
+        let mut map_changed = self.map.subscribe();
+        let mut again = tokio::time::interval(WATCH_AGAIN);
+        again.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let mut admit_again = tokio::time::interval_at(Instant::now() + ADMIT_AGAIN, ADMIT_AGAIN);
+        let hearing = hear(recv, said);
+        tokio::pin!(hearing);
+        loop {
+            // Every branch may be lost without harm: channels, watches, intervals, tokens and quinn's accept and
+            // read_datagram are cancel safe, and `hearing` lives across turns.
+            tokio::select! {
+                end = &mut hearing => return Err(end),
+                Some(message) = control.recv() => self.control(message, send).await?,
+                stream = self.connection.accept_bi() => {
+                    let Ok((lane_send, lane_recv)) = stream else { return Err(End::Over) };
+                    open_lanes.spawn(lane::serve(lanes.clone(), lane_send, lane_recv));
+                }
+                Some(ended) = open_lanes.join_next() => {
+                    if let Ok(Err(e)) = ended {
+                        return Err(e.into());
+                    }
+                }
+                datagram = self.connection.read_datagram() => match datagram {
+                    Ok(bytes) => self.live(&bytes),
+                    Err(_) => return Err(End::Over),
+                },
+                _ = wishes.changed() => self.wish(send, false).await?,
+                _ = map_changed.changed() => self.wish(send, false).await?,
+                _ = again.tick() => self.wish(send, true).await?,
+                _ = admit_again.tick() => self.admit_again().await?,
+                () = out.cancelled() => return Err(End::Revoked),
+                () = stop.cancelled() => return Err(End::Stopping),
+            }
+        }
+    }
+
+    async fn control(&mut self, message: ControlUp, send: &mut SendStream) -> Result<(), End> {
+        match message {
+            ControlUp::Hello(_) => Err(End::Breach("a second hello".into())),
+            ControlUp::Health(health) => Ok(self.door.fleet.heard(self.gateway, health).await?),
+            ControlUp::Catalogue(catalogue) => {
+                match self.door.fleet.apply_catalogue(self.gateway, self.buffer, &catalogue).await {
+                    Ok(map) => {
+                        self.map.send_replace(Some(map));
+                        Ok(())
+                    }
+                    Err(CatalogueError::Db(e)) => Err(End::Db(e)),
+                    Err(e) => Err(End::Breach(e.to_string())),
+                }
+            }
+            ControlUp::Renew(renew) => {
+                if self.renewed.is_some_and(|at| at.elapsed() < RENEW_AGAIN) {
+                    return Err(End::Breach("certificates are renewed once a minute at most".into()));
+                }
+                self.renewed = Some(Instant::now());
+                let issued = match self.door.fleet.renew(self.gateway, &renew.csr).await {
+                    Ok(issued) => issued,
+                    Err(RenewError::Db(e)) => return Err(End::Db(e)),
+                    Err(e) => return Err(End::Breach(e.to_string())),
+                };
+                let certificate = Certificate { certificate: issued.certificate.to_vec() };
+                Ok(frames::send(send, &ControlDown::Certificate(certificate)).await?)
+            }
+        }
+    }
+
+    /// Samples that somebody watches; what cannot be read is left, as a lost datagram would be.
+    fn live(&self, datagram: &[u8]) {
+        let Some(map) = self.map.borrow().clone() else { return };
+        if let Ok(LiveSamples { samples }) = from_cbor(datagram) {
+            self.door.readings.take_live(&map, samples);
+        }
+    }
+
+    /// Tells the gateway what is watched, when that changed and now and then for as long as anything is.
+    async fn wish(&mut self, send: &mut SendStream, again: bool) -> Result<(), End> {
+        let Some(map) = self.map.borrow().clone() else { return Ok(()) };
+        let watched = self.door.readings.watched_of(&map);
+        let mut numbers: Vec<PointNo> = watched.into_iter().filter_map(|p| map.number(p)).collect();
+        numbers.sort_unstable();
+        if numbers == self.wished && (!again || numbers.is_empty()) {
+            return Ok(());
+        }
+        self.wished.clone_from(&numbers);
+        let watch = Watch { points: numbers, for_ms: WATCH_FOR.as_millis() as u64 };
+        Ok(frames::send(send, &ControlDown::Watch(watch)).await?)
+    }
+
+    async fn admit_again(&self) -> Result<(), End> {
+        match self.door.fleet.gateway(self.gateway).await? {
+            Some(row) if row.is_enrolled() => Ok(()),
+            _ => Err(End::Revoked),
+        }
+    }
+}
+
+/// Reads the control stream to its end.
+async fn hear(recv: &mut RecvStream, said: mpsc::Sender<ControlUp>) -> End {
+    loop {
+        match frames::next::<ControlUp>(recv).await {
+            Ok(Some(message)) => {
+                if said.send(message).await.is_err() {
+                    return End::Over;
+                }
+            }
+            Ok(None) => return End::Over,
+            Err(e) => return End::Stream(e),
+        }
+    }
+}

@@ -1,0 +1,70 @@
+//! Codes, and what a stranger may do.
+
+use std::time::Duration;
+
+use rcgen::KeyPair;
+use steward_shared::wire::message::{ALPN, EnrolAnswer, EnrolRefusal};
+
+use super::super::endpoint::code;
+use super::edge::{Hub, closed};
+use crate::kernel::db::testing::{fresh_databases, fresh_sqlite};
+
+fn refusal(answer: &EnrolAnswer) -> Option<EnrolRefusal> {
+    match answer {
+        EnrolAnswer::Refused(r) => Some(*r),
+        EnrolAnswer::Accepted(_) => None,
+    }
+}
+
+#[tokio::test]
+async fn a_code_enrols_one_gateway_once() {
+    for test in fresh_databases().await {
+        let hub = Hub::on(&test).await;
+        let (gateway, secret) = hub.code("east").await;
+        let key = KeyPair::generate().unwrap();
+        let EnrolAnswer::Accepted(enrolled) = hub.enrol(&secret, &key).await else { panic!("refused") };
+        assert_eq!(enrolled.gateway, gateway);
+        assert_eq!(refusal(&hub.enrol(&secret, &key).await), Some(EnrolRefusal::UnknownCode));
+        assert_eq!(hub.events(gateway, "gateway_enrolled").await.len(), 1);
+    }
+}
+
+#[tokio::test]
+async fn a_code_that_is_too_old_is_refused_and_a_guess_too() {
+    let test = fresh_sqlite().await;
+    let hub = Hub::on(&test).await;
+    let (gateway, secret) = hub.code("east").await;
+    let key = KeyPair::generate().unwrap();
+    assert_eq!(refusal(&hub.enrol(&[0; 10], &key).await), Some(EnrolRefusal::UnknownCode));
+    hub.clock.advance(Duration::from_mins(15) + Duration::from_millis(1));
+    assert_eq!(refusal(&hub.enrol(&secret, &key).await), Some(EnrolRefusal::Expired));
+    let new = hub.ctx.db.tx(async |tx| hub.fleet.new_code(&tx, gateway).await).await.unwrap();
+    assert_eq!(
+        refusal(&hub.enrol(&secret, &key).await),
+        Some(EnrolRefusal::UnknownCode),
+        "the old one is void"
+    );
+    assert!(refusal(&hub.enrol(&new.code.secret, &key).await).is_none());
+}
+
+#[tokio::test]
+async fn whoever_guesses_codes_is_slowed_down() {
+    let test = fresh_sqlite().await;
+    let hub = Hub::on(&test).await;
+    let key = KeyPair::generate().unwrap();
+    for _ in 0..5 {
+        assert_eq!(refusal(&hub.enrol(&[1; 10], &key).await), Some(EnrolRefusal::UnknownCode));
+    }
+    let (_, secret) = hub.code("east").await;
+    assert_eq!(refusal(&hub.enrol(&secret, &key).await), Some(EnrolRefusal::SlowDown));
+    hub.clock.advance(Duration::from_mins(1));
+    assert_eq!(refusal(&hub.enrol(&secret, &key).await), None);
+}
+
+#[tokio::test]
+async fn a_stranger_without_a_certificate_gets_no_session() {
+    let test = fresh_sqlite().await;
+    let hub = Hub::on(&test).await;
+    let connection = hub.dial(ALPN, None).await.unwrap();
+    assert_eq!(closed(&connection).await, code::REFUSED.into_inner());
+}

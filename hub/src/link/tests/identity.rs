@@ -1,0 +1,150 @@
+//! Who may be whom.
+
+use std::sync::mpsc;
+use std::time::Duration;
+
+use rcgen::{CertificateParams, KeyPair};
+use steward_shared::id::{BufferId, RandomIds};
+use steward_shared::wire::message::{ALPN, ControlDown, ControlUp, RefusalReason, Renew};
+
+use super::super::endpoint::code;
+use super::edge::{Hub, NOW, Papers, Session, closed, eventually, hear, say};
+use crate::gateways::identity;
+use crate::kernel::db::testing::fresh_sqlite;
+
+async fn refused(session: &mut Session) -> RefusalReason {
+    match hear(&mut session.recv).await {
+        Some(ControlDown::Refused(r)) => r.reason,
+        other => panic!("{other:?}"),
+    }
+}
+
+#[tokio::test]
+async fn fault_t1_an_expired_certificate_is_refused_and_a_code_brings_the_gateway_back() {
+    let test = fresh_sqlite().await;
+    let hub = Hub::on(&test).await;
+    let papers = hub.enrolled("east").await;
+    let buffer = BufferId::new(&RandomIds);
+    drop(hub.session(&papers, buffer, 0).await);
+    hub.clock.advance(Duration::from_hours(24 * 30) + Duration::from_secs(1));
+    // TLS 1.3: the client has finished its handshake before the server has looked at its certificate.
+    let ended = match hub.dial(ALPN, Some(&papers)).await {
+        Ok(connection) => connection.closed().await,
+        Err(e) => e,
+    };
+    assert!(ended.to_string().contains("certificate"), "{ended}");
+    let new = hub.ctx.db.tx(async |tx| hub.fleet.new_code(&tx, papers.gateway).await).await.unwrap();
+    let key = KeyPair::generate().unwrap();
+    let answer = hub.enrol(&new.code.secret, &key).await;
+    let steward_shared::wire::message::EnrolAnswer::Accepted(e) = answer else { panic!("{answer:?}") };
+    let again = Papers { gateway: e.gateway, key: key.into(), certificate: e.certificate.into() };
+    assert_eq!(again.gateway, papers.gateway);
+    hub.session(&again, buffer, 0).await;
+}
+
+#[tokio::test]
+async fn fault_t3_a_hello_that_claims_another_gateway_is_refused_and_told() {
+    let test = fresh_sqlite().await;
+    let hub = Hub::on(&test).await;
+    let (east, west) = (hub.enrolled("east").await, hub.enrolled("west").await);
+    let mut session = Session::dial(&hub, &east).await;
+    session.say_hello(west.gateway, BufferId::new(&RandomIds), 0).await;
+    assert_eq!(refused(&mut session).await, RefusalReason::IdentityMismatch);
+    assert_eq!(closed(&session.connection).await, code::REFUSED.into_inner());
+    let told = hub.events(east.gateway, "identity_mismatch").await;
+    assert_eq!(told.len(), 1);
+    assert!(told[0].security && told[0].detail.contains(&west.gateway.to_string()));
+    assert!(hub.events(west.gateway, "identity_mismatch").await.is_empty());
+}
+
+#[tokio::test]
+async fn a_revoked_gateway_is_out_at_once_and_stays_out() {
+    let test = fresh_sqlite().await;
+    let hub = Hub::on(&test).await;
+    let papers = hub.enrolled("east").await;
+    let session = hub.session(&papers, BufferId::new(&RandomIds), 0).await;
+    let event = hub.ctx.db.tx(async |tx| hub.fleet.revoke(&tx, papers.gateway, "admin").await).await.unwrap();
+    hub.fleet.revoked(papers.gateway, event.as_ref());
+    assert_eq!(closed(&session.connection).await, code::REVOKED.into_inner());
+    let mut again = Session::dial(&hub, &papers).await;
+    again.say_hello(papers.gateway, BufferId::new(&RandomIds), 0).await;
+    assert_eq!(refused(&mut again).await, RefusalReason::Unknown);
+    assert_eq!(hub.events(papers.gateway, "refused_certificate").await.len(), 1);
+}
+
+#[tokio::test]
+async fn the_certificate_of_before_an_enrolment_is_void() {
+    let test = fresh_sqlite().await;
+    let hub = Hub::on(&test).await;
+    let old = hub.enrolled("east").await;
+    hub.clock.advance(Duration::from_secs(5));
+    let new = hub.ctx.db.tx(async |tx| hub.fleet.new_code(&tx, old.gateway).await).await.unwrap();
+    hub.enrol(&new.code.secret, &KeyPair::generate().unwrap()).await;
+    let mut session = Session::dial(&hub, &old).await;
+    session.say_hello(old.gateway, BufferId::new(&RandomIds), 0).await;
+    assert_eq!(refused(&mut session).await, RefusalReason::Unknown);
+}
+
+#[tokio::test]
+async fn a_second_living_connection_is_a_clone() {
+    let test = fresh_sqlite().await;
+    let hub = Hub::on(&test).await;
+    let papers = hub.enrolled("east").await;
+    let buffer = BufferId::new(&RandomIds);
+    let first = hub.session(&papers, buffer, 0).await;
+    let mut second = Session::dial(&hub, &papers).await;
+    second.say_hello(papers.gateway, buffer, 0).await;
+    assert_eq!(refused(&mut second).await, RefusalReason::Duplicate);
+    let told = hub.events(papers.gateway, "cloned_gateway").await;
+    assert_eq!((told.len(), told[0].security), (1, true));
+    assert!(first.connection.close_reason().is_none(), "the first one goes on");
+}
+
+/// The first connection lives in a runtime that is not driven any more: its host has lost power.
+#[tokio::test]
+async fn a_gateway_that_comes_back_takes_over_from_its_dead_connection() {
+    let test = fresh_sqlite().await;
+    let hub = std::sync::Arc::new(Hub::on(&test).await);
+    let papers = hub.enrolled("east").await;
+    let buffer = BufferId::new(&RandomIds);
+    let (up, is_up) = tokio::sync::oneshot::channel();
+    let (end, ended) = mpsc::channel::<()>();
+    let dead = {
+        let (hub, papers) = (hub.clone(), papers.clone());
+        std::thread::spawn(move || {
+            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+            let session = runtime.block_on(hub.session(&papers, buffer, 0));
+            up.send(()).unwrap();
+            let _ = ended.recv();
+            drop(session);
+        })
+    };
+    is_up.await.unwrap();
+    let again = hub.session(&papers, buffer, 0).await;
+    assert!(again.welcome.is_some());
+    assert!(hub.events(papers.gateway, "cloned_gateway").await.is_empty());
+    assert!(hub.fleet.sight(papers.gateway).online);
+    drop(end);
+    dead.join().unwrap();
+}
+
+#[tokio::test]
+async fn a_gateway_renews_its_certificate_over_its_session() {
+    let test = fresh_sqlite().await;
+    let hub = Hub::on(&test).await;
+    let papers = hub.enrolled("east").await;
+    let mut session = hub.session(&papers, BufferId::new(&RandomIds), 0).await;
+    hub.clock.advance(Duration::from_hours(24 * 20));
+    let key = KeyPair::generate().unwrap();
+    let csr = CertificateParams::new(Vec::new()).unwrap().serialize_request(&key).unwrap().der().to_vec();
+    say(&mut session.send, &ControlUp::Renew(Renew { csr })).await;
+    let Some(ControlDown::Certificate(new)) = hear(&mut session.recv).await else { panic!("no certificate") };
+    let new = identity(&new.certificate.into()).unwrap();
+    assert_eq!(new.gateway, papers.gateway);
+    assert_eq!(new.expires.as_millis(), NOW + 50 * 86_400_000);
+    eventually("the end of the certificate is known", async || {
+        let row = hub.fleet.gateway(papers.gateway).await.unwrap().unwrap();
+        row.certificate_expires == Some(new.expires)
+    })
+    .await;
+}

@@ -1,0 +1,247 @@
+//! Batches into the store: checked and decoded by whoever received them, committed in groups by one task, answered
+//! after the commit. What cannot ever be applied is kept aside in the same transaction that counts it.
+
+use std::sync::{Arc, PoisonError};
+use std::time::Duration;
+
+use sha2::{Digest, Sha256};
+use steward_shared::id::{PointId, PointNo};
+use steward_shared::reading::{Quality, Value};
+use steward_shared::time::Timestamp;
+use steward_shared::wire::columns;
+use tokio::sync::{mpsc, oneshot};
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+
+use super::model::Sample;
+use super::readings::{AHEAD, COMPACT_JOB, Readings};
+use super::store::{self, NewFrame};
+use crate::gateways::{EventRow, Fate, PointMap, Received, Standing};
+use crate::kernel::db::{DbError, Tx};
+
+/// SQLite: batches that come within this share one transaction and one sync of the disk.
+const GROUP_WINDOW: Duration = Duration::from_millis(50);
+/// Batches and bytes of one transaction.
+const GROUP: usize = 256;
+const GROUP_BYTES: usize = 16 << 20;
+const PAUSES: [Duration; 3] = [Duration::from_millis(200), Duration::from_secs(1), Duration::from_secs(5)];
+/// 2000-01-01: no reading of this product is older.
+const EARLIEST: Timestamp = Timestamp(946_684_800_000);
+
+/// A batch that was looked into.
+#[derive(Debug)]
+pub enum Checked {
+    Readings(Vec<(PointId, Sample)>),
+    /// It speaks of a point that the catalogue does not have, or not yet.
+    Unknown(PointNo),
+    /// It can never be applied, and why.
+    Poison(String),
+}
+
+/// A batch with what is in it, or why nothing is.
+#[derive(Debug)]
+pub struct Opened {
+    pub batch: Received,
+    pub readings: Result<Vec<(PointId, Sample)>, String>,
+}
+
+/// A batch on its way to the commit, and who waits for its fate.
+pub struct Waiting {
+    opened: Opened,
+    answer: oneshot::Sender<Result<Fate, IngestError>>,
+}
+
+/// What a batch becomes, once it is known.
+pub struct Receipt(oneshot::Receiver<Result<Fate, IngestError>>);
+
+impl Receipt {
+    pub async fn fate(self) -> Result<Fate, IngestError> {
+        self.0.await.unwrap_or(Err(IngestError::Unavailable))
+    }
+}
+
+#[derive(Debug, thiserror::Error, Clone, Copy, PartialEq, Eq)]
+pub enum IngestError {
+    /// The store does not take anything at present. Nothing is acknowledged.
+    #[error("the store of readings takes nothing at present")]
+    Unavailable,
+}
+
+/// Looks into a batch. CPU work: not for the runtime's threads.
+pub fn check(batch: &Received, count: u32, map: &PointMap, now: Timestamp) -> Checked {
+    if Sha256::digest(&batch.body).as_slice() != batch.hash.as_slice() {
+        return Checked::Poison("the body does not fit its hash".into());
+    }
+    let body = match columns::decode(&batch.body) {
+        Ok(body) => body,
+        Err(e) => return Checked::Poison(e.to_string()),
+    };
+    if body.readings.len() != count as usize {
+        return Checked::Poison(format!("it announces {count} readings and holds {}", body.readings.len()));
+    }
+    let allowed = EARLIEST..=now.plus(AHEAD);
+    let mut out = Vec::with_capacity(body.readings.len());
+    for r in body.readings {
+        if !allowed.contains(&r.at) {
+            return Checked::Poison(format!("a reading of {} is outside of any plant's time", r.at));
+        }
+        let Some(point) = map.point(r.point) else { return Checked::Unknown(r.point) };
+        out.push((point, sample_of(r.at, r.value, r.quality)));
+    }
+    Checked::Readings(out)
+}
+
+/// A number that is none cannot be shown or counted: it is no value.
+pub fn sample_of(at: Timestamp, value: Option<Value>, quality: Quality) -> Sample {
+    match value {
+        Some(Value::Number(n)) if !n.is_finite() => {
+            let quality = if quality.is_good() { Quality::Undecodable } else { quality };
+            Sample { at, value: None, quality }
+        }
+        value => Sample { at, value, quality },
+    }
+}
+
+impl Readings {
+    /// Puts the batch into the queue of the group commit, waiting while that is full. Batches of one lane are
+    /// committed in the order in which they were put. The receiver gives the batch's fate once it is durable.
+    pub async fn ingest(&self, opened: Opened) -> Result<Receipt, IngestError> {
+        let (answer, fate) = oneshot::channel();
+        self.queue.send(Waiting { opened, answer }).await.map_err(|_| IngestError::Unavailable)?;
+        Ok(Receipt(fate))
+    }
+
+    /// The one task that commits. Ends when the token is cancelled, with what waits committed.
+    pub async fn commit_groups(self: Arc<Self>, stop: CancellationToken) {
+        let taken = self.waiting.lock().unwrap_or_else(PoisonError::into_inner).take();
+        let Some(mut waiting) = taken else { return };
+        loop {
+            // Losing either branch is harmless: recv is cancel safe, and cancellation is remembered.
+            let first = tokio::select! {
+                first = waiting.recv() => first,
+                () = stop.cancelled() => {
+                    waiting.close();
+                    waiting.recv().await
+                }
+            };
+            let Some(first) = first else { return };
+            let group = self.gather(first, &mut waiting).await;
+            self.commit(group).await;
+        }
+    }
+
+    async fn gather(&self, first: Waiting, waiting: &mut mpsc::Receiver<Waiting>) -> Vec<Waiting> {
+        let mut bytes = first.opened.batch.body.len();
+        let mut group = vec![first];
+        // PostgreSQL groups commits by itself; what gathered during the last one still goes together.
+        let window = if self.db.is_postgres() { Duration::ZERO } else { GROUP_WINDOW };
+        let until = Instant::now() + window;
+        while group.len() < GROUP && bytes < GROUP_BYTES {
+            let next = match waiting.try_recv() {
+                Ok(next) => Some(next),
+                Err(mpsc::error::TryRecvError::Disconnected) => None,
+                Err(mpsc::error::TryRecvError::Empty) => {
+                    tokio::time::timeout_at(until, waiting.recv()).await.ok().flatten()
+                }
+            };
+            let Some(next) = next else { break };
+            bytes += next.opened.batch.body.len();
+            group.push(next);
+        }
+        group
+    }
+
+    async fn commit(&self, group: Vec<Waiting>) {
+        let mut tries = PAUSES.iter();
+        let fates = loop {
+            match self.store(&group).await {
+                Ok(fates) => break Some(fates),
+                Err(e) => {
+                    tracing::warn!(error = %e, batches = group.len(), "readings could not be stored");
+                    match tries.next() {
+                        Some(pause) => tokio::time::sleep(*pause).await,
+                        None => break None,
+                    }
+                }
+            }
+        };
+        let Some((fates, events)) = fates else {
+            for w in group {
+                drop(w.answer.send(Err(IngestError::Unavailable)));
+            }
+            return;
+        };
+        self.fleet.tell_events(&events);
+        let mut old_data = false;
+        for (w, (fate, frame)) in group.into_iter().zip(fates) {
+            if let (Some(frame), Ok(readings)) = (frame, &w.opened.readings) {
+                self.tail().add(w.opened.batch.at.gateway, frame, readings);
+                for (point, sample) in readings {
+                    self.take(*point, sample);
+                }
+                let t1 = readings.iter().map(|(_, s)| s.at.as_millis()).max().unwrap_or(i64::MAX);
+                old_data |= self.is_of_past_hours(t1);
+                metrics::counter!("steward_hub_readings_stored_total").increment(readings.len() as u64);
+            }
+            // Whoever waited may be gone: the gateway sends it again and gets its ack then.
+            drop(w.answer.send(Ok(fate)));
+        }
+        metrics::gauge!("steward_hub_readings_uncompacted").set(self.tail().readings() as f64);
+        if old_data {
+            self.jobs.nudge(COMPACT_JOB);
+        }
+    }
+
+    /// All of the group in one transaction: dedupe, data, watermark. The fates in the order of the group, with the
+    /// number of the frame where one was made.
+    async fn store(
+        &self,
+        group: &[Waiting],
+    ) -> Result<(Vec<(Fate, Option<i64>)>, Vec<Option<EventRow>>), DbError> {
+        self.db
+            .tx(async |tx| {
+                let (mut fates, mut events) = (Vec::with_capacity(group.len()), Vec::new());
+                for w in group {
+                    fates.push(self.store_one(&tx, &w.opened, &mut events).await?);
+                }
+                Ok((fates, events))
+            })
+            .await
+    }
+
+    async fn store_one(
+        &self,
+        tx: &Tx,
+        opened: &Opened,
+        events: &mut Vec<Option<EventRow>>,
+    ) -> Result<(Fate, Option<i64>), DbError> {
+        let batch = &opened.batch;
+        Ok(match (self.fleet.advance(tx, batch).await?, &opened.readings) {
+            (Standing::Gap(mark), _) => (Fate::Gap(mark), None),
+            (Standing::Duplicate, _) => (Fate::Stored, None),
+            (Standing::Fork, _) => {
+                let reason = "the sequence was received before with other content";
+                events.push(self.fleet.quarantine(tx, batch, reason, true).await?);
+                (Fate::Quarantined(reason.into()), None)
+            }
+            (Standing::New, Err(reason)) => {
+                events.push(self.fleet.quarantine(tx, batch, reason, false).await?);
+                (Fate::Quarantined(reason.clone()), None)
+            }
+            (Standing::New, Ok(readings)) if readings.is_empty() => (Fate::Stored, None),
+            (Standing::New, Ok(readings)) => {
+                let instants = readings.iter().map(|(_, s)| s.at.as_millis());
+                let frame = NewFrame {
+                    gateway: batch.at.gateway,
+                    epoch: batch.at.epoch,
+                    lane: batch.at.lane,
+                    t0: instants.clone().min().unwrap_or_default(),
+                    t1: instants.max().unwrap_or_default(),
+                    n: readings.len(),
+                    body: &batch.body,
+                };
+                (Fate::Stored, Some(store::insert_frame(tx, &frame).await?))
+            }
+        })
+    }
+}

@@ -1,0 +1,21 @@
+//! Points and their readings: what came by batch is kept in frames, compacted into hour chunks and rollups, and
+//! answered as series; what somebody watches goes through at once.
+
+mod chunk;
+mod compact;
+mod csv;
+mod ingest;
+mod model;
+mod readings;
+mod rollup;
+mod routes;
+mod series;
+mod store;
+mod tail;
+
+pub use ingest::{Checked, IngestError, Opened, Receipt, check};
+pub use model::Sample;
+pub use readings::{CompactError, Readings, Watching};
+pub use routes::module;
+pub use series::{Course, SeriesError, Span};
+pub use store::MIGRATIONS;

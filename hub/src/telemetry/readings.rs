@@ -1,0 +1,304 @@
+//! The telemetry module as the program holds it: the tail, the latest values, who watches what. One for the program,
+//! in the context; `link` hands batches and live samples to it, routes read from it.
+
+use std::collections::{BTreeMap, HashMap, HashSet};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use serde_json::json;
+use steward_shared::id::{GatewayId, PointId};
+use steward_shared::reading::Value;
+use steward_shared::time::Clock;
+use steward_shared::wire::columns;
+use steward_shared::wire::message::LiveSample;
+use tokio::sync::{mpsc, watch};
+
+use super::compact::{self, compact};
+use super::ingest::{Waiting, sample_of};
+use super::model::{Sample, hour_of};
+use super::rollup::Counting;
+use super::store;
+use super::tail::Tail;
+use crate::gateways::{Fleet, PointMap};
+use crate::kernel::ctx::Ctx;
+use crate::kernel::db::{Db, DbError};
+use crate::kernel::events::Bus;
+use crate::kernel::jobs::Jobs;
+
+/// Batches that wait for the group commit; a full queue makes the lanes wait, which makes the gateways wait.
+const QUEUE: usize = 256;
+/// An hour is compacted this long after its end, so that what is on its way arrives first.
+const GRACE: Duration = Duration::from_mins(2);
+/// Readings of one transaction of the compaction: a pause for the writers in between.
+const AT_ONCE: i64 = 300_000;
+/// A clock that runs ahead by more than this is broken, and its samples would be "the latest" for as long.
+pub(super) const AHEAD: Duration = Duration::from_hours(24);
+pub const COMPACT_JOB: &str = "telemetry.compact";
+
+pub struct Readings {
+    pub(super) db: Db,
+    pub(super) clock: Arc<dyn Clock>,
+    pub(super) fleet: Arc<Fleet>,
+    pub(super) live: Bus,
+    pub(super) jobs: Jobs,
+    pub(super) queue: mpsc::Sender<Waiting>,
+    /// Taken by the one that commits.
+    pub(super) waiting: Mutex<Option<mpsc::Receiver<Waiting>>>,
+    tail: Mutex<Tail>,
+    watched: Mutex<HashMap<PointId, u32>>,
+    wishes: watch::Sender<u64>,
+}
+
+#[derive(Debug, thiserror::Error)]
+pub enum CompactError {
+    #[error("the store of readings failed")]
+    Db(#[from] DbError),
+    #[error("a chunk of the store cannot be read or written")]
+    Chunk(#[from] super::chunk::ChunkError),
+    #[error("another hub compacts the same frames")]
+    Elsewhere,
+    #[error("the work was stopped")]
+    Stopped(#[from] tokio::task::JoinError),
+}
+
+impl Readings {
+    pub fn new(ctx: &Ctx, fleet: Arc<Fleet>) -> Self {
+        let (queue, waiting) = mpsc::channel(QUEUE);
+        Self {
+            db: ctx.db.clone(),
+            clock: ctx.clock.clone(),
+            fleet,
+            live: ctx.live.clone(),
+            jobs: ctx.jobs.clone(),
+            queue,
+            waiting: Mutex::new(Some(waiting)),
+            tail: Mutex::default(),
+            watched: Mutex::default(),
+            wishes: watch::channel(0).0,
+        }
+    }
+
+    pub(super) fn tail(&self) -> MutexGuard<'_, Tail> {
+        self.tail.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// After a start: the latest values, and what is not compacted yet.
+    pub async fn rebuild(&self) -> Result<(), DbError> {
+        let latest = store::latest(&self.db).await?;
+        self.tail().begin_with(latest);
+        let mut maps: HashMap<(GatewayId, u32), Option<Arc<PointMap>>> = HashMap::new();
+        let mut after = 0;
+        loop {
+            let frames = store::frames_after(&self.db, after, 200).await?;
+            let Some(last) = frames.last() else { break };
+            after = last.id;
+            for f in &frames {
+                if let std::collections::hash_map::Entry::Vacant(e) = maps.entry((f.gateway, f.epoch)) {
+                    e.insert(self.fleet.point_map(f.gateway, f.epoch).await?);
+                }
+            }
+            for f in frames {
+                let Some(Some(map)) = maps.get(&(f.gateway, f.epoch)) else { continue };
+                let readings = mapped(&f.data.0, map);
+                let mut tail = self.tail();
+                tail.add(f.gateway, f.id, &readings);
+                for (point, sample) in &readings {
+                    tail.take_latest(*point, sample);
+                }
+            }
+        }
+        tracing::info!(
+            readings = self.tail().readings(),
+            "readings that are not compacted yet are in memory"
+        );
+        Ok(())
+    }
+
+    /// Compacts all hours that are over. Idempotent; the job does it each minute and when old data came.
+    pub async fn compact(&self) -> Result<(), CompactError> {
+        let before = hour_of(self.clock.now().minus(GRACE));
+        let mut by_gateway: BTreeMap<GatewayId, Vec<store::FrameHead>> = BTreeMap::new();
+        for head in store::frames_before(&self.db, before).await? {
+            by_gateway.entry(head.gateway).or_default().push(head);
+        }
+        for (gateway, heads) in by_gateway {
+            let counting = self.counting(gateway).await?;
+            let mut rest = heads.as_slice();
+            while !rest.is_empty() {
+                let mut readings = 0;
+                let fitting = rest
+                    .iter()
+                    .take_while(|h| {
+                        readings += h.n;
+                        readings <= AT_ONCE
+                    })
+                    .count();
+                let (some, later) = rest.split_at(fitting.max(1).min(rest.len()));
+                self.compact_some(gateway, some, &counting).await?;
+                rest = later;
+            }
+        }
+        Ok(())
+    }
+
+    async fn counting(&self, gateway: GatewayId) -> Result<Arc<HashMap<PointId, Counting>>, DbError> {
+        let points = self.fleet.points_of(gateway).await?;
+        Ok(Arc::new(points.into_iter().map(|p| (p.id, Counting { modulus: p.modulus })).collect()))
+    }
+
+    async fn compact_some(
+        &self,
+        gateway: GatewayId,
+        heads: &[store::FrameHead],
+        counting: &Arc<HashMap<PointId, Counting>>,
+    ) -> Result<(), CompactError> {
+        let ids: Vec<i64> = heads.iter().map(|h| h.id).collect();
+        let mut maps: HashMap<u32, Arc<PointMap>> = HashMap::new();
+        for epoch in heads.iter().map(|h| h.epoch).collect::<HashSet<_>>() {
+            if let Some(map) = self.fleet.point_map(gateway, epoch).await? {
+                maps.insert(epoch, map);
+            }
+        }
+        let frames = store::frames(&self.db, &ids).await?;
+        let added = tokio::task::spawn_blocking(move || {
+            let mut all = Vec::new();
+            for f in frames {
+                if let Some(map) = maps.get(&f.epoch) {
+                    all.extend(mapped(&f.data.0, map));
+                }
+            }
+            all
+        })
+        .await?;
+        let existing = store::existing(&self.db, gateway, &compact::hours_of(&added)).await?;
+        let n = added.len();
+        let counting = Arc::clone(counting);
+        let new = tokio::task::spawn_blocking(move || {
+            compact(added, &existing, |p| counting.get(&p).copied().unwrap_or_default())
+        })
+        .await??;
+        self.db
+            .tx(async |tx| {
+                // Whoever deletes the frames has the right to write what they become.
+                if store::delete_frames(&tx, &ids).await? != ids.len() as u64 {
+                    return Err(CompactError::Elsewhere);
+                }
+                store::rewrite(&tx, &new).await?;
+                Ok(())
+            })
+            .await?;
+        self.tail().remove(gateway, &ids);
+        tracing::debug!(%gateway, frames = ids.len(), readings = n, chunks = new.raw.len(), "compacted");
+        Ok(())
+    }
+
+    /// Forgets what is older than the retention of raw samples and of hours. Days stay for ever.
+    pub async fn forget(&self, raw: Duration, hours: Duration) -> Result<(), DbError> {
+        let now = self.clock.now();
+        let gone = store::forget(&self.db, hour_of(now.minus(raw)), hour_of(now.minus(hours))).await?;
+        if gone > 0 {
+            tracing::info!(rows = gone, "readings past their retention were removed");
+        }
+        Ok(())
+    }
+
+    /// Whether compaction could take it at once: nothing of it belongs to an hour that still goes on.
+    pub(super) fn is_of_past_hours(&self, t1: i64) -> bool {
+        t1 < hour_of(self.clock.now().minus(GRACE))
+    }
+
+    pub fn latest(&self, point: PointId) -> Option<Sample> {
+        self.tail().latest(point).cloned()
+    }
+
+    /// Samples that somebody watches, as they are taken.
+    pub fn take_live(&self, map: &PointMap, samples: Vec<LiveSample>) {
+        let latest_allowed = self.clock.now().plus(AHEAD);
+        for s in samples {
+            let Some(point) = map.point(s.no).filter(|_| s.at <= latest_allowed) else { continue };
+            self.take(point, &sample_of(s.at, s.value, s.quality));
+        }
+    }
+
+    /// Tells the watchers if it is news.
+    pub(super) fn take(&self, point: PointId, sample: &Sample) {
+        let news = self.tail().take_latest(point, sample);
+        if news && self.watched().contains_key(&point) {
+            self.live.tell("value", Some(point.0), &value_json(point, sample));
+        }
+    }
+
+    fn watched(&self) -> MutexGuard<'_, HashMap<PointId, u32>> {
+        self.watched.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Somebody watches these points until the guard is dropped.
+    pub fn watch(self: &Arc<Self>, points: Vec<PointId>) -> Watching {
+        {
+            let mut watched = self.watched();
+            for point in &points {
+                *watched.entry(*point).or_insert(0) += 1;
+            }
+        }
+        self.wishes.send_modify(|n| *n += 1);
+        Watching { readings: Arc::clone(self), points }
+    }
+
+    /// Turns whenever what is watched changes.
+    pub fn wishes(&self) -> watch::Receiver<u64> {
+        self.wishes.subscribe()
+    }
+
+    /// Those of a gateway's points that somebody watches.
+    pub fn watched_of(&self, map: &PointMap) -> Vec<PointId> {
+        self.watched().keys().copied().filter(|p| map.number(*p).is_some()).collect()
+    }
+}
+
+/// Somebody looks at these points. The gateway sends their samples at once for as long as this lives.
+pub struct Watching {
+    readings: Arc<Readings>,
+    points: Vec<PointId>,
+}
+
+impl Drop for Watching {
+    fn drop(&mut self) {
+        {
+            let mut watched = self.readings.watched();
+            for point in &self.points {
+                if let Some(n) = watched.get_mut(point) {
+                    *n -= 1;
+                    if *n == 0 {
+                        watched.remove(point);
+                    }
+                }
+            }
+        }
+        self.readings.wishes.send_modify(|n| *n += 1);
+    }
+}
+
+/// The event `value` of the live stream.
+pub fn value_json(point: PointId, s: &Sample) -> serde_json::Value {
+    let value = match &s.value {
+        Some(Value::Number(n)) => json!(n),
+        Some(Value::Text(t)) => json!(t),
+        None => serde_json::Value::Null,
+    };
+    json!({ "point": point, "at": s.at, "value": value, "quality": s.quality.word() })
+}
+
+/// A stored body as samples; what cannot be read was checked when it came, so it is damage and is told.
+fn mapped(body: &[u8], map: &PointMap) -> Vec<(PointId, Sample)> {
+    match columns::decode(body) {
+        Ok(body) => body
+            .readings
+            .into_iter()
+            .filter_map(|r| Some((map.point(r.point)?, sample_of(r.at, r.value, r.quality))))
+            .collect(),
+        Err(e) => {
+            tracing::error!(error = %e, "a stored frame is damaged and is left out");
+            Vec::new()
+        }
+    }
+}

@@ -1,0 +1,73 @@
+//! What happens now, as server-sent events. Who falls behind loses values, never the connection.
+
+use std::collections::HashSet;
+use std::convert::Infallible;
+use std::time::Duration;
+
+use axum::extract::State;
+use axum::response::sse::{Event, KeepAlive, Sse};
+use futures_util::stream::{self, Stream, StreamExt};
+use serde::Deserialize;
+use tokio::sync::broadcast::error::RecvError;
+use utoipa::IntoParams;
+
+use super::course::numbers;
+use crate::kernel::ctx::Ctx;
+use crate::kernel::events::Live;
+use crate::kernel::http::Query;
+use crate::kernel::problem::{Problem, ProblemBody};
+use crate::telemetry::readings::{Readings, value_json};
+
+const HEARTBEAT: Duration = Duration::from_secs(15);
+const MOST_POINTS: usize = 2_000;
+
+#[derive(Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+pub struct LiveQuery {
+    /// Numbers of points whose values are wanted, with commas between them; 2000 at most.
+    #[param(example = "1,2")]
+    pub points: Option<String>,
+}
+
+/// Events `value` {point, at, value, quality} of the points asked for, beginning with their latest; `gateway`
+/// {id, state}; `event` with a gateway's event; `site` and `catalogue` when those changed. While a point is watched, its
+/// gateway sends every sample at once. `Last-Event-ID` is ignored: what was missed is asked for at `/api/v1/series`.
+#[utoipa::path(get, path = "/api/v1/live", tag = "telemetry", operation_id = "live", params(LiveQuery),
+    security(("session" = ["viewer"])),
+    responses((status = 200, content_type = "text/event-stream", body = String), (status = 422, body = ProblemBody)))]
+pub async fn live(
+    State(ctx): State<Ctx>,
+    Query(q): Query<LiveQuery>,
+) -> Result<Sse<impl Stream<Item = Result<Event, Infallible>>>, Problem> {
+    let points = numbers(q.points.as_deref().unwrap_or_default())?;
+    if points.len() > MOST_POINTS {
+        let detail = format!("{MOST_POINTS} points are the most that one stream watches");
+        return Err(Problem::field("?points", "out_of_range", detail));
+    }
+    let readings = ctx.part::<Readings>();
+    let heard = ctx.live.watch();
+    let watching = readings.watch(points.clone());
+    let begin: Vec<Event> = points
+        .iter()
+        .filter_map(|p| {
+            Some(Event::default().event("value").data(value_json(*p, &readings.latest(*p)?).to_string()))
+        })
+        .collect();
+    let wanted: HashSet<i64> = points.into_iter().map(|p| p.0).collect();
+    // The guard lives in the stream's state: when the browser goes, the wish goes.
+    let news = stream::unfold((heard, wanted, watching), |(mut heard, wanted, watching)| async move {
+        loop {
+            match heard.recv().await {
+                Ok(Live { name, point, json }) if point.is_none_or(|p| wanted.contains(&p)) => {
+                    let event = Event::default().event(name).data(&*json);
+                    return Some((event, (heard, wanted, watching)));
+                }
+                Ok(_) => {}
+                Err(RecvError::Lagged(missed)) => tracing::debug!(missed, "a live stream fell behind"),
+                Err(RecvError::Closed) => return None,
+            }
+        }
+    });
+    let events = stream::iter(begin).chain(news).map(Ok);
+    Ok(Sse::new(events).keep_alive(KeepAlive::new().interval(HEARTBEAT)))
+}
