@@ -31,7 +31,8 @@ impl Default for PlantOptions {
             hub: "127.0.0.1:7443".into(),
             edge_http: "127.0.0.1:9470".into(),
             flush: "1s".into(),
-            periods: ["1s".into(), "1s".into(), "2s".into()],
+            // What the serial lines can carry at their pace.
+            periods: ["1s".into(), "5s".into(), "10s".into()],
         }
     }
 }
