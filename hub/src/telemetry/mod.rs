@@ -12,6 +12,8 @@ mod routes;
 mod series;
 mod store;
 mod tail;
+#[cfg(test)]
+mod tests;
 
 pub use ingest::{Checked, IngestError, Opened, Receipt, check};
 pub use model::Sample;
