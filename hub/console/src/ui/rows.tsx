@@ -8,8 +8,8 @@ export interface Column<T> {
   key: string;
   title: string;
   render: (item: T) => ReactNode;
-  /** On a card: the head's left, the head's right, a row with its title, or left out. */
-  card?: "head" | "side" | "row" | "none";
+  /** On a card: the head's left, the head's right, a row with its title, one line of several, or left out. */
+  card?: "head" | "side" | "row" | "line" | "none";
   compare?: (a: T, b: T) => number;
   width?: number;
   align?: "right" | "center";
@@ -23,7 +23,6 @@ export function Rows<T extends object>(props: {
   label: string;
   selection?: TableProps<T>["rowSelection"];
   foot?: ReactNode;
-  cardAct?: (item: T) => ReactNode;
 }) {
   const narrow = useNarrow();
   if (narrow) {
@@ -34,8 +33,7 @@ export function Rows<T extends object>(props: {
           {props.items.map((item) => (
             <div className="st-card" role="listitem" key={props.rowKey(item)}>
               <div className="st-card-head">
-                <span>
-                  {props.cardAct?.(item)}
+                <span className="st-card-name">
                   {part("head").map((c) => (
                     <span key={c.key}>{c.render(item)}</span>
                   ))}
@@ -44,6 +42,13 @@ export function Rows<T extends object>(props: {
                   <span key={c.key}>{c.render(item)}</span>
                 ))}
               </div>
+              {part("line").length > 0 && (
+                <div className="st-card-line">
+                  {part("line").map((c) => (
+                    <span key={c.key}>{c.render(item)}</span>
+                  ))}
+                </div>
+              )}
               <dl className="st-card-rows">
                 {part("row").map((c) => (
                   <CardRow key={c.key} title={c.title} value={c.render(item)} />

@@ -169,6 +169,7 @@ function options(latest: Latest, moving: Moving, width: number): uPlot.Options {
     axes: [
       {
         show: timeAxis,
+        size: 32,
         stroke: look.text,
         font: look.font,
         grid: { stroke: look.grid, width: 1 },

@@ -52,7 +52,7 @@ interface Props {
 }
 
 export function ChartView({ search, set, points, fullName, plots, remove }: Props) {
-  const { t, name } = useI18n();
+  const { t } = useI18n();
   const { dark } = usePreferences();
   const narrow = useNarrow();
   const fixed = isFixed(search);
@@ -81,8 +81,6 @@ export function ChartView({ search, set, points, fullName, plots, remove }: Prop
   const to = fixed ? (search.to ?? 0) : span <= SMOOTH_BELOW_MS ? now : Math.max(answered, now - span / 100);
   const from = fixed ? (search.from ?? 0) : to - span;
   const lanes = useMemo(() => lanesOf(points), [points]);
-  const [hover, setHover] = useState<{ at: number; left: number; top: number; lane: string }>();
-
   const onWindow = useCallback(
     (first: number, last: number) => set({ ...windowOf(first * 1000, last * 1000), range: undefined }),
     [set],
@@ -125,7 +123,6 @@ export function ChartView({ search, set, points, fullName, plots, remove }: Prop
         aria-label={t("chart.keys")}
         onKeyDown={onKey}
         onDoubleClick={() => set({ from: undefined, to: undefined })}
-        onMouseLeave={() => setHover(undefined)}
         data-bucket={series.data.bucket_ms}
       >
         {lanes.map((lane, i) => {
@@ -133,57 +130,21 @@ export function ChartView({ search, set, points, fullName, plots, remove }: Prop
           const body =
             lane.kind === "states" ? STATE_HEIGHT : lineLanes > 1 || narrow ? LANE_HEIGHT_MORE : LANE_HEIGHT;
           return (
-            <div className="st-chart-panel" key={lane.key}>
-              {lane.kind === "states" && lane.points[0] && (
-                <div className="st-chart-lane st-small">{fullName(lane.points[0])}</div>
-              )}
-              <TimePlot
-                label={lane.points.map(fullName).join(", ")}
-                series={lane.points.map((p) => {
-                  const trace = traces.get(p.id) ?? { point: p.id, t: [], mid: [] };
-                  return {
-                    label: fullName(p),
-                    color: colorOf(p.id),
-                    scale: p.unit || "1",
-                    stepped: lane.kind === "states",
-                    bars: growth && p.kind === "counter",
-                    t: trace.t,
-                    mid: trace.mid,
-                    ...(trace.low && trace.high ? { low: trace.low, high: trace.high } : {}),
-                  };
-                })}
-                axes={axesOf(lane, name, colorOf)}
-                from={from / 1000}
-                to={to / 1000}
-                height={body + (isLast ? TIME_AXIS : 0)}
-                timeAxis={isLast}
-                look={look(dark)}
-                sync="steward"
-                formatTime={timeText}
-                onWindow={onWindow}
-                onHover={(at, left, top) => {
-                  if (at === undefined) setHover((h) => (h?.lane === lane.key ? undefined : h));
-                  else setHover({ at, left, top, lane: lane.key });
-                }}
-                register={(plot) => {
-                  if (plot) plots.set(lane.key, plot);
-                  else plots.delete(lane.key);
-                }}
-              />
-              {hover?.lane === lane.key && (
-                <Tip
-                  at={hover.at}
-                  left={hover.left}
-                  top={hover.top}
-                  within={span / 1000 / 60}
-                  points={points}
-                  traces={traces}
-                  colorOf={colorOf}
-                  fullName={fullName}
-                  growth={growth}
-                />
-              )}
-            </div>
+            <LanePlot
+              key={lane.key}
+              lane={lane}
+              ids={ids}
+              points={points}
+              traces={traces}
+              fullName={fullName}
+              growth={growth}
+              from={from / 1000}
+              to={to / 1000}
+              height={body + (isLast ? TIME_AXIS : 0)}
+              timeAxis={isLast}
+              onWindow={onWindow}
+              plots={plots}
+            />
           );
         })}
         {blank && (
@@ -218,6 +179,83 @@ export function ChartView({ search, set, points, fullName, plots, remove }: Prop
         ))}
       </div>
     </>
+  );
+}
+
+/** One lane. What the pointer does stays in here: a moving pointer must not draw the lines anew. */
+function LanePlot(props: {
+  lane: Lane;
+  ids: number[];
+  points: Point[];
+  traces: Map<number, Trace>;
+  fullName: FullName;
+  growth: boolean;
+  from: number;
+  to: number;
+  height: number;
+  timeAxis: boolean;
+  onWindow: (from: number, to: number) => void;
+  plots: Map<string, uPlot>;
+}) {
+  const { lane, ids, traces, growth, plots } = props;
+  const { name, language } = useI18n();
+  const { dark } = usePreferences();
+  const [hover, setHover] = useState<{ at: number; left: number }>();
+  const labels = lane.points.map(props.fullName).join("\n");
+  const colorOf = (id: number) => lineColor(ids.indexOf(id), dark);
+  const series = useMemo(
+    () =>
+      lane.points.map((p, i) => {
+        const trace = traces.get(p.id) ?? { point: p.id, t: [], mid: [] };
+        return {
+          label: labels.split("\n")[i] ?? p.key,
+          color: lineColor(ids.indexOf(p.id), dark),
+          scale: p.unit || "1",
+          stepped: lane.kind === "states",
+          bars: growth && p.kind === "counter",
+          t: trace.t,
+          mid: trace.mid,
+          ...(trace.low && trace.high ? { low: trace.low, high: trace.high } : {}),
+        };
+      }),
+    [lane, ids, traces, growth, dark, labels],
+  );
+  return (
+    <div className="st-chart-panel" lang={language}>
+      {lane.kind === "states" && lane.points[0] && (
+        <div className="st-chart-lane st-small">{props.fullName(lane.points[0])}</div>
+      )}
+      <TimePlot
+        label={labels.replaceAll("\n", ", ")}
+        series={series}
+        axes={axesOf(lane, name, colorOf)}
+        from={props.from}
+        to={props.to}
+        height={props.height}
+        timeAxis={props.timeAxis}
+        look={look(dark)}
+        sync="steward"
+        formatTime={timeText}
+        onWindow={props.onWindow}
+        onHover={(at, left) => setHover(at === undefined ? undefined : { at, left })}
+        register={(plot) => {
+          if (plot) plots.set(lane.key, plot);
+          else plots.delete(lane.key);
+        }}
+      />
+      {hover && (
+        <Tip
+          at={hover.at}
+          left={hover.left}
+          within={(props.to - props.from) / 60}
+          points={props.points}
+          traces={traces}
+          colorOf={colorOf}
+          fullName={props.fullName}
+          growth={growth}
+        />
+      )}
+    </div>
   );
 }
 
@@ -333,7 +371,6 @@ const TIP_WIDTH = 260;
 function Tip(props: {
   at: number;
   left: number;
-  top: number;
   within: number;
   points: Point[];
   traces: Map<number, Trace>;

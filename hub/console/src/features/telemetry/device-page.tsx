@@ -181,10 +181,17 @@ function Points(props: { points: Point[]; chosen: number[]; choose: (ids: number
           {
             key: "quality",
             title: t("point.quality"),
+            card: "line",
             width: 120,
             render: (p) => <QualityMark latest={p.latest} periodMs={p.period_ms} />,
           },
-          { key: "age", title: t("point.age"), width: 130, render: (p) => <Age at={p.latest?.at} /> },
+          {
+            key: "age",
+            title: t("point.age"),
+            card: "line",
+            width: 130,
+            render: (p) => <Age at={p.latest?.at} />,
+          },
           {
             key: "hour",
             title: t("point.hour"),

@@ -1,0 +1,53 @@
+import { describe, expect, it } from "vitest";
+
+import { readChartSearch, readPoints, windowOf, MOST_POINTS } from "./chart-search";
+import { readExploreSearch } from "./explore-search";
+import { csvAddress, renewEvery } from "./series-query";
+
+describe("a chart's address", () => {
+  it("gives its points, range and way of showing back", () => {
+    expect(readChartSearch({ points: "3,1,3", range: "7d", growth: "1" })).toEqual({
+      points: "3,1",
+      range: "7d",
+      growth: "1",
+    });
+  });
+  it("with a fixed time has no range", () => {
+    expect(readChartSearch({ points: "1", range: "7d", from: "1000", to: "90000" })).toEqual({
+      points: "1",
+      from: 1000,
+      to: 90000,
+    });
+  });
+  it("that somebody mistyped shows what can be shown", () => {
+    expect(readChartSearch({ points: "a,-1,2.5,7", range: "9y", from: "x", to: 5 })).toEqual({ points: "7" });
+    expect(readChartSearch({ from: "90000", to: "1000" })).toEqual({});
+  });
+  it("takes no more points than can be told apart", () => {
+    expect(readPoints(Array.from({ length: 40 }, (_, i) => i + 1).join())).toHaveLength(MOST_POINTS);
+  });
+});
+
+it("a window is never narrower than what can be told apart", () => {
+  expect(windowOf(1000, 1001)).toEqual({ from: -3999, to: 6001 });
+});
+
+it("the tree's address keeps only what it knows", () => {
+  expect(readExploreSearch({ node: "site:1", q: "x", only: "silent" })).toEqual({
+    node: "site:1",
+    q: "x",
+    only: "silent",
+  });
+  expect(readExploreSearch({ node: "device:1", q: "", only: "loud" })).toEqual({});
+});
+
+it("a file is asked for with the chart's own time", () => {
+  expect(csvAddress([1, 2], 0, 60_000, 1000)).toBe(
+    "/api/v1/series.csv?points=1,2&from=1970-01-01T00:00:00.000Z&to=1970-01-01T00:01:00.000Z&bucket=1000",
+  );
+});
+
+it("a chart that ends now is asked again about once a pixel", () => {
+  expect(renewEvery(3_600_000)).toBe(5000);
+  expect(renewEvery(30 * 86_400_000)).toBe(300_000);
+});

@@ -1,0 +1,92 @@
+import { describe, expect, it } from "vitest";
+
+import type { Device, Gateway, Site } from "../api/types";
+import { makeI18n } from "../i18n/i18n";
+import { matters } from "./overview/attention";
+import { kindsIn, siteRows } from "./sites/site-tree";
+import { buildTree, devicesBelow, pathTo } from "./telemetry/tree-nodes";
+
+const i18n = makeI18n("en");
+const site = (id: string, parent: string | null, name: string): Site =>
+  ({ id, parent, name, kind: "building", code: "", version: 1 }) as Site;
+const gateway = (id: string, over: Partial<Gateway> = {}): Gateway =>
+  ({
+    id,
+    name: id,
+    state: "online",
+    site: null,
+    health: null,
+    counts: { devices: 1, points: 1 },
+    ...over,
+  }) as Gateway;
+const device = (id: string, over: Partial<Device> = {}): Device =>
+  ({
+    id,
+    gateway: "g",
+    key: id,
+    title: { zh: "", en: id },
+    place: "",
+    model: "",
+    in_use: true,
+    silent: false,
+    ...over,
+  }) as Device;
+
+describe("the device tree", () => {
+  const estate = {
+    sites: [site("a", null, "Campus"), site("b", "a", "House")],
+    gateways: [gateway("g", { site: "b" }), gateway("lost", { site: "gone" })],
+    devices: [device("meter 10"), device("meter 2", { silent: true }), device("old", { in_use: false })],
+    points: new Map(),
+  };
+  it("stands sites over gateways over devices, and leaves nothing out", () => {
+    const tree = buildTree(estate, i18n);
+    expect(pathTo(tree, "device:meter 2").map((n) => n.key)).toEqual([
+      "site:a",
+      "site:b",
+      "gateway:g",
+      "device:meter 2",
+    ]);
+    expect(tree.map((n) => n.key)).toContain("gateway:lost");
+  });
+  it("counts devices in use and the silent ones upward", () => {
+    const [top] = buildTree(estate, i18n);
+    expect([top?.devices, top?.silent]).toEqual([2, 1]);
+    expect(top && devicesBelow(top).map((d) => d.id)).toEqual(["meter 2", "meter 10"]);
+  });
+  it("narrows to what was typed", () => {
+    const tree = buildTree(estate, i18n, "10");
+    expect(tree).toHaveLength(1);
+    expect(tree[0] && devicesBelow(tree[0]).map((d) => d.id)).toEqual(["meter 10"]);
+  });
+});
+
+describe("sites", () => {
+  it("stand below their parents, in order", () => {
+    const rows = siteRows([site("2", "1", "B"), site("1", null, "X"), site("3", "1", "A")], i18n.collator);
+    expect(rows.map((r) => [r.site.id, r.depth])).toEqual([
+      ["1", 0],
+      ["3", 1],
+      ["2", 1],
+    ]);
+  });
+  it("hold only what is smaller than they are", () => {
+    expect(kindsIn("building")).toEqual(["floor", "room"]);
+    expect(kindsIn("room")).toEqual([]);
+  });
+});
+
+describe("what needs somebody", () => {
+  it("of an offline gateway is the gateway, not each of its devices", () => {
+    const found = matters([gateway("g", { state: "offline" })], [device("d", { silent: true })], 0);
+    expect(found.map((m) => m.kind)).toEqual(["gateway_offline"]);
+  });
+  it("is a silent device in use", () => {
+    const devices = [device("d", { silent: true }), device("e", { silent: true, in_use: false })];
+    expect(matters([gateway("g")], devices, 0).map((m) => m.id)).toEqual(["dd"]);
+  });
+  it("is a certificate about to end", () => {
+    const soon = gateway("g", { certificate_expires: "1970-01-03T00:00:00Z" });
+    expect(matters([soon], [], 0).map((m) => m.kind)).toEqual(["certificate_ends"]);
+  });
+});
