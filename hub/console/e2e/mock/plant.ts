@@ -149,6 +149,7 @@ layout.forEach(([, , , , kind], d) => {
       period_ms: unit === "kW.h" ? 60_000 : 2000,
       decimals,
       in_use: true,
+      latest: null,
     });
   }
 });
@@ -260,6 +261,7 @@ export const events = (now: number): S["GatewayEvent"][] =>
     ["started", false, null, null, 5 * HOUR],
   ].map(([kind, active, line, device, ago], i) => ({
     id: `e${i}`,
+    gateway: "g1",
     at: iso(now - Number(ago)),
     received_at: iso(now - Number(ago) + 400),
     kind: String(kind),

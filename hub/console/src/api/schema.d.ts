@@ -4,369 +4,15 @@
  */
 
 export interface paths {
-    "/api/v1/setup": {
+    "/api/docs": {
         parameters: {
             query?: never;
             header?: never;
             path?: never;
             cookie?: never;
         };
-        /** Whether the hub still waits for its first administrator. */
-        get: operations["setup_state"];
-        put?: never;
-        /** Makes the first administrator and logs them in. */
-        post: operations["set_up"];
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/api/v1/session": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        /** Who is logged in. */
-        get: operations["session"];
-        put?: never;
-        /** Logs in: the answer carries the session's cookie. */
-        post: operations["log_in"];
-        /** Logs out. */
-        delete: operations["log_out"];
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/api/v1/session/password": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        get?: never;
-        put?: never;
-        /** Gives the caller a new password; their other sessions are over. */
-        post: operations["change_own_password"];
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/api/v1/users": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        /** The users, by the name that they log in with. */
-        get: operations["list_users"];
-        put?: never;
-        /** Makes a user. */
-        post: operations["create_user"];
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/api/v1/users/{id}": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        get?: never;
-        put?: never;
-        post?: never;
-        delete?: never;
-        options?: never;
-        head?: never;
-        /** Changes a user. `If-Match` carries the version that was seen. */
-        patch: operations["change_user"];
-        trace?: never;
-    };
-    "/api/v1/sites": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        /** The places, in the order in which they were made. */
-        get: operations["list_sites"];
-        put?: never;
-        /** Makes a place. */
-        post: operations["create_site"];
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/api/v1/sites/{id}": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        /** One place. */
-        get: operations["site"];
-        put?: never;
-        post?: never;
-        /** Removes an empty place. */
-        delete: operations["remove_site"];
-        options?: never;
-        head?: never;
-        /** Renames or moves a place. `If-Match` carries the version that was seen. */
-        patch: operations["change_site"];
-        trace?: never;
-    };
-    "/api/v1/gateways": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        get: {
-            parameters: {
-                query?: {
-                    limit?: number;
-                    after?: string;
-                };
-                header?: never;
-                path?: never;
-                cookie?: never;
-            };
-            requestBody?: never;
-            responses: {
-                /** @description ok */
-                200: {
-                    headers: {
-                        [name: string]: unknown;
-                    };
-                    content: {
-                        "application/json": components["schemas"]["PageOfGateway"];
-                    };
-                };
-            };
-        };
-        put?: never;
-        post: {
-            parameters: {
-                query?: never;
-                header?: never;
-                path?: never;
-                cookie?: never;
-            };
-            requestBody: {
-                content: {
-                    "application/json": {
-                        name: string;
-                        site?: string | null;
-                    };
-                };
-            };
-            responses: {
-                /** @description ok */
-                201: {
-                    headers: {
-                        [name: string]: unknown;
-                    };
-                    content: {
-                        "application/json": components["schemas"]["GatewayCode"];
-                    };
-                };
-            };
-        };
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/api/v1/gateways/{id}": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        get: {
-            parameters: {
-                query?: never;
-                header?: never;
-                path: {
-                    id: string;
-                };
-                cookie?: never;
-            };
-            requestBody?: never;
-            responses: {
-                /** @description ok */
-                200: {
-                    headers: {
-                        [name: string]: unknown;
-                    };
-                    content: {
-                        "application/json": components["schemas"]["Gateway"];
-                    };
-                };
-            };
-        };
-        put?: never;
-        post?: never;
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch: {
-            parameters: {
-                query?: never;
-                header?: {
-                    "If-Match"?: string;
-                };
-                path: {
-                    id: string;
-                };
-                cookie?: never;
-            };
-            requestBody: {
-                content: {
-                    "application/json": {
-                        name?: string;
-                        site?: string | null;
-                    };
-                };
-            };
-            responses: {
-                /** @description ok */
-                200: {
-                    headers: {
-                        [name: string]: unknown;
-                    };
-                    content: {
-                        "application/json": components["schemas"]["Gateway"];
-                    };
-                };
-            };
-        };
-        trace?: never;
-    };
-    "/api/v1/gateways/{id}/code": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        get?: never;
-        put?: never;
-        post: {
-            parameters: {
-                query?: never;
-                header?: never;
-                path: {
-                    id: string;
-                };
-                cookie?: never;
-            };
-            requestBody?: never;
-            responses: {
-                /** @description ok */
-                200: {
-                    headers: {
-                        [name: string]: unknown;
-                    };
-                    content: {
-                        "application/json": components["schemas"]["GatewayCode"];
-                    };
-                };
-            };
-        };
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/api/v1/gateways/{id}/revoke": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        get?: never;
-        put?: never;
-        post: {
-            parameters: {
-                query?: never;
-                header?: never;
-                path: {
-                    id: string;
-                };
-                cookie?: never;
-            };
-            requestBody?: never;
-            responses: {
-                /** @description ok */
-                200: {
-                    headers: {
-                        [name: string]: unknown;
-                    };
-                    content: {
-                        "application/json": components["schemas"]["Gateway"];
-                    };
-                };
-            };
-        };
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/api/v1/gateways/{id}/events": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        get: {
-            parameters: {
-                query?: {
-                    limit?: number;
-                    after?: string;
-                };
-                header?: never;
-                path: {
-                    id: string;
-                };
-                cookie?: never;
-            };
-            requestBody?: never;
-            responses: {
-                /** @description ok */
-                200: {
-                    headers: {
-                        [name: string]: unknown;
-                    };
-                    content: {
-                        "application/json": components["schemas"]["PageOfGatewayEvent"];
-                    };
-                };
-            };
-        };
+        /** A page to read and try this API; it needs no internet. */
+        get: operations["api_docs"];
         put?: never;
         post?: never;
         delete?: never;
@@ -375,194 +21,15 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
-    "/api/v1/devices": {
+    "/api/openapi.json": {
         parameters: {
             query?: never;
             header?: never;
             path?: never;
             cookie?: never;
         };
-        get: {
-            parameters: {
-                query?: {
-                    limit?: number;
-                    after?: string;
-                    gateway?: string;
-                    site?: string;
-                    q?: string;
-                };
-                header?: never;
-                path?: never;
-                cookie?: never;
-            };
-            requestBody?: never;
-            responses: {
-                /** @description ok */
-                200: {
-                    headers: {
-                        [name: string]: unknown;
-                    };
-                    content: {
-                        "application/json": components["schemas"]["PageOfDevice"];
-                    };
-                };
-            };
-        };
-        put?: never;
-        post?: never;
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/api/v1/devices/{id}": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        get: {
-            parameters: {
-                query?: never;
-                header?: never;
-                path: {
-                    id: string;
-                };
-                cookie?: never;
-            };
-            requestBody?: never;
-            responses: {
-                /** @description ok */
-                200: {
-                    headers: {
-                        [name: string]: unknown;
-                    };
-                    content: {
-                        "application/json": components["schemas"]["Device"];
-                    };
-                };
-            };
-        };
-        put?: never;
-        post?: never;
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/api/v1/points": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        get: {
-            parameters: {
-                query?: {
-                    limit?: number;
-                    after?: string;
-                    gateway?: string;
-                    device?: string;
-                    q?: string;
-                };
-                header?: never;
-                path?: never;
-                cookie?: never;
-            };
-            requestBody?: never;
-            responses: {
-                /** @description ok */
-                200: {
-                    headers: {
-                        [name: string]: unknown;
-                    };
-                    content: {
-                        "application/json": components["schemas"]["PageOfPoint"];
-                    };
-                };
-            };
-        };
-        put?: never;
-        post?: never;
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/api/v1/points/{id}": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        get: {
-            parameters: {
-                query?: never;
-                header?: never;
-                path: {
-                    id: number;
-                };
-                cookie?: never;
-            };
-            requestBody?: never;
-            responses: {
-                /** @description ok */
-                200: {
-                    headers: {
-                        [name: string]: unknown;
-                    };
-                    content: {
-                        "application/json": components["schemas"]["Point"];
-                    };
-                };
-            };
-        };
-        put?: never;
-        post?: never;
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/api/v1/series": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        get: {
-            parameters: {
-                query?: {
-                    points?: string;
-                    from?: string;
-                    to?: string;
-                    width?: number;
-                };
-                header?: never;
-                path?: never;
-                cookie?: never;
-            };
-            requestBody?: never;
-            responses: {
-                /** @description ok */
-                200: {
-                    headers: {
-                        [name: string]: unknown;
-                    };
-                    content: {
-                        "application/json": components["schemas"]["Series"];
-                    };
-                };
-            };
-        };
+        /** This API's description. */
+        get: operations["openapi"];
         put?: never;
         post?: never;
         delete?: never;
@@ -622,15 +89,15 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
-    "/api/docs": {
+    "/api/v1/devices": {
         parameters: {
             query?: never;
             header?: never;
             path?: never;
             cookie?: never;
         };
-        /** A page to read and try this API; it needs no internet. */
-        get: operations["api_docs"];
+        /** The devices of all gateways. */
+        get: operations["list_devices"];
         put?: never;
         post?: never;
         delete?: never;
@@ -639,18 +106,213 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
-    "/api/openapi.json": {
+    "/api/v1/devices/{id}": {
         parameters: {
             query?: never;
             header?: never;
             path?: never;
             cookie?: never;
         };
-        /** This API's description. */
-        get: operations["openapi"];
+        /** One device. */
+        get: operations["device"];
         put?: never;
         post?: never;
         delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/gateways": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** The fleet, by name. */
+        get: operations["list_gateways"];
+        put?: never;
+        /** Makes a gateway that waits for its machine, and the code by which the machine enrols. */
+        post: operations["create_gateway"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/gateways/{id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** One gateway. */
+        get: operations["gateway"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        /** Renames a gateway or puts it elsewhere. `If-Match` carries the version that was seen. */
+        patch: operations["change_gateway"];
+        trace?: never;
+    };
+    "/api/v1/gateways/{id}/code": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Another one-time code: for a machine that was set up anew, or a gateway that was revoked. The one before is void. */
+        post: operations["new_gateway_code"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/gateways/{id}/events": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** What happened at a gateway or to it, the newest first. */
+        get: operations["list_gateway_events"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/gateways/{id}/revoke": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Makes a gateway's certificates and codes void and ends its connection, at once. */
+        post: operations["revoke_gateway"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/live": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Events `value` {point, at, value, quality} of the points asked for, beginning with their latest; `gateway`
+         *     {id, state}; `event` with a gateway's event; `site` and `catalogue` when those changed. While a point is watched, its
+         *     gateway sends every sample at once. `Last-Event-ID` is ignored: what was missed is asked for at `/api/v1/series`.
+         */
+        get: operations["live"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/points": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Points with their latest values. */
+        get: operations["list_points"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/points/{id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** One point with its latest value. */
+        get: operations["point"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/series": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Courses of points between two instants, as fine as a chart of that width can show. */
+        get: operations["series"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/series.csv": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Readings as a table for spreadsheets: UTF-8 with a byte order mark, a row for each sample or bucket. */
+        get: operations["series_csv"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/session": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Who is logged in. */
+        get: operations["session"];
+        put?: never;
+        /** Logs in: the answer carries the session's cookie. */
+        post: operations["log_in"];
+        /** Logs out. */
+        delete: operations["log_out"];
         options?: never;
         head?: never;
         patch?: never;
@@ -671,6 +333,113 @@ export interface paths {
         options?: never;
         head?: never;
         patch?: never;
+        trace?: never;
+    };
+    "/api/v1/session/password": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Gives the caller a new password; their other sessions are over. */
+        post: operations["change_own_password"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/setup": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Whether the hub still waits for its first administrator. */
+        get: operations["setup_state"];
+        put?: never;
+        /** Makes the first administrator and logs them in. */
+        post: operations["set_up"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/sites": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** The places, in the order in which they were made. */
+        get: operations["list_sites"];
+        put?: never;
+        /** Makes a place. */
+        post: operations["create_site"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/sites/{id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** One place. */
+        get: operations["site"];
+        put?: never;
+        post?: never;
+        /** Removes an empty place. */
+        delete: operations["remove_site"];
+        options?: never;
+        head?: never;
+        /** Renames or moves a place. `If-Match` carries the version that was seen. */
+        patch: operations["change_site"];
+        trace?: never;
+    };
+    "/api/v1/users": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** The users, by the name that they log in with. */
+        get: operations["list_users"];
+        put?: never;
+        /** Makes a user. */
+        post: operations["create_user"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/users/{id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        /** Changes a user. `If-Match` carries the version that was seen. */
+        patch: operations["change_user"];
         trace?: never;
     };
     "/api/v1/users/{id}/end-sessions": {
@@ -745,244 +514,12 @@ export interface paths {
 export type webhooks = Record<string, never>;
 export interface components {
     schemas: {
-        Names: {
-            zh: string;
-            en: string;
-        };
-        Label: {
-            code: number;
-            names: components["schemas"]["Names"];
-        };
-        /**
-         * @description Each may all that the ones before it may.
-         * @enum {string}
-         */
-        Role: "viewer" | "engineer" | "admin";
-        SessionUser: {
-            id: string;
-            user: string;
-            name: string;
-            role: components["schemas"]["Role"];
-            locale?: string | null;
-        };
-        Session: {
-            /**
-             * Format: date-time
-             * @description When it is over at the latest.
-             */
-            expires_at: string;
-            user: components["schemas"]["User"];
-        };
-        Setup: {
-            /** @description `zh` or `en`; `zh` unless said. */
-            locale?: string | null;
-            name: string;
-            password: string;
-            user: string;
-        };
-        /** @description A user as the API shows it. */
-        User: {
-            /** Format: date-time */
-            created_at: string;
-            disabled: boolean;
-            id: string;
-            /** @description `zh` or `en`. */
-            locale: string;
-            name: string;
-            role: components["schemas"]["Role"];
-            /** @description What they log in with. */
-            user: string;
-            /** Format: int64 */
-            version: number;
-        };
-        /** @description A place. */
-        Site: {
-            /** @description The house's own short name; empty where there is none. */
-            code: string;
-            id: string;
-            kind: components["schemas"]["SiteKind"];
-            name: string;
-            /** @description The place that it stands in; null at the top. */
-            parent: string | null;
-            /** Format: int64 */
-            version: number;
-        };
-        LineHealth: {
-            name: string;
-            up: boolean;
-            busy: number;
-            requests: number;
-            errors: number;
-            last_error?: string | null;
-        };
-        DeviceHealth: {
-            key: string;
-            silent: boolean;
-            requests: number;
-            errors: number;
-            /** Format: date-time */
-            last_good?: string | null;
-            turnaround_ms?: number | null;
-            last_error?: string | null;
-        };
-        GatewayHealth: {
-            /** Format: date-time */
-            at: string;
-            uptime_s: number;
-            rss_bytes: number;
-            cpu: number;
-            disk_free_bytes: number;
-            disk_total_bytes: number;
-            buffer_bytes: number;
-            unacked: number;
-            dropped: number;
-            lines: components["schemas"]["LineHealth"][];
-            devices: components["schemas"]["DeviceHealth"][];
-            /** Format: date-time */
-            oldest_unacked?: string | null;
-            /** Format: date-time */
-            certificate_expires?: string | null;
-        };
-        Counts: {
-            devices: number;
-            points: number;
-        };
-        Gateway: {
-            id: string;
-            name: string;
-            /** @enum {string} */
-            state: "pending" | "online" | "offline" | "revoked";
-            counts: components["schemas"]["Counts"];
-            version: number;
-            site?: string | null;
-            program?: string | null;
-            /** Format: date-time */
-            last_seen?: string | null;
-            address?: string | null;
-            /** Format: date-time */
-            enrolled_at?: string | null;
-            /** Format: date-time */
-            certificate_expires?: string | null;
-            buffered?: number | null;
-            health?: null | components["schemas"]["GatewayHealth"];
-        };
-        GatewayCode: {
-            gateway: components["schemas"]["Gateway"];
-            code: string;
-            /** Format: date-time */
-            expires_at: string;
-        };
-        GatewayEvent: {
-            id: string;
-            /** Format: date-time */
-            at: string;
-            /** Format: date-time */
-            received_at: string;
-            kind: string;
-            active: boolean;
-            detail: string;
-            security: boolean;
-            line?: string | null;
-            device?: string | null;
-        };
-        Device: {
-            id: string;
-            gateway: string;
-            key: string;
-            title: components["schemas"]["Names"];
-            profile: string;
-            vendor: string;
-            model: string;
-            place: string;
-            line: string;
-            address: string;
-            in_use: boolean;
-            silent: boolean;
-            site?: string | null;
-            points?: number;
-        };
-        Latest: {
-            /** Format: date-time */
-            at: string;
-            quality: string;
-            stale: boolean;
-            value?: number | string | null;
-        };
-        /** @enum {string} */
-        PointKind: "gauge" | "counter" | "flag" | "enumeration" | "text";
-        Point: {
-            id: number;
-            device: string;
-            key: string;
-            title: components["schemas"]["Names"];
-            unit: string;
-            kind: components["schemas"]["PointKind"];
-            labels: components["schemas"]["Label"][];
-            period_ms: number;
-            decimals: number;
-            in_use: boolean;
-            latest?: null | components["schemas"]["Latest"];
-        };
-        SeriesOne: {
-            point: number;
-            t: number[];
-            value?: (number | string | null)[];
-            min?: (number | null)[];
-            max?: (number | null)[];
-            mean?: (number | null)[];
-            quality?: string[];
-        };
-        Series: {
-            /** Format: date-time */
-            from: string;
-            /** Format: date-time */
-            to: string;
-            bucket_ms: number;
-            series: components["schemas"]["SeriesOne"][];
-        };
         About: {
             /** @description `sqlite` or `postgresql`. */
             database: string;
             /** Format: date-time */
             started_at: string;
             version: string;
-        };
-        AuditEntry: {
-            id: number;
-            /** Format: date-time */
-            at: string;
-            action: string;
-            who?: string | null;
-            what?: string | null;
-            detail?: string | null;
-        };
-        PageOfUser: {
-            items: components["schemas"]["User"][];
-            next?: string | null;
-        };
-        PageOfSite: {
-            items: components["schemas"]["Site"][];
-            next?: string | null;
-        };
-        PageOfGateway: {
-            items: components["schemas"]["Gateway"][];
-            next?: string | null;
-        };
-        PageOfGatewayEvent: {
-            items: components["schemas"]["GatewayEvent"][];
-            next?: string | null;
-        };
-        PageOfDevice: {
-            items: components["schemas"]["Device"][];
-            next?: string | null;
-        };
-        PageOfPoint: {
-            items: components["schemas"]["Point"][];
-            next?: string | null;
-        };
-        PageOfAuditEntry: {
-            items: components["schemas"]["AuditEntry"][];
-            next?: string | null;
         };
         /** @description One act. */
         AuditRow: {
@@ -1005,6 +542,65 @@ export interface components {
             /** @description `done` or `refused`. */
             result: string;
         };
+        Counts: {
+            /**
+             * Format: int64
+             * @description Devices in use.
+             */
+            devices: number;
+            /**
+             * Format: int64
+             * @description Points in use.
+             */
+            points: number;
+        };
+        /** @description A device behind a gateway. */
+        Device: {
+            address: string;
+            gateway: string;
+            id: string;
+            /** @description False when the gateway's present configuration has it no more. */
+            in_use: boolean;
+            /**
+             * @description Its name in the gateway's file.
+             * @example main-meter
+             */
+            key: string;
+            line: string;
+            model: string;
+            /** @description Where it stands, in the words of the gateway's file. */
+            place: string;
+            /**
+             * Format: int64
+             * @description How many points in use it has.
+             */
+            points: number;
+            /** @example schneider/pm5350 */
+            profile: string;
+            /** @description It does not answer at present. */
+            silent: boolean;
+            /** @description The place of the hub's tree, where it is not its gateway's. */
+            site: string | null;
+            title: components["schemas"]["Names"];
+            vendor: string;
+        };
+        DeviceHealth: {
+            /** Format: int64 */
+            errors: number;
+            /** @description The device's name in the gateway's file. */
+            key: string;
+            last_error: string | null;
+            /** Format: date-time */
+            last_good: string | null;
+            /** Format: int64 */
+            requests: number;
+            silent: boolean;
+            /**
+             * Format: double
+             * @description Median time from request to whole reply.
+             */
+            turnaround_ms: number | null;
+        };
         FieldError: {
             /** @description Stable word for translation, such as `required`, `too_long`. */
             code: string;
@@ -1012,9 +608,165 @@ export interface components {
             /** @description JSON pointer into the request's body, or `?name` for a query parameter. */
             pointer: string;
         };
+        /** @description A gateway: one steward-edge. */
+        Gateway: {
+            /** @description Where its last connection came from. */
+            address: string | null;
+            /**
+             * Format: int64
+             * @description Batches and events that it holds and the hub has not acknowledged.
+             */
+            buffered: number | null;
+            /** Format: date-time */
+            certificate_expires: string | null;
+            counts: components["schemas"]["Counts"];
+            /** Format: date-time */
+            enrolled_at: string | null;
+            health: components["schemas"]["GatewayHealth"] | null;
+            id: string;
+            /** Format: date-time */
+            last_seen: string | null;
+            /** @example east-plant */
+            name: string;
+            /** @description The program's version. */
+            program: string | null;
+            site: string | null;
+            /**
+             * @description pending: its machine has not enrolled yet; revoked: its certificates are void; online, offline.
+             * @example online
+             */
+            state: string;
+            /**
+             * Format: int64
+             * @description Counts the changes of name and place, for `If-Match`.
+             */
+            version: number;
+        };
+        GatewayChange: {
+            name?: string | null;
+            /** @description Null takes it out of the tree, absent leaves it where it is. */
+            site?: string | null;
+        };
+        /** @description A code to be typed in at the gateway: `steward-edge enrol --config edge.toml STW-…`. Shown once, used once. */
+        GatewayCode: {
+            /** @example STW-4T8XQ2-9GZB0K-… */
+            code: string;
+            /** Format: date-time */
+            expires_at: string;
+            gateway: components["schemas"]["Gateway"];
+        };
+        /** @description What happened at a gateway, or to it. */
+        GatewayEvent: {
+            /** @description For what lasts: true when it begins, false when it ends. */
+            active: boolean;
+            /** Format: date-time */
+            at: string;
+            detail: string;
+            device: string | null;
+            gateway: string;
+            id: string;
+            /**
+             * @description device_silent, line_down, buffer_dropped, buffer_corrupt, started, config_applied, config_refused, clock_step;
+             *     gateway_silent, gateway_enrolled, gateway_revoked, epoch_began, data_missing, batch_quarantined;
+             *     identity_mismatch, cloned_gateway, batch_forked, refused_certificate.
+             * @example device_silent
+             */
+            kind: string;
+            line: string | null;
+            /** Format: date-time */
+            received_at: string;
+            /** @description Somebody should look whether this is an attack. */
+            security: boolean;
+        };
+        /** @description How a gateway fares, by its last report; it reports every ten seconds. */
+        GatewayHealth: {
+            /** Format: date-time */
+            at: string;
+            /**
+             * Format: int64
+             * @description Bytes of the telemetry buffer on disk.
+             */
+            buffer_bytes: number;
+            /** Format: date-time */
+            certificate_expires: string | null;
+            /**
+             * Format: double
+             * @description Share of one core, 0.0 to the number of cores.
+             */
+            cpu: number;
+            devices: components["schemas"]["DeviceHealth"][];
+            /** Format: int64 */
+            disk_free_bytes: number;
+            /** Format: int64 */
+            disk_total_bytes: number;
+            /**
+             * Format: int64
+             * @description Readings dropped for want of space since the gateway's database was made.
+             */
+            dropped: number;
+            lines: components["schemas"]["LineHealth"][];
+            /** Format: date-time */
+            oldest_unacked: string | null;
+            /** Format: int64 */
+            rss_bytes: number;
+            /**
+             * Format: int64
+             * @description Batches and events that the hub has not acknowledged.
+             */
+            unacked: number;
+            /** Format: int64 */
+            uptime_s: number;
+        };
+        Label: {
+            /** Format: int64 */
+            code: number;
+            names: components["schemas"]["Names"];
+        };
+        /** @description The last sample of a point. */
+        Latest: {
+            /** Format: date-time */
+            at: string;
+            /**
+             * @description good, no_value, undecodable, no_reply, bad_reply, line_down or refused.
+             * @example good
+             */
+            quality: string;
+            /** @description Older than three periods of the point, or its gateway is away: not to be shown as good. */
+            stale: boolean;
+            value: components["schemas"]["Shown"] | null;
+        };
+        LineHealth: {
+            /**
+             * Format: double
+             * @description Share of the time in which the line was busy, 0.0 to 1.0.
+             */
+            busy: number;
+            /** Format: int64 */
+            errors: number;
+            last_error: string | null;
+            name: string;
+            /** Format: int64 */
+            requests: number;
+            up: boolean;
+        };
         LogIn: {
             password: string;
             user: string;
+        };
+        /** @description A name in both languages. */
+        Names: {
+            /** @example Main incomer meter */
+            en: string;
+            /** @example 总进线电表 */
+            zh: string;
+        };
+        NewGateway: {
+            /**
+             * @description 1 to 100 characters, unique.
+             * @example east-plant
+             */
+            name: string;
+            site?: string | null;
         };
         NewPassword: {
             current: string;
@@ -1058,6 +810,136 @@ export interface components {
             /** @description The cursor of the next page; null on the last one. */
             next: string | null;
         };
+        Page_Device: {
+            items: {
+                address: string;
+                gateway: string;
+                id: string;
+                /** @description False when the gateway's present configuration has it no more. */
+                in_use: boolean;
+                /**
+                 * @description Its name in the gateway's file.
+                 * @example main-meter
+                 */
+                key: string;
+                line: string;
+                model: string;
+                /** @description Where it stands, in the words of the gateway's file. */
+                place: string;
+                /**
+                 * Format: int64
+                 * @description How many points in use it has.
+                 */
+                points: number;
+                /** @example schneider/pm5350 */
+                profile: string;
+                /** @description It does not answer at present. */
+                silent: boolean;
+                /** @description The place of the hub's tree, where it is not its gateway's. */
+                site: string | null;
+                title: components["schemas"]["Names"];
+                vendor: string;
+            }[];
+            /** @description The cursor of the next page; null on the last one. */
+            next: string | null;
+        };
+        Page_Gateway: {
+            items: {
+                /** @description Where its last connection came from. */
+                address: string | null;
+                /**
+                 * Format: int64
+                 * @description Batches and events that it holds and the hub has not acknowledged.
+                 */
+                buffered: number | null;
+                /** Format: date-time */
+                certificate_expires: string | null;
+                counts: components["schemas"]["Counts"];
+                /** Format: date-time */
+                enrolled_at: string | null;
+                health: components["schemas"]["GatewayHealth"] | null;
+                id: string;
+                /** Format: date-time */
+                last_seen: string | null;
+                /** @example east-plant */
+                name: string;
+                /** @description The program's version. */
+                program: string | null;
+                site: string | null;
+                /**
+                 * @description pending: its machine has not enrolled yet; revoked: its certificates are void; online, offline.
+                 * @example online
+                 */
+                state: string;
+                /**
+                 * Format: int64
+                 * @description Counts the changes of name and place, for `If-Match`.
+                 */
+                version: number;
+            }[];
+            /** @description The cursor of the next page; null on the last one. */
+            next: string | null;
+        };
+        Page_GatewayEvent: {
+            items: {
+                /** @description For what lasts: true when it begins, false when it ends. */
+                active: boolean;
+                /** Format: date-time */
+                at: string;
+                detail: string;
+                device: string | null;
+                gateway: string;
+                id: string;
+                /**
+                 * @description device_silent, line_down, buffer_dropped, buffer_corrupt, started, config_applied, config_refused, clock_step;
+                 *     gateway_silent, gateway_enrolled, gateway_revoked, epoch_began, data_missing, batch_quarantined;
+                 *     identity_mismatch, cloned_gateway, batch_forked, refused_certificate.
+                 * @example device_silent
+                 */
+                kind: string;
+                line: string | null;
+                /** Format: date-time */
+                received_at: string;
+                /** @description Somebody should look whether this is an attack. */
+                security: boolean;
+            }[];
+            /** @description The cursor of the next page; null on the last one. */
+            next: string | null;
+        };
+        Page_Point: {
+            items: {
+                /**
+                 * Format: int64
+                 * @description Digits after the decimal point that are worth showing.
+                 */
+                decimals: number;
+                device: string;
+                /** Format: int64 */
+                id: number;
+                in_use: boolean;
+                /**
+                 * @description Its key in the profile.
+                 * @example active_power
+                 */
+                key: string;
+                kind: components["schemas"]["PointKind"];
+                labels: components["schemas"]["Label"][];
+                latest: components["schemas"]["Latest"] | null;
+                /**
+                 * Format: int64
+                 * @description How often it is read, in milliseconds.
+                 */
+                period_ms: number;
+                title: components["schemas"]["Names"];
+                /**
+                 * @description UCUM code; `1` where there is none.
+                 * @example kW
+                 */
+                unit: string;
+            }[];
+            /** @description The cursor of the next page; null on the last one. */
+            next: string | null;
+        };
         Page_Site: {
             items: {
                 /** @description The house's own short name; empty where there is none. */
@@ -1091,6 +973,39 @@ export interface components {
             /** @description The cursor of the next page; null on the last one. */
             next: string | null;
         };
+        /** @description One measured or counted thing of a device. */
+        Point: {
+            /**
+             * Format: int64
+             * @description Digits after the decimal point that are worth showing.
+             */
+            decimals: number;
+            device: string;
+            /** Format: int64 */
+            id: number;
+            in_use: boolean;
+            /**
+             * @description Its key in the profile.
+             * @example active_power
+             */
+            key: string;
+            kind: components["schemas"]["PointKind"];
+            labels: components["schemas"]["Label"][];
+            latest: components["schemas"]["Latest"] | null;
+            /**
+             * Format: int64
+             * @description How often it is read, in milliseconds.
+             */
+            period_ms: number;
+            title: components["schemas"]["Names"];
+            /**
+             * @description UCUM code; `1` where there is none.
+             * @example kW
+             */
+            unit: string;
+        };
+        /** @enum {string} */
+        PointKind: "gauge" | "counter" | "flag" | "enumeration" | "text";
         /** @description What a problem looks like outside. */
         Problem: {
             /** @description What happened and the way out, in English; pages translate by `type` and `params`. */
@@ -1107,9 +1022,72 @@ export interface components {
             /** @description `/problems/<code>`; stable. */
             type: string;
         };
+        /**
+         * @description Each may all that the ones before it may.
+         * @enum {string}
+         */
+        Role: "viewer" | "engineer" | "admin";
+        Series: {
+            /**
+             * Format: int64
+             * @description Milliseconds of a bucket; 0 when every point is answered with its samples.
+             */
+            bucket_ms: number;
+            /** Format: date-time */
+            from: string;
+            /** @description In the order in which they were asked for. */
+            series: components["schemas"]["SeriesOfPoint"][];
+            /** Format: date-time */
+            to: string;
+        };
+        /**
+         * @description One point's course: `value` with `quality` where its samples fit the width, otherwise `min`, `max` and `mean` of
+         *     each bucket. A null is the edge of a gap.
+         */
+        SeriesOfPoint: {
+            max?: (number | null)[] | null;
+            mean?: (number | null)[] | null;
+            min?: (number | null)[] | null;
+            /** Format: int64 */
+            point: number;
+            /** @description `stale` where a sample should have been and was not. */
+            quality?: string[] | null;
+            /** @description Milliseconds since 1970; of a bucket its start. */
+            t: number[];
+            value?: (components["schemas"]["Shown"] | null)[] | null;
+        };
+        Session: {
+            /**
+             * Format: date-time
+             * @description When it is over at the latest.
+             */
+            expires_at: string;
+            user: components["schemas"]["User"];
+        };
+        Setup: {
+            /** @description `zh` or `en`; `zh` unless said. */
+            locale?: string | null;
+            name: string;
+            password: string;
+            user: string;
+        };
         SetupState: {
             /** @description True while there is no user: the first one to come becomes the administrator. */
             needed: boolean;
+        };
+        /** @description A value as the API shows it: flags are 0 and 1, enumerations are their code. */
+        Shown: number | string;
+        /** @description A place. */
+        Site: {
+            /** @description The house's own short name; empty where there is none. */
+            code: string;
+            id: string;
+            kind: components["schemas"]["SiteKind"];
+            name: string;
+            /** @description The place that it stands in; null at the top. */
+            parent: string | null;
+            /** Format: int64 */
+            version: number;
         };
         SiteChange: {
             code?: string | null;
@@ -1119,6 +1097,21 @@ export interface components {
         };
         /** @enum {string} */
         SiteKind: "campus" | "building" | "floor" | "room";
+        /** @description A user as the API shows it. */
+        User: {
+            /** Format: date-time */
+            created_at: string;
+            disabled: boolean;
+            id: string;
+            /** @description `zh` or `en`. */
+            locale: string;
+            name: string;
+            role: components["schemas"]["Role"];
+            /** @description What they log in with. */
+            user: string;
+            /** Format: int64 */
+            version: number;
+        };
         UserChange: {
             disabled?: boolean | null;
             locale?: string | null;
@@ -1151,7 +1144,47 @@ export interface components {
 }
 export type $defs = Record<string, never>;
 export interface operations {
-    setup_state: {
+    api_docs: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description A page */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "text/html": string;
+                };
+            };
+        };
+    };
+    openapi: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OpenAPI 3.1 */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": Record<string, never>;
+                };
+            };
+        };
+    };
+    about: {
         parameters: {
             query?: never;
             header?: never;
@@ -1165,12 +1198,168 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["SetupState"];
+                    "application/json": components["schemas"]["About"];
                 };
             };
         };
     };
-    set_up: {
+    list_audit: {
+        parameters: {
+            query?: {
+                /** @description How many at most; 50 unless said, 500 at most. */
+                limit?: number;
+                /** @description `next` of the page before. */
+                after?: string;
+                /** @description Only this act, such as `accounts.log_in`. */
+                action?: string;
+                /** @description Only this kind of thing, such as `user`. */
+                object?: string;
+                /** @description Only this thing. */
+                object_id?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Page_AuditRow"];
+                };
+            };
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    verify_audit: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Verdict"];
+                };
+            };
+        };
+    };
+    list_devices: {
+        parameters: {
+            query?: {
+                /** @description How many at most; 50 unless said, 500 at most. */
+                limit?: number;
+                /** @description `next` of the page before. */
+                after?: string;
+                /** @description Only those behind this gateway. */
+                gateway?: string;
+                /** @description Only those in this place, by themselves or by their gateway. */
+                site?: string;
+                /** @description Words of their title, key, vendor, model or place. */
+                q?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Page_Device"];
+                };
+            };
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    device: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Device"];
+                };
+            };
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    list_gateways: {
+        parameters: {
+            query?: {
+                /** @description How many at most; 50 unless said, 500 at most. */
+                limit?: number;
+                /** @description `next` of the page before. */
+                after?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Page_Gateway"];
+                };
+            };
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    create_gateway: {
         parameters: {
             query?: never;
             header?: never;
@@ -1179,7 +1368,7 @@ export interface operations {
         };
         requestBody: {
             content: {
-                "application/json": components["schemas"]["Setup"];
+                "application/json": components["schemas"]["NewGateway"];
             };
         };
         responses: {
@@ -1188,10 +1377,398 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["Session"];
+                    "application/json": components["schemas"]["GatewayCode"];
                 };
             };
             409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    gateway: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Gateway"];
+                };
+            };
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    change_gateway: {
+        parameters: {
+            query?: never;
+            header: {
+                /** @description the version, in quotes */
+                "If-Match": string;
+            };
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["GatewayChange"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Gateway"];
+                };
+            };
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            412: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    new_gateway_code: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["GatewayCode"];
+                };
+            };
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    list_gateway_events: {
+        parameters: {
+            query?: {
+                /** @description How many at most; 50 unless said, 500 at most. */
+                limit?: number;
+                /** @description `next` of the page before. */
+                after?: string;
+            };
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Page_GatewayEvent"];
+                };
+            };
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    revoke_gateway: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Gateway"];
+                };
+            };
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    live: {
+        parameters: {
+            query?: {
+                /**
+                 * @description Numbers of points whose values are wanted, with commas between them; 2000 at most.
+                 * @example 1,2
+                 */
+                points?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "text/event-stream": string;
+                };
+            };
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    list_points: {
+        parameters: {
+            query?: {
+                /** @description How many at most; 50 unless said, 500 at most. */
+                limit?: number;
+                /** @description `next` of the page before. */
+                after?: string;
+                /** @description Only those of this device. */
+                device?: string;
+                /** @description Only those behind this gateway. */
+                gateway?: string;
+                /** @description Words of their title or key, or of their device's. */
+                q?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Page_Point"];
+                };
+            };
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    point: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Point"];
+                };
+            };
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    series: {
+        parameters: {
+            query: {
+                /**
+                 * @description Numbers of points with commas between them, 32 at most.
+                 * @example 1,2
+                 */
+                points: string;
+                /**
+                 * @description RFC 3339; the span is ten years at most.
+                 * @example 2026-03-01T00:00:00Z
+                 */
+                from: string;
+                /** @example 2026-03-02T00:00:00Z */
+                to: string;
+                /** @description Pixels of the chart: so many buckets at most. 800 unless said, 4000 at most. */
+                width?: number;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Series"];
+                };
+            };
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    series_csv: {
+        parameters: {
+            query: {
+                /**
+                 * @description Numbers of points with commas between them, 32 at most.
+                 * @example 1,2
+                 */
+                points: string;
+                /** @description RFC 3339; the span is ten years at most. */
+                from: string;
+                to: string;
+                /**
+                 * @description Milliseconds of a bucket, whole seconds up to a year. Absent: every sample as it was read.
+                 * @example 3600000
+                 */
+                bucket?: number;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "text/csv": string;
+                };
+            };
+            404: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -1292,6 +1869,23 @@ export interface operations {
             };
         };
     };
+    log_out_everywhere: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+        };
+    };
     change_own_password: {
         parameters: {
             query?: never;
@@ -1329,14 +1923,9 @@ export interface operations {
             };
         };
     };
-    list_users: {
+    setup_state: {
         parameters: {
-            query?: {
-                /** @description How many at most; 50 unless said, 500 at most. */
-                limit?: number;
-                /** @description `next` of the page before. */
-                after?: string;
-            };
+            query?: never;
             header?: never;
             path?: never;
             cookie?: never;
@@ -1348,12 +1937,12 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["Page_User"];
+                    "application/json": components["schemas"]["SetupState"];
                 };
             };
         };
     };
-    create_user: {
+    set_up: {
         parameters: {
             query?: never;
             header?: never;
@@ -1362,7 +1951,7 @@ export interface operations {
         };
         requestBody: {
             content: {
-                "application/json": components["schemas"]["NewUser"];
+                "application/json": components["schemas"]["Setup"];
             };
         };
         responses: {
@@ -1371,70 +1960,10 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["User"];
+                    "application/json": components["schemas"]["Session"];
                 };
             };
             409: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Problem"];
-                };
-            };
-            422: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Problem"];
-                };
-            };
-        };
-    };
-    change_user: {
-        parameters: {
-            query?: never;
-            header: {
-                /** @description the version, in quotes */
-                "If-Match": string;
-            };
-            path: {
-                id: string;
-            };
-            cookie?: never;
-        };
-        requestBody: {
-            content: {
-                "application/json": components["schemas"]["UserChange"];
-            };
-        };
-        responses: {
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["User"];
-                };
-            };
-            404: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Problem"];
-                };
-            };
-            409: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Problem"];
-                };
-            };
-            412: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -1660,38 +2189,13 @@ export interface operations {
             };
         };
     };
-    about: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["About"];
-                };
-            };
-        };
-    };
-    list_audit: {
+    list_users: {
         parameters: {
             query?: {
                 /** @description How many at most; 50 unless said, 500 at most. */
                 limit?: number;
                 /** @description `next` of the page before. */
                 after?: string;
-                /** @description Only this act, such as `accounts.log_in`. */
-                action?: string;
-                /** @description Only this kind of thing, such as `user`. */
-                object?: string;
-                /** @description Only this thing. */
-                object_id?: string;
             };
             header?: never;
             path?: never;
@@ -1704,7 +2208,38 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["Page_AuditRow"];
+                    "application/json": components["schemas"]["Page_User"];
+                };
+            };
+        };
+    };
+    create_user: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["NewUser"];
+            };
+        };
+        responses: {
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["User"];
+                };
+            };
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
                 };
             };
             422: {
@@ -1717,79 +2252,63 @@ export interface operations {
             };
         };
     };
-    verify_audit: {
+    change_user: {
         parameters: {
             query?: never;
-            header?: never;
-            path?: never;
+            header: {
+                /** @description the version, in quotes */
+                "If-Match": string;
+            };
+            path: {
+                id: string;
+            };
             cookie?: never;
         };
-        requestBody?: never;
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["UserChange"];
+            };
+        };
         responses: {
             200: {
                 headers: {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["Verdict"];
+                    "application/json": components["schemas"]["User"];
                 };
             };
-        };
-    };
-    api_docs: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            /** @description A page */
-            200: {
+            404: {
                 headers: {
                     [name: string]: unknown;
                 };
                 content: {
-                    "text/html": string;
+                    "application/json": components["schemas"]["Problem"];
                 };
             };
-        };
-    };
-    openapi: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            /** @description OpenAPI 3.1 */
-            200: {
+            409: {
                 headers: {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": Record<string, never>;
+                    "application/json": components["schemas"]["Problem"];
                 };
             };
-        };
-    };
-    log_out_everywhere: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            204: {
+            412: {
                 headers: {
                     [name: string]: unknown;
                 };
-                content?: never;
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
             };
         };
     };

@@ -8,6 +8,7 @@ import { useDeferredValue, useEffect, useId, useState } from "react";
 import { devicesQuery, gatewaysQuery, pointSearchQuery } from "../api/queries";
 import { useI18n, type PlainKey } from "../i18n/i18n";
 import { matches } from "../format/match";
+import { gatewayState } from "../parts/marks";
 
 interface Hit {
   id: string;
@@ -85,7 +86,7 @@ function Box({ close }: { close: () => void }) {
         id: `g${g.id}`,
         kind: "kind.gateway" as const,
         text: g.name,
-        side: t(`gateway.state.${g.state}`),
+        side: t(`gateway.state.${gatewayState(g.state)}`),
         go: () => navigate({ to: "/gateways/$id", params: { id: g.id } }),
       })),
     ...pages

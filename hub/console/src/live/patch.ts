@@ -1,5 +1,5 @@
 // Puts live values into what the page already holds, so that nothing is asked again for them.
-import type { Gateway, GatewayState, Point } from "../api/types";
+import type { Gateway, Point } from "../api/types";
 import type { LiveValue } from "./stream";
 
 /** The newest value per point; what is older than what is shown changes nothing. */
@@ -20,4 +20,4 @@ export function patchPoint(point: Point, value: LiveValue | undefined): Point {
 }
 
 export const patchGateway = (gateway: Gateway, id: string, state: string): Gateway =>
-  gateway.id === id && gateway.state !== state ? { ...gateway, state: state as GatewayState } : gateway;
+  gateway.id === id && gateway.state !== state ? { ...gateway, state } : gateway;

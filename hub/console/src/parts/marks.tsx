@@ -16,11 +16,15 @@ const GATEWAY_TONE: Record<GatewayState, Tone> = {
   pending: "off",
   revoked: "off",
 };
-export const gatewayTone = (state: GatewayState): Tone => GATEWAY_TONE[state];
+export const gatewayTone = (state: string): Tone => GATEWAY_TONE[gatewayState(state)];
 
-export function GatewayMark({ state }: { state: GatewayState }) {
+/** A state that a newer hub may know is shown as the least that is certain. */
+export const gatewayState = (state: string): GatewayState =>
+  Object.hasOwn(GATEWAY_TONE, state) ? (state as GatewayState) : "offline";
+
+export function GatewayMark({ state }: { state: string }) {
   const { t } = useI18n();
-  return <Mark tone={gatewayTone(state)}>{t(`gateway.state.${state}`)}</Mark>;
+  return <Mark tone={gatewayTone(state)}>{t(`gateway.state.${gatewayState(state)}`)}</Mark>;
 }
 
 export const deviceTone = (device: Pick<Device, "silent" | "in_use">): Tone =>

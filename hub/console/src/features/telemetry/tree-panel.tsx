@@ -13,7 +13,7 @@ import { useMemo, useState, type ReactNode } from "react";
 
 import { devicesQuery, pointSearchQuery } from "../../api/queries";
 import { useI18n } from "../../i18n/i18n";
-import { deviceTone, gatewayTone } from "../../parts/marks";
+import { deviceTone, gatewayState, gatewayTone } from "../../parts/marks";
 import { Shape } from "../../ui/mark";
 import { keysOf, pathTo, type Node } from "./tree-nodes";
 
@@ -111,7 +111,7 @@ function Title({ node }: { node: Node }) {
       ? deviceTone(node.device)
       : undefined;
   const state = node.gateway
-    ? t(`gateway.state.${node.gateway.state}`)
+    ? t(`gateway.state.${gatewayState(node.gateway.state)}`)
     : node.device
       ? t(node.device.silent ? "device.state.silent" : "device.state.answering")
       : "";
