@@ -10,6 +10,7 @@
 //! | `control` | health, catalogue, renewal; what the hub wishes to watch |
 //! | `lane` | batches out, acknowledgements in |
 //! | `live` | datagrams |
+//! | `pulse` | a sign of life while something is owed |
 //! | `frames` | frames on a stream |
 //! | `identity` | key and certificates on disk |
 //! | `enrol` | from a one-time code to an identity |
@@ -27,6 +28,7 @@ mod frames;
 mod identity;
 mod lane;
 mod live;
+mod pulse;
 mod run;
 mod session;
 mod state;

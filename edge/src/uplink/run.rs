@@ -36,12 +36,8 @@ pub async fn run(
     cancel: CancellationToken,
     state: watch::Sender<UplinkState>,
 ) {
-    let uplink = Uplink { settings, buffer, live, health, clock, state };
-    // Losing the loop anywhere is harmless: what the hub did not acknowledge stays in the buffer.
-    tokio::select! {
-        () = cancel.cancelled() => {}
-        () = uplink.keep_up() => {}
-    }
+    let uplink = Uplink { settings, buffer, live, health, clock, cancel, state };
+    uplink.keep_up().await;
     uplink.disconnected(None);
 }
 
@@ -51,6 +47,7 @@ struct Uplink {
     live: Live,
     health: watch::Receiver<Health>,
     clock: Arc<dyn Clock>,
+    cancel: CancellationToken,
     state: watch::Sender<UplinkState>,
 }
 
@@ -58,27 +55,28 @@ impl Uplink {
     async fn keep_up(&self) {
         let mut backoff = Backoff::default();
         let mut told = String::new();
-        loop {
+        while !self.cancel.is_cancelled() {
             let begun = Instant::now();
-            let ended = match self.attempt(&mut told).await {
-                Ok(()) => UplinkError::Protocol("the session ended without a reason"),
-                Err(e) => e,
-            };
+            let Err(ended) = self.attempt(&mut told).await else { break };
             let words = chain(&ended);
             if words != told {
                 tracing::warn!(hub = self.settings.hub, "{words}");
                 told = words;
             }
             self.disconnected(Some(told.clone()));
-            if matches!(ended, UplinkError::NotEnrolled) {
-                tokio::time::sleep(ENROLLED).await;
-                continue;
+            let wait = match ended {
+                UplinkError::NotEnrolled => ENROLLED,
+                ended => backoff.next(begun.elapsed(), ended.is_passing(), random()),
+            };
+            // Whichever comes first: the other one is not needed any more.
+            tokio::select! {
+                () = self.cancel.cancelled() => {}
+                () = tokio::time::sleep(wait) => {}
             }
-            // What only needs a new hello gets one at once, unless it happens again and again.
-            tokio::time::sleep(backoff.next(begun.elapsed(), ended.is_passing(), random())).await;
         }
     }
 
+    /// One identity, one connection, one session. Ends well only because the program stops.
     async fn attempt(&self, told: &mut String) -> Result<(), UplinkError> {
         let dir = self.settings.state_dir.clone();
         let loaded = tokio::task::spawn_blocking(move || Identity::load(&dir)).await;
@@ -91,7 +89,11 @@ impl Uplink {
         });
         let is_expired = self.clock.now() > identity.expires;
         let config = tls::session(&identity, &self.clock)?;
-        let dialled = dial(&self.settings.hub, config).await?;
+        // A handshake that is given up leaves nothing behind.
+        let dialled = tokio::select! {
+            () = self.cancel.cancelled() => return Ok(()),
+            dialled = dial(&self.settings.hub, config) => dialled?,
+        };
         let session = Session {
             settings: &self.settings,
             buffer: &self.buffer,
@@ -106,7 +108,14 @@ impl Uplink {
             let since = Some(self.clock.now());
             self.state.send_modify(|s| (s.connected, s.since, s.last_error) = (true, since, None));
         };
-        let ended = session.hold(&dialled.connection, welcomed).await;
+        // Losing the session anywhere is harmless: what the hub did not acknowledge stays in the buffer.
+        let ended = tokio::select! {
+            () = self.cancel.cancelled() => {
+                dialled.close("the gateway's program stops").await;
+                return Ok(());
+            }
+            ended = session.hold(&dialled.connection, welcomed) => ended,
+        };
         // Why the connection closed says more than what it did to a stream.
         let ended = match (ended, dialled.connection.close_reason()) {
             (Err(e), Some(reason)) if !matches!(e, UplinkError::Refused(_)) => Err(reason.into()),

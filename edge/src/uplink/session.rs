@@ -17,7 +17,7 @@ use super::frames::{self, FrameReader};
 use super::identity::Identity;
 use super::run::Live;
 use super::state::UplinkSettings;
-use super::{lane, live};
+use super::{lane, live, pulse};
 use crate::buffer::{Buffer, BufferError, BufferState};
 
 const GREETING: Duration = Duration::from_secs(20);
@@ -51,6 +51,11 @@ impl Session<'_> {
                 return Err(UplinkError::Protocol("no welcome"));
             }
         };
+        let held = |lane| state.lanes.iter().find(|l| l.lane == lane).map_or(0, |l| l.last);
+        if welcome.watermarks.iter().any(|w| w.seq > held(w.lane)) {
+            // What comes next would pass for known, and be lost.
+            return Err(UplinkError::Protocol("a watermark beyond what this gateway has"));
+        }
         self.compare_clocks(welcome.now);
         if welcome.epoch != state.epoch {
             tracing::info!(epoch = welcome.epoch, before = state.epoch, "the hub began a new epoch");
@@ -85,6 +90,7 @@ impl Session<'_> {
             send(Lane::Live),
             send(Lane::Backfill),
             live::send(connection, self.samples(), wish.subscribe()),
+            pulse::beat(connection, self.buffer),
             self.same_buffer(&state),
         )?;
         Ok(())

@@ -2,8 +2,10 @@
 
 mod enrolment;
 mod hub;
+mod link;
 mod sessions;
 
+use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
@@ -32,13 +34,14 @@ struct Gateway {
 
 impl Gateway {
     fn start(dir: &Path, hub: &Hub) -> Self {
+        Self::start_by(dir, hub.address)
+    }
+
+    fn start_by(dir: &Path, address: SocketAddr) -> Self {
         let buffer =
             Buffer::open(dir, BufferSettings::default(), Arc::new(SystemClock), Arc::new(RandomIds)).unwrap();
-        let settings = UplinkSettings {
-            hub: hub.address.to_string(),
-            state_dir: dir.to_owned(),
-            version: "0.1.0".into(),
-        };
+        let settings =
+            UplinkSettings { hub: address.to_string(), state_dir: dir.to_owned(), version: "0.1.0".into() };
         let (live, health, state) =
             (broadcast::Sender::new(64), watch::Sender::new(Health::default()), watch::Sender::default());
         let (states, cancel) = (state.subscribe(), CancellationToken::new());

@@ -40,6 +40,8 @@ pub struct Seen {
     pub catalogues: Vec<Catalogue>,
     pub renewals: usize,
     pub live: Vec<LiveSample>,
+    /// What gateways said when they left.
+    pub goodbyes: Vec<String>,
     pub handshakes: usize,
     pub connection: Option<Connection>,
     pub control: Option<Arc<tokio::sync::Mutex<SendStream>>>,
@@ -189,7 +191,13 @@ impl Hub {
         let hub = self.clone();
         tokio::spawn(async move { hub.control(control).await });
         loop {
-            let (up, down) = connection.accept_bi().await?;
+            let (up, down) = match connection.accept_bi().await {
+                Ok(stream) => stream,
+                Err(e) => {
+                    self.seen().goodbyes.push(e.to_string());
+                    return Ok(());
+                }
+            };
             let hub = self.clone();
             tokio::spawn(async move { hub.lane(up, down).await });
         }

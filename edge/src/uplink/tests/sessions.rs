@@ -5,7 +5,7 @@ use steward_shared::wire::message::{Catalogue, LineHealth, Refusal, RefusalReaso
 
 use super::*;
 
-fn enrolled(hub: &Hub) -> tempfile::TempDir {
+pub(super) fn enrolled(hub: &Hub) -> tempfile::TempDir {
     let dir = tempfile::tempdir().unwrap();
     hub.identity(-1, 30).save(dir.path()).unwrap();
     dir
@@ -235,4 +235,14 @@ async fn health_goes_at_once_when_a_line_changes_sides() {
     eventually("the line is down", || hub.seen().health.last().is_some_and(|h| h.lines.len() == 1)).await;
     assert!(hub.seen().health.last().unwrap().certificate_expires.is_some());
     g.stop().await;
+}
+
+#[tokio::test]
+async fn a_gateway_that_stops_says_so() {
+    let hub = Hub::start();
+    let dir = enrolled(&hub);
+    let mut g = Gateway::start(dir.path(), &hub);
+    g.state.wait_for(|s| s.connected).await.unwrap();
+    g.stop().await;
+    eventually("a goodbye", || hub.seen().goodbyes.iter().any(|g| g.contains("program stops"))).await;
 }

@@ -1,0 +1,101 @@
+//! A link between gateway and hub that can be cut, and what an alarm does meanwhile.
+
+use std::collections::HashMap;
+use std::net::{Ipv4Addr, SocketAddr};
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use steward_shared::alarm::EventKind;
+use tokio::net::UdpSocket;
+use tokio::time::{Instant, sleep};
+
+use super::sessions::enrolled;
+use super::*;
+
+/// Passes datagrams on between gateways and the hub, and loses all of them while it is cut.
+struct Link {
+    address: SocketAddr,
+    is_cut: Arc<AtomicBool>,
+}
+
+impl Link {
+    async fn to(hub: SocketAddr) -> Self {
+        let front = Arc::new(UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap());
+        let link = Self { address: front.local_addr().unwrap(), is_cut: Arc::default() };
+        let is_cut = link.is_cut.clone();
+        tokio::spawn(async move {
+            let mut backs: HashMap<SocketAddr, Arc<UdpSocket>> = HashMap::new();
+            let mut datagram = vec![0; 65536];
+            while let Ok((n, from)) = front.recv_from(&mut datagram).await {
+                let back = if let Some(back) = backs.get(&from) {
+                    back.clone()
+                } else {
+                    let back = Arc::new(UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap());
+                    back.connect(hub).await.unwrap();
+                    backs.insert(from, back.clone());
+                    tokio::spawn(bring_back(back.clone(), front.clone(), from, is_cut.clone()));
+                    back
+                };
+                if !is_cut.load(Ordering::SeqCst) {
+                    let _ = back.send(&datagram[..n]).await;
+                }
+            }
+        });
+        link
+    }
+
+    fn cut(&self, is_cut: bool) {
+        self.is_cut.store(is_cut, Ordering::SeqCst);
+    }
+}
+
+async fn bring_back(back: Arc<UdpSocket>, front: Arc<UdpSocket>, to: SocketAddr, is_cut: Arc<AtomicBool>) {
+    let mut datagram = vec![0; 65536];
+    while let Ok(n) = back.recv(&mut datagram).await {
+        if !is_cut.load(Ordering::SeqCst) {
+            let _ = front.send_to(&datagram[..n], to).await;
+        }
+    }
+}
+
+#[tokio::test]
+async fn fault_n1_an_alarm_raised_while_the_link_is_down_is_there_soon_after_it_is_up() {
+    let hub = Hub::start();
+    let dir = enrolled(&hub);
+    let link = Link::to(hub.address).await;
+    let mut g = Gateway::start_by(dir.path(), link.address);
+    g.state.wait_for(|s| s.connected).await.unwrap();
+    let alarms = crate::alarm::Alarms::open(g.buffer.clone(), Arc::new(SystemClock), Arc::new(RandomIds));
+    let alarms = alarms.await.unwrap();
+    link.cut(true);
+    alarms.set(EventKind::DeviceSilent, Some("l"), Some("chiller"), true, "").await.unwrap();
+    // The break itself, not a wait for something to become true.
+    sleep(Duration::from_secs(10)).await;
+    assert_eq!(mark(&hub, Lane::Alarm), 0);
+    link.cut(false);
+    let healed = Instant::now();
+    eventually("the alarm is at the hub", || mark(&hub, Lane::Alarm) == 1).await;
+    println!("the alarm was at the hub {:?} after the link was back", healed.elapsed());
+    assert!(healed.elapsed() < Duration::from_secs(5), "{:?}", healed.elapsed());
+    assert_eq!(hub.seen().stored.len(), 1, "once");
+    assert_eq!(hub.seen().handshakes, 1, "in the same session");
+    g.stop().await;
+}
+
+#[tokio::test]
+async fn fault_n5_a_link_that_flaps_for_half_a_minute_costs_no_new_handshake() {
+    let hub = Hub::start();
+    let dir = enrolled(&hub);
+    let link = Link::to(hub.address).await;
+    let mut g = Gateway::start_by(dir.path(), link.address);
+    g.state.wait_for(|s| s.connected).await.unwrap();
+    for i in 0..5 {
+        link.cut(true);
+        g.batch(i).await;
+        sleep(Duration::from_secs(3)).await;
+        link.cut(false);
+        sleep(Duration::from_secs(3)).await;
+    }
+    eventually("all is at the hub", || mark(&hub, Lane::Live) == 5).await;
+    assert_eq!(hub.seen().handshakes, 1);
+    g.stop().await;
+}
