@@ -135,6 +135,8 @@ fn settings(file: &ConfigFile) -> Option<Config> {
 
 async fn run(config: Config) -> anyhow::Result<ExitCode> {
     start_log(&config)?;
+    // Before anybody can know that the hub runs, so that no signal ends it halfway.
+    let stop = told_to_stop()?;
     let data = &config.settings.data;
     make_folder(data)?;
     let listener = listen(config.http_listen).await?;
@@ -145,7 +147,7 @@ async fn run(config: Config) -> anyhow::Result<ExitCode> {
     let address = listener.local_addr().context("the listener has no address")?;
     tracing::info!(%address, database = %config.database, data = %data.display(), version = env!("CARGO_PKG_VERSION"), "the hub serves");
     println!("steward-hub serves http://{}/", reachable(address));
-    app.serve(listener, told_to_stop()?).await.context("the web server broke off")?;
+    app.serve(listener, stop).await.context("the web server broke off")?;
     tracing::info!("the hub has stopped");
     Ok(ExitCode::SUCCESS)
 }

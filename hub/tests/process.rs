@@ -1,4 +1,5 @@
 //! The program as it is started and stopped by people and by systemd.
+#![allow(clippy::unwrap_used, reason = "a test says with a panic what broke")]
 
 use std::io::{BufRead, BufReader, Read};
 use std::net::{SocketAddr, TcpListener, UdpSocket};
@@ -67,7 +68,7 @@ impl Running {
             let _ = BufReader::new(out).read_line(&mut line);
             let _ = told.send(line);
         });
-        let line = hears.recv_timeout(Duration::from_secs(60)).unwrap_or_default();
+        let line = hears.recv_timeout(Duration::from_mins(1)).unwrap_or_default();
         let mut running = Self(child, line);
         if running.1.is_empty() {
             let _ = running.0.kill();

@@ -6,6 +6,7 @@ pub mod caller;
 pub mod ctx;
 pub mod db;
 pub mod events;
+pub mod files;
 pub mod http;
 pub mod idempotency;
 pub mod jobs;
@@ -14,3 +15,6 @@ pub mod outbox;
 pub mod page;
 pub mod problem;
 pub mod settings;
+
+#[cfg(test)]
+mod tests;

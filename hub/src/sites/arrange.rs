@@ -31,8 +31,15 @@ pub struct NewSite {
 
 pub async fn create(ctx: &Ctx, caller: &Caller, origin: &Origin, new: NewSite) -> Result<Site, SiteError> {
     let (name, code) = (new.name.trim().to_owned(), new.code.trim().to_owned());
-    let site =
-        Site { id: SiteId::new(&*ctx.ids), parent: new.parent, kind: new.kind, name, code, version: 1 };
+    let site = Site {
+        id: SiteId::new(&*ctx.ids),
+        parent: new.parent,
+        kind: new.kind,
+        name,
+        code,
+        plan: None,
+        version: 1,
+    };
     check_name(&site.name)?;
     check_code(&site.code)?;
     ctx.db

@@ -2,6 +2,7 @@
 
 use super::model::Refusal;
 use crate::kernel::db::DbError;
+use crate::kernel::files::FileError;
 
 #[derive(Debug, thiserror::Error)]
 pub enum SiteError {
@@ -9,6 +10,8 @@ pub enum SiteError {
     Refused(#[from] Refusal),
     #[error(transparent)]
     Database(DbError),
+    #[error(transparent)]
+    File(#[from] FileError),
 }
 
 /// Broken constraints are refusals.

@@ -3,6 +3,7 @@
 mod arrange;
 mod error;
 mod model;
+mod plan;
 mod routes;
 mod store;
 #[cfg(test)]

@@ -51,6 +51,8 @@ pub struct Site {
     pub name: String,
     /// The house's own short name; empty where there is none.
     pub code: String,
+    /// The hash of its picture or drawing.
+    pub plan: Option<String>,
     pub version: i64,
 }
 
@@ -73,6 +75,8 @@ pub enum Refusal {
     NotEmpty,
     #[error("somebody else changed this place in the meantime; load it again")]
     Stale,
+    #[error("there is no plan of this place; upload one first")]
+    NoPlan,
     #[error("{0} has 1 to 100 characters")]
     BadLength(&'static str),
 }

@@ -1,5 +1,6 @@
 //! /api/v1/sites.
 
+use axum::body::Bytes;
 use axum::extract::State;
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
@@ -12,24 +13,30 @@ use utoipa_axum::routes;
 use super::arrange::{self, CHANGED};
 use super::error::SiteError;
 use super::model::{self, Refusal};
-use super::store;
+use super::{plan, store};
 use crate::kernel::caller::{Caller, Origin};
 use crate::kernel::ctx::Ctx;
 use crate::kernel::db::Migration;
+use crate::kernel::files::FileError;
 use crate::kernel::http::{IfMatch, Json, Path, Query};
 use crate::kernel::module::Module;
 use crate::kernel::outbox::Listener;
 use crate::kernel::page::{Page, PageQuery};
 use crate::kernel::problem::{Problem, ProblemBody};
 
-const MIGRATIONS: &[Migration] =
-    &[Migration { number: 1, name: "sites", sql: include_str!("migrations/0001_sites.sql") }];
+const MIGRATIONS: &[Migration] = &[
+    Migration { number: 1, name: "sites", sql: include_str!("migrations/0001_sites.sql") },
+    Migration { number: 2, name: "plan", sql: include_str!("migrations/0002_plan.sql") },
+];
 
 pub fn module() -> Module {
     Module {
         name: "sites",
         migrations: MIGRATIONS,
-        routes: OpenApiRouter::new().routes(routes!(list, create)).routes(routes!(read, change, remove)),
+        routes: OpenApiRouter::new()
+            .routes(routes!(list, create))
+            .routes(routes!(read, change, remove))
+            .routes(routes!(show_plan, put_plan, remove_plan)),
         // Whoever watches the hub live is told that the tree has changed.
         listeners: vec![Listener {
             topic: CHANGED,
@@ -49,8 +56,13 @@ impl From<SiteError> for Problem {
         let detail = e.to_string();
         match e {
             SiteError::Database(e) => e.into(),
+            SiteError::File(FileError::WrongKind(kinds)) => {
+                Self::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, "wrong_kind", detail).with("kinds", kinds)
+            }
+            SiteError::File(e) => Self::internal(&e),
             SiteError::Refused(refusal) => match refusal {
                 Refusal::NoSuchSite => Self::not_found("site"),
+                Refusal::NoPlan => Self::not_found("plan"),
                 Refusal::NoSuchParent => Self::field("/parent", "unknown", detail),
                 Refusal::WrongParent(_) => Self::field("/parent", "wrong_parent", detail),
                 Refusal::NameTaken => Self::conflict("name_taken", detail),
@@ -84,6 +96,9 @@ pub struct Site {
     pub name: String,
     /// The house's own short name; empty where there is none.
     pub code: String,
+    /// The hash of its picture or drawing, which is at `…/plan`; null where there is none.
+    #[schema(required = true)]
+    pub plan: Option<String>,
     pub version: i64,
 }
 
@@ -95,7 +110,15 @@ impl From<model::Site> for Site {
             model::Kind::Floor => SiteKind::Floor,
             model::Kind::Room => SiteKind::Room,
         };
-        Self { id: s.id, parent: s.parent, kind, name: s.name, code: s.code, version: s.version }
+        Self {
+            id: s.id,
+            parent: s.parent,
+            kind,
+            name: s.name,
+            code: s.code,
+            plan: s.plan,
+            version: s.version,
+        }
     }
 }
 
@@ -214,4 +237,45 @@ async fn remove(
 ) -> Result<StatusCode, Problem> {
     arrange::remove(&ctx, &caller, &origin, id, seen).await?;
     Ok(StatusCode::NO_CONTENT)
+}
+
+/// The picture or drawing of a place.
+#[utoipa::path(get, path = "/api/v1/sites/{id}/plan", tag = "sites", operation_id = "site_plan", params(("id" = String, Path)),
+    security(("session" = ["viewer"])),
+    responses((status = 200, description = "The file", content_type = "image/*", body = Vec<u8>), (status = 404, body = ProblemBody)))]
+async fn show_plan(State(ctx): State<Ctx>, Path(id): Path<SiteId>) -> Result<Response, Problem> {
+    let plan = plan::show(&ctx, id).await?;
+    let headers = [
+        (header::CONTENT_TYPE, plan.kind),
+        (header::ETAG, format!("\"{}\"", plan.hash)),
+        (header::CACHE_CONTROL, "private, no-cache".to_owned()),
+    ];
+    Ok((headers, plan.content).into_response())
+}
+
+/// Uploads a picture or drawing (PNG, JPEG, WebP or PDF) as the body itself; it takes the place of the former one.
+#[utoipa::path(put, path = "/api/v1/sites/{id}/plan", tag = "sites", operation_id = "put_site_plan", params(("id" = String, Path)),
+    security(("session" = ["engineer"])), request_body(content = Vec<u8>, content_type = "application/octet-stream"),
+    responses((status = 200, body = Site), (status = 404, body = ProblemBody), (status = 413, body = ProblemBody),
+        (status = 415, body = ProblemBody)))]
+async fn put_plan(
+    State(ctx): State<Ctx>,
+    caller: Caller,
+    origin: Origin,
+    Path(id): Path<SiteId>,
+    content: Bytes,
+) -> Result<Json<Site>, Problem> {
+    Ok(Json(plan::put(&ctx, &caller, &origin, id, content.to_vec()).await?.into()))
+}
+
+/// Takes the picture or drawing away.
+#[utoipa::path(delete, path = "/api/v1/sites/{id}/plan", tag = "sites", operation_id = "remove_site_plan", params(("id" = String, Path)),
+    security(("session" = ["engineer"])), responses((status = 200, body = Site), (status = 404, body = ProblemBody)))]
+async fn remove_plan(
+    State(ctx): State<Ctx>,
+    caller: Caller,
+    origin: Origin,
+    Path(id): Path<SiteId>,
+) -> Result<Json<Site>, Problem> {
+    Ok(Json(plan::remove(&ctx, &caller, &origin, id).await?.into()))
 }

@@ -6,7 +6,7 @@ use super::model::Site;
 use crate::kernel::db::{Db, DbError, Tx};
 use crate::params;
 
-const SITE: &str = "id, parent, kind, name, code, version";
+const SITE: &str = "id, parent, kind, name, code, plan, version";
 
 /// Whether there is such a place: for modules that hang their things on it.
 pub async fn exists(tx: &Tx, id: SiteId) -> Result<bool, DbError> {
@@ -48,6 +48,20 @@ pub async fn update(tx: &Tx, s: &Site, seen: i64) -> Result<bool, DbError> {
         )
         .await?;
     Ok(changed == 1)
+}
+
+/// The hash and the media type of a place's plan.
+pub async fn plan(db: &Db, id: SiteId) -> Result<Option<(Option<String>, Option<String>)>, DbError> {
+    db.one("select plan, plan_type from sites where id = $1", params![id]).await
+}
+
+pub async fn set_plan(tx: &Tx, id: SiteId, plan: Option<(&str, &str)>) -> Result<(), DbError> {
+    tx.execute(
+        "update sites set plan = $2, plan_type = $3, version = version + 1 where id = $1",
+        params![id, plan.map(|p| p.0), plan.map(|p| p.1)],
+    )
+    .await
+    .map(drop)
 }
 
 pub async fn remove(tx: &Tx, id: SiteId) -> Result<(), DbError> {

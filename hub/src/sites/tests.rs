@@ -1,4 +1,5 @@
-use axum::http::{Method, StatusCode};
+use axum::body::Body;
+use axum::http::{Method, Request, StatusCode};
 use serde_json::{Value, json};
 
 use crate::kernel::outbox;
@@ -125,6 +126,32 @@ async fn the_same_request_under_one_key_is_done_once() {
         hub.clock.advance(std::time::Duration::from_hours(25));
         let mut c = hub.admin().await;
         assert_eq!(c.send(Method::POST, "/api/v1/sites", &key, Some(body)).await.problem(), "name_taken");
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_plan_is_taken_by_what_it_is_and_given_back_as_it_came() {
+    on_each_database(async |hub| {
+        let mut c = hub.admin().await;
+        let site = make(&mut c, "building", "A", None).await;
+        let at = format!("{}/plan", path(&site));
+        let put = |content: &'static [u8], kind: &str| {
+            let request = Request::put(&at).header("host", "hub.test").header("content-type", kind);
+            request.body(Body::from(content)).unwrap()
+        };
+        assert_eq!(c.get(&at).await.problem(), "not_found");
+        assert_eq!(c.open(put(b"<svg/>", "image/png")).await.status(), StatusCode::UNSUPPORTED_MEDIA_TYPE);
+        assert_eq!(c.open(put(b"%PDF-1.7 drawing", "application/pdf")).await.status(), StatusCode::OK);
+        let shown = c.get(&at).await;
+        assert_eq!(
+            (shown.header("content-type"), shown.text.as_str()),
+            ("application/pdf", "%PDF-1.7 drawing")
+        );
+        let named = c.get(&path(&site)).await.json["plan"].clone();
+        assert_eq!(shown.header("etag"), format!("\"{}\"", named.as_str().unwrap()));
+        assert_eq!(c.send(Method::DELETE, &at, &[], None).await.json["plan"], Value::Null);
+        assert_eq!(c.get(&at).await.status, StatusCode::NOT_FOUND);
     })
     .await;
 }

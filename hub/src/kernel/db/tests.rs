@@ -219,6 +219,32 @@ async fn a_handle_is_dead_after_its_transaction() {
     .await;
 }
 
+#[tokio::test]
+async fn a_server_that_closed_all_connections_is_asked_on_new_ones() {
+    for fresh in fresh_databases().await {
+        if !fresh.db.is_postgres() {
+            continue;
+        }
+        migrate(&fresh.db, MODULES, 0).await.unwrap();
+        for name in ["a", "b"] {
+            insert(&fresh.db, name, 1).await.unwrap();
+            let other = Db::open(&fresh.url).await.unwrap();
+            let ended = other
+                .query::<i64>(
+                    "select cast(cast(pg_terminate_backend(pid) as int) as bigint) from (select pid from pg_stat_activity
+                     where datname = current_database() and pid <> pg_backend_pid()) others",
+                    params![],
+                )
+                .await
+                .unwrap();
+            assert!(!ended.is_empty());
+            let read: Option<i64> = fresh.db.one("select count(*) from thing", params![]).await.unwrap();
+            assert!(read.is_some());
+        }
+        insert(&fresh.db, "c", 1).await.unwrap();
+    }
+}
+
 #[test]
 fn a_dollar_in_a_text_is_no_parameter() {
     assert_eq!(super::lite::numbered("select '$1', $1, $12"), "select '$1', ?1, ?12");

@@ -4,6 +4,7 @@
 use std::sync::Arc;
 
 use axum::Router;
+use axum::extract::DefaultBodyLimit;
 use axum::middleware::{from_fn, from_fn_with_state};
 use tower_http::compression::CompressionLayer;
 
@@ -18,6 +19,8 @@ pub fn dress(routes: Router<Ctx>, openapi: &serde_json::Value, ctx: &Ctx) -> Rou
     let policies = Arc::new(Policies::of(openapi));
     routes
         .layer(from_fn_with_state(ctx.clone(), idempotency::layer))
+        // Sizes are limited by the layer after this one, for every kind of body.
+        .layer(DefaultBodyLimit::disable())
         .layer(from_fn_with_state(ctx.clone(), body::limit))
         .layer(from_fn_with_state(Guard { ctx: ctx.clone(), policies }, guard::guard))
         .layer(CompressionLayer::new())

@@ -1,0 +1,192 @@
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::Duration;
+
+use axum::Router;
+use axum::body::Body;
+use axum::http::header;
+use axum::response::Response;
+use axum::routing::get;
+use futures_util::StreamExt;
+use futures_util::future::BoxFuture;
+use serde_json::json;
+use steward_shared::id::{RandomIds, SessionId, UserId};
+use steward_shared::time::{ManualClock, Timestamp};
+use tower::ServiceExt;
+
+use super::caller::{Caller, Gate, Recognise, Role};
+use super::ctx::Ctx;
+use super::db::testing::on_each_database;
+use super::db::{Db, DbError};
+use super::jobs::{self, Job};
+use super::outbox::{self, Listener, Listeners};
+use super::problem::Problem;
+use super::settings::Settings;
+use super::{base, http};
+use crate::params;
+
+fn context(db: Db) -> (Ctx, Arc<ManualClock>) {
+    let clock = Arc::new(ManualClock::at(Timestamp(1_000_000)));
+    (Ctx::new(db, clock.clone(), Arc::new(RandomIds), Settings::default()), clock)
+}
+
+/// Waits for a state, and says which one did not come.
+async fn eventually(what: &str, mut is_so: impl FnMut() -> bool) {
+    for _ in 0..2000 {
+        if is_so() {
+            return;
+        }
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+    panic!("{what} did not come");
+}
+
+struct Runs(AtomicU32);
+
+fn count(ctx: Ctx) -> BoxFuture<'static, Result<(), super::module::BoxError>> {
+    Box::pin(async move {
+        ctx.part::<Runs>().0.fetch_add(1, Ordering::SeqCst);
+        Ok(())
+    })
+}
+
+#[tokio::test]
+async fn a_job_runs_by_nudge_and_not_while_another_hub_holds_it() {
+    on_each_database(&[base::TABLES], async |db| {
+        let (ctx, clock) = context(db.clone());
+        ctx.put(Arc::new(Runs(AtomicU32::new(0))));
+        let runs = ctx.part::<Runs>();
+        // Another hub took the job and died with it.
+        db.execute(
+            "insert into job (name, holder, until, last_start) values ('test.count', 'other', $1, 0)",
+            params![ctx.now().plus(Duration::from_mins(2))],
+        )
+        .await
+        .unwrap();
+        let job = Job { name: "test.count", every: Duration::from_hours(1), run: count };
+        let running = tokio::spawn(jobs::keep_running(ctx.clone(), job));
+        for _ in 0..3 {
+            ctx.jobs.nudge("test.count");
+            tokio::task::yield_now().await;
+        }
+        assert_eq!(runs.0.load(Ordering::SeqCst), 0);
+        clock.advance(Duration::from_mins(3));
+        eventually("the job that was taken over", || {
+            ctx.jobs.nudge("test.count");
+            runs.0.load(Ordering::SeqCst) > 0
+        })
+        .await;
+        ctx.stopping.cancel();
+        running.await.unwrap();
+        let (holder, until): (String, i64) = db
+            .one("select holder, until from job where name = 'test.count'", params![])
+            .await
+            .unwrap()
+            .unwrap();
+        assert!(holder != "other" && until == 0, "{holder} {until}");
+    })
+    .await;
+}
+
+struct Heard(AtomicU32);
+
+#[tokio::test]
+async fn an_event_that_a_listener_cannot_take_waits_and_keeps_its_place() {
+    on_each_database(&[base::TABLES], async |db| {
+        let (ctx, _) = context(db.clone());
+        ctx.put(Arc::new(Heard(AtomicU32::new(0))));
+        ctx.put(Arc::new(Listeners(vec![Listener {
+            topic: "test.happened",
+            hear: |ctx, body| {
+                Box::pin(async move {
+                    let n = ctx.part::<Heard>().0.fetch_add(1, Ordering::SeqCst);
+                    // The first try of the first event fails.
+                    assert!(body.contains("no"), "{body}");
+                    if n == 0 { Err("not now".into()) } else { Ok(()) }
+                })
+            },
+        }])));
+        let put = async |n: i64| {
+            let done: Result<(), DbError> = db
+                .tx(async |tx| outbox::put(&tx, Timestamp(n), "test.happened", &json!({"no": n})).await)
+                .await;
+            done.unwrap();
+        };
+        put(1).await;
+        put(2).await;
+        let waiting = async || -> i64 {
+            db.one("select count(*) from outbox", params![]).await.unwrap().unwrap_or_default()
+        };
+        outbox::tell(&ctx).await.unwrap();
+        assert_eq!((ctx.part::<Heard>().0.load(Ordering::SeqCst), waiting().await), (1, 2));
+        outbox::tell(&ctx).await.unwrap();
+        assert_eq!((ctx.part::<Heard>().0.load(Ordering::SeqCst), waiting().await), (3, 0));
+    })
+    .await;
+}
+
+/// A gate with one session, which can be closed.
+struct OneSession(Arc<AtomicU32>);
+
+impl Recognise for OneSession {
+    fn who<'a>(&'a self, token: &'a str, _: bool) -> BoxFuture<'a, Result<Option<Caller>, Problem>> {
+        let is_open = self.0.load(Ordering::SeqCst) == 1 && token == "t";
+        let caller = || Caller {
+            user: UserId::new(&RandomIds),
+            login: "li".into(),
+            role: Role::Viewer,
+            session: SessionId::new(&RandomIds),
+        };
+        Box::pin(async move { Ok(is_open.then(caller)) })
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn control_11_a_stream_of_events_ends_within_seconds_of_its_session() {
+    let fresh = super::db::testing::fresh_sqlite().await;
+    let (ctx, _) = context(fresh.db.clone());
+    let open = Arc::new(AtomicU32::new(1));
+    ctx.put(Arc::new(Gate(Box::new(OneSession(Arc::clone(&open))))));
+    let endless = get(|| async {
+        let beats = futures_util::stream::unfold((), |()| async {
+            tokio::time::sleep(Duration::from_secs(1)).await;
+            Some((Ok::<_, std::io::Error>("data: beat\n\n"), ()))
+        });
+        Response::builder()
+            .header(header::CONTENT_TYPE, "text/event-stream")
+            .body(Body::from_stream(beats))
+            .unwrap()
+    });
+    let document = json!({"paths": {"/live": {"get": {"security": [{"session": ["viewer"]}]}}}});
+    let router = http::dress(Router::new().route("/live", endless), &document, &ctx);
+    let request = axum::http::Request::get("/live").header(header::COOKIE, "steward_session=t");
+    let answer = router.oneshot(request.body(Body::empty()).unwrap()).await.unwrap();
+    let mut beats = answer.into_body().into_data_stream();
+    for _ in 0..10 {
+        assert!(beats.next().await.is_some());
+    }
+    open.store(0, Ordering::SeqCst);
+    let closed = tokio::time::Instant::now();
+    while beats.next().await.is_some() {}
+    assert!(closed.elapsed() <= Duration::from_secs(5), "{:?}", closed.elapsed());
+}
+
+#[tokio::test]
+async fn a_handler_that_panics_is_a_500_with_an_id_and_nothing_else() {
+    let fresh = super::db::testing::fresh_sqlite().await;
+    let (ctx, _) = context(fresh.db.clone());
+    let document =
+        json!({"paths": {"/p": {"get": {"security": [{}]}}, "/hidden": {"post": {"security": [{}]}}}});
+    let two = Router::new()
+        .route("/p", get(|| async { panic!("the secret of the house") as () }))
+        .route("/hidden", get(|| async { "never seen" }));
+    let router = http::dress(two, &document, &ctx);
+    let ask = |path: &str| axum::http::Request::get(path).body(Body::empty()).unwrap();
+    let answer = router.clone().oneshot(ask("/p")).await.unwrap();
+    assert_eq!(answer.status(), 500);
+    let body = axum::body::to_bytes(answer.into_body(), 10_000).await.unwrap();
+    let text = String::from_utf8_lossy(&body);
+    assert!(text.contains("\"id\"") && !text.contains("secret"), "{text}");
+    // A route whose method the document does not know is refused.
+    assert_eq!(router.oneshot(ask("/hidden")).await.unwrap().status(), 405);
+}
