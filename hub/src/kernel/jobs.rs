@@ -73,15 +73,22 @@ async fn run_leased(ctx: &Ctx, job: &Job, holder: &str) -> Result<(), BoxError> 
     if !lease(ctx, job.name, holder).await? {
         return Ok(());
     }
-    let mut work = (job.run)(ctx.clone());
-    let outcome = loop {
-        tokio::select! {
-            outcome = &mut work => break outcome,
-            // Losing the sleep is harmless: the job is done.
-            () = tokio::time::sleep(RENEW) => { lease(ctx, job.name, holder).await?; }
-            // Jobs bear being stopped in the middle.
-            () = ctx.stopping.cancelled() => break Ok(()),
+    // Polled beside the work, never instead of it: the work may hold the turn to write that a renewal waits for.
+    let renewing = async {
+        loop {
+            tokio::time::sleep(RENEW).await;
+            if let Err(e) = lease(ctx, job.name, holder).await {
+                tracing::warn!(job = job.name, error = %e, "the lease of a job could not be renewed");
+            }
         }
+    };
+    // All are gone after this, and with them a transaction that the work was in: `release` has to write.
+    let outcome = tokio::select! {
+        outcome = (job.run)(ctx.clone()) => outcome,
+        // Jobs bear being stopped in the middle.
+        () = ctx.stopping.cancelled() => Ok(()),
+        // Never ends; losing it is harmless, the job is done.
+        never = renewing => never,
     };
     let error = outcome.as_ref().err().map(|e| chain(e.as_ref()));
     release(ctx, job.name, holder, error).await?;

@@ -88,6 +88,40 @@ async fn a_job_runs_by_nudge_and_not_while_another_hub_holds_it() {
     .await;
 }
 
+/// Writes, and then never comes to its end.
+fn hang_in_a_transaction(ctx: Ctx) -> BoxFuture<'static, Result<(), super::module::BoxError>> {
+    Box::pin(async move {
+        let runs = ctx.part::<Runs>();
+        let done: Result<(), DbError> = ctx
+            .db
+            .tx(async |tx| {
+                tx.execute("update job set last_error = 'begun'", params![]).await?;
+                runs.0.fetch_add(1, Ordering::SeqCst);
+                std::future::pending().await
+            })
+            .await;
+        Ok(done?)
+    })
+}
+
+#[tokio::test]
+async fn a_job_that_is_stopped_in_a_transaction_does_not_hold_up_the_end() {
+    on_each_database(&[base::TABLES], async |db| {
+        let (ctx, _) = context(db.clone());
+        ctx.put(Arc::new(Runs(AtomicU32::new(0))));
+        let runs = ctx.part::<Runs>();
+        let job = Job { name: "test.hang", every: Duration::from_hours(1), run: hang_in_a_transaction };
+        let running = tokio::spawn(jobs::keep_running(ctx.clone(), job));
+        eventually("the transaction", || runs.0.load(Ordering::SeqCst) == 1).await;
+        ctx.stopping.cancel();
+        tokio::time::timeout(Duration::from_secs(10), running).await.expect("the job ends").unwrap();
+        let (until, error): (i64, Option<String>) =
+            db.one("select until, last_error from job", params![]).await.unwrap().unwrap();
+        assert_eq!((until, error), (0, None));
+    })
+    .await;
+}
+
 struct Heard(AtomicU32);
 
 #[tokio::test]
