@@ -15,8 +15,9 @@ pub fn is_ready(port: u16) -> bool {
 }
 
 impl Api {
-    /// Logs in; on a hub without users it first makes this one the administrator.
-    pub fn open(port: u16, user: &str, password: &str) -> Result<Self, String> {
+    /// Logs in; on a hub without users it first makes this one the administrator. `way_out` is for whom the
+    /// password is refused.
+    pub fn open(port: u16, user: &str, password: &str, way_out: &str) -> Result<Self, String> {
         let setup = ok(http::request(port, "GET", "/api/v1/setup", "", "")?, "GET /api/v1/setup")?;
         let (path, body) = if setup.json()?.get("needed") == &Json::Bool(true) {
             let name = quote("Demo administrator");
@@ -25,7 +26,9 @@ impl Api {
         } else {
             ("/api/v1/session", format!(r#"{{"user":{},"password":{}}}"#, quote(user), quote(password)))
         };
-        let answer = ok(http::request(port, "POST", path, "", &body)?, path)?;
+        let answer = http::request(port, "POST", path, "", &body)?;
+        let refused = answer.status == 401;
+        let answer = ok(answer, path).map_err(|e| if refused { format!("{e}\n{way_out}") } else { e })?;
         let cookie = answer.cookie.ok_or_else(|| format!("{path} set no cookie"))?;
         Ok(Self { port, cookie })
     }

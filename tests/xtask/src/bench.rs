@@ -10,5 +10,5 @@ pub fn run(args: &[&str]) -> Result<(), String> {
     all.extend_from_slice(args);
     let mut command = shell::cargo(&all);
     command.env("STEWARD_PYTHON", python);
-    shell::show(command)
+    shell::show(&command)
 }

@@ -4,6 +4,7 @@
 use std::collections::BTreeMap;
 
 use crate::files;
+use crate::report::say;
 
 struct Row {
     /// As it appears in a test's name: `b4`, `aa03`, `37`.
@@ -22,20 +23,20 @@ pub fn run(args: &[&str]) -> Result<(), String> {
     for (list, prefix) in [("faults", "fault"), ("seed", "seed"), ("controls", "control")] {
         let rows = rows(&files::read(&files::root().join(format!("tests/checklist/{list}.txt")))?)?;
         let mut covered = 0;
-        println!("{list}");
+        say!("{list}");
         for row in &rows {
             let tests = bearing(&names, &format!("{prefix}_{}", row.id));
             covered += usize::from(!tests.is_empty());
             if tests.is_empty() == only_missing {
-                println!("  {:<5} {}", row.id.to_uppercase(), row.title);
+                say!("  {:<5} {}", row.id.to_uppercase(), row.title);
                 for (name, file) in tests {
-                    println!("        {name}  ({file})");
+                    say!("        {name}  ({file})");
                 }
             }
         }
         totals.push(format!("{list}: {covered} of {}", rows.len()));
     }
-    println!("\nwith a test: {}", totals.join(", "));
+    say!("\nwith a test: {}", totals.join(", "));
     Ok(())
 }
 

@@ -1,46 +1,37 @@
-//! A program that runs beside us: in a process group of its own, its output in a log file, and never longer than we do.
-//! Whoever drops it stops it. If we die without a chance to do so (kill -9), the kernel sends it SIGTERM: `setpriv`
-//! asks for that. The kernel ties this to the thread that started the child, so start children from the main thread.
+//! A program that runs beside us, its output in a log file. Whoever drops it stops it.
 
-use std::fs::{File, OpenOptions};
-use std::os::unix::process::CommandExt;
+use std::fs::OpenOptions;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::process::Command;
 use std::time::Duration;
 
+use crate::group::{GRACE, Group, Words};
+use crate::report::say;
 use crate::shell;
 use crate::stopwatch::eventually;
-
-/// How long a program may take to flush and go, before it is killed.
-const GRACE: Duration = Duration::from_secs(20);
 
 pub struct Running {
     name: String,
     log: PathBuf,
-    child: Child,
+    group: Group,
 }
 
 impl Running {
     /// Starts `program`; its log is added to.
     pub fn start(name: &str, program: &Path, args: &[&str], dir: &Path, log: &Path) -> Result<Self, String> {
-        let fault = |e: std::io::Error| format!("cannot start {name} ({}): {e}", program.display());
-        let out = OpenOptions::new().create(true).append(true).open(log).map_err(fault)?;
-        let err: File = out.try_clone().map_err(fault)?;
-        let mut command = if shell::exists("setpriv") {
-            let mut wrapped = Command::new("setpriv");
-            wrapped.args(["--pdeathsig", "TERM", "--"]).arg(program);
-            wrapped
-        } else {
-            Command::new(program)
-        };
-        command.args(args).current_dir(dir).stdin(Stdio::null()).stdout(out).stderr(err).process_group(0);
-        let child = command.spawn().map_err(fault)?;
-        Ok(Self { name: name.to_owned(), log: log.to_owned(), child })
+        Self::of(name, &shell::command(program, args, dir), log)
+    }
+
+    pub fn of(name: &str, command: &Command, log: &Path) -> Result<Self, String> {
+        let fault = |e: std::io::Error| format!("cannot start {name} ({}): {e}", shell::line_of(command));
+        let words = OpenOptions::new().create(true).append(true).open(log).map_err(fault)?;
+        let group = Group::start(command, Words::Log(words)).map_err(fault)?;
+        Ok(Self { name: name.to_owned(), log: log.to_owned(), group })
     }
 
     /// An error that carries the last lines of the log, when the program has ended by itself.
     pub fn check(&mut self) -> Result<(), String> {
-        match self.child.try_wait() {
+        match self.group.ended() {
             Ok(None) => Ok(()),
             Ok(Some(status)) => {
                 Err(format!("{} ended by itself ({status}):\n{}", self.name, self.last_lines()))
@@ -57,34 +48,17 @@ impl Running {
         format!("{}\n{}", self.log.display(), shell::plain(&tail))
     }
 
-    fn signal(&self, signal: &str) {
-        let line = format!("kill -{signal} -{}", self.child.id());
-        let _ = Command::new("sh").args(["-c", &line]).stderr(Stdio::null()).status();
+    /// To the program itself, as a terminal or an operator would.
+    pub fn signal(&self, signal: &str) {
+        self.group.signal_leader(signal);
     }
 
     /// Asks it to stop, waits, and kills what does not.
     pub fn stop(&mut self) {
-        if self.child.try_wait().is_ok_and(|ended| ended.is_some()) {
-            return;
+        if !self.group.stop(GRACE) {
+            let (name, log) = (&self.name, self.log.display());
+            say!("{name} did not stop within {} s and was killed; see {log}", GRACE.as_secs());
         }
-        self.signal("TERM");
-        // Not `eventually`: that gives up on Ctrl-C, and Ctrl-C is why we are here.
-        let mut waited = Duration::ZERO;
-        while waited < GRACE {
-            if self.child.try_wait().is_ok_and(|ended| ended.is_some()) {
-                return;
-            }
-            std::thread::sleep(Duration::from_millis(50));
-            waited += Duration::from_millis(50);
-        }
-        eprintln!(
-            "{} did not stop within {} s and is killed; see {}",
-            self.name,
-            GRACE.as_secs(),
-            self.log.display()
-        );
-        self.signal("KILL");
-        let _ = self.child.wait();
     }
 }
 
@@ -117,18 +91,6 @@ pub fn wait_for<T>(
 mod tests {
     use super::*;
     use crate::files;
-
-    #[test]
-    fn what_is_dropped_is_stopped() {
-        let dir = files::target().join("xtask-child-test");
-        files::make_folder(&dir).unwrap();
-        let log = dir.join("sleep.log");
-        let running = Running::start("sleep", Path::new("sleep"), &["1000"], &dir, &log).unwrap();
-        let proc = PathBuf::from(format!("/proc/{}", running.child.id()));
-        assert!(proc.exists());
-        drop(running);
-        assert!(!proc.exists());
-    }
 
     #[test]
     fn a_program_that_ends_by_itself_is_noticed() {

@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use crate::files;
+use crate::report::say;
 use crate::shell;
 use crate::tools;
 
@@ -18,7 +19,7 @@ pub fn install() -> Result<(), String> {
     let stamp = folder().join("node_modules/.steward-lock");
     let print = files::fingerprint(&[folder().join("package-lock.json")], &[]);
     if files::read(&stamp).is_ok_and(|known| known == print) {
-        println!("  npm packages are as the lock file says");
+        say!("  npm packages are as the lock file says");
         return Ok(());
     }
     // No package of ours has an install script; none shall get one unseen.
@@ -32,7 +33,7 @@ pub fn build() -> Result<(), String> {
     let stamp = folder().join("node_modules/.steward-dist");
     let print = files::fingerprint(&[folder()], NOT_SOURCES);
     if files::read(&stamp).is_ok_and(|known| known == print) && folder().join("dist/index.html").is_file() {
-        println!("  the console's sources have not changed");
+        say!("  the console's sources have not changed");
         return Ok(());
     }
     npm(&["run", "build"])?;
@@ -40,5 +41,5 @@ pub fn build() -> Result<(), String> {
 }
 
 pub fn npm(args: &[&str]) -> Result<(), String> {
-    shell::show(shell::command("npm", args, &folder()))
+    shell::show(&shell::command("npm", args, &folder()))
 }

@@ -9,12 +9,13 @@ pub fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).ancestors().nth(2).expect("xtask stands in tests/xtask").to_owned()
 }
 
-/// Where cargo puts what it builds.
+/// Where cargo puts what it builds: wherever it has put this program (`<target>/debug/xtask`, or a test of it one folder
+/// deeper), however that was set.
 pub fn target() -> PathBuf {
-    match std::env::var_os("CARGO_TARGET_DIR") {
-        Some(dir) => root().join(dir),
-        None => root().join("target"),
-    }
+    let own = std::env::current_exe().unwrap_or_default();
+    let profile =
+        own.ancestors().find(|dir| dir.file_name().is_some_and(|name| name == "debug" || name == "release"));
+    profile.and_then(Path::parent).map_or_else(|| root().join("target"), Path::to_owned)
 }
 
 pub fn read(path: &Path) -> Result<String, String> {

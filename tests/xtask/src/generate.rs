@@ -8,9 +8,11 @@ use crate::console;
 use crate::files;
 use crate::json::Json;
 use crate::programs;
+use crate::report::say;
 use crate::shell;
 
 const OPENAPI: &str = "hub/openapi.json";
+const POLICIES: &str = "hub/policies.txt";
 const CLIENT: &str = "hub/console/src/api/schema.d.ts";
 const POLICY: &str = "docs/src/engineers/policy.md";
 const DECISIONS: &str = "docs/src/contributors/decisions.md";
@@ -23,21 +25,23 @@ pub fn run(args: &[&str]) -> Result<(), String> {
     console::install()?;
     programs::build()?;
     match renew()?.as_slice() {
-        [] => println!("everything generated was as it should be"),
-        stale => println!("renewed: {}", stale.join(", ")),
+        [] => say!("everything generated was as it should be"),
+        stale => say!("renewed: {}", stale.join(", ")),
     }
     Ok(())
 }
 
 /// Makes every generated file again; returns those that were out of date.
 pub fn renew() -> Result<Vec<String>, String> {
-    let before: Vec<(String, String)> = [OPENAPI, CLIENT, POLICY, DEVICES, DECISIONS]
+    let before: Vec<(String, String)> = [OPENAPI, POLICIES, CLIENT, POLICY, DEVICES, DECISIONS]
         .iter()
         .map(|name| ((*name).to_owned(), now(name)))
         .collect();
-    let openapi = shell::output(shell::command(programs::path("steward-hub"), &["openapi"], &files::root()))?;
+    let hub = |word| shell::output(&shell::command(programs::path("steward-hub"), &[word], &files::root()));
+    let openapi = hub("openapi")?;
     files::write(&place(OPENAPI), &openapi)?;
-    shell::output(shell::command("npm", &["run", "gen"], &console::folder()))?;
+    files::write(&place(POLICIES), hub("policies")?)?;
+    shell::output(&shell::command("npm", &["run", "gen"], &console::folder()))?;
     files::write(&place(POLICY), policy(&Json::parse(&openapi)?))?;
     files::write(&place(DEVICES), devices()?)?;
     files::write(&place(DECISIONS), decisions())?;

@@ -9,12 +9,14 @@ mod console;
 mod demo;
 mod files;
 mod generate;
+mod group;
 mod http;
 mod json;
 mod links;
 mod peers;
 mod ports;
 mod programs;
+mod rehearsal;
 mod report;
 mod shell;
 mod signals;
@@ -31,6 +33,12 @@ cargo demo [--days N] [--port P] [--fresh]
     --days N    days of history written at the first start (30)
     --port P    port of the page (8080, or the next free one)
     --fresh     forget what the last run kept in demo-data/
+    --dir D     keep it in another folder
+    while it runs, in another terminal:
+    cargo demo stop hub        stops the hub (or edge, or plant); `start` starts it again
+    cargo demo break DEVICE FAULT [--for 60s]
+                               breaks a device of the plant room; `mend [DEVICE]` mends it,
+                               `list [--values]` says what is broken, and every device
 cargo verify [STEP ...]
     runs every check, or the named ones; `cargo xtask verify --list` names them
 cargo xtask gen            renews everything that is generated
@@ -53,7 +61,7 @@ fn main() -> ExitCode {
         Some("console") => console::build(),
         Some("advisories") => verify::advisories(),
         None | Some("help" | "--help" | "-h") => {
-            print!("{HELP}");
+            report::say!("{HELP}");
             Ok(())
         }
         Some(other) => Err(format!("there is no command `{other}`; `cargo xtask help` lists them")),
@@ -61,8 +69,12 @@ fn main() -> ExitCode {
     match outcome {
         Ok(()) => ExitCode::SUCCESS,
         Err(_) if signals::stopped() => ExitCode::from(130),
+        // Everything has been said.
+        Err(message) if message.is_empty() => ExitCode::FAILURE,
         Err(message) => {
-            eprintln!("\n{message}");
+            use std::io::Write as _;
+            // Nobody may be there to read it any more.
+            let _ = writeln!(std::io::stderr(), "\n{message}");
             ExitCode::FAILURE
         }
     }

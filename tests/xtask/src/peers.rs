@@ -19,10 +19,10 @@ pub fn python() -> Result<PathBuf, String> {
     tools::need(&[tools::PYTHON])?;
     files::remove_folder(&folder)?;
     let root = files::root();
-    shell::output(shell::command("python3", &["-m", "venv", ".venv"], &root))?;
+    shell::output(&shell::command("python3", &["-m", "venv", ".venv"], &root))?;
     let requirements = requirements.display().to_string();
     let args = ["-m", "pip", "install", "--quiet", "--disable-pip-version-check", "-r", &requirements];
-    shell::output(shell::command(&python, &args, &root))?;
+    shell::output(&shell::command(&python, &args, &root))?;
     files::write(&stamp, print)?;
     Ok(python)
 }

@@ -9,7 +9,7 @@ use crate::tools;
 /// One command with the features of the whole workspace, so that tests and demo share what was built.
 pub fn build() -> Result<(), String> {
     tools::need(&[tools::C_COMPILER])?;
-    shell::show(shell::cargo(&["build", "--workspace", "--exclude", "xtask", "--bins", "--locked"]))
+    shell::show(&shell::cargo(&["build", "--workspace", "--exclude", "xtask", "--bins", "--locked"]))
 }
 
 pub fn path(name: &str) -> PathBuf {

@@ -1,20 +1,26 @@
 //! What was done and how long it took: one line a step while it runs, a table and one closing line at the end.
 
-use std::io::Write;
 use std::time::Duration;
 
 use crate::stopwatch::{Seconds, Stopwatch};
 
+/// As `println!`, but a terminal that went away is no reason to break off: what we started still has to be stopped.
+macro_rules! say {
+    ($($words:tt)*) => {{
+        use std::io::Write as _;
+        let mut out = std::io::stdout().lock();
+        let _ = writeln!(out, $($words)*).and_then(|()| out.flush());
+    }};
+}
+pub(crate) use say;
+
 /// Does one step of a command and says how long it took. The step's own output stands between the two lines.
 pub fn step<T>(name: &str, act: impl FnOnce() -> Result<T, String>) -> Result<T, String> {
-    println!("▸ {name}");
-    let _ = std::io::stdout().flush();
+    say!("▸ {name}");
     let watch = Stopwatch::start();
     let result = act();
-    match &result {
-        Ok(_) => println!("  {name}: done in {watch}"),
-        Err(_) => println!("  {name}: failed after {watch}"),
-    }
+    let came_out = if result.is_ok() { "done in" } else { "failed after" };
+    say!("  {name}: {came_out} {watch}");
     result
 }
 
@@ -85,6 +91,12 @@ impl Report {
         {
             line.outcome = Outcome::Failed(format!("skipped, which is a failure where CI is set: {reason}"));
         }
+        if self.ci && line.counts.skipped > 0 && matches!(line.outcome, Outcome::Passed) {
+            let skipped = line.counts.skipped;
+            line.outcome = Outcome::Failed(format!(
+                "{skipped} of its tests were skipped; nothing may be where CI is set"
+            ));
+        }
         // A step without a test runner is one check; a runner that died without a count is one failure.
         match &line.outcome {
             Outcome::Passed if line.counts.is_empty() => line.counts.passed = 1,
@@ -97,7 +109,7 @@ impl Report {
             Outcome::Failed(why) => format!("FAILED: {why}"),
             Outcome::Skipped(why) => format!("SKIPPED: {why}"),
         };
-        println!("  {} ({}): {word}\n", line.name, Seconds(line.took));
+        say!("  {} ({}): {word}\n", line.name, Seconds(line.took));
         self.lines.push(line);
     }
 
@@ -109,22 +121,21 @@ impl Report {
 
     /// Prints the table and, as the very last line, the totals.
     pub fn close(&self) -> Result<(), String> {
-        println!("{:<22} {:>7} {:>7} {:>8}  {:>12}", "step", "passed", "failed", "skipped", "time");
+        say!("{:<22} {:>7} {:>7} {:>8}  {:>12}", "step", "passed", "failed", "skipped", "time");
         for line in &self.lines {
             let Counts { passed, failed, skipped } = line.counts;
             let time = Seconds(line.took).to_string();
-            println!("{:<22} {passed:>7} {failed:>7} {skipped:>8}  {time:>12}", line.name);
+            say!("{:<22} {passed:>7} {failed:>7} {skipped:>8}  {time:>12}", line.name);
         }
         for line in &self.lines {
             match &line.outcome {
                 Outcome::Passed => {}
-                Outcome::Failed(why) => println!("\nFAILED {}: {why}", line.name),
-                Outcome::Skipped(why) => println!("\nSKIPPED {}: {why}", line.name),
+                Outcome::Failed(why) => say!("\nFAILED {}: {why}", line.name),
+                Outcome::Skipped(why) => say!("\nSKIPPED {}: {why}", line.name),
             }
         }
         let Counts { passed, failed, skipped } = self.total();
-        println!("\n{passed} passed, {failed} failed, {skipped} skipped");
-        let _ = std::io::stdout().flush();
+        say!("\n{passed} passed, {failed} failed, {skipped} skipped");
         if failed == 0 { Ok(()) } else { Err(String::new()) }
     }
 }
@@ -160,6 +171,16 @@ mod tests {
         report.add(line(Outcome::Passed));
         assert_eq!(report.total(), Counts { passed: 1, failed: 0, skipped: 1 });
         assert!(report.close().is_ok());
+    }
+
+    #[test]
+    fn a_skipped_test_is_a_failure_in_ci_too() {
+        let counts = Counts { passed: 7, failed: 0, skipped: 1 };
+        for (ci, good) in [(true, false), (false, true)] {
+            let mut report = Report::new(ci);
+            report.add(Line { counts, ..line(Outcome::Passed) });
+            assert_eq!(report.close().is_ok(), good);
+        }
     }
 
     #[test]

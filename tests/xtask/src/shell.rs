@@ -2,15 +2,18 @@
 
 use std::io::{BufRead, BufReader, Read};
 use std::path::Path;
-use std::process::{Command, Stdio};
-use std::sync::mpsc;
+use std::process::Command;
+use std::sync::mpsc::{self, RecvTimeoutError};
+use std::time::Duration;
 
+use crate::group::{Group, Words};
+use crate::report::say;
 use crate::signals;
 
 /// A command that runs in `dir`.
 pub fn command(program: impl AsRef<Path>, args: &[&str], dir: &Path) -> Command {
     let mut command = Command::new(program.as_ref());
-    command.args(args).current_dir(dir).stdin(Stdio::null());
+    command.args(args).current_dir(dir);
     command
 }
 
@@ -36,34 +39,37 @@ pub fn line_of(command: &Command) -> String {
 }
 
 /// Runs with its output on the screen.
-pub fn show(mut command: Command) -> Result<(), String> {
-    let line = line_of(&command);
-    let status = command.status().map_err(|e| format!("cannot start `{line}`: {e}"))?;
+pub fn show(command: &Command) -> Result<(), String> {
+    let line = line_of(command);
+    let mut group = start(command, &line, Words::Screen)?;
+    let status = group.wait().map_err(|e| format!("lost `{line}`: {e}"))?;
     outcome(&line, status.success(), "")
 }
 
 /// Runs without a word; its output is returned, and is part of the error when it fails.
-pub fn output(mut command: Command) -> Result<String, String> {
-    let line = line_of(&command);
-    let done = command.output().map_err(|e| format!("cannot start `{line}`: {e}"))?;
-    let text = String::from_utf8_lossy(&done.stdout).into_owned();
-    let all = format!("{text}{}", String::from_utf8_lossy(&done.stderr));
-    outcome(&line, done.status.success(), &all)?;
-    Ok(text)
+pub fn output(command: &Command) -> Result<String, String> {
+    let line = line_of(command);
+    let mut group = start(command, &line, Words::Pipes)?;
+    let readers = group.words().map(|mut words| {
+        std::thread::spawn(move || {
+            let mut bytes = Vec::new();
+            // What came before it broke off is what there is.
+            let _ = words.read_to_end(&mut bytes);
+            String::from_utf8_lossy(&bytes).into_owned()
+        })
+    });
+    let status = group.wait().map_err(|e| format!("lost `{line}`: {e}"))?;
+    let [out, err] = readers.map(|reader| reader.join().unwrap_or_default());
+    outcome(&line, status.success(), &format!("{out}{err}"))?;
+    Ok(out)
 }
 
 /// Runs with its output on the screen, and hands every line of it to `each`.
-pub fn watch(mut command: Command, mut each: impl FnMut(&str)) -> Result<(), String> {
-    let line = line_of(&command);
-    let mut child = command
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .spawn()
-        .map_err(|e| format!("cannot start `{line}`: {e}"))?;
+pub fn watch(command: &Command, mut each: impl FnMut(&str)) -> Result<(), String> {
+    let line = line_of(command);
+    let mut group = start(command, &line, Words::Pipes)?;
     let (send, lines) = mpsc::channel();
-    let out = child.stdout.take().expect("stdout is piped");
-    let err = child.stderr.take().expect("stderr is piped");
-    for stream in [Box::new(out) as Box<dyn Read + Send>, Box::new(err)] {
+    for stream in group.words() {
         let send = send.clone();
         std::thread::spawn(move || {
             let mut stream = BufReader::new(stream);
@@ -78,12 +84,23 @@ pub fn watch(mut command: Command, mut each: impl FnMut(&str)) -> Result<(), Str
         });
     }
     drop(send);
-    for text in lines {
-        println!("{text}");
-        each(&plain(&text));
+    loop {
+        match lines.recv_timeout(Duration::from_millis(100)) {
+            Ok(text) => {
+                say!("{text}");
+                each(&plain(&text));
+            }
+            Err(RecvTimeoutError::Timeout) if !signals::stopped() => {}
+            // Nobody writes any more, or nobody shall.
+            Err(_) => break,
+        }
     }
-    let status = child.wait().map_err(|e| format!("lost `{line}`: {e}"))?;
+    let status = group.wait().map_err(|e| format!("lost `{line}`: {e}"))?;
     outcome(&line, status.success(), "")
+}
+
+fn start(command: &Command, line: &str, words: Words) -> Result<Group, String> {
+    Group::start(command, words).map_err(|e| format!("cannot start `{line}`: {e}"))
 }
 
 fn outcome(line: &str, success: bool, output: &str) -> Result<(), String> {
@@ -130,7 +147,7 @@ mod tests {
     #[test]
     fn a_failing_command_says_what_it_said() {
         let error =
-            output(command("sh", &["-c", "echo no such luck >&2; exit 3"], Path::new("/"))).unwrap_err();
+            output(&command("sh", &["-c", "echo no such luck >&2; exit 3"], Path::new("/"))).unwrap_err();
         assert!(error.contains("no such luck"), "{error}");
     }
 }

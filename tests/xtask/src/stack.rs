@@ -1,7 +1,11 @@
 //! The whole product running on this machine: plant room, hub and edge, as three processes that end with us.
 //! The demo keeps its folder between runs; the browser tests take a fresh one and ports that nobody else has.
+//! One stack a folder: a second one is refused before it touches anything.
 
-use std::path::Path;
+use std::fs::File;
+use std::io::{Read as _, Write as _};
+use std::os::unix::fs::OpenOptionsExt as _;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use crate::api::{self, Api};
@@ -9,11 +13,16 @@ use crate::child::{Running, wait_for};
 use crate::files;
 use crate::ports::{self, Kind};
 use crate::programs;
-use crate::report::step;
+use crate::report::{say, step};
 use crate::shell;
 
 pub const USER: &str = "admin";
 const GATEWAY: &str = "plant-room";
+/// The plant's and the edge's settings lie here, below the stack's folder.
+pub const PLANT: &str = "plant";
+/// Which programs stand still because somebody wanted it: a file of the program's name in this folder.
+const STOPPED: &str = "stopped";
+const UP: Duration = Duration::from_mins(1);
 
 /// The ports of one run.
 struct Ports {
@@ -23,170 +32,341 @@ struct Ports {
     plant: u16,
 }
 
-/// Dropped in this order: first who polls, then who listens.
+/// A program of the stack.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Part {
+    Edge,
+    Hub,
+    Plant,
+}
+
+impl Part {
+    /// In the order in which they stop: first who polls, then who listens.
+    pub const ALL: [Self; 3] = [Self::Edge, Self::Hub, Self::Plant];
+
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Edge => "edge",
+            Self::Hub => "hub",
+            Self::Plant => "plant",
+        }
+    }
+}
+
+/// The stack's own folder and the right to it.
+struct Place {
+    folder: PathBuf,
+    ports: Ports,
+    /// Held as long as we run.
+    _lock: File,
+}
+
+/// Dropped in this order: the programs one after the other, then the right to the folder.
 pub struct Stack {
-    edge: Running,
-    hub: Running,
-    plant: Running,
-    page: u16,
+    /// In the order of `Part::ALL`.
+    running: [Option<Running>; 3],
+    place: Place,
     password: String,
     pub points: usize,
 }
 
+/// Where a demo or test run keeps its lock: beside what cargo builds, so that `--fresh` does not take it away.
+fn lock_of(folder: &Path) -> PathBuf {
+    let name = folder.display().to_string().replace(|c: char| !c.is_ascii_alphanumeric(), "-");
+    files::target().join(format!("stack{name}.lock"))
+}
+
+/// Whether a stack runs in this folder, and what it says of itself.
+pub fn runs_in(folder: &Path) -> Option<String> {
+    let mut file = File::open(lock_of(folder)).ok()?;
+    let free = file.try_lock().is_ok();
+    let mut said = String::new();
+    // An unreadable word about itself does not change that it runs.
+    let _ = file.read_to_string(&mut said);
+    (!free).then_some(said)
+}
+
+impl Place {
+    /// Takes the folder for ourselves, and ports for its programs. `fresh`: what is in it is thrown away.
+    fn take(
+        folder: &Path,
+        fresh: bool,
+        ports: impl FnOnce() -> Result<Ports, String>,
+    ) -> Result<Self, String> {
+        let path = lock_of(folder);
+        files::make_folder(&files::target())?;
+        let fault = |e: std::io::Error| format!("cannot lock {}: {e}", path.display());
+        let mut lock = File::options().create(true).read(true).append(true).open(&path).map_err(fault)?;
+        if lock.try_lock().is_err() {
+            let who = runs_in(folder).unwrap_or_default();
+            return Err(format!(
+                "{} is in use by another run ({}); stop that one first, with Ctrl-C where it runs or by \
+                 its process id",
+                folder.display(),
+                who.trim(),
+            ));
+        }
+        if fresh {
+            files::remove_folder(folder)?;
+        }
+        files::make_folder(folder)?;
+        let ports = ports()?;
+        lock.set_len(0).map_err(fault)?;
+        let own = std::process::id();
+        writeln!(lock, "process {own}, http://127.0.0.1:{}", ports.page).map_err(fault)?;
+        Ok(Self { folder: folder.to_owned(), ports, _lock: lock })
+    }
+
+    fn at(&self, path: &str) -> PathBuf {
+        self.folder.join(path)
+    }
+
+    fn edge_config(&self) -> PathBuf {
+        self.at(PLANT).join("edge.toml")
+    }
+
+    fn start(&self, part: Part) -> Result<Running, String> {
+        match part {
+            Part::Edge => self.start_edge(),
+            Part::Hub => self.start_hub(),
+            Part::Plant => self.start_plant(),
+        }
+    }
+
+    /// The plant room also writes the gateway's file, for the ports of this run.
+    fn start_plant(&self) -> Result<Running, String> {
+        let dir = self.at(PLANT);
+        files::make_folder(&dir)?;
+        let ready = dir.join("plant.json");
+        // What a killed run has left would look like readiness.
+        let _ = std::fs::remove_file(&ready);
+        let [dir, data] = [&dir, &self.at("edge")].map(|path| path.display().to_string());
+        let (port, hub) = (self.ports.plant.to_string(), format!("127.0.0.1:{}", self.ports.gateways));
+        let http = format!("127.0.0.1:{}", self.ports.edge);
+        let mut args = vec!["run", "--dir", &dir, "--tcp-port", &port, "--hub", &hub];
+        args.extend_from_slice(&["--edge-data", &data, "--edge-http", &http]);
+        let program = programs::path("steward-plant");
+        let mut plant =
+            Running::start("the plant room", &program, &args, &self.folder, &self.at("plant.log"))?;
+        wait_for("the plant room", UP, &mut [&mut plant], || ready.is_file().then_some(()))?;
+        Ok(plant)
+    }
+
+    fn start_hub(&self) -> Result<Running, String> {
+        let (config, data) = (self.at("hub.toml"), self.at("hub"));
+        files::make_folder(&data)?;
+        let text = format!(
+            "# Written anew at each start.\n\
+             [http]\nlisten = \"127.0.0.1:{}\"\n\n[gateways]\nlisten = \"127.0.0.1:{}\"\n\n\
+             [data]\ndir = \"{}\"\n",
+            self.ports.page,
+            self.ports.gateways,
+            data.display(),
+        );
+        files::write(&config, text)?;
+        let config = config.display().to_string();
+        let program = programs::path("steward-hub");
+        let args = ["run", "--config", &config];
+        let mut hub = Running::start("the hub", &program, &args, &files::root(), &self.at("hub.log"))?;
+        wait_for("the hub", UP, &mut [&mut hub], || api::is_ready(self.ports.page).then_some(()))?;
+        Ok(hub)
+    }
+
+    fn start_edge(&self) -> Result<Running, String> {
+        let config = self.edge_config().display().to_string();
+        let program = programs::path("steward-edge");
+        let args = ["run", "--config", &config];
+        Running::start("the edge", &program, &args, &files::root(), &self.at("edge.log"))
+    }
+
+    /// Made once, kept in the folder, readable by its owner only.
+    fn password(&self) -> Result<String, String> {
+        let path = self.at("password");
+        if let Ok(known) = files::read(&path) {
+            return Ok(known.trim().to_owned());
+        }
+        let fault = |e: std::io::Error| format!("cannot make a password in {}: {e}", path.display());
+        let mut bytes = [0_u8; 16];
+        File::open("/dev/urandom").and_then(|mut file| file.read_exact(&mut bytes)).map_err(fault)?;
+        // 32 letters and digits that nobody confuses: five bits each.
+        let letters = b"abcdefghjkmnpqrstuvwxyz23456789z";
+        let text: String = bytes.iter().map(|b| char::from(letters[usize::from(b % 32)])).collect();
+        let mut file = File::options().write(true).create_new(true).mode(0o600).open(&path).map_err(fault)?;
+        file.write_all(text.as_bytes()).map_err(fault)?;
+        Ok(text)
+    }
+
+    /// Sites, gateway, a month of history and the enrolment, where an earlier run has not come so far.
+    fn enrol(&self, api: &Api, days: u32) -> Result<(), String> {
+        if self.at("edge/identity/gateway").is_file() {
+            return Ok(());
+        }
+        // Half a history of a run that was stopped is worth nothing, and looks like a whole one.
+        files::remove_folder(&self.at("edge"))?;
+        let code = step("sites, gateway, enrolment code", || {
+            let room = api.make_sites()?;
+            api.enrolment_code(GATEWAY, &room)
+        })?;
+        let config = self.edge_config().display().to_string();
+        step("history", || {
+            let days = days.to_string();
+            let args = ["history", "--config", &config, "--days", &days];
+            // Shown: it tells how far it is.
+            shell::show(&shell::command(programs::path("steward-plant"), &args, &self.folder))
+        })?;
+        step("enrolment", || {
+            let args = ["enrol", "--config", &config, &code];
+            shell::output(&shell::command(programs::path("steward-edge"), &args, &files::root())).map(drop)
+        })
+    }
+
+    fn way_out_of_a_wrong_password(&self) -> String {
+        format!(
+            "the password of {USER} was changed on the page: write the new one into {}, or set another with\n    \
+             {} users reset-password {USER} --config {}",
+            self.at("password").display(),
+            programs::path("steward-hub").display(),
+            self.at("hub.toml").display(),
+        )
+    }
+}
+
+/// The demo's stack. The page's port is the wanted one or the next that is free.
+pub fn for_demo(folder: &Path, days: u32, page: u16, fresh: bool) -> Result<Stack, String> {
+    let ports = || {
+        let mut taken = Vec::new();
+        let mut free = |kind, wanted, what| {
+            let port = ports::free(kind, wanted, what, &taken)?;
+            taken.push(port);
+            Ok::<_, String>(port)
+        };
+        Ok(Ports {
+            page: free(Kind::Tcp, page, "the page")?,
+            gateways: free(Kind::Udp, 7443, "the gateways' door")?,
+            edge: free(Kind::Tcp, 9470, "the edge's status page")?,
+            plant: free(Kind::Tcp, 15020, "the plant room")?,
+        })
+    };
+    start(Place::take(folder, fresh, ports)?, days)
+}
+
+/// A stack for the browser tests, with the month of history that the demo has.
+pub fn for_tests() -> Result<Stack, String> {
+    let ports = || {
+        Ok(Ports {
+            page: ports::any(Kind::Tcp)?,
+            gateways: ports::any(Kind::Udp)?,
+            edge: ports::any(Kind::Tcp)?,
+            plant: ports::any(Kind::Tcp)?,
+        })
+    };
+    start(Place::take(&files::target().join("browser-tests"), true, ports)?, 30)
+}
+
+fn start(place: Place, days: u32) -> Result<Stack, String> {
+    files::remove_folder(&place.at(STOPPED))?;
+    let password = place.password()?;
+    let mut plant = step("plant room", || place.start(Part::Plant))?;
+    let mut hub = step("hub", || place.start(Part::Hub))?;
+    let way_out = place.way_out_of_a_wrong_password();
+    let api = Api::open(place.ports.page, USER, &password, &way_out)?;
+    place.enrol(&api, days)?;
+    let mut edge = step("edge", || place.start(Part::Edge))?;
+    let points = step("first values", || {
+        wait_for("values on the page", UP, &mut [&mut edge, &mut hub, &mut plant], || {
+            let (fresh, all) = api.points_with_values().ok()?;
+            (all > 0 && fresh * 10 >= all * 9).then_some(all)
+        })
+    })?;
+    Ok(Stack { running: [Some(edge), Some(hub), Some(plant)], place, password, points })
+}
+
 impl Stack {
     pub fn url(&self) -> String {
-        format!("http://127.0.0.1:{}", self.page)
+        format!("http://127.0.0.1:{}", self.place.ports.page)
     }
 
     pub fn password(&self) -> &str {
         &self.password
     }
 
-    /// An error when one of the three has ended by itself.
-    pub fn check(&mut self) -> Result<(), String> {
-        self.edge.check()?;
-        self.hub.check()?;
-        self.plant.check()
+    pub fn folder(&self) -> &Path {
+        &self.place.folder
+    }
+
+    /// Stops and starts what somebody wants stopped and started (`stop`, `start`). A program that has ended by
+    /// itself is told of and waits for its start; the others go on.
+    pub fn tend(&mut self) -> Result<(), String> {
+        for part in Part::ALL {
+            let mark = self.place.at(STOPPED).join(part.name());
+            let running = &mut self.running[part as usize];
+            if let Some(error) = running.as_mut().and_then(|program| program.check().err()) {
+                *running = None;
+                files::write(&mark, "")?;
+                say!("{error}\n  the others go on; `cargo demo start {}` starts it again", part.name());
+            } else if mark.is_file() && running.take().is_some() {
+                say!("the {} was stopped; `cargo demo start {0}` starts it again", part.name());
+            } else if !mark.is_file() && running.is_none() {
+                match self.place.start(part) {
+                    Ok(program) => {
+                        *running = Some(program);
+                        say!("the {} runs again", part.name());
+                    }
+                    Err(error) => {
+                        files::write(&mark, "")?;
+                        say!("{error}\n  `cargo demo start {}` tries again", part.name());
+                    }
+                }
+            }
+        }
+        Ok(())
     }
 }
 
-/// The demo's stack. The page's port is the wanted one or the next that is free.
-pub fn for_demo(folder: &Path, days: u32, page: u16) -> Result<Stack, String> {
-    let ports = Ports {
-        page: ports::free(Kind::Tcp, page, "the page")?,
-        gateways: ports::free(Kind::Udp, 7443, "the gateways' door")?,
-        edge: ports::free(Kind::Tcp, 9470, "the edge's status page")?,
-        plant: ports::free(Kind::Tcp, 15020, "the plant room")?,
-    };
-    start(folder, days, &ports)
-}
-
-/// A stack for the browser tests: a few days of history are enough for a chart.
-pub fn for_tests() -> Result<Stack, String> {
-    let folder = files::target().join("browser-tests");
-    files::remove_folder(&folder)?;
-    let ports = Ports {
-        page: ports::any(Kind::Tcp)?,
-        gateways: ports::any(Kind::Udp)?,
-        edge: ports::any(Kind::Tcp)?,
-        plant: ports::any(Kind::Tcp)?,
-    };
-    start(&folder, 3, &ports)
-}
-
-fn start(folder: &Path, days: u32, ports: &Ports) -> Result<Stack, String> {
-    files::make_folder(folder)?;
-    let password = password(folder)?;
-    let mut plant = step("plant room", || start_plant(folder, ports))?;
-    let mut hub = step("hub", || start_hub(folder, ports, &mut plant))?;
-    let api = Api::open(ports.page, USER, &password)?;
-    let enrolled = folder.join("edge/identity/gateway").is_file();
-    let code = if enrolled {
-        None
-    } else {
-        Some(step("sites, gateway, enrolment code", || {
-            let room = api.make_sites()?;
-            api.enrolment_code(GATEWAY, &room)
-        })?)
-    };
-    let config = folder.join("plant/edge.toml");
-    if let Some(code) = code {
-        step("history", || history(folder, &config, days))?;
-        step("enrolment", || enrol(&config, &code))?;
+/// Wishes that a running stack in `folder` shall stop or start one of its programs.
+pub fn wish(folder: &Path, part: Part, stopped: bool) -> Result<(), String> {
+    if runs_in(folder).is_none() {
+        return Err(format!("no demo runs in {}; start one with `cargo demo`", folder.display()));
     }
-    let mut edge = step("edge", || start_edge(folder, &config))?;
-    let points = step("first values", || {
-        wait_for("values on the page", Duration::from_mins(1), &mut [&mut edge, &mut hub, &mut plant], || {
-            let (fresh, all) = api.points_with_values().ok()?;
-            (all > 0 && fresh * 10 >= all * 9).then_some(all)
-        })
-    })?;
-    Ok(Stack { edge, hub, plant, page: ports.page, password, points })
-}
-
-/// Made once, kept in the folder, readable by its owner only.
-fn password(folder: &Path) -> Result<String, String> {
-    use std::io::{Read, Write};
-    use std::os::unix::fs::OpenOptionsExt;
-    let path = folder.join("password");
-    if let Ok(known) = files::read(&path) {
-        return Ok(known.trim().to_owned());
+    let mark = folder.join(STOPPED).join(part.name());
+    if stopped {
+        return files::write(&mark, "");
     }
-    let fault = |e: std::io::Error| format!("cannot make a password in {}: {e}", path.display());
-    let mut bytes = [0_u8; 16];
-    std::fs::File::open("/dev/urandom").and_then(|mut file| file.read_exact(&mut bytes)).map_err(fault)?;
-    // 32 letters and digits that nobody confuses: five bits each.
-    let letters = b"abcdefghjkmnpqrstuvwxyz23456789z";
-    let text: String = bytes.iter().map(|b| char::from(letters[usize::from(b % 32)])).collect();
-    let mut file =
-        std::fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(&path).map_err(fault)?;
-    file.write_all(text.as_bytes()).map_err(fault)?;
-    Ok(text)
+    match std::fs::remove_file(&mark) {
+        Err(e) if e.kind() == std::io::ErrorKind::NotFound => Err(format!("the {} runs", part.name())),
+        other => other.map_err(|e| format!("cannot remove {}: {e}", mark.display())),
+    }
 }
 
-/// The plant room also writes the gateway's file, for the ports of this run.
-fn start_plant(folder: &Path, ports: &Ports) -> Result<Running, String> {
-    let place = folder.join("plant");
-    files::make_folder(&place)?;
-    let ready = place.join("plant.json");
-    // What a killed run has left would look like readiness.
-    let _ = std::fs::remove_file(&ready);
-    let [dir, data] = [&place, &folder.join("edge")].map(|path| path.display().to_string());
-    let (port, hub) = (ports.plant.to_string(), format!("127.0.0.1:{}", ports.gateways));
-    let http = format!("127.0.0.1:{}", ports.edge);
-    let mut args = vec!["run", "--dir", &dir, "--tcp-port", &port, "--hub", &hub];
-    args.extend_from_slice(&["--edge-data", &data, "--edge-http", &http]);
-    let program = programs::path("steward-plant");
-    let mut plant = Running::start("the plant room", &program, &args, folder, &folder.join("plant.log"))?;
-    wait_for("the plant room", Duration::from_mins(1), &mut [&mut plant], || ready.is_file().then_some(()))?;
-    Ok(plant)
-}
+#[cfg(test)]
+mod tests {
+    use super::*;
 
-fn start_hub(folder: &Path, ports: &Ports, plant: &mut Running) -> Result<Running, String> {
-    let config = folder.join("hub.toml");
-    let data = folder.join("hub");
-    files::make_folder(&data)?;
-    let text = format!(
-        "# Written anew at each start of the demo.\n\
-         [http]\nlisten = \"127.0.0.1:{}\"\n\n[gateways]\nlisten = \"127.0.0.1:{}\"\n\n\
-         [data]\ndir = \"{}\"\n",
-        ports.page,
-        ports.gateways,
-        data.display(),
-    );
-    files::write(&config, text)?;
-    let config = config.display().to_string();
-    let program = programs::path("steward-hub");
-    let args = ["run", "--config", &config];
-    let mut hub = Running::start("the hub", &program, &args, &files::root(), &folder.join("hub.log"))?;
-    wait_for("the hub", Duration::from_mins(1), &mut [&mut hub, plant], || {
-        api::is_ready(ports.page).then_some(())
-    })?;
-    Ok(hub)
-}
+    const PORTS: fn() -> Result<Ports, String> = || Ok(Ports { page: 1, gateways: 2, edge: 3, plant: 4 });
 
-fn history(folder: &Path, config: &Path, days: u32) -> Result<(), String> {
-    let config = config.display().to_string();
-    let days = days.to_string();
-    let args = ["history", "--config", &config, "--days", &days];
-    // Shown: it tells how far it is.
-    shell::show(shell::command(programs::path("steward-plant"), &args, folder))
-}
+    #[test]
+    fn a_folder_belongs_to_one_run_at_a_time_and_a_second_one_leaves_it_as_it_is() {
+        let folder = files::target().join("xtask-stack-test");
+        files::remove_folder(&folder).unwrap();
+        assert_eq!(runs_in(&folder), None);
+        let first = Place::take(&folder, true, PORTS).unwrap();
+        files::write(&folder.join("kept"), "x").unwrap();
+        let refused = Place::take(&folder, true, PORTS).err().unwrap();
+        let own = std::process::id();
+        assert!(refused.contains(&format!("process {own}, http://127.0.0.1:1")), "{refused}");
+        assert!(folder.join("kept").is_file());
+        drop(first);
+        assert_eq!(runs_in(&folder), None);
+        drop(Place::take(&folder, false, PORTS).unwrap());
+        assert!(folder.join("kept").is_file());
+        drop(Place::take(&folder, true, PORTS).unwrap());
+        assert!(!folder.join("kept").exists());
+        files::remove_folder(&folder).unwrap();
+    }
 
-fn enrol(config: &Path, code: &str) -> Result<(), String> {
-    let config = config.display().to_string();
-    let args = ["enrol", "--config", &config, code];
-    shell::output(shell::command(programs::path("steward-edge"), &args, &files::root())).map(drop)
-}
-
-fn start_edge(folder: &Path, config: &Path) -> Result<Running, String> {
-    let config = config.display().to_string();
-    let program = programs::path("steward-edge");
-    Running::start(
-        "the edge",
-        &program,
-        &["run", "--config", &config],
-        &files::root(),
-        &folder.join("edge.log"),
-    )
+    #[test]
+    fn nothing_is_stopped_where_nothing_runs() {
+        let folder = files::target().join("xtask-stack-nobody");
+        assert!(wish(&folder, Part::Hub, true).unwrap_err().contains("`cargo demo`"));
+    }
 }

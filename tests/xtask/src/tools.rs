@@ -4,6 +4,7 @@
 use std::path::Path;
 use std::process::Command;
 
+use crate::report::say;
 use crate::shell;
 
 /// Something that a step needs.
@@ -86,7 +87,7 @@ fn node_lacks() -> Option<String> {
     if !shell::exists("node") || !shell::exists("npm") {
         return Some("not found".into());
     }
-    let said = shell::output(shell::command("node", &["--version"], Path::new("/"))).unwrap_or_default();
+    let said = shell::output(&shell::command("node", &["--version"], Path::new("/"))).unwrap_or_default();
     (!is_new_enough(said.trim())).then(|| format!("{} is too old", said.trim()))
 }
 
@@ -103,8 +104,15 @@ fn is_new_enough(version: &str) -> bool {
 
 /// Makes sure that the tools are there. The error names every one that is not, with its command.
 pub fn need(tools: &[Tool]) -> Result<(), String> {
-    let missing =
-        |tools: &[Tool]| -> Vec<Tool> { tools.iter().filter(|t| (t.lacks)().is_some()).copied().collect() };
+    let missing = |tools: &[Tool]| -> Vec<Tool> {
+        let mut lacking: Vec<Tool> = Vec::new();
+        for tool in tools.iter().filter(|t| (t.lacks)().is_some()) {
+            if !lacking.iter().any(|other| other.name == tool.name) {
+                lacking.push(*tool);
+            }
+        }
+        lacking
+    };
     let lacking = missing(tools);
     if lacking.is_empty() {
         return Ok(());
@@ -112,10 +120,12 @@ pub fn need(tools: &[Tool]) -> Result<(), String> {
     let packages: Vec<&str> = lacking.iter().flat_map(|tool| tool.packages).copied().collect();
     if shell::exists("apt-get") && is_root() {
         for tool in &lacking {
-            println!("  {} is missing ({}); installing it", tool.name, tool.why);
+            say!("  {} is missing ({}); installing it", tool.name, tool.why);
         }
         // What could not be installed is found by looking again, and named below.
-        let _ = apt(&packages);
+        if let Err(error) = apt(&packages) {
+            say!("  {error}");
+        }
     }
     let lacking = missing(tools);
     if lacking.is_empty() {
@@ -134,19 +144,21 @@ pub fn need(tools: &[Tool]) -> Result<(), String> {
 }
 
 fn is_root() -> bool {
-    shell::output(shell::command("id", &["-u"], Path::new("/"))).is_ok_and(|uid| uid.trim() == "0")
+    shell::output(&shell::command("id", &["-u"], Path::new("/"))).is_ok_and(|uid| uid.trim() == "0")
 }
 
+/// On the screen: a browser is a hundred megabytes, and who waits wants to see why.
 fn apt(packages: &[&str]) -> Result<(), String> {
-    let quiet = |args: &[&str]| {
+    let run = |args: &[&str]| {
         let mut command = shell::command("apt-get", args, Path::new("/"));
         command.env("DEBIAN_FRONTEND", "noninteractive");
-        shell::output(command).map(drop)
+        shell::show(&command)
     };
-    quiet(&["update", "--quiet"])?;
+    // Lists of last week may still do.
+    let updated = run(&["update", "--quiet"]);
     let mut args = vec!["install", "--yes", "--quiet", "--no-install-recommends"];
     args.extend_from_slice(packages);
-    quiet(&args).inspect_err(|error| println!("  {}", error.lines().last().unwrap_or("")))
+    run(&args).and(updated)
 }
 
 #[cfg(test)]

@@ -9,7 +9,8 @@ use crate::generate;
 use crate::links;
 use crate::peers;
 use crate::programs;
-use crate::report::{Counts, Line, Outcome, Report};
+use crate::rehearsal;
+use crate::report::{Counts, Line, Outcome, Report, say};
 use crate::shell;
 use crate::signals;
 use crate::stack;
@@ -38,6 +39,7 @@ const fn step(name: &'static str, what: &'static str, tools: &'static [Tool], ru
 const RUST: &[Tool] = &[tools::C_COMPILER];
 const CONSOLE: &[Tool] = &[tools::NODE];
 const TESTS: &[Tool] = &[tools::C_COMPILER, tools::POSTGRES, tools::PYTHON];
+const DEMO: &[Tool] = &[tools::C_COMPILER, tools::NODE];
 const BROWSER: &[Tool] = &[tools::C_COMPILER, tools::NODE, tools::CHROMIUM, tools::CHINESE_FONT];
 
 const STEPS: &[Step] = &[
@@ -53,13 +55,14 @@ const STEPS: &[Step] = &[
     step("generated files", "what is generated is as committed", CONSOLE, drift),
     step("tests", "every Rust test, with PostgreSQL and pymodbus", TESTS, tests),
     step("doc tests", "examples in the docs", RUST, doc_tests),
+    step("demo", "cargo demo starts, keeps its data and leaves nothing running", DEMO, rehearsal::run),
     step("browser tests", "Playwright against the real hub, edge and plant", BROWSER, browser_tests),
 ];
 
 pub fn run(args: &[&str]) -> Result<(), String> {
     if args == ["--list"] {
         for step in STEPS {
-            println!("{:<18} {}", step.name, step.what);
+            say!("{:<18} {}", step.name, step.what);
         }
         return Ok(());
     }
@@ -68,8 +71,14 @@ pub fn run(args: &[&str]) -> Result<(), String> {
     }
     let ci = std::env::var("CI").is_ok_and(|value| !matches!(value.as_str(), "" | "0" | "false"));
     let mut report = Report::new(ci);
-    for step in STEPS.iter().filter(|step| args.is_empty() || args.contains(&step.name)) {
-        println!("▸ {}: {}", step.name, step.what);
+    let steps: Vec<&Step> = STEPS.iter().filter(|s| args.is_empty() || args.contains(&s.name)).collect();
+    // Said now, not after an hour of other steps.
+    let tools: Vec<Tool> = steps.iter().flat_map(|step| step.tools).copied().collect();
+    if let Err(missing) = tools::need(&tools) {
+        say!("{missing}\n");
+    }
+    for step in steps {
+        say!("▸ {}: {}", step.name, step.what);
         let watch = Stopwatch::start();
         let mut counts = Counts::default();
         let outcome = match tools::need(step.tools) {
@@ -88,17 +97,25 @@ pub fn run(args: &[&str]) -> Result<(), String> {
 }
 
 fn format(_: &mut Counts) -> Result<(), String> {
-    shell::show(shell::cargo(&["fmt", "--all", "--check"]))
+    shell::show(&shell::cargo(&["fmt", "--all", "--check"]))
 }
 
 fn lints(_: &mut Counts) -> Result<(), String> {
-    shell::show(shell::cargo(&["clippy", "--workspace", "--all-targets", "--locked", "--", "-D", "warnings"]))
+    shell::show(&shell::cargo(&[
+        "clippy",
+        "--workspace",
+        "--all-targets",
+        "--locked",
+        "--",
+        "-D",
+        "warnings",
+    ]))
 }
 
 fn docs(_: &mut Counts) -> Result<(), String> {
     let mut command = shell::cargo(&["doc", "--workspace", "--no-deps", "--locked"]);
     command.env("RUSTDOCFLAGS", "-D warnings");
-    shell::show(command)
+    shell::show(&command)
 }
 
 /// cargo-deny from the PATH, or built by us once. Its development profile builds in half the time and is fast enough.
@@ -108,14 +125,14 @@ fn cargo_deny(args: &[&str]) -> Result<Command, String> {
         return Ok(shell::command("cargo-deny", args, &files::root()));
     }
     if !own.is_file() {
-        println!("  cargo-deny is missing; building {CARGO_DENY} into target/tools");
+        say!("  cargo-deny is missing; building {CARGO_DENY} into target/tools");
         let root = files::target().join("tools").display().to_string();
         let build = files::target().join("tools/build");
         let crate_name = format!("cargo-deny@{CARGO_DENY}");
         let args = ["install", "--locked", "--debug", "--quiet", "--root", &root, &crate_name];
         let mut command = shell::cargo(&args);
         command.env("CARGO_TARGET_DIR", &build);
-        shell::show(command)?;
+        shell::show(&command)?;
         files::remove_folder(&build)?;
     }
     Ok(shell::command(own, args, &files::root()))
@@ -126,13 +143,13 @@ fn deny(_: &mut Counts) -> Result<(), String> {
     let mut args = vec!["--locked", "check"];
     args.extend_from_slice(&strict);
     args.extend_from_slice(&["bans", "licenses", "sources"]);
-    shell::output(cargo_deny(&args)?).map(drop)
+    shell::output(&cargo_deny(&args)?).map(drop)
 }
 
 /// A command of its own: the advisory database is fetched from a git host, and a check that needs the network would
 /// make every run without it red.
 pub fn advisories() -> Result<(), String> {
-    shell::show(cargo_deny(&["--locked", "check", "advisories"])?).map_err(|error| {
+    shell::show(&cargo_deny(&["--locked", "check", "advisories"])?).map_err(|error| {
         format!("{error}\nwithout a way to github.com the advisory database cannot be fetched, and nothing is said about advisories")
     })
 }
@@ -143,7 +160,7 @@ fn units(counts: &mut Counts) -> Result<(), String> {
         let unit = unit.display().to_string();
         let threshold = format!("--threshold={EXPOSURE}");
         let args = ["security", "--offline=true", "--no-pager", &threshold, &unit];
-        shell::output(shell::command("systemd-analyze", &args, &files::root()))?;
+        shell::output(&shell::command("systemd-analyze", &args, &files::root()))?;
         counts.passed += 1;
     }
     if counts.passed == 0 { Err("there is no unit in systemd/".into()) } else { Ok(()) }
@@ -166,7 +183,7 @@ fn console_checks(_: &mut Counts) -> Result<(), String> {
 fn console_tests(counts: &mut Counts) -> Result<(), String> {
     console::install()?;
     let command = shell::command("npm", &["test"], &console::folder());
-    shell::watch(command, |line| {
+    shell::watch(&command, |line| {
         if line.trim_start().starts_with("Tests ") {
             counts.add(Counts::read(line));
         }
@@ -194,8 +211,8 @@ fn tests(counts: &mut Counts) -> Result<(), String> {
         &["test", "--workspace", "--lib", "--bins", "--tests", "--locked", "--no-fail-fast"]
     };
     let mut command = shell::cargo(args);
-    command.env("STEWARD_PYTHON", python);
-    shell::watch(command, |line| {
+    command.env("STEWARD_PYTHON", python).env_remove("STEWARD_WITHOUT_POSTGRES");
+    shell::watch(&command, |line| {
         let line = line.trim_start();
         if line.starts_with("Summary [") || line.starts_with("test result:") {
             counts.add(Counts::read(line));
@@ -204,7 +221,7 @@ fn tests(counts: &mut Counts) -> Result<(), String> {
 }
 
 fn doc_tests(counts: &mut Counts) -> Result<(), String> {
-    shell::watch(shell::cargo(&["test", "--workspace", "--doc", "--locked"]), |line| {
+    shell::watch(&shell::cargo(&["test", "--workspace", "--doc", "--locked"]), |line| {
         if line.starts_with("test result:") {
             counts.add(Counts::read(line));
         }
@@ -219,8 +236,9 @@ fn browser_tests(counts: &mut Counts) -> Result<(), String> {
     command.env("STEWARD_URL", stack.url());
     command.env("STEWARD_USER", stack::USER);
     command.env("STEWARD_PASSWORD", stack.password());
+    command.env("STEWARD_STACK", stack.folder());
     // Its closing lines are alone on their lines: "  12 passed (31.4s)", "  1 skipped".
-    shell::watch(command, |line| {
+    shell::watch(&command, |line| {
         let mut words = line.split_whitespace();
         let number = words.next().is_some_and(|word| word.parse::<usize>().is_ok());
         if number && words.next().is_some_and(|word| matches!(word, "passed" | "failed" | "skipped")) {
