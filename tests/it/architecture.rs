@@ -38,6 +38,11 @@ fn modules_of_the_hub_import_only_from_lower_floors() {
 }
 
 #[test]
+fn a_slice_points_from_routes_to_verbs_to_model_and_store() {
+    none(&slices(&rust_sources()));
+}
+
+#[test]
 fn http_stands_only_in_routes() {
     none(&http_only_in_routes(&rust_sources()));
 }
@@ -118,9 +123,26 @@ fn an_import_that_runs_up_is_caught() {
     assert_eq!(floors(&bad), ["hub/src/sites/move.rs:1: sites (floor 3) may not import telemetry (floor 5)"]);
     let bad = sample("hub/src/kernel/db.rs", "use crate::{kernel::V, accounts::User};\n");
     assert_eq!(floors(&bad), ["hub/src/kernel/db.rs:1: kernel (floor 0) may not import accounts (floor 3)"]);
+    let broken = "use crate::{\n    kernel::Db,\n    telemetry::Point,\n};\n#[cfg(test)]\nmod tests;\nuse crate::link::Door;\n";
+    assert_eq!(
+        floors(&sample("hub/src/sites/move.rs", broken)),
+        [
+            "hub/src/sites/move.rs:1: sites (floor 3) may not import telemetry (floor 5)",
+            "hub/src/sites/move.rs:7: sites (floor 3) may not import link (floor 6)",
+        ]
+    );
     let bad = sample("hub/src/misc/mod.rs", "");
     assert_eq!(floors(&bad), ["hub/src/misc/mod.rs: module misc has no floor: put it into FLOORS"]);
     assert!(floors(&sample("hub/src/telemetry/series.rs", "use crate::sites::Site;\n")).is_empty());
+}
+
+#[test]
+fn a_verb_that_knows_its_routes_and_a_model_that_asks_the_store_are_caught() {
+    let bad = sample("hub/src/sites/create.rs", "use super::routes::Answer;\n");
+    assert_eq!(slices(&bad), ["hub/src/sites/create.rs:1: nothing in a slice knows its routes"]);
+    let bad = sample("hub/src/sites/model.rs", "use super::{\n    store::all,\n};\n");
+    assert_eq!(slices(&bad), ["hub/src/sites/model.rs:1: a model is pure, but names store::"]);
+    assert!(slices(&sample("hub/src/sites/mod.rs", "mod routes;\npub use routes::routes;\n")).is_empty());
 }
 
 #[test]

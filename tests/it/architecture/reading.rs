@@ -60,9 +60,17 @@ pub fn is_test(path: &str) -> bool {
         || path.starts_with("tests/it/")
 }
 
-/// The text up to its closing `#[cfg(test)] mod …` block; tests stand last in a file.
+/// The text up to its closing `#[cfg(test)] mod … {` block; tests stand last in a file. A line that only names a file
+/// of tests ends nothing.
 pub fn without_tests(text: &str) -> &str {
-    text.find("#[cfg(test)]\nmod ").map_or(text, |at| &text[..at])
+    let opens_a_block = |at: &usize| {
+        text[*at..]
+            .lines()
+            .nth(1)
+            .is_some_and(|line| line.starts_with("mod ") && line.trim_end().ends_with('{'))
+    };
+    let end = text.match_indices("#[cfg(test)]\n").map(|(at, _)| at).find(opens_a_block);
+    end.map_or(text, |at| &text[..at])
 }
 
 /// Numbered lines without comments and without the file's own tests.
@@ -71,6 +79,21 @@ pub fn code_lines(text: &str) -> impl Iterator<Item = (usize, &str)> {
         let code = line.split("//").next().unwrap_or("");
         (!code.trim().is_empty()).then_some((index + 1, code))
     })
+}
+
+/// Code by statements: a `use` that rustfmt has broken into several lines is one, at the line where it begins.
+pub fn statements(text: &str) -> Vec<(usize, String)> {
+    let mut found: Vec<(usize, String)> = Vec::new();
+    let mut open = false;
+    for (number, line) in code_lines(text) {
+        match found.last_mut() {
+            Some((_, statement)) if open => *statement += line.trim(),
+            _ => found.push((number, line.to_owned())),
+        }
+        let import = line.trim_start().trim_start_matches("pub ").starts_with("use ");
+        open = (open || import) && !line.trim_end().ends_with(';');
+    }
+    found
 }
 
 /// String literals with the line they start on; comments are passed over.

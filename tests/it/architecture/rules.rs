@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::reading::{Source, code_lines, is_test, string_literals, without_tests};
+use crate::reading::{Source, code_lines, is_test, statements, string_literals, without_tests};
 
 /// Which of our crates a crate may name in its `Cargo.toml`.
 pub const ARROWS: &[(&str, &[&str])] = &[
@@ -129,8 +129,8 @@ pub fn floors(sources: &[Source]) -> Vec<String> {
             }
             continue;
         };
-        for (number, line) in code_lines(&file.text) {
-            for to in imported_modules(line) {
+        for (number, line) in statements(&file.text) {
+            for to in imported_modules(&line) {
                 if to != from && floor(to) >= floor(from) {
                     breaches.push(format!(
                         "{}:{number}: {from} (floor {}) may not import {to} (floor {})",
@@ -161,6 +161,30 @@ fn imported_modules(line: &str) -> Vec<&str> {
         }
     }
     found
+}
+
+/// In a slice: routes -> verbs -> {model, store}; the model is pure.
+pub fn slices(sources: &[Source]) -> Vec<String> {
+    let mut breaches = Vec::new();
+    for file in sources.iter().filter(|s| !is_test(&s.path)) {
+        if hub_module(&file.path).is_none_or(|module| module == "kernel") {
+            continue;
+        }
+        let name = file.path.rsplit('/').next().unwrap_or("");
+        let in_routes = name == "routes.rs" || file.path.contains("/routes/");
+        for (number, line) in statements(&file.text) {
+            if name != "mod.rs" && !in_routes && line.contains("routes::") {
+                breaches.push(format!("{}:{number}: nothing in a slice knows its routes", file.path));
+            }
+            let impure = ["store::", "kernel::db", "kernel::http", "tokio::", "async fn"];
+            if name == "model.rs"
+                && let Some(word) = impure.iter().find(|word| line.contains(**word))
+            {
+                breaches.push(format!("{}:{number}: a model is pure, but names {word}", file.path));
+            }
+        }
+    }
+    breaches
 }
 
 pub fn http_only_in_routes(sources: &[Source]) -> Vec<String> {
