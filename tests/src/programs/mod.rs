@@ -7,6 +7,7 @@
 //! | `process` | a program, found beside the test, started, killed, stopped |
 //! | `http` | a client for the hub's API and the edge's state |
 //! | `relay` | UDP between an edge and a hub, with delay, loss and silence |
+//! | `postgres` | a database server of our own |
 //! | `plant` `edge` `hub` `house` | the three programs, and all of them together |
 
 mod edge;
@@ -14,6 +15,7 @@ mod house;
 mod http;
 mod hub;
 mod plant;
+mod postgres;
 mod process;
 mod relay;
 mod wait;
@@ -23,6 +25,7 @@ pub use house::House;
 pub use http::{Answer, Http, Stream};
 pub use hub::{ADMIN, Hub, HubOptions, PASSWORD};
 pub use plant::{Plant, PlantOptions};
+pub use postgres::{Durability, Postgres};
 pub use process::{Process, free_tcp_port, free_udp_port, program};
 pub use relay::{Relay, Weather};
 pub use wait::eventually;

@@ -1,0 +1,275 @@
+//! Plant, edge and hub together, as a user has them: real programs, killed and cut off, and at the end every slot of the
+//! poll grid is at the hub, once, with the value that the plant had.
+#![allow(clippy::unwrap_used, reason = "a test says with a panic what broke")]
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use serde_json::Value;
+use steward_shared::time::{Clock, SystemClock, Timestamp};
+use steward_tests::plant::fault::Fault;
+use steward_tests::plant::house;
+use steward_tests::plant::room::Gained;
+use steward_tests::programs::{Durability, HubOptions, PlantOptions, Postgres, Weather};
+use steward_tests::{House, eventually};
+
+const LONG: Duration = Duration::from_mins(1);
+const SECOND: i64 = 1000;
+
+/// A point that is read each second, and the truth about it.
+struct Watched {
+    id: i64,
+    truth: house::House,
+}
+
+const DEVICE: &str = "main-meter";
+const POINT: &str = "active-power";
+
+impl Watched {
+    fn of(house: &House) -> Self {
+        let truth = house::House::new(1, Arc::new(SystemClock), Gained::default()).unwrap();
+        Self { id: house.known_point(DEVICE, POINT), truth }
+    }
+
+    /// Everything that the hub has of it: instants and values of good samples, by the table that people download.
+    fn kept(&self, house: &House) -> Vec<(Timestamp, f64)> {
+        let (hour, now) = (Duration::from_hours(1), SystemClock.now());
+        let span = format!("from={}&to={}", now.minus(hour), now.plus(hour));
+        let table = house.admin.get(&format!("/api/v1/series.csv?points={}&{span}", self.id)).unwrap();
+        assert_eq!(table.status, 200, "{}", table.text());
+        let text = table.text();
+        let rows = text.lines().skip(1).map(|row| row.split(',').collect::<Vec<_>>());
+        rows.filter(|row| row[6] == "good")
+            .map(|row| (row[0].parse().expect("an instant"), row[5].parse().expect("a number")))
+            .collect()
+    }
+
+    fn last(&self, house: &House) -> Timestamp {
+        self.kept(house).last().map_or(Timestamp(0), |(at, _)| *at)
+    }
+
+    /// Waits until the hub keeps a sample that is younger than `than`.
+    fn kept_after(&self, house: &House, than: Timestamp) {
+        eventually(&format!("a sample after {than}"), LONG, || (self.last(house) > than).then_some(()));
+    }
+
+    /// The value that the plant had when the slot was read: in the slot's second, or soon after on a busy machine.
+    fn is_true(&self, at: Timestamp, value: f64) -> bool {
+        let device = self.truth.device(DEVICE).unwrap();
+        let point = device.profile.point(POINT).unwrap();
+        (0..10).any(|late| {
+            let scene = self.truth.scene_at(at.plus(Duration::from_secs(late)));
+            let told = self.truth.value(device, point, &scene).and_then(|v| v.as_number()).unwrap();
+            (told - value).abs() < told.abs() * 1e-5
+        })
+    }
+
+    /// Each second from the first sample to the last has one, and each is true.
+    fn assert_whole(&self, house: &House) {
+        let kept = self.kept(house);
+        for pair in kept.windows(2) {
+            assert_eq!(pair[1].0.0 - pair[0].0.0, SECOND, "between {} and {}", pair[0].0, pair[1].0);
+        }
+        self.assert_true(&kept);
+    }
+
+    fn assert_true(&self, kept: &[(Timestamp, f64)]) {
+        for (at, value) in kept {
+            assert!(self.is_true(*at, *value), "{value} at {at} is not what the plant had");
+        }
+    }
+}
+
+/// What the edge itself shows as the last sample of the watched point.
+fn polled(house: &House) -> Timestamp {
+    let last = |status: Value| {
+        let values = status["values"].as_array()?.clone();
+        let value = values.into_iter().find(|v| v["device"] == DEVICE && v["point"] == POINT)?;
+        value["at"].as_str()?.parse().ok()
+    };
+    house.edge.status().ok().and_then(last).unwrap_or(Timestamp(0))
+}
+
+fn events(house: &House, kind: &str) -> Vec<Value> {
+    let path = format!("/api/v1/gateways/{}/events", house.gateway);
+    let all = house.hub.list(&house.admin, &path).unwrap();
+    all.into_iter().filter(|e| e["kind"] == kind).collect()
+}
+
+/// Frames that the hub keeps, and how many of them differ: a batch that was applied twice is there twice.
+fn frames(house: &House) -> (i64, i64) {
+    let file = house.hub.dir().join("steward.db");
+    let flags = rusqlite::OpenFlags::SQLITE_OPEN_READ_ONLY;
+    let db = rusqlite::Connection::open_with_flags(file, flags).unwrap();
+    let count = "select count(*), count(distinct data) from frame";
+    db.query_row(count, [], |row| Ok((row.get(0)?, row.get(1)?))).unwrap()
+}
+
+fn the_hub_stands_still(options: &HubOptions) {
+    let mut house = House::start_with(options, &PlantOptions::default()).unwrap();
+    let watched = Watched::of(&house);
+    watched.kept_after(&house, Timestamp(0));
+    house.hub.stop().unwrap();
+    let stopped = polled(&house);
+    // Several flushes, and the whole line polled on meanwhile.
+    eventually("the edge polls on", LONG, || (polled(&house).0 > stopped.0 + 12 * SECOND).then_some(()));
+    house.hub.start().unwrap();
+    let started = polled(&house);
+    house.admin = house.hub.admin().unwrap();
+    watched.kept_after(&house, started);
+    let kept = watched.kept(&house);
+    assert!(kept[0].0 <= stopped, "what was there before is there");
+    assert!(kept.len() > 12);
+    watched.assert_whole(&house);
+    assert_eq!(events(&house, "epoch_began").len(), 1, "the stream of batches is the same one");
+    assert!(events(&house, "data_missing").is_empty());
+    house.edge.stop().unwrap();
+    house.hub.stop().unwrap();
+}
+
+#[test]
+fn a_hub_that_stood_still_has_no_gap_afterwards() {
+    the_hub_stands_still(&HubOptions::default());
+}
+
+#[test]
+fn a_hub_on_postgresql_that_stood_still_has_no_gap_afterwards() {
+    let postgres = Postgres::start(Durability::None).unwrap();
+    the_hub_stands_still(&HubOptions { database: Some(postgres.url.clone()) });
+}
+
+#[test]
+fn fault_y1_fault_y2_a_hub_killed_at_any_moment_keeps_every_sample_once() {
+    let mut house = House::start().unwrap();
+    let watched = Watched::of(&house);
+    watched.kept_after(&house, Timestamp(0));
+    for round in 0..12_u64 {
+        // A batch comes each second: each round is killed at another moment between two of them.
+        std::thread::sleep(Duration::from_millis(300 + 83 * round));
+        house.hub.kill().unwrap();
+        house.hub.start().unwrap();
+    }
+    house.admin = house.hub.admin().unwrap();
+    watched.kept_after(&house, polled(&house));
+    watched.assert_whole(&house);
+    let (all, different) = frames(&house);
+    assert_eq!(all, different, "a batch was applied twice");
+    assert!(events(&house, "data_missing").is_empty() && events(&house, "batch_forked").is_empty());
+    assert_eq!(events(&house, "epoch_began").len(), 1);
+}
+
+#[test]
+fn fault_y3_fault_s1_an_edge_killed_at_any_moment_sends_what_it_had_committed_once() {
+    let mut house = House::start().unwrap();
+    let watched = Watched::of(&house);
+    watched.kept_after(&house, Timestamp(0));
+    for round in 0..20_u64 {
+        std::thread::sleep(Duration::from_millis(250 + 53 * round));
+        // Older than two flushes: on the disk, whatever the kill takes.
+        let committed = Timestamp(polled(&house).0 - 3 * SECOND);
+        house.edge.kill().unwrap();
+        house.edge.start().unwrap();
+        eventually("what was committed is at the hub", LONG, || {
+            (watched.last(&house) >= committed).then_some(())
+        });
+    }
+    let last = polled(&house);
+    watched.kept_after(&house, last);
+    let kept = watched.kept(&house);
+    watched.assert_true(&kept);
+    assert!(kept.windows(2).all(|pair| pair[1].0 > pair[0].0));
+    // Without a sample is only what was in memory, and what no program polled.
+    let longest = kept.windows(2).map(|pair| pair[1].0.0 - pair[0].0.0).max().unwrap();
+    assert!(longest <= 5 * SECOND, "{longest} ms without a sample");
+    let (all, different) = frames(&house);
+    assert_eq!(all, different, "a batch was applied twice");
+    assert!(events(&house, "data_missing").is_empty() && events(&house, "batch_forked").is_empty());
+    assert_eq!(events(&house, "epoch_began").len(), 1, "the buffer is the same one after each kill");
+}
+
+#[test]
+fn fault_y5_an_edge_with_an_empty_buffer_goes_on_and_history_stays() {
+    let mut house = House::start().unwrap();
+    let watched = Watched::of(&house);
+    watched.kept_after(&house, Timestamp(0));
+    house.edge.stop().unwrap();
+    let before = eventually("the last flush is at the hub", LONG, || {
+        let kept = watched.kept(&house);
+        (!kept.is_empty()).then_some(kept)
+    });
+    let data = house.edge.config().with_file_name("edge");
+    for entry in std::fs::read_dir(&data).unwrap().flatten() {
+        if entry.file_name().to_string_lossy().contains(".db") {
+            std::fs::remove_file(entry.path()).unwrap();
+        }
+    }
+    house.edge.start().unwrap();
+    watched.kept_after(&house, before[before.len() - 1].0);
+    assert_eq!(watched.id, house.known_point(DEVICE, POINT), "the point is the same one");
+    let after = watched.kept(&house);
+    assert_eq!(after[..before.len()], before[..], "history stays as it was");
+    watched.assert_true(&after);
+    assert_eq!(events(&house, "epoch_began").len(), 2);
+}
+
+#[test]
+fn fault_n1_an_alarm_of_a_broken_link_is_at_the_hub_once_and_soon_after() {
+    let house = House::start().unwrap();
+    let watched = Watched::of(&house);
+    watched.kept_after(&house, Timestamp(0));
+    house.relay.set(Weather::DOWN);
+    house.plant.break_at("chw-pump-1", Fault::Silent, None).unwrap();
+    eventually("the edge knows that the pump is silent", LONG, || {
+        let status = house.edge.status().ok()?;
+        let devices = status["health"]["devices"].as_array()?.clone();
+        let pump = devices.into_iter().find(|d| d["key"] == "chw-pump-1")?;
+        (pump["silent"] == true).then_some(())
+    });
+    let at_hub = || events(&house, "device_silent").len();
+    assert_eq!(at_hub(), 0, "the link is cut");
+    house.relay.set(Weather::CLEAR);
+    eventually("the alarm is at the hub", Duration::from_secs(5), || (at_hub() > 0).then_some(()));
+    watched.kept_after(&house, polled(&house));
+    watched.assert_whole(&house);
+    assert_eq!(at_hub(), 1, "told once");
+    house.plant.mend_all().unwrap();
+    eventually("its end is told", LONG, || {
+        events(&house, "device_silent").iter().find(|e| e["active"] == false).cloned()
+    });
+}
+
+#[test]
+fn fault_n5_a_flapping_link_is_told_at_most_once_and_leaves_no_gap() {
+    let house = House::start().unwrap();
+    let watched = Watched::of(&house);
+    watched.kept_after(&house, Timestamp(0));
+    for _ in 0..4 {
+        for weather in [Weather::DOWN, Weather::CLEAR] {
+            house.relay.set(weather);
+            // The flapping itself, not a wait for something to become true.
+            std::thread::sleep(Duration::from_secs(3));
+        }
+    }
+    watched.kept_after(&house, polled(&house));
+    watched.assert_whole(&house);
+    assert!(events(&house, "gateway_silent").len() <= 1);
+    assert_eq!(events(&house, "epoch_began").len(), 1);
+}
+
+#[test]
+fn what_somebody_watches_comes_at_once_and_does_not_wait_for_a_flush() {
+    let plant = PlantOptions { flush: "10min".into(), ..PlantOptions::default() };
+    let house = House::start_with(&HubOptions::default(), &plant).unwrap();
+    let watched = Watched::of(&house);
+    let mut stream = house.admin.events(&format!("/api/v1/live?points={}", watched.id)).unwrap();
+    let mut seen: Vec<(Timestamp, f64)> = Vec::new();
+    while seen.len() < 5 {
+        let (name, data) = stream.next_event().unwrap().expect("the stream goes on");
+        if name == "value" {
+            assert_eq!(data["point"], watched.id);
+            seen.push((data["at"].as_str().unwrap().parse().unwrap(), data["value"].as_f64().unwrap()));
+        }
+    }
+    watched.assert_true(&seen);
+    assert!(watched.kept(&house).is_empty(), "nothing was flushed yet: these came by the other road");
+}
