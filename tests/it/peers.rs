@@ -1,0 +1,108 @@
+//! The edge on a device that we did not write: pymodbus, over TCP and over RTU, read through a profile that has every
+//! type and order. Both lines must give the values that pymodbus encoded.
+#![allow(clippy::unwrap_used, reason = "a test says with a panic what broke")]
+
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::time::Duration;
+
+use serde_json::Value;
+use steward_tests::programs::free_tcp_port;
+use steward_tests::{Edge, eventually};
+
+const LONG: Duration = Duration::from_mins(1);
+
+/// A Python program of `tests/peers`; it ends when we do, for it reads our end of a pipe.
+struct Peer(Child);
+
+impl Peer {
+    fn start(script: &str, args: &[&str]) -> Self {
+        let python = std::env::var_os("STEWARD_PYTHON").map_or_else(venv, PathBuf::from);
+        assert!(
+            python.is_file(),
+            "the tests against pymodbus need its environment; `cargo verify tests` makes it at {}",
+            python.display()
+        );
+        let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("peers").join(script);
+        let child = Command::new(python).arg(script).args(args).stdin(Stdio::piped()).spawn().unwrap();
+        Self(child)
+    }
+}
+
+impl Drop for Peer {
+    fn drop(&mut self) {
+        // Ended already is as good.
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+fn venv() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap().join(".venv/bin/python")
+}
+
+/// The gateway's file: the same device on a TCP line and on a serial one.
+fn gateway_file(dir: &Path, http: SocketAddr, port: u16, serial: &str, unit: u64) -> PathBuf {
+    let profiles = Path::new(env!("CARGO_MANIFEST_DIR")).join("peers/profiles");
+    let device = |name: &str| {
+        format!("[[line.device]]\nname = \"{name}\"\nprofile = \"pymodbus/every-type\"\naddress = {unit}\n")
+    };
+    let text = format!(
+        "[gateway]\nname = \"peers\"\ndata = \"{}\"\n[http]\nlisten = \"{http}\"\n\
+         [periods]\nnormal = \"2s\"\n[profiles]\nfolders = [\"{}\"]\n\
+         [[line]]\nname = \"tcp\"\nkind = \"tcp\"\nhost = \"127.0.0.1\"\nport = {port}\n{}\
+         [[line]]\nname = \"rtu\"\nkind = \"serial\"\nport = \"{serial}\"\nbaud = 19200\nstop_bits = 2\n{}",
+        dir.join("edge").display(),
+        profiles.display(),
+        device("over-tcp"),
+        device("over-rtu"),
+    );
+    let file = dir.join("edge.toml");
+    std::fs::write(&file, text).unwrap();
+    file
+}
+
+#[test]
+fn every_type_and_order_of_pymodbus_reads_as_it_was_written_over_tcp_and_rtu() {
+    let dir = tempfile::tempdir().unwrap();
+    let port = free_tcp_port().unwrap();
+    let folder = dir.path().display().to_string();
+    let _peer = Peer::start("device.py", &[&folder, &port.to_string()]);
+    let ready = eventually("pymodbus serves", LONG, || {
+        serde_json::from_str::<Value>(&std::fs::read_to_string(dir.path().join("peer.json")).ok()?).ok()
+    });
+    let http = SocketAddr::from(([127, 0, 0, 1], free_tcp_port().unwrap()));
+    let unit = ready["unit"].as_u64().unwrap();
+    let file = gateway_file(dir.path(), http, port, ready["serial"].as_str().unwrap(), unit);
+    let mut edge = Edge::new(&file, http);
+    edge.start().unwrap();
+    let wanted = ready["values"].as_object().unwrap();
+    let shown = eventually("every point of both lines was read", LONG, || {
+        let status = edge.status().ok()?;
+        let values = status["values"].as_array()?.clone();
+        let read = values.iter().filter(|v| v["quality"].is_string()).count();
+        (read == 2 * wanted.len()).then_some(values)
+    });
+    for line in ["over-tcp", "over-rtu"] {
+        for (key, value) in wanted {
+            let read = shown.iter().find(|v| v["device"] == line && v["point"] == key.as_str()).unwrap();
+            assert!(agrees(read, value), "{line} {key}: {value} was written, {read} was read");
+        }
+    }
+    edge.stop().unwrap();
+}
+
+/// Equal to the last bit; numbers are compared as doubles, and a bit is 0 or 1.
+fn agrees(read: &Value, wanted: &Value) -> bool {
+    let (value, quality) = (&read["value"], read["quality"].as_str().unwrap_or_default());
+    match wanted {
+        Value::Null => value.is_null() && quality == "no_value",
+        Value::String(word) if ["refused", "undecodable"].contains(&word.as_str()) => {
+            value.is_null() && quality == word
+        }
+        Value::Bool(bit) => quality == "good" && value.as_f64() == Some(f64::from(u8::from(*bit))),
+        Value::Number(number) => quality == "good" && value.as_f64() == number.as_f64(),
+        other => quality == "good" && value == other,
+    }
+}
