@@ -120,3 +120,31 @@ fn a_folder_has_one_plant_at_a_time() {
     plant.stop().unwrap();
     start(dir.path()).stop().unwrap();
 }
+
+#[test]
+fn a_folder_however_deep_has_a_plant_that_can_be_asked() {
+    let dir = tempfile::tempdir().unwrap();
+    let deep = dir.path().join("d".repeat(100)).join("e".repeat(60));
+    let plant = start(&deep);
+    assert!(plant.told().unwrap().breaks.is_empty());
+    plant.stop().unwrap();
+}
+
+#[test]
+fn counters_that_a_trip_moved_survive_a_kill() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut plant = start(dir.path());
+    plant.break_at("chw-pump-1", Fault::Tripped, None).unwrap();
+    let energy = |plant: &Plant| {
+        plant.values().unwrap().values["meter-pumps"]["active-energy-import"].as_f64().unwrap()
+    };
+    let counters = dir.path().join("counters.json");
+    let written = || std::fs::read_to_string(&counters).ok();
+    let first = eventually("the counters are written", LONG, written);
+    eventually("and written again", LONG, || written().filter(|now| *now != first));
+    let before = energy(&plant);
+    plant.kill().unwrap();
+    let plant = start(dir.path());
+    let after = energy(&plant);
+    assert!(after > before - 0.2, "{before} kWh before the kill, {after} after it");
+}

@@ -20,7 +20,7 @@ pub enum Fault {
     Tripped,
     /// The device does not answer.
     Silent,
-    /// This share of the answers has a wrong check sum (RTU), or is cut in its body (TCP, which has none).
+    /// This share of the answers has a wrong check sum (RTU), or a wrong number of the request (TCP, which has none).
     WrongCrc { share: f64 },
     /// Answers come this much later than they should.
     Late { by_ms: u64 },

@@ -130,7 +130,7 @@ struct Shares {
 }
 
 /// Differences of the totals.
-#[derive(Clone, Copy, Debug, Default, serde::Serialize, serde::Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, serde::Serialize, serde::Deserialize)]
 pub struct Gained {
     pub energy: [f64; LOADS],
     pub cooling: [f64; CHILLERS],

@@ -41,7 +41,7 @@ pub struct Counts {
     pub broken: u64,
     /// Requests that began before the line had been silent for 3.5 characters.
     pub too_early: u64,
-    /// Requests written while an answer was under way: both are lost.
+    /// Requests written while an answer was under way: that answer is lost.
     pub collisions: u64,
 }
 

@@ -27,8 +27,8 @@ use super::{control, tcp};
 
 /// The room is looked at this often, so that counters under a trip are integrated finely.
 const TICK: Duration = Duration::from_secs(1);
-/// Counters that trips moved are written down this often.
-const KEEP_EVERY: u32 = 30;
+/// The longest path that a Unix socket can have (`sun_path` of unix(7), with its closing NUL).
+const LONGEST_SOCKET: usize = 107;
 
 #[derive(Clone, Debug)]
 pub struct Settings {
@@ -95,7 +95,7 @@ impl Plant {
         let port = |source| RunError::Port { port: settings.tcp_port, source };
         let listener = TcpListener::bind(("127.0.0.1", settings.tcp_port)).await.map_err(port)?;
         let address = listener.local_addr().map_err(port)?;
-        let control = dir.join(CONTROL_SOCKET);
+        let control = socket_path(&dir);
         if control.exists() {
             std::fs::remove_file(&control).map_err(folder)?;
         }
@@ -226,7 +226,7 @@ async fn serve_tcp(listener: TcpListener, address: SocketAddr, plant: Arc<Runnin
 async fn tick(plant: Arc<Running>, stop: CancellationToken) {
     let mut every = tokio::time::interval(TICK);
     every.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Skip);
-    let mut since_kept = 0;
+    let mut kept = plant.house.gained();
     loop {
         tokio::select! {
             // A tick that is lost to the stop is made up by the last look in `stop`.
@@ -235,14 +235,24 @@ async fn tick(plant: Arc<Running>, stop: CancellationToken) {
         }
         plant.house.scene();
         plant.obey();
-        since_kept += 1;
-        if since_kept >= KEEP_EVERY {
-            since_kept = 0;
-            if let Err(error) = write_gained(&plant.dir, &plant.house.gained()) {
-                tracing::warn!(%error, "the counters cannot be written down");
+        // At once: a counter that fell after a kill would look like another meter.
+        let gained = plant.house.gained();
+        if gained != kept {
+            match write_gained(&plant.dir, &gained) {
+                Ok(()) => kept = gained,
+                Err(error) => tracing::warn!(%error, "the counters cannot be written down"),
             }
         }
     }
+}
+
+/// In the plant's folder, or where that is too deep in the temporary one; `plant.json` says where.
+fn socket_path(dir: &Path) -> PathBuf {
+    let path = dir.join(CONTROL_SOCKET);
+    if path.as_os_str().len() <= LONGEST_SOCKET {
+        return path;
+    }
+    std::env::temp_dir().join(format!("steward-plant-{}.sock", std::process::id()))
 }
 
 /// A clock that runs `speed` times as fast from the moment it was made.

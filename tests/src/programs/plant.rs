@@ -108,6 +108,14 @@ impl Plant {
         Ok(ask(&self.dir, &Ask::Values)?)
     }
 
+    /// As a power cut; what it left in its folder stays.
+    pub fn kill(&mut self) -> anyhow::Result<()> {
+        if let Some(process) = self.process.take() {
+            process.kill()?;
+        }
+        Ok(())
+    }
+
     pub fn stop(mut self) -> anyhow::Result<()> {
         if let Some(process) = self.process.take() {
             let status = process.stop(Duration::from_secs(20))?;

@@ -51,7 +51,11 @@ impl Postgres {
         let folder = tempfile::Builder::new().prefix("steward-pg-").tempdir()?;
         let path = folder.path();
         let mut guard = as_its_user(path)?;
-        guard.args(["-c", GUARD, "steward-postgres"]).arg(bin.join("initdb")).arg(bin.join("postgres")).arg(path);
+        guard
+            .args(["-c", GUARD, "steward-postgres"])
+            .arg(bin.join("initdb"))
+            .arg(bin.join("postgres"))
+            .arg(path);
         if durability == Durability::None {
             guard.args(["-c", "fsync=off", "-c", "synchronous_commit=off", "-c", "full_page_writes=off"]);
         }

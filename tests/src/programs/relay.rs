@@ -48,6 +48,7 @@ struct Shared {
     weather: Mutex<Weather>,
     stop: AtomicBool,
     carried: AtomicU64,
+    datagrams: AtomicU64,
     /// Every edge gets a new port towards the hub: a rebinding of its address.
     rebind: AtomicBool,
 }
@@ -61,6 +62,7 @@ impl Relay {
             weather: Mutex::new(Weather::CLEAR),
             stop: AtomicBool::new(false),
             carried: AtomicU64::new(0),
+            datagrams: AtomicU64::new(0),
             rebind: AtomicBool::new(false),
         });
         let mut way = Way {
@@ -83,6 +85,11 @@ impl Relay {
     /// Bytes that came through, both ways.
     pub fn carried(&self) -> u64 {
         self.shared.carried.load(Ordering::Relaxed)
+    }
+
+    /// Datagrams that came through, both ways.
+    pub fn datagrams(&self) -> u64 {
+        self.shared.datagrams.load(Ordering::Relaxed)
     }
 
     /// The hub sees every edge at another port from now on.
@@ -184,6 +191,7 @@ impl Way {
             // A datagram that cannot be sent is lost, as on any line.
             if let Ok(n) = sent {
                 self.shared.carried.fetch_add(n as u64, Ordering::Relaxed);
+                self.shared.datagrams.fetch_add(1, Ordering::Relaxed);
             }
         }
     }
@@ -225,7 +233,7 @@ mod tests {
         let n = edge.recv(&mut buffer).unwrap();
         assert_eq!(&buffer[..n], b"down");
         crate::eventually("both are counted", Duration::from_secs(10), || {
-            (relay.carried() == 6).then_some(())
+            ((relay.carried(), relay.datagrams()) == (6, 2)).then_some(())
         });
     }
 

@@ -1,14 +1,64 @@
-//! `cargo xtask bench [NAME]`: the figures of docs/benchmarks.md, in the release profile.
+//! `cargo xtask bench [NAME]`: makes the figures of docs/benchmarks.md in the release profile, and writes them there, each
+//! between its marks.
 
+use crate::console;
+use crate::files;
 use crate::peers;
+use crate::report::say;
 use crate::shell;
 
+const PAGE: &str = "docs/benchmarks.md";
+const ALL: [&str; 4] = ["poll", "ingest", "bytes", "latency"];
+
 pub fn run(args: &[&str]) -> Result<(), String> {
+    let wanted = if args.is_empty() { &ALL[..] } else { args };
+    if let Some(unknown) = wanted.iter().find(|name| !ALL.contains(name)) {
+        return Err(format!("there is no benchmark `{unknown}`; there are {}", ALL.join(", ")));
+    }
     let python = peers::python()?;
-    let mut all =
-        vec!["run", "--release", "--locked", "--package", "steward-tests", "--bin", "steward-bench", "--"];
-    all.extend_from_slice(args);
-    let mut command = shell::cargo(&all);
-    command.env("STEWARD_PYTHON", python);
-    shell::show(&command)
+    console::build()?;
+    let programs = ["build", "--release", "--locked", "--workspace", "--exclude", "xtask", "--bins"];
+    shell::show(&shell::cargo(&programs))?;
+    let page = files::root().join(PAGE);
+    for name in std::iter::once(&"machine").chain(wanted) {
+        let bench =
+            ["bench", "--quiet", "--locked", "--package", "steward-tests", "--bench", "steward-bench"];
+        let mut command = shell::cargo(&bench);
+        command.args(["--", name]).env("STEWARD_PYTHON", &python);
+        let figures = shell::output(&command)?;
+        say!("{figures}");
+        files::write(&page, filled(&files::read(&page)?, name, &figures)?)?;
+    }
+    say!("{PAGE} has the new figures");
+    Ok(())
+}
+
+/// The page with these figures between `<!-- NAME -->` and `<!-- end of NAME -->`.
+fn filled(page: &str, name: &str, figures: &str) -> Result<String, String> {
+    let (begin, end) = (format!("<!-- {name} -->\n"), format!("<!-- end of {name} -->"));
+    let marks = || format!("{PAGE} lacks the marks `{}` and `{end}`", begin.trim_end());
+    let (before, rest) = page.split_once(&begin).ok_or_else(marks)?;
+    let (_, after) = rest.split_once(&end).ok_or_else(marks)?;
+    Ok(format!("{before}{begin}{}\n{end}{after}", figures.trim_end()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn figures_take_the_place_of_the_former_ones_and_nothing_else() {
+        let page = "a\n<!-- poll -->\nold\n<!-- end of poll -->\nb\n";
+        let new = filled(page, "poll", "new\n\n").unwrap();
+        assert_eq!(new, "a\n<!-- poll -->\nnew\n<!-- end of poll -->\nb\n");
+        assert!(filled(page, "bytes", "").unwrap_err().contains("<!-- bytes -->"));
+    }
+
+    #[test]
+    fn the_page_has_a_place_for_every_figure() {
+        let page = files::read(&files::root().join(PAGE)).unwrap();
+        for name in std::iter::once("machine").chain(ALL) {
+            assert!(filled(&page, name, "").is_ok(), "{name}");
+        }
+    }
 }

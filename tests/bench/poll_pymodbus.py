@@ -1,0 +1,28 @@
+"""The peer of the polling benchmark: reads every block of every unit once a second with pymodbus.
+
+    poll_pymodbus.py PORT UNITS
+"""
+
+import asyncio
+import sys
+import time
+
+from pymodbus.client import AsyncModbusTcpClient
+
+POINTS, BLOCK = 1000, 125
+
+
+async def main(port, units):
+    client = AsyncModbusTcpClient("127.0.0.1", port=port)
+    await client.connect()
+    due = time.monotonic()
+    while True:
+        for unit in range(1, units + 1):
+            for address in range(0, POINTS, BLOCK):
+                answer = await client.read_holding_registers(address, count=BLOCK, device_id=unit)
+                assert not answer.isError() and len(answer.registers) == BLOCK
+        due = max(due + 1.0, time.monotonic() - 1.0)
+        await asyncio.sleep(max(0.0, due - time.monotonic()))
+
+
+asyncio.run(main(int(sys.argv[1]), int(sys.argv[2])))
