@@ -9,6 +9,7 @@ use tokio::sync::Notify;
 
 use super::ctx::Ctx;
 use super::db::DbError;
+use super::faults::{caught, chain};
 use super::module::{BoxError, Working};
 use crate::params;
 
@@ -69,30 +70,35 @@ pub async fn keep_running(ctx: Ctx, job: Job) {
     }
 }
 
-async fn run_leased(ctx: &Ctx, job: &Job, holder: &str) -> Result<(), BoxError> {
+/// False when another hub holds the job, and it was not run here.
+pub(super) async fn run_leased(ctx: &Ctx, job: &Job, holder: &str) -> Result<bool, BoxError> {
     if !lease(ctx, job.name, holder).await? {
-        return Ok(());
+        return Ok(false);
     }
     // Polled beside the work, never instead of it: the work may hold the turn to write that a renewal waits for.
     let renewing = async {
         loop {
             tokio::time::sleep(RENEW).await;
-            if let Err(e) = lease(ctx, job.name, holder).await {
-                tracing::warn!(job = job.name, error = %e, "the lease of a job could not be renewed");
+            match lease(ctx, job.name, holder).await {
+                Ok(true) => {}
+                Ok(false) => return Err("another hub has taken the job over".into()),
+                Err(e) => {
+                    tracing::warn!(job = job.name, error = %chain(&e), "the lease of a job could not be renewed")
+                }
             }
         }
     };
     // All are gone after this, and with them a transaction that the work was in: `release` has to write.
     let outcome = tokio::select! {
-        outcome = (job.run)(ctx.clone()) => outcome,
+        outcome = caught(async { (job.run)(ctx.clone()).await }) => outcome.unwrap_or_else(|e| Err(e.into())),
         // Jobs bear being stopped in the middle.
         () = ctx.stopping.cancelled() => Ok(()),
-        // Never ends; losing it is harmless, the job is done.
-        never = renewing => never,
+        // Losing it is harmless: the job is done. When it ends, the job is another hub's, and is stopped here.
+        lost = renewing => lost,
     };
     let error = outcome.as_ref().err().map(|e| chain(e.as_ref()));
     release(ctx, job.name, holder, error).await?;
-    outcome
+    outcome.map(|()| true)
 }
 
 /// True when this hub may run the job now.
@@ -119,15 +125,4 @@ async fn release(ctx: &Ctx, name: &str, holder: &str, error: Option<String>) -> 
         )
         .await
         .map(drop)
-}
-
-fn chain(e: &(dyn std::error::Error + 'static)) -> String {
-    let mut text = e.to_string();
-    let mut source = e.source();
-    while let Some(e) = source {
-        text.push_str(": ");
-        text.push_str(&e.to_string());
-        source = e.source();
-    }
-    text
 }

@@ -6,6 +6,7 @@ pub mod caller;
 pub mod ctx;
 pub mod db;
 pub mod events;
+pub mod faults;
 pub mod files;
 pub mod http;
 pub mod idempotency;

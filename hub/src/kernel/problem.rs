@@ -9,6 +9,7 @@ use serde_json::{Map, Value};
 use utoipa::ToSchema;
 
 use super::db::DbError;
+use super::faults::chain;
 
 /// The refusal or fault that a handler answers with.
 #[derive(Clone, Debug)]
@@ -133,14 +134,7 @@ impl Problem {
     /// 500: our bug. Logs the whole chain once and keeps only an id.
     pub fn internal(error: &(dyn std::error::Error + 'static)) -> Self {
         let id = data_encoding::BASE32_NOPAD.encode(&getrandom::u64().unwrap_or_default().to_be_bytes());
-        let mut chain = error.to_string();
-        let mut source = error.source();
-        while let Some(e) = source {
-            chain.push_str(": ");
-            chain.push_str(&e.to_string());
-            source = e.source();
-        }
-        tracing::error!(id, error = chain, "a request failed by our own fault");
+        tracing::error!(id, error = chain(error), "a request failed by our own fault");
         let mut p = Self::new(StatusCode::INTERNAL_SERVER_ERROR, "internal", "");
         p.0.detail = None;
         p.0.id = Some(id);

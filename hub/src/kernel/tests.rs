@@ -51,7 +51,7 @@ fn count(ctx: Ctx) -> BoxFuture<'static, Result<(), super::module::BoxError>> {
 }
 
 #[tokio::test]
-async fn a_job_runs_by_nudge_and_not_while_another_hub_holds_it() {
+async fn a_job_is_not_run_while_another_hub_holds_it() {
     on_each_database(&[base::TABLES], async |db| {
         let (ctx, clock) = context(db.clone());
         ctx.put(Arc::new(Runs(AtomicU32::new(0))));
@@ -64,26 +64,58 @@ async fn a_job_runs_by_nudge_and_not_while_another_hub_holds_it() {
         .await
         .unwrap();
         let job = Job { name: "test.count", every: Duration::from_hours(1), run: count };
-        let running = tokio::spawn(jobs::keep_running(ctx.clone(), job));
-        for _ in 0..3 {
-            ctx.jobs.nudge("test.count");
-            tokio::task::yield_now().await;
-        }
+        assert!(!jobs::run_leased(&ctx, &job, "this").await.unwrap());
         assert_eq!(runs.0.load(Ordering::SeqCst), 0);
         clock.advance(Duration::from_mins(3));
-        eventually("the job that was taken over", || {
-            ctx.jobs.nudge("test.count");
-            runs.0.load(Ordering::SeqCst) > 0
-        })
-        .await;
+        assert!(jobs::run_leased(&ctx, &job, "this").await.unwrap());
+        assert_eq!(runs.0.load(Ordering::SeqCst), 1);
+        let left: Option<(String, i64)> = db.one("select holder, until from job", params![]).await.unwrap();
+        assert_eq!(left, Some(("this".to_owned(), 0)));
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_job_runs_at_the_start_and_by_nudge() {
+    on_each_database(&[base::TABLES], async |db| {
+        let (ctx, _) = context(db);
+        ctx.put(Arc::new(Runs(AtomicU32::new(0))));
+        let runs = ctx.part::<Runs>();
+        let job = Job { name: "test.count", every: Duration::from_hours(1), run: count };
+        let running = tokio::spawn(jobs::keep_running(ctx.clone(), job));
+        eventually("the first run", || runs.0.load(Ordering::SeqCst) == 1).await;
+        ctx.jobs.nudge("test.count");
+        eventually("the run that was asked for", || runs.0.load(Ordering::SeqCst) == 2).await;
         ctx.stopping.cancel();
         running.await.unwrap();
-        let (holder, until): (String, i64) = db
-            .one("select holder, until from job where name = 'test.count'", params![])
-            .await
-            .unwrap()
-            .unwrap();
-        assert!(holder != "other" && until == 0, "{holder} {until}");
+    })
+    .await;
+}
+
+/// Panics once, and works from then on.
+fn panic_once(ctx: Ctx) -> BoxFuture<'static, Result<(), super::module::BoxError>> {
+    Box::pin(async move {
+        assert!(ctx.part::<Runs>().0.fetch_add(1, Ordering::SeqCst) > 0, "the first run goes wrong");
+        Ok(())
+    })
+}
+
+#[tokio::test]
+async fn a_job_that_panics_has_failed_and_is_run_again() {
+    on_each_database(&[base::TABLES], async |db| {
+        let (ctx, _) = context(db.clone());
+        ctx.put(Arc::new(Runs(AtomicU32::new(0))));
+        let job = Job { name: "test.panic", every: Duration::from_millis(1), run: panic_once };
+        let failed = jobs::run_leased(&ctx, &job, "this").await.unwrap_err();
+        assert_eq!(failed.to_string(), "it panicked: the first run goes wrong");
+        let kept: Option<(i64, String)> =
+            db.one("select until, last_error from job", params![]).await.unwrap();
+        assert_eq!(kept, Some((0, failed.to_string())));
+        ctx.part::<Runs>().0.store(0, Ordering::SeqCst);
+        let running = tokio::spawn(jobs::keep_running(ctx.clone(), job));
+        eventually("the run after the panic", || ctx.part::<Runs>().0.load(Ordering::SeqCst) >= 2).await;
+        ctx.stopping.cancel();
+        running.await.unwrap();
     })
     .await;
 }

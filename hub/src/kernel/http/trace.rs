@@ -1,22 +1,16 @@
 //! An id for every request, one line in the log, one observation in the metrics. A handler that panics
 //! becomes a 500 and the next request is served.
 
-use std::panic::AssertUnwindSafe;
-
 use axum::extract::{MatchedPath, Request, State};
 use axum::http::HeaderValue;
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
-use futures_util::FutureExt;
 use tracing::Instrument;
 
 use super::guard::origin_of;
 use crate::kernel::ctx::Ctx;
+use crate::kernel::faults::caught;
 use crate::kernel::problem::Problem;
-
-#[derive(Debug, thiserror::Error)]
-#[error("a handler panicked: {0}")]
-struct Panicked(String);
 
 pub async fn trace(State(ctx): State<Ctx>, mut request: Request, next: Next) -> Response {
     let id = ctx.ids.new_uuid().simple().to_string();
@@ -27,12 +21,10 @@ pub async fn trace(State(ctx): State<Ctx>, mut request: Request, next: Next) -> 
         request.extensions().get::<MatchedPath>().map_or("other".to_owned(), |p| p.as_str().to_owned());
     let begun = tokio::time::Instant::now();
     let span = tracing::info_span!("request", id, %method, route);
-    let run = AssertUnwindSafe(next.run(request)).catch_unwind();
-    let mut response = run.instrument(span.clone()).await.unwrap_or_else(|panic| {
-        let what = panic.downcast_ref::<&str>().map(|s| (*s).to_owned());
-        let what = what.or_else(|| panic.downcast_ref::<String>().cloned()).unwrap_or_default();
-        span.in_scope(|| Problem::internal(&Panicked(what)).into_response())
-    });
+    let mut response = caught(next.run(request))
+        .instrument(span.clone())
+        .await
+        .unwrap_or_else(|panicked| span.in_scope(|| Problem::internal(&panicked).into_response()));
     let (took, status) = (begun.elapsed(), response.status().as_u16());
     span.in_scope(|| tracing::debug!(status, took_ms = took.as_millis() as u64, "answered"));
     let labels = [("method", method.to_string()), ("route", route), ("status", status.to_string())];
