@@ -6,12 +6,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
+use futures_util::FutureExt;
 use metrics_exporter_prometheus::PrometheusHandle;
 use serde_json::Value;
 use steward_shared::id::Ids;
 use steward_shared::time::Clock;
 use tokio::net::TcpListener;
-use tokio::task::JoinSet;
+use tokio::task::{JoinError, JoinSet};
+use tokio_util::sync::CancellationToken;
 use utoipa::OpenApi;
 use utoipa::openapi::security::{ApiKey, ApiKeyValue, SecurityScheme};
 use utoipa_axum::router::OpenApiRouter;
@@ -19,6 +21,7 @@ use utoipa_axum::router::OpenApiRouter;
 use crate::kernel::caller::SESSION_COOKIE;
 use crate::kernel::ctx::Ctx;
 use crate::kernel::db::{Db, DbError, Migration, migrate};
+use crate::kernel::faults::{caught, chain};
 use crate::kernel::module::{BoxError, Module};
 use crate::kernel::outbox::Listeners;
 use crate::kernel::settings::Settings;
@@ -28,6 +31,8 @@ use crate::web::{self, ApiDocument};
 
 /// How long requests and tasks that are under way may take to finish when the program stops.
 const FAREWELL: Duration = Duration::from_secs(10);
+/// How often the measures are tidied: what a histogram has collected is summed up then.
+const UPKEEP: Duration = Duration::from_secs(30);
 
 #[derive(OpenApi)]
 #[openapi(info(
@@ -56,6 +61,21 @@ pub enum StartError {
         #[source]
         source: BoxError,
     },
+}
+
+/// Why the hub stopped without being told to.
+#[derive(Debug, thiserror::Error)]
+pub enum ServeError {
+    #[error("the task {name} broke off")]
+    Task {
+        name: &'static str,
+        #[source]
+        source: BoxError,
+    },
+    #[error("the task {0} ended before its time")]
+    Ended(&'static str),
+    #[error("a task was lost")]
+    Lost(#[source] JoinError),
 }
 
 /// All routes with their document.
@@ -118,60 +138,81 @@ impl App {
         Ok(Self { ctx, router, modules })
     }
 
-    /// Serves until `stop`, then lets what is under way finish.
+    /// Serves until `stop`, then lets what is under way finish. A task that breaks off stops the hub, and is the
+    /// error.
     pub async fn serve(
         self,
         listener: TcpListener,
         stop: impl Future<Output = ()> + Send,
-    ) -> std::io::Result<()> {
+    ) -> Result<(), ServeError> {
         let Self { ctx, router, modules } = self;
+        let stopping = ctx.stopping.clone();
         let mut work = JoinSet::new();
         for module in modules {
             for job in module.jobs {
-                work.spawn(jobs::keep_running(ctx.clone(), job));
+                work.spawn(watched(job.name, stopping.clone(), jobs::keep_running(ctx.clone(), job).map(Ok)));
             }
             for task in module.tasks {
-                let ctx = ctx.clone();
-                work.spawn(async move {
-                    let (stopping, name) = (ctx.stopping.clone(), task.name);
-                    if let Err(e) = (task.run)(ctx, stopping.clone()).await {
-                        tracing::error!(task = name, error = %e, "a task of the hub broke off; the hub stops");
-                        stopping.cancel();
-                    }
-                });
+                let (ctx, stop) = (ctx.clone(), stopping.clone());
+                work.spawn(watched(task.name, stopping.clone(), async move { (task.run)(ctx, stop).await }));
             }
         }
-        let handle = ctx.find_part::<PrometheusHandle>();
-        let stopping = ctx.stopping.clone();
-        work.spawn(async move {
-            // Losing either is harmless: measures are tidied again after the next start.
-            while tokio::time::timeout(Duration::from_secs(30), stopping.cancelled()).await.is_err() {
-                if let Some(handle) = &handle {
-                    handle.run_upkeep();
-                }
-            }
-        });
-        let stopping = ctx.stopping.clone();
+        work.spawn(watched("measures", stopping.clone(), keep_measures_tidy(ctx.clone()).map(Ok)));
         let until = stopping.clone();
         let serving = axum::serve(listener, router.into_make_service_with_connect_info::<SocketAddr>())
             .with_graceful_shutdown(async move { until.cancelled().await });
-        let mut serving = Box::pin(async move { serving.await });
+        work.spawn(watched("web server", stopping.clone(), async move { Ok(serving.await?) }));
+
+        let mut broken = None;
         tokio::select! {
-            // Serving ends by itself only when the listener breaks.
-            broke = &mut serving => { stopping.cancel(); return broke; }
-            // A task has stopped the hub.
-            () = stopping.cancelled() => {}
             // Losing the signal is harmless: the hub stops anyway.
-            () = stop => stopping.cancel(),
+            () = stop => {}
+            // Cancel safe; there is always one task at least.
+            Some(ended) = work.join_next() => note(&mut broken, ended),
         }
+        stopping.cancel();
         let all_done = async {
-            let _ = serving.await;
-            while work.join_next().await.is_some() {}
+            while let Some(ended) = work.join_next().await {
+                note(&mut broken, ended);
+            }
         };
         if tokio::time::timeout(FAREWELL, all_done).await.is_err() {
             tracing::warn!("something did not finish in time; the hub stops without it");
         }
-        Ok(())
+        broken.map_or(Ok(()), Err)
+    }
+}
+
+/// The first fault is the one that the hub ends with; the others are only logged.
+fn note(first: &mut Option<ServeError>, ended: Result<Result<(), ServeError>, JoinError>) {
+    match ended.unwrap_or_else(|e| Err(ServeError::Lost(e))) {
+        Ok(()) => {}
+        Err(e) if first.is_none() => *first = Some(e),
+        Err(e) => tracing::error!(error = chain(&e), "one more task of the hub broke off"),
+    }
+}
+
+async fn keep_measures_tidy(ctx: Ctx) {
+    let handle = ctx.find_part::<PrometheusHandle>();
+    // Losing the wait is harmless: measures are tidied again after the next start.
+    while tokio::time::timeout(UPKEEP, ctx.stopping.cancelled()).await.is_err() {
+        if let Some(handle) = &handle {
+            handle.run_upkeep();
+        }
+    }
+}
+
+/// A task with its name in what it dies of. One that ends before the program is to stop has failed too.
+async fn watched(
+    name: &'static str,
+    stopping: CancellationToken,
+    work: impl Future<Output = Result<(), BoxError>>,
+) -> Result<(), ServeError> {
+    match caught(work).await {
+        Ok(Ok(())) if stopping.is_cancelled() => Ok(()),
+        Ok(Ok(())) => Err(ServeError::Ended(name)),
+        Ok(Err(source)) => Err(ServeError::Task { name, source }),
+        Err(panicked) => Err(ServeError::Task { name, source: panicked.into() }),
     }
 }
 

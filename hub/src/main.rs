@@ -147,7 +147,7 @@ async fn run(config: Config) -> anyhow::Result<ExitCode> {
     let address = listener.local_addr().context("the listener has no address")?;
     tracing::info!(%address, database = %config.database, data = %data.display(), version = env!("CARGO_PKG_VERSION"), "the hub serves");
     println!("steward-hub serves http://{}/", reachable(address));
-    app.serve(listener, stop).await.context("the web server broke off")?;
+    app.serve(listener, stop).await?;
     tracing::info!("the hub has stopped");
     Ok(ExitCode::SUCCESS)
 }

@@ -13,6 +13,7 @@ use tempfile::TempDir;
 struct Site {
     dir: TempDir,
     http: SocketAddr,
+    gateways: SocketAddr,
 }
 
 impl Site {
@@ -26,7 +27,7 @@ impl Site {
             dir.path().join("deep/data").display()
         );
         std::fs::write(dir.path().join("hub.toml"), text).unwrap();
-        Self { dir, http }
+        Self { dir, http, gateways }
     }
 
     fn file(&self) -> PathBuf {
@@ -111,6 +112,18 @@ fn a_port_in_use_is_said_plainly_with_the_way_out() {
     let said = text(&refused.stderr);
     assert!(!refused.status.success());
     assert!(said.contains(&format!("{} is in use", site.http)) && said.contains("[http] listen"), "{said}");
+}
+
+#[test]
+fn the_gateways_port_in_use_is_said_plainly_before_the_hub_says_that_it_serves() {
+    let site = Site::new();
+    let _taken = UdpSocket::bind(site.gateways).unwrap();
+    let refused = output(&["run"], Some(&site.file()));
+    let said = text(&refused.stderr);
+    assert!(!refused.status.success() && refused.stdout.is_empty(), "{refused:?}");
+    for wanted in [&site.gateways.to_string(), "[gateways] listen", "in use"] {
+        assert!(said.contains(wanted), "{wanted} is missing in:\n{said}");
+    }
 }
 
 #[test]

@@ -1,17 +1,57 @@
 use std::fmt::Write;
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use axum::body::{Body, Bytes};
 use axum::http::{Method, Request, StatusCode, header};
+use metrics_exporter_prometheus::PrometheusBuilder;
 use serde_json::json;
+use steward_shared::id::RandomIds;
+use steward_shared::time::SystemClock;
+use tokio::net::TcpListener;
+use tokio_util::sync::CancellationToken;
 
+use super::{App, ServeError};
 use crate::kernel::caller::Role;
+use crate::kernel::ctx::Ctx;
+use crate::kernel::db::testing::fresh_sqlite;
+use crate::kernel::faults::chain;
 use crate::kernel::http::{Policies, Policy};
+use crate::kernel::module::{Module, Task, Working};
+use crate::kernel::settings::Settings;
 use crate::testing::Hub;
 use crate::{app, modules};
 
 const ROLES: [Role; 3] = [Role::Viewer, Role::Engineer, Role::Admin];
+
+/// A hub with this one task besides its own, which serves until it stops by itself.
+async fn serve_with(run: fn(Ctx, CancellationToken) -> Working) -> ServeError {
+    let fresh = fresh_sqlite().await;
+    let settings = Settings {
+        data: fresh.dir.path().to_owned(),
+        gateways_listen: SocketAddr::from(([127, 0, 0, 1], 0)),
+        ..Settings::default()
+    };
+    let measures = PrometheusBuilder::new().build_recorder().handle();
+    let mut app =
+        App::build(fresh.db.clone(), Arc::new(SystemClock), Arc::new(RandomIds), settings, measures)
+            .await
+            .unwrap();
+    app.modules.push(Module { tasks: vec![Task { name: "test.task", run }], ..Module::default() });
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    app.serve(listener, std::future::pending()).await.unwrap_err()
+}
+
+#[tokio::test]
+async fn a_task_that_breaks_off_or_panics_or_just_ends_stops_the_hub_and_is_its_error() {
+    let broke = serve_with(|_, _| Box::pin(async { Err("the line is cut".into()) })).await;
+    assert_eq!(chain(&broke), "the task test.task broke off: the line is cut");
+    let panicked = serve_with(|_, _| Box::pin(async { panic!("all is lost") })).await;
+    assert_eq!(chain(&panicked), "the task test.task broke off: it panicked: all is lost");
+    let ended = serve_with(|_, _| Box::pin(async { Ok(()) })).await;
+    assert_eq!(chain(&ended), "the task test.task ended before its time");
+}
 
 #[test]
 fn the_committed_openapi_document_is_the_one_of_the_handlers() {
@@ -148,7 +188,7 @@ async fn what_is_not_there_is_404_and_a_page_of_the_console_is_the_console() {
 
 #[tokio::test]
 async fn metrics_are_for_this_machine_or_for_who_has_the_token() {
-    let fresh = crate::kernel::db::testing::fresh_sqlite().await;
+    let fresh = fresh_sqlite().await;
     let hub = Hub::on(fresh, |s| s.metrics_token = Some("canary".into())).await;
     let mut near = hub.stranger();
     assert_eq!(near.get("/metrics").await.status, StatusCode::OK);

@@ -51,7 +51,10 @@ const GOODBYE: Duration = Duration::from_secs(5);
 
 #[derive(Debug, thiserror::Error)]
 pub enum LinkError {
-    #[error("cannot listen for gateways on {address}; is another hub running, or the port taken?")]
+    #[error(
+        "cannot listen for gateways on {address} (UDP); is a hub running already? stop it, or set another port as \
+         [gateways] listen (or STEWARD_HUB__GATEWAYS__LISTEN)"
+    )]
     Bind { address: SocketAddr, source: std::io::Error },
     #[error("the TLS of the gateways' port cannot be set up")]
     Tls(#[from] rustls::Error),
@@ -73,20 +76,37 @@ pub struct Door {
     told: Mutex<HashMap<(GatewayId, &'static str), Timestamp>>,
 }
 
+/// The door with its port, bound while the program is put together: a port that is taken ends the start.
+struct Open {
+    door: Arc<Door>,
+    endpoint: Endpoint,
+}
+
 pub fn module() -> Module {
     let listen = Task {
         name: "link.listen",
         run: |ctx, stop| {
             Box::pin(async move {
-                let door = Door::new(ctx.part::<Fleet>(), ctx.part::<Readings>(), ctx.clock.clone());
-                let endpoint = door.listen(ctx.settings.gateways_listen)?;
-                tracing::info!(address = %ctx.settings.gateways_listen, "listening for gateways");
-                door.serve(endpoint, stop).await;
+                let open = ctx.part::<Open>();
+                Arc::clone(&open.door).serve(open.endpoint.clone(), stop).await;
                 Ok::<_, BoxError>(())
             })
         },
     };
-    Module { name: "link", tasks: vec![listen], ..Module::default() }
+    Module {
+        name: "link",
+        setup: Some(|ctx| {
+            Box::pin(async move {
+                let door = Door::new(ctx.part::<Fleet>(), ctx.part::<Readings>(), ctx.clock.clone());
+                let endpoint = door.listen(ctx.settings.gateways_listen)?;
+                tracing::info!(address = %endpoint.local_addr()?, "listening for gateways");
+                ctx.put(Arc::new(Open { door, endpoint }));
+                Ok::<_, BoxError>(())
+            })
+        }),
+        tasks: vec![listen],
+        ..Module::default()
+    }
 }
 
 impl Door {
