@@ -3,6 +3,7 @@
 
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::time::Duration;
 
 use axum::Router;
 use axum::body::Body;
@@ -36,6 +37,20 @@ pub async fn on_each_database(test: impl AsyncFn(Hub)) {
         println!("on {}", fresh.url);
         test(Hub::on(fresh, |_| {}).await).await;
     }
+}
+
+/// Waits for a state.
+///
+/// # Panics
+/// When it does not come, and says which one.
+pub async fn eventually(what: &str, mut is_so: impl FnMut() -> bool) {
+    for _ in 0..2000 {
+        if is_so() {
+            return;
+        }
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+    panic!("{what} did not come");
 }
 
 impl Hub {

@@ -5,11 +5,13 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use axum::body::{Body, Bytes};
 use axum::http::{Method, Request, StatusCode, header};
+use futures_util::StreamExt;
 use metrics_exporter_prometheus::PrometheusBuilder;
 use serde_json::json;
 use steward_shared::id::RandomIds;
 use steward_shared::time::SystemClock;
 use tokio::net::TcpListener;
+use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
 use super::{App, ServeError};
@@ -20,7 +22,7 @@ use crate::kernel::faults::chain;
 use crate::kernel::http::{Policies, Policy};
 use crate::kernel::module::{Module, Task, Working};
 use crate::kernel::settings::Settings;
-use crate::testing::Hub;
+use crate::testing::{Hub, eventually};
 use crate::{app, modules};
 
 const ROLES: [Role; 3] = [Role::Viewer, Role::Engineer, Role::Admin];
@@ -212,29 +214,77 @@ fn endless(total: u64, taken: Arc<AtomicU64>) -> Body {
     })))
 }
 
+fn sent(method: Method, path: &str, kind: &str, body: Body) -> Request<Body> {
+    let request = Request::builder().method(method).uri(path);
+    request.header(header::HOST, "hub.test").header(header::CONTENT_TYPE, kind).body(body).unwrap()
+}
+
 #[tokio::test]
 async fn fault_h7_a_hundred_megabytes_are_refused_without_being_read() {
+    const PLAN: &str = "/api/v1/sites/01963c1e-7a5c-7b3e-8f52-0c6d2f9a1b7e/plan";
+    const SITES: &str = "/api/v1/sites";
+    const MIB: u64 = 1024 * 1024;
+    let hub = Hub::on_sqlite().await;
+    let (admin, stranger) = (hub.admin().await, hub.stranger());
+    let too_large = StatusCode::PAYLOAD_TOO_LARGE;
+    // What the sender calls it changes nothing: the route decides, and who sends.
+    for (mut who, method, path, kind, most, status) in [
+        (admin.clone(), Method::POST, SITES, "application/json", MIB, too_large),
+        (admin.clone(), Method::POST, SITES, "image/png", MIB, too_large),
+        (admin.clone(), Method::PUT, PLAN, "image/png", hub.ctx.settings.upload_limit, too_large),
+        (stranger.clone(), Method::POST, "/api/v1/session", "image/png", 16 * 1024, too_large),
+        (stranger.clone(), Method::PUT, PLAN, "image/png", 0, StatusCode::UNAUTHORIZED),
+        (stranger.clone(), Method::POST, "/api/v1/nothing", "image/png", 0, StatusCode::NOT_FOUND),
+        (admin.clone(), Method::POST, "/nothing", "image/png", 0, StatusCode::METHOD_NOT_ALLOWED),
+    ] {
+        let taken = Arc::new(AtomicU64::new(0));
+        let request = sent(method, path, kind, endless(100 * MIB, Arc::clone(&taken)));
+        assert_eq!(who.open(request).await.status(), status, "{path} {kind}");
+        let taken = taken.load(Ordering::SeqCst);
+        let most = if most == 0 { 0 } else { most + 2 * 64 * 1024 };
+        assert!(taken <= most, "{path} {kind}: {taken} bytes were read");
+    }
+    let mut announced = sent(Method::POST, SITES, "application/json", Body::empty());
+    announced.headers_mut().insert(header::CONTENT_LENGTH, (100 * MIB).into());
+    assert_eq!(admin.clone().open(announced).await.status(), too_large);
+}
+
+#[tokio::test]
+async fn fault_h7_a_thousand_strangers_at_once_fill_no_more_than_their_room() {
+    const EACH: u64 = 16 * 1024;
+    const CROWD: usize = 1000;
     let hub = Hub::on_sqlite().await;
     let mut admin = hub.admin().await;
-    for (kind, most) in [("application/json", 1024 * 1024), ("image/png", hub.ctx.settings.upload_limit)] {
-        let taken = Arc::new(AtomicU64::new(0));
-        let request = Request::post("/api/v1/sites")
-            .header(header::HOST, "hub.test")
-            .header(header::CONTENT_TYPE, kind)
-            .body(endless(100 * 1024 * 1024, Arc::clone(&taken)))
-            .unwrap();
-        let answer = admin.open(request).await;
-        assert_eq!(answer.status(), StatusCode::PAYLOAD_TOO_LARGE, "{kind}");
-        let taken = taken.load(Ordering::SeqCst);
-        assert!(taken <= most + 2 * 64 * 1024, "{kind}: {taken} bytes were read");
+    let (waiting, refused) = (Arc::new(AtomicU64::new(0)), Arc::new(AtomicU64::new(0)));
+    let mut crowd = JoinSet::new();
+    for _ in 0..CROWD {
+        let (mut stranger, waiting, refused) = (hub.stranger(), Arc::clone(&waiting), Arc::clone(&refused));
+        crowd.spawn(async move {
+            // Sends all that it may, and does not end.
+            let stalled = futures_util::stream::once(async move {
+                waiting.fetch_add(1, Ordering::SeqCst);
+                std::future::pending::<Result<Bytes, std::io::Error>>().await
+            });
+            let some = futures_util::stream::iter([Ok(Bytes::from(vec![b' '; EACH as usize]))]);
+            let body = Body::from_stream(some.chain(stalled));
+            let answer = stranger.open(sent(Method::POST, "/api/v1/session", "application/json", body)).await;
+            assert_eq!(answer.status(), StatusCode::SERVICE_UNAVAILABLE);
+            assert!(answer.headers().contains_key(header::RETRY_AFTER));
+            refused.fetch_add(1, Ordering::SeqCst);
+        });
     }
-    let announced = Request::post("/api/v1/sites")
-        .header(header::HOST, "hub.test")
-        .header(header::CONTENT_TYPE, "application/json")
-        .header(header::CONTENT_LENGTH, 100 * 1024 * 1024)
-        .body(Body::empty())
-        .unwrap();
-    assert_eq!(admin.open(announced).await.status(), StatusCode::PAYLOAD_TOO_LARGE);
+    let count = |n: &AtomicU64| n.load(Ordering::SeqCst);
+    eventually("the crowd", || count(&waiting) + count(&refused) == CROWD as u64).await;
+    let held = count(&waiting) * EACH;
+    assert!(held <= 4 * 1024 * 1024 && held > 0, "{held} bytes are held");
+    // Who works here is not held up, and the room is free again when the crowd has gone.
+    assert_eq!(
+        admin.post("/api/v1/sites", json!({"kind": "campus", "name": "East"})).await.status,
+        StatusCode::CREATED
+    );
+    assert_eq!(hub.stranger().log_in("nobody", "x").await.status, StatusCode::SERVICE_UNAVAILABLE);
+    crowd.shutdown().await;
+    assert_eq!(hub.stranger().log_in("nobody", "x").await.status, StatusCode::UNAUTHORIZED);
 }
 
 #[tokio::test]

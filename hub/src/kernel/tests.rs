@@ -24,21 +24,11 @@ use super::problem::Problem;
 use super::settings::Settings;
 use super::{base, http};
 use crate::params;
+use crate::testing::eventually;
 
 fn context(db: Db) -> (Ctx, Arc<ManualClock>) {
     let clock = Arc::new(ManualClock::at(Timestamp(1_000_000)));
     (Ctx::new(db, clock.clone(), Arc::new(RandomIds), Settings::default()), clock)
-}
-
-/// Waits for a state, and says which one did not come.
-async fn eventually(what: &str, mut is_so: impl FnMut() -> bool) {
-    for _ in 0..2000 {
-        if is_so() {
-            return;
-        }
-        tokio::time::sleep(Duration::from_millis(5)).await;
-    }
-    panic!("{what} did not come");
 }
 
 struct Runs(AtomicU32);

@@ -21,7 +21,7 @@ pub fn dress(routes: Router<Ctx>, openapi: &serde_json::Value, ctx: &Ctx) -> Rou
         .layer(from_fn_with_state(ctx.clone(), idempotency::layer))
         // Sizes are limited by the layer after this one, for every kind of body.
         .layer(DefaultBodyLimit::disable())
-        .layer(from_fn_with_state(ctx.clone(), body::limit))
+        .layer(from_fn_with_state(body::Bodies::new(ctx, Arc::clone(&policies)), body::limit))
         .layer(from_fn_with_state(Guard { ctx: ctx.clone(), policies }, guard::guard))
         .layer(CompressionLayer::new())
         .layer(from_fn(headers::headers))

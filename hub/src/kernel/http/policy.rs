@@ -1,7 +1,8 @@
 //! Who may call what: read from the OpenAPI document, whose operations carry it as `security`. What is not
-//! in the document, or stands there without `security`, is refused to everybody.
+//! in the document, or stands there without `security`, is refused to everybody. The document also says which
+//! operations take a file.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::Value;
 
@@ -23,30 +24,42 @@ impl Policy {
 }
 
 #[derive(Clone, Debug, Default)]
-pub struct Policies(BTreeMap<(String, String), Policy>);
+pub struct Policies {
+    who: BTreeMap<(String, String), Policy>,
+    files: BTreeSet<(String, String)>,
+}
 
 impl Policies {
     /// Operations without a policy are left out, and so refused.
     pub fn of(openapi: &Value) -> Self {
-        let mut all = BTreeMap::new();
+        let mut all = Self::default();
         for (path, methods) in openapi["paths"].as_object().into_iter().flatten() {
             for (method, operation) in methods.as_object().into_iter().flatten() {
+                let name = (method.to_uppercase(), path.clone());
+                if takes_file(operation) {
+                    all.files.insert(name.clone());
+                }
                 if let Some(policy) = policy_of(operation) {
-                    all.insert((method.to_uppercase(), path.clone()), policy);
+                    all.who.insert(name, policy);
                 }
             }
         }
-        Self(all)
+        all
     }
 
     /// `path` is the route's template, such as `/api/v1/sites/{id}`. HEAD is as GET.
     pub fn of_route(&self, method: &str, path: &str) -> Option<Policy> {
         let method = if method == "HEAD" { "GET" } else { method };
-        self.0.get(&(method.to_owned(), path.to_owned())).copied()
+        self.who.get(&(method.to_owned(), path.to_owned())).copied()
+    }
+
+    /// Whether the body is a file, and may be as large as one.
+    pub fn takes_file(&self, method: &str, path: &str) -> bool {
+        self.files.contains(&(method.to_owned(), path.to_owned()))
     }
 
     pub fn all(&self) -> impl Iterator<Item = (&str, &str, Policy)> {
-        self.0.iter().map(|((m, p), policy)| (m.as_str(), p.as_str(), *policy))
+        self.who.iter().map(|((m, p), policy)| (m.as_str(), p.as_str(), *policy))
     }
 }
 
@@ -59,6 +72,12 @@ fn policy_of(operation: &Value) -> Option<Policy> {
     }
     let [role] = requirement.get("session")?.as_array()?.as_slice() else { return None };
     serde_json::from_value(role.clone()).ok().map(Policy::AtLeast)
+}
+
+/// A body that is described, and not as JSON.
+fn takes_file(operation: &Value) -> bool {
+    let content = operation["requestBody"]["content"].as_object();
+    content.is_some_and(|kinds| !kinds.is_empty() && !kinds.contains_key("application/json"))
 }
 
 #[cfg(test)]
@@ -81,5 +100,15 @@ mod tests {
         for method in ["PUT", "PATCH", "DELETE", "OPTIONS"] {
             assert_eq!(policies.of_route(method, "/a"), None, "{method}");
         }
+    }
+    #[test]
+    fn an_operation_takes_a_file_when_its_body_is_described_as_something_else_than_json() {
+        let policies = Policies::of(&json!({"paths": {"/a": {
+            "get": {},
+            "post": {"requestBody": {"content": {"application/json": {}}}},
+            "put": {"requestBody": {"content": {"application/octet-stream": {}}}}
+        }}}));
+        assert!(policies.takes_file("PUT", "/a"));
+        assert!(!policies.takes_file("POST", "/a") && !policies.takes_file("GET", "/a"));
     }
 }
