@@ -205,6 +205,21 @@ async fn metrics_are_for_this_machine_or_for_who_has_the_token() {
     assert_eq!(wrong.status, StatusCode::FORBIDDEN);
 }
 
+#[tokio::test]
+async fn methods_that_callers_invent_do_not_make_new_measures() {
+    let recorder = PrometheusBuilder::new().build_recorder();
+    let measures = recorder.handle();
+    let hub = Hub::on_sqlite().await;
+    let here = metrics::set_default_local_recorder(&recorder);
+    for method in ["GET", "INVENTED", "get"] {
+        hub.stranger().send(method.parse().unwrap(), "/healthz", &[], None).await;
+    }
+    drop(here);
+    let text = measures.render();
+    assert!(text.contains("method=\"GET\"") && text.contains("method=\"other\""), "{text}");
+    assert!(!text.contains("INVENTED") && !text.contains("\"get\""), "{text}");
+}
+
 /// A body that is made while it is read, and counts how much of it was.
 fn endless(total: u64, taken: Arc<AtomicU64>) -> Body {
     const CHUNK: usize = 64 * 1024;
