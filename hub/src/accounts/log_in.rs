@@ -1,39 +1,54 @@
 //! Logging in and out. A wrong name and a wrong password are the same to the caller, in words and in time.
 
-use steward_shared::id::SessionId;
+use steward_shared::id::{SessionId, UserId};
+use steward_shared::time::Timestamp;
 
 use super::error::AccountError;
-use super::model::{Refusal, login_key};
+use super::model::{Failures, Refusal, login_key};
 use super::sessions::{self, Opened};
 use super::{password, store};
 use crate::kernel::audit::{self, Entry};
 use crate::kernel::caller::{Caller, Origin};
 use crate::kernel::ctx::Ctx;
-use crate::kernel::db::DbError;
+use crate::kernel::db::{DbError, Tx};
 
 pub async fn log_in(ctx: &Ctx, origin: &Origin, login: &str, secret: String) -> Result<Opened, AccountError> {
     let key: String = login_key(login).chars().take(64).collect();
+    // Before the password is looked at, which takes memory and a core.
     refuse_locked(ctx, origin, &key).await?;
     let found = store::credentials(&ctx.db, &key).await?;
     let stored = found.as_ref().map(|c| c.password.clone());
     let secret: String = secret.chars().take(super::model::PASSWORD_MAX + 1).collect();
     let checked = password::check(secret, stored).await?;
-    let may = found.filter(|c| checked.right && !c.disabled);
-    let Some(who) = may else {
-        fail(ctx, origin, login, &key).await?;
-        return Err(Refusal::WrongPassword.into());
-    };
+    match found.filter(|c| checked.right && !c.disabled) {
+        Some(who) => admit(ctx, origin, &key, who.id, checked.renewed).await,
+        None => {
+            let entry = Entry::by_stranger(login, origin, "accounts.log_in").on("user", "");
+            Err(fail(ctx, origin, &key, entry).await?.into())
+        }
+    }
+}
+
+/// Opens the session, unless the account or the address was locked while the password was looked at: whoever
+/// tries many at once must not learn more than whoever tries them one after the other.
+pub(super) async fn admit(
+    ctx: &Ctx,
+    origin: &Origin,
+    key: &str,
+    who: UserId,
+    renewed: Option<String>,
+) -> Result<Opened, AccountError> {
     ctx.db
         .tx(async |tx| {
-            store::forgive(&tx, "account", &key).await?;
-            if let Some(renewed) = &checked.renewed {
-                store::set_password(&tx, who.id, renewed).await?;
+            check_still_open(ctx, &tx, origin, key).await?;
+            store::forgive(&tx, "account", key).await?;
+            if let Some(renewed) = &renewed {
+                store::set_password(&tx, who, renewed).await?;
             }
-            let (session, token, expires_at) = sessions::open(ctx, &tx, who.id, &origin.address).await?;
-            let user =
-                store::user(&tx, who.id).await?.filter(|u| !u.disabled).ok_or(Refusal::WrongPassword)?;
-            let caller = Caller { user: who.id, login: user.user.clone(), role: user.role, session };
-            let entry = Entry::by(&caller, origin, "accounts.log_in").on("user", who.id);
+            let (session, token, expires_at) = sessions::open(ctx, &tx, who, &origin.address).await?;
+            let user = store::user(&tx, who).await?.filter(|u| !u.disabled).ok_or(Refusal::WrongPassword)?;
+            let caller = Caller { user: who, login: user.user.clone(), role: user.role, session };
+            let entry = Entry::by(&caller, origin, "accounts.log_in").on("user", who);
             audit::record(&tx, ctx.now(), entry).await?;
             Ok(Opened { user, token, expires_at })
         })
@@ -41,32 +56,42 @@ pub async fn log_in(ctx: &Ctx, origin: &Origin, login: &str, secret: String) -> 
 }
 
 async fn refuse_locked(ctx: &Ctx, origin: &Origin, key: &str) -> Result<(), AccountError> {
-    let now = ctx.now().as_millis();
-    let (account, address) = ctx
-        .db
-        .tx(async |tx| {
-            let account = store::failures(&tx, "account", key).await?;
-            Ok::<_, DbError>((account, store::failures(&tx, "address", &origin.address).await?))
-        })
-        .await?;
+    let account = store::failures_now(&ctx.db, "account", key).await?;
+    let address = store::failures_now(&ctx.db, "address", &origin.address).await?;
+    Ok(open_at(ctx.now(), account, address)?)
+}
+
+fn open_at(now: Timestamp, account: Failures, address: Failures) -> Result<(), Refusal> {
+    let now = now.as_millis();
     match account.locked_for(now).max(address.locked_for(now)) {
-        Some(seconds) => Err(Refusal::Locked(seconds).into()),
+        Some(seconds) => Err(Refusal::Locked(seconds)),
         None => Ok(()),
     }
 }
 
-async fn fail(ctx: &Ctx, origin: &Origin, login: &str, key: &str) -> Result<(), DbError> {
+async fn check_still_open(ctx: &Ctx, tx: &Tx, origin: &Origin, key: &str) -> Result<(), AccountError> {
+    let account = store::failures(tx, "account", key).await?;
+    let address = store::failures(tx, "address", &origin.address).await?;
+    Ok(open_at(ctx.now(), account, address)?)
+}
+
+/// Counts a wrong password and gives what to answer: that it is wrong, or that all is locked by now.
+async fn fail(ctx: &Ctx, origin: &Origin, key: &str, tried: Entry) -> Result<Refusal, DbError> {
     let now = ctx.now();
+    let tried = tried.refused("wrong password");
     metrics::counter!("steward_hub_log_in_failures_total").increment(1);
     ctx.db
         .tx(async |tx| {
-            for (kind, what) in [("account", key), ("address", origin.address.as_str())] {
-                let failures = store::failures(&tx, kind, what).await?.and_one_at(now.as_millis());
-                store::set_failures(&tx, kind, what, failures).await?;
+            let account = store::failures(&tx, "account", key).await?;
+            let address = store::failures(&tx, "address", &origin.address).await?;
+            if let Err(locked) = open_at(now, account, address) {
+                return Ok(locked);
             }
-            let entry =
-                Entry::by_stranger(login, origin, "accounts.log_in").on("user", "").refused("wrong password");
-            audit::record(&tx, now, entry).await
+            for (kind, what, failures) in [("account", key, account), ("address", &origin.address, address)] {
+                store::set_failures(&tx, kind, what, failures.and_one_at(now.as_millis())).await?;
+            }
+            audit::record(&tx, now, tried.clone()).await?;
+            Ok(Refusal::WrongPassword)
         })
         .await
 }
@@ -104,15 +129,20 @@ pub async fn change_password(
     refuse_locked(ctx, origin, &key).await?;
     let stored = store::credentials_of(&ctx.db, caller.user).await?.map(|c| c.password);
     if !password::check(current, stored).await?.right {
-        fail(ctx, origin, &caller.login, &key).await?;
         let detail = "this is not your present password".to_owned();
-        return Err(Refusal::Field { pointer: "/current", code: "wrong_password", detail }.into());
+        let entry = Entry::by(caller, origin, "accounts.change_password").on("user", caller.user);
+        return Err(match fail(ctx, origin, &key, entry).await? {
+            Refusal::WrongPassword => Refusal::Field { pointer: "/current", code: "wrong_password", detail },
+            locked => locked,
+        }
+        .into());
     }
     super::model::check_password("/new", &new, &caller.login)?;
     let hash = password::hash(new).await?;
     let kept: Option<SessionId> = Some(caller.session);
     ctx.db
         .tx(async |tx| {
+            check_still_open(ctx, &tx, origin, &key).await?;
             store::set_password(&tx, caller.user, &hash).await?;
             store::end_sessions(&tx, caller.user, kept).await?;
             let entry = Entry::by(caller, origin, "accounts.change_password").on("user", caller.user);

@@ -159,14 +159,16 @@ pub async fn forget_sessions(db: &Db, now: Timestamp, unused_since: Timestamp) -
     db.execute("delete from sessions where ends_at <= $1 or used_at <= $2", params![now, unused_since]).await
 }
 
+const FAILURES: &str =
+    "select failures, since, locked_until from log_in_failures where kind = $1 and what = $2";
+
 pub async fn failures(tx: &Tx, kind: &str, what: &str) -> Result<Failures, DbError> {
-    let found = tx
-        .one(
-            "select failures, since, locked_until from log_in_failures where kind = $1 and what = $2",
-            params![kind, what],
-        )
-        .await?;
-    Ok(found.unwrap_or_default())
+    Ok(tx.one(FAILURES, params![kind, what]).await?.unwrap_or_default())
+}
+
+/// As last committed, without the turn to write.
+pub async fn failures_now(db: &Db, kind: &str, what: &str) -> Result<Failures, DbError> {
+    Ok(db.one(FAILURES, params![kind, what]).await?.unwrap_or_default())
 }
 
 pub async fn set_failures(tx: &Tx, kind: &str, what: &str, f: Failures) -> Result<(), DbError> {

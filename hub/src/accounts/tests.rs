@@ -2,8 +2,11 @@ use std::time::Duration;
 
 use axum::http::{Method, StatusCode};
 use serde_json::json;
+use steward_shared::id::UserId;
 
-use crate::kernel::caller::Role;
+use super::error::AccountError;
+use super::model::Refusal;
+use crate::kernel::caller::{Origin, Role};
 use crate::params;
 use crate::testing::{PASSWORD, on_each_database};
 
@@ -81,6 +84,76 @@ async fn control_4_five_wrong_passwords_lock_the_account_and_the_address_for_hal
             .await
             .unwrap();
         assert_eq!(refused, Some(10));
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn control_4_fifty_tries_at_once_learn_no_more_than_five() {
+    on_each_database(async |hub| {
+        hub.admin().await;
+        let tries = (0..50).map(|i| {
+            let mut attacker = hub.stranger();
+            attacker.peer = format!("10.0.{i}.1:1").parse().unwrap();
+            tokio::spawn(async move { attacker.log_in("admin", "not-the-password").await.status })
+        });
+        let mut wrong = 0;
+        for tried in tries.collect::<Vec<_>>() {
+            let status = tried.await.unwrap();
+            wrong += usize::from(status == StatusCode::UNAUTHORIZED);
+            // A slow machine may also say that too many log in at once.
+            let others =
+                [StatusCode::UNAUTHORIZED, StatusCode::TOO_MANY_REQUESTS, StatusCode::SERVICE_UNAVAILABLE];
+            assert!(others.contains(&status), "{status}");
+        }
+        assert!(wrong <= 5, "{wrong} guesses were answered");
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn control_4_a_right_password_is_not_told_when_the_lock_came_while_it_was_looked_at() {
+    on_each_database(async |hub| {
+        hub.admin().await;
+        let origin = Origin { address: "10.0.0.1".into(), request: "r".into() };
+        let who: UserId = hub.ctx.db.one("select id from users", params![]).await.unwrap().unwrap();
+        for (kind, what) in [("account", "admin"), ("address", "10.0.0.1")] {
+            let until = hub.now().plus(Duration::from_mins(1));
+            hub.ctx
+                .db
+                .execute("insert into log_in_failures values ($1, $2, 0, 0, $3)", params![kind, what, until])
+                .await
+                .unwrap();
+            let refused = super::log_in::admit(&hub.ctx, &origin, "admin", who, None).await.err().unwrap();
+            assert!(matches!(refused, AccountError::Refused(Refusal::Locked(60))), "{refused:?}");
+            hub.ctx.db.execute("delete from log_in_failures", params![]).await.unwrap();
+        }
+        assert!(super::log_in::admit(&hub.ctx, &origin, "admin", who, None).await.is_ok());
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_wrong_present_password_counts_and_is_recorded_as_what_it_was() {
+    on_each_database(async |hub| {
+        let mut admin = hub.admin().await;
+        let body = json!({"current": "not-the-password", "new": "kessel-und-pumpe-8"});
+        for _ in 0..5 {
+            let wrong = admin.post("/api/v1/session/password", body.clone()).await;
+            assert_eq!(wrong.json["errors"][0]["code"], "wrong_password");
+        }
+        assert_eq!(admin.post("/api/v1/session/password", body).await.problem(), "locked");
+        let rows: Option<i64> = hub
+            .ctx
+            .db
+            .one(
+                "select count(*) from audit where action = 'accounts.change_password' and result = 'refused'
+                 and actor is not null",
+                params![],
+            )
+            .await
+            .unwrap();
+        assert_eq!(rows, Some(5));
     })
     .await;
 }
