@@ -146,7 +146,7 @@ impl App {
         stop: impl Future<Output = ()> + Send,
     ) -> Result<(), ServeError> {
         let Self { ctx, router, modules } = self;
-        let stopping = ctx.stopping.clone();
+        let (stopping, under_way) = (ctx.stopping.clone(), ctx.under_way.clone());
         let mut work = JoinSet::new();
         for module in modules {
             for job in module.jobs {
@@ -175,6 +175,9 @@ impl App {
             while let Some(ended) = work.join_next().await {
                 note(&mut broken, ended);
             }
+            // After the web server, which begins it.
+            under_way.close();
+            under_way.wait().await;
         };
         if tokio::time::timeout(FAREWELL, all_done).await.is_err() {
             tracing::warn!("something did not finish in time; the hub stops without it");

@@ -328,7 +328,10 @@ fn or_zh(locale: Option<String>) -> String {
 fn logged_in(ctx: &Ctx, opened: Opened) -> Response {
     let cookie = cookie(ctx, &opened.token, ctx.settings.session_absolute.as_secs());
     let session = Session { user: opened.user.into(), expires_at: opened.expires_at };
-    (StatusCode::CREATED, [(header::SET_COOKIE, cookie)], Json(session)).into_response()
+    // Nobody keeps an answer with a cookie, the idempotency layer no more than a proxy.
+    let headers =
+        [(header::SET_COOKIE, cookie), (header::CACHE_CONTROL, HeaderValue::from_static("no-store"))];
+    (StatusCode::CREATED, headers, Json(session)).into_response()
 }
 
 fn logged_out(ctx: &Ctx) -> Response {

@@ -173,6 +173,11 @@ async fn control_9_a_session_is_a_new_random_token_that_scripts_cannot_read_and_
         assert_eq!(token.len(), 43, "256 bits in base64");
         let kept: Vec<String> = hub.ctx.db.query("select token_hash from sessions", params![]).await.unwrap();
         assert!(kept.len() == 2 && !kept.iter().any(|k| k.contains(token)), "{kept:?}");
+        // The same request under one key does not get the cookie again, nor an answer as if it had.
+        let (key, body) = ([("idempotency-key", "k")], json!({"user": "admin", "password": PASSWORD}));
+        admin.send(Method::POST, "/api/v1/session", &key, Some(body.clone())).await;
+        let repeat = admin.send(Method::POST, "/api/v1/session", &key, Some(body)).await;
+        assert_eq!((repeat.problem(), repeat.header("set-cookie")), ("shown_once", ""));
         // A token that somebody else chose is not taken over (fixation).
         let mut victim = hub.stranger();
         victim.cookie = Some("steward_session=chosen".into());

@@ -1,5 +1,6 @@
 //! The kernel as THE LIST sees it: its own tables, the audit trail's routes, its jobs.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use super::db::Migration;
@@ -30,6 +31,12 @@ pub fn module() -> Module {
                 run: |ctx| Box::pin(async move { Ok(idempotency::forget_old(&ctx).await?) }),
             },
         ],
+        setup: Some(|ctx| {
+            Box::pin(async move {
+                ctx.put(Arc::new(idempotency::Key::open(&ctx.settings.data).await?));
+                Ok(())
+            })
+        }),
         ..Module::default()
     }
 }

@@ -8,6 +8,7 @@ use std::sync::{Arc, PoisonError, RwLock};
 use steward_shared::id::Ids;
 use steward_shared::time::{Clock, Timestamp};
 use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
 
 use super::db::Db;
 use super::events::Bus;
@@ -25,6 +26,8 @@ pub struct Ctx {
     pub started_at: Timestamp,
     /// Cancelled when the program is to stop.
     pub stopping: CancellationToken,
+    /// Work that goes on when whoever asked for it has gone; the program waits for it when it stops.
+    pub under_way: TaskTracker,
     parts: Arc<RwLock<HashMap<TypeId, Arc<dyn Any + Send + Sync>>>>,
 }
 
@@ -39,6 +42,7 @@ impl Ctx {
             jobs: Jobs::default(),
             settings: Arc::new(settings),
             stopping: CancellationToken::new(),
+            under_way: TaskTracker::new(),
             parts: Arc::default(),
         }
     }

@@ -1,10 +1,13 @@
 //! `Idempotency-Key` on POST: for 24 hours the same caller's same request gets the same answer, and the act is
-//! done once. Another request under the same key is a 422.
+//! done once. Another request under the same key is a 422. The act goes on when its caller's connection breaks, so
+//! that a repeat finds its answer.
 //!
 //! An answer that holds a secret (it says `Cache-Control: no-store` itself) is not kept: a repeat is told that
-//! the act was done. A hub that dies between act and answer leaves the key open; it is free again after a
-//! minute, and the act may then be done twice.
+//! the act was done. A request is kept as a keyed hash, because it may hold a password; the key lies in the data
+//! folder, which all hubs of one database share. A hub that dies between act and answer leaves the idempotency key
+//! open; it is free again after two minutes, and the act may then be done twice.
 
+use std::path::Path;
 use std::time::Duration;
 
 use axum::body::{Body, Bytes, to_bytes};
@@ -12,20 +15,46 @@ use axum::extract::{Request, State};
 use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
+use hmac::{Hmac, KeyInit, Mac};
 use serde::Deserialize;
-use sha2::{Digest, Sha256};
+use sha2::Sha256;
+use tracing::Instrument;
 
 use super::caller::Caller;
 use super::ctx::Ctx;
 use super::db::{Blob, Db, DbError};
+use super::disk::{KeyError, own_key};
+use super::faults::{caught, chain};
 use super::problem::Problem;
 use crate::params;
 
 const KEPT: Duration = Duration::from_hours(24);
-const OPEN_FOR: Duration = Duration::from_mins(1);
+/// Longer than an act may take: nobody takes the key of one that is still at work.
+const OPEN_FOR: Duration = Duration::from_mins(2);
+const DEADLINE: Duration = Duration::from_mins(1);
 const LARGEST_ANSWER: usize = 1024 * 1024;
 const KEY: HeaderName = HeaderName::from_static("idempotency-key");
 const REPLAYED: HeaderName = HeaderName::from_static("idempotency-replayed");
+
+/// What requests are hashed with.
+pub struct Key([u8; 32]);
+
+impl Key {
+    /// Reads it, or makes it at the first start.
+    pub async fn open(data: &Path) -> Result<Self, KeyError> {
+        let path = data.join("idempotency.key");
+        let opened = tokio::task::spawn_blocking(move || own_key(&path));
+        opened.await.expect("reading a key does not panic").map(Self)
+    }
+
+    fn hash(&self, method: &str, uri: &str, body: &Bytes) -> String {
+        let mut mac = Hmac::<Sha256>::new_from_slice(&self.0).expect("HMAC takes a key of any length");
+        for part in [method.as_bytes(), b" ", uri.as_bytes(), b"\n", body] {
+            mac.update(part);
+        }
+        data_encoding::HEXLOWER.encode(&mac.finalize().into_bytes())
+    }
+}
 
 pub async fn layer(State(ctx): State<Ctx>, request: Request, next: Next) -> Response {
     let caller = request.extensions().get::<Caller>().map(|c| c.user.to_string());
@@ -33,36 +62,53 @@ pub async fn layer(State(ctx): State<Ctx>, request: Request, next: Next) -> Resp
     let (Some(caller), Some(key), &Method::POST) = (caller, key, request.method()) else {
         return next.run(request).await;
     };
-    once(&ctx, &caller, &key, request, next).await.unwrap_or_else(IntoResponse::into_response)
+    once(&ctx, caller, key, request, next).await.unwrap_or_else(IntoResponse::into_response)
 }
 
-async fn once(ctx: &Ctx, caller: &str, key: &str, request: Request, next: Next) -> Result<Response, Problem> {
+async fn once(
+    ctx: &Ctx,
+    caller: String,
+    key: String,
+    request: Request,
+    next: Next,
+) -> Result<Response, Problem> {
     if key.is_empty() || key.len() > 128 {
         return Err(Problem::bad_request("bad_key", "an Idempotency-Key has 1 to 128 characters"));
     }
     let (parts, body) = request.into_parts();
     let body = to_bytes(body, usize::MAX).await.map_err(|e| Problem::internal(&e))?;
-    let hash = hash_of(parts.method.as_str(), &parts.uri.to_string(), &body);
-    if let Some(kept) = claim(ctx, caller, key, &hash).await? {
+    let hash = ctx.part::<Key>().hash(parts.method.as_str(), &parts.uri.to_string(), &body);
+    if let Some(kept) = claim(ctx, &caller, &key, &hash).await? {
         return kept.answer(&hash);
     }
-    let response = next.run(Request::from_parts(parts, Body::from(body))).await;
-    let (parts, body) = response.into_parts();
-    let body = to_bytes(body, LARGEST_ANSWER).await.map_err(|e| Problem::internal(&e))?;
-    if parts.status.is_server_error() || parts.status == StatusCode::TOO_MANY_REQUESTS {
-        release(&ctx.db, caller, key).await?;
-    } else {
-        keep(&ctx.db, caller, key, parts.status, &parts.headers, &body).await?;
-    }
-    Ok(Response::from_parts(parts, Body::from(body)))
+    let request = Request::from_parts(parts, Body::from(body));
+    let db = ctx.db.clone();
+    let act = async move { act(&db, &caller, &key, request, next).await };
+    ctx.under_way.spawn(act.in_current_span()).await.unwrap_or_else(|e| Err(Problem::internal(&e)))
 }
 
-fn hash_of(method: &str, uri: &str, body: &Bytes) -> String {
-    let mut hash = Sha256::new();
-    for part in [method.as_bytes(), b" ", uri.as_bytes(), b"\n", body] {
-        hash.update(part);
+/// Acts, and keeps the answer. What cannot be kept is given all the same: the act is done.
+async fn act(db: &Db, caller: &str, key: &str, request: Request, next: Next) -> Result<Response, Problem> {
+    let response = match tokio::time::timeout(DEADLINE, caught(next.run(request))).await {
+        Ok(Ok(response)) => response,
+        Ok(Err(panicked)) => Problem::internal(&panicked).into_response(),
+        // Whether it was done is not known: the key stays open for its time.
+        Err(_) => return Err(Problem::unavailable("too_slow", 5, "this took too long; try again")),
+    };
+    let (parts, body) = response.into_parts();
+    let body = to_bytes(body, LARGEST_ANSWER).await.map_err(|e| Problem::internal(&e))?;
+    let noted = if parts.status.is_server_error() || parts.status == StatusCode::TOO_MANY_REQUESTS {
+        release(db, caller, key).await
+    } else {
+        keep(db, caller, key, parts.status, &parts.headers, &body).await
+    };
+    if let Err(e) = noted {
+        tracing::warn!(
+            error = chain(&e),
+            "the answer to a request with an Idempotency-Key could not be kept"
+        );
     }
-    data_encoding::HEXLOWER.encode(&hash.finalize())
+    Ok(Response::from_parts(parts, Body::from(body)))
 }
 
 #[derive(Deserialize)]
@@ -131,12 +177,15 @@ async fn claim(ctx: &Ctx, caller: &str, key: &str, hash: &str) -> Result<Option<
                 )
                 .await?;
             }
-            tx.execute(
-                "insert into idempotency (caller, idempotency_key, request_hash, begun_at) values ($1, $2, $3, $4)",
-                params![caller, key, hash, now],
-            )
-            .await?;
-            Ok(None)
+            // Two at once: PostgreSQL has one of them begin anew, and it finds the other's row.
+            let claimed = tx
+                .execute(
+                    "insert into idempotency (caller, idempotency_key, request_hash, begun_at)
+                     values ($1, $2, $3, $4) on conflict do nothing",
+                    params![caller, key, hash, now],
+                )
+                .await?;
+            if claimed == 1 { Ok(None) } else { Err(DbError::Busy) }
         })
         .await
 }
@@ -179,3 +228,6 @@ pub async fn forget_old(ctx: &Ctx) -> Result<(), DbError> {
     let before = ctx.now().minus(KEPT);
     ctx.db.execute("delete from idempotency where begun_at <= $1", params![before]).await.map(drop)
 }
+
+#[cfg(test)]
+mod tests;

@@ -5,6 +5,7 @@ pub mod base;
 pub mod caller;
 pub mod ctx;
 pub mod db;
+pub mod disk;
 pub mod events;
 pub mod faults;
 pub mod files;
