@@ -12,10 +12,14 @@ use super::{password, store};
 use crate::kernel::caller::{Caller, Gate, Recognise};
 use crate::kernel::ctx::Ctx;
 use crate::kernel::db::{DbError, Tx};
+use crate::kernel::faults::chain;
 use crate::kernel::problem::Problem;
 
 /// A use is written down only so often: a page asks many times a second.
 const NOTED_EVERY: Duration = Duration::from_secs(30);
+/// How long a request waits for that. On a disk that is full, or behind a long transaction, people can still see
+/// how things stand.
+const NOTED_WITHIN: Duration = Duration::from_millis(500);
 
 /// A session that was just opened. The token goes into the cookie and nowhere else.
 pub struct Opened {
@@ -62,7 +66,7 @@ impl Recognise for Sessions {
                 return Ok(None);
             }
             if use_it && now.since(session.used_at) >= NOTED_EVERY {
-                store::use_session(&ctx.db, session.id, now).await?;
+                note_use(ctx, session.id, now).await;
             }
             Ok(Some(Caller {
                 user: session.user_id,
@@ -71,6 +75,15 @@ impl Recognise for Sessions {
                 session: session.id,
             }))
         })
+    }
+}
+
+/// As well as it goes: the next request tries again.
+async fn note_use(ctx: &Ctx, session: SessionId, now: Timestamp) {
+    match tokio::time::timeout(NOTED_WITHIN, store::use_session(&ctx.db, session, now)).await {
+        Ok(Ok(())) => {}
+        Ok(Err(e)) => tracing::warn!(error = chain(&e), "the use of a session could not be noted"),
+        Err(_) => tracing::warn!("the use of a session could not be noted in time"),
     }
 }
 

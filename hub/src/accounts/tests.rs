@@ -1,12 +1,15 @@
+use std::sync::Arc;
 use std::time::Duration;
 
 use axum::http::{Method, StatusCode};
 use serde_json::json;
 use steward_shared::id::UserId;
+use tokio::sync::Notify;
 
 use super::error::AccountError;
 use super::model::Refusal;
 use crate::kernel::caller::{Origin, Role};
+use crate::kernel::db::DbError;
 use crate::params;
 use crate::testing::{PASSWORD, on_each_database};
 
@@ -208,6 +211,49 @@ async fn control_10_a_session_ends_when_idle_or_too_old() {
         super::sessions::forget_old(&hub.ctx).await.unwrap();
         let left: Option<i64> = hub.ctx.db.one("select count(*) from sessions", params![]).await.unwrap();
         assert_eq!(left, Some(0));
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_session_serves_when_its_use_cannot_be_written_down() {
+    on_each_database(async |hub| {
+        let mut admin = hub.admin().await;
+        let db = hub.ctx.db.clone();
+        // Somebody else holds the session's row, and on SQLite the turn to write, for as long as the test likes.
+        let (held, go) = (Arc::new(Notify::new()), Arc::new(Notify::new()));
+        let (told, waits) = (Arc::clone(&held), Arc::clone(&go));
+        let holder = tokio::spawn(async move {
+            let done: Result<(), DbError> = db
+                .tx(async |tx| {
+                    tx.execute("update sessions set address = address", params![]).await?;
+                    told.notify_one();
+                    waits.notified().await;
+                    Ok(())
+                })
+                .await;
+            done.unwrap();
+        });
+        held.notified().await;
+        hub.clock.advance(Duration::from_mins(1));
+        assert_eq!(admin.get("/api/v1/about").await.status, StatusCode::OK);
+        go.notify_one();
+        holder.await.unwrap();
+
+        // A disk that is full refuses at once.
+        let refusing = if hub.ctx.db.is_postgres() {
+            "create function full_disk() returns trigger language plpgsql as
+             $$ begin raise exception 'no space' using errcode = 'disk_full'; end $$"
+        } else {
+            "create trigger full_disk before update on sessions begin select raise(abort, 'no space'); end"
+        };
+        hub.ctx.db.execute(refusing, params![]).await.unwrap();
+        if hub.ctx.db.is_postgres() {
+            let trigger = "create trigger full_disk before update on sessions for each row execute function full_disk()";
+            hub.ctx.db.execute(trigger, params![]).await.unwrap();
+        }
+        hub.clock.advance(Duration::from_mins(1));
+        assert_eq!(admin.get("/api/v1/about").await.status, StatusCode::OK);
     })
     .await;
 }

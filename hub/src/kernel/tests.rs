@@ -227,6 +227,37 @@ async fn control_11_a_stream_of_events_ends_within_seconds_of_its_session() {
     assert!(closed.elapsed() <= Duration::from_secs(5), "{:?}", closed.elapsed());
 }
 
+/// A gate that never opens.
+struct Stuck;
+
+impl Recognise for Stuck {
+    fn who<'a>(&'a self, _: &'a str, _: bool) -> BoxFuture<'a, Result<Option<Caller>, Problem>> {
+        Box::pin(std::future::pending())
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn finding_out_who_calls_and_the_handler_share_one_deadline() {
+    let fresh = super::db::testing::fresh_sqlite().await;
+    let (ctx, _) = context(fresh.db.clone());
+    ctx.put(Arc::new(Gate(Box::new(Stuck))));
+    let document = json!({"paths": {"/a": {"get": {"security": [{"session": ["viewer"]}]}}, "/b": {"get": {"security": [{}]}}}});
+    let two = Router::new()
+        .route("/a", get(|| async { "never seen" }))
+        .route("/b", get(std::future::pending::<&'static str>));
+    let router = http::dress(two, &document, &ctx);
+    for path in ["/a", "/b"] {
+        let mut ask = axum::http::Request::get(path);
+        if path == "/a" {
+            ask = ask.header(header::COOKIE, "steward_session=t");
+        }
+        let begun = tokio::time::Instant::now();
+        let answer = router.clone().oneshot(ask.body(Body::empty()).unwrap()).await.unwrap();
+        assert_eq!(answer.status(), 503, "{path}");
+        assert_eq!(begun.elapsed().as_secs(), 90, "{path}");
+    }
+}
+
 #[tokio::test]
 async fn a_handler_that_panics_is_a_500_with_an_id_and_nothing_else() {
     let fresh = super::db::testing::fresh_sqlite().await;

@@ -1,4 +1,4 @@
-//! The order of the layers, from the outside in: id and log, headers, packing, policy, size and depth,
+//! The order of the layers, from the outside in: id and log, headers, packing, deadline, policy, size and depth,
 //! idempotency, handler.
 
 use std::sync::Arc;
@@ -10,7 +10,7 @@ use tower_http::compression::CompressionLayer;
 
 use super::guard::Guard;
 use super::policy::Policies;
-use super::{body, guard, headers, trace};
+use super::{body, deadline, guard, headers, trace};
 use crate::kernel::ctx::Ctx;
 use crate::kernel::idempotency;
 
@@ -23,6 +23,7 @@ pub fn dress(routes: Router<Ctx>, openapi: &serde_json::Value, ctx: &Ctx) -> Rou
         .layer(DefaultBodyLimit::disable())
         .layer(from_fn_with_state(body::Bodies::new(ctx, Arc::clone(&policies)), body::limit))
         .layer(from_fn_with_state(Guard { ctx: ctx.clone(), policies }, guard::guard))
+        .layer(from_fn(deadline::deadline))
         .layer(CompressionLayer::new())
         .layer(from_fn(headers::headers))
         .layer(from_fn_with_state(ctx.clone(), trace::trace))

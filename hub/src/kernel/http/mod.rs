@@ -2,6 +2,7 @@
 //! idempotency, headers; and the extractors that refuse in the API's own words.
 
 mod body;
+mod deadline;
 mod guard;
 mod headers;
 mod input;
