@@ -70,7 +70,9 @@ async fn ready(State(ctx): State<Ctx>) -> Result<&'static str, Problem> {
 async fn measures(State(ctx): State<Ctx>, headers: HeaderMap, request: Request) -> Result<String, Problem> {
     let peer = request.extensions().get::<ConnectInfo<SocketAddr>>().map(|c| c.0.ip());
     // A proxy of one's own is on this machine, its callers are not.
-    let is_near = peer.is_some_and(|ip: IpAddr| ip.is_loopback()) && !headers.contains_key("x-forwarded-for");
+    let is_near = peer.is_some_and(|ip: IpAddr| ip.to_canonical().is_loopback())
+        && !ctx.settings.behind_proxy
+        && !headers.contains_key("x-forwarded-for");
     let given = headers.get(header::AUTHORIZATION).and_then(|v| v.to_str().ok()?.strip_prefix("Bearer "));
     let has_token = match (&ctx.settings.metrics_token, given) {
         (Some(token), Some(given)) => bool::from(token.as_bytes().ct_eq(given.as_bytes())),

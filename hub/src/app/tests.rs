@@ -147,7 +147,8 @@ async fn control_13_a_page_of_another_origin_is_refused_on_every_operation_that_
         let address = path.replace("{id}", "01963c1e-7a5c-7b3e-8f52-0c6d2f9a1b7e");
         let method: Method = method.parse().unwrap();
         let answer = admin.send(method, &address, &[("origin", "http://evil.test")], Some(json!({}))).await;
-        assert_eq!(answer.status, StatusCode::FORBIDDEN, "{path}");
+        assert_eq!((answer.status, answer.problem()), (StatusCode::FORBIDDEN, "other_origin"), "{path}");
+        assert_eq!(answer.json["params"], json!({"host": "hub.test", "origin": "http://evil.test"}));
     }
     let same =
         admin.send(Method::POST, "/api/v1/sites", &[("origin", "http://hub.test")], Some(json!({}))).await;
@@ -203,6 +204,30 @@ async fn metrics_are_for_this_machine_or_for_who_has_the_token() {
     assert_eq!(right.status, StatusCode::OK);
     let wrong = far.send(Method::GET, "/metrics", &[("authorization", "Bearer canarx")], None).await;
     assert_eq!(wrong.status, StatusCode::FORBIDDEN);
+    // An IPv4 caller of a hub that listens on [::].
+    near.peer = "[::ffff:127.0.0.1]:1".parse().unwrap();
+    assert_eq!(near.get("/metrics").await.status, StatusCode::OK);
+}
+
+#[tokio::test]
+async fn behind_a_proxy_the_address_is_the_one_it_names_and_measures_need_the_token() {
+    let hub = Hub::on(fresh_sqlite().await, |s| {
+        s.behind_proxy = true;
+        s.metrics_token = Some("canary".into());
+    })
+    .await;
+    hub.admin().await;
+    let mut proxy = hub.stranger();
+    assert_eq!(proxy.get("/metrics").await.status, StatusCode::FORBIDDEN);
+    let right = proxy.send(Method::GET, "/metrics", &[("authorization", "Bearer canary")], None).await;
+    assert_eq!(right.status, StatusCode::OK);
+    for (named, seen) in [("1.1.1.1, 10.0.0.7", "10.0.0.7"), ("nonsense", "127.0.0.1")] {
+        let wrong = json!({"user": "nobody", "password": "x"});
+        proxy.send(Method::POST, "/api/v1/session", &[("x-forwarded-for", named)], Some(wrong)).await;
+        let last: Option<String> =
+            hub.ctx.db.one("select address from audit order by no desc limit 1", vec![]).await.unwrap();
+        assert_eq!(last.as_deref(), Some(seen));
+    }
 }
 
 #[tokio::test]

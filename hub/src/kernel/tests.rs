@@ -217,6 +217,7 @@ async fn control_11_a_stream_of_events_ends_within_seconds_of_its_session() {
     let router = http::dress(Router::new().route("/live", endless), &document, &ctx);
     let request = axum::http::Request::get("/live").header(header::COOKIE, "steward_session=t");
     let answer = router.oneshot(request.body(Body::empty()).unwrap()).await.unwrap();
+    assert_eq!(answer.headers()["x-accel-buffering"], "no");
     let mut beats = answer.into_body().into_data_stream();
     for _ in 0..10 {
         assert!(beats.next().await.is_some());

@@ -1,11 +1,11 @@
 //! The policy's layer: finds out who calls, refuses who may not, and hands the caller to the handler. Unsafe
 //! methods are also refused when a page of another origin sends them.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
 use axum::extract::{ConnectInfo, MatchedPath, Request, State};
-use axum::http::{HeaderMap, Method, header};
+use axum::http::{HeaderMap, HeaderName, Method, StatusCode, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 
@@ -39,11 +39,11 @@ async fn admit(guard: &Guard, request: &mut Request) -> Result<Option<(Caller, S
         return Ok(None); // no route: the console's files or a 404
     };
     if !is_safe(request.method()) && !same_origin(request.headers()) {
-        return Err(Problem::forbidden("this request was sent by a page of another address"));
+        return Err(other_origin(request.headers()));
     }
     let Some(policy) = guard.policies.of_route(request.method().as_str(), &path) else {
         return Err(Problem::new(
-            axum::http::StatusCode::METHOD_NOT_ALLOWED,
+            StatusCode::METHOD_NOT_ALLOWED,
             "method_not_allowed",
             "this address does not know this method",
         ));
@@ -80,7 +80,7 @@ pub fn is_safe(method: &Method) -> bool {
 /// Browsers send `Origin` (or at least `Sec-Fetch-Site`) with every unsafe request; programs send neither.
 fn same_origin(headers: &HeaderMap) -> bool {
     let text = |name| headers.get(name).and_then(|v: &axum::http::HeaderValue| v.to_str().ok());
-    if let Some(site) = text(header::HeaderName::from_static("sec-fetch-site"))
+    if let Some(site) = text(HeaderName::from_static("sec-fetch-site"))
         && !matches!(site, "same-origin" | "none")
     {
         return false;
@@ -90,6 +90,20 @@ fn same_origin(headers: &HeaderMap) -> bool {
         (true, Some(origin), Some(host)) => origin.split_once("://").is_some_and(|(_, o)| o == host),
         _ => false,
     }
+}
+
+/// Mostly a proxy that does not hand on the host; the two names show it.
+fn other_origin(headers: &HeaderMap) -> Problem {
+    let name = |name: HeaderName| {
+        let text = headers.get(name).and_then(|v| v.to_str().ok()).unwrap_or("unknown");
+        text.chars().take(200).collect::<String>()
+    };
+    let (host, origin) = (name(header::HOST), name(header::ORIGIN));
+    let detail = format!(
+        "a page of {origin} sent this, but it came in for the host {host}; open the page at the hub's own address, \
+         or have the proxy hand on the Host header of the browser"
+    );
+    Problem::new(StatusCode::FORBIDDEN, "other_origin", detail).with("host", host).with("origin", origin)
 }
 
 /// The session's token out of the cookies.
@@ -104,23 +118,41 @@ pub fn token_of(headers: &HeaderMap) -> Option<String> {
         .map(|(_, token)| token.to_owned())
 }
 
-/// Where the request came from. Behind a proxy of one's own, the address that it names last.
+/// Where the request came from. Behind a proxy of one's own, the address that it has put last; what stands before
+/// it was put there by the caller.
 pub fn origin_of(ctx: &Ctx, request: &Request, id: &str) -> Origin {
-    let peer = request.extensions().get::<ConnectInfo<SocketAddr>>().map(|c| c.0.ip().to_string());
-    let named = request
-        .headers()
-        .get("x-forwarded-for")
-        .filter(|_| ctx.settings.behind_proxy)
-        .and_then(|v| v.to_str().ok()?.split(',').next_back().map(|a| a.trim().to_owned()));
-    Origin { address: named.or(peer).unwrap_or_else(|| "unknown".to_owned()), request: id.to_owned() }
+    let peer = request.extensions().get::<ConnectInfo<SocketAddr>>().map(|c| c.0.ip());
+    let named = if ctx.settings.behind_proxy { named_last(request.headers()) } else { None };
+    let address = named.or(peer).map_or_else(|| "unknown".to_owned(), |ip| ip.to_canonical().to_string());
+    Origin { address, request: id.to_owned() }
+}
+
+fn named_last(headers: &HeaderMap) -> Option<IpAddr> {
+    let last = headers.get_all("x-forwarded-for").iter().next_back()?;
+    last.to_str().ok()?.rsplit(',').next()?.trim().parse().ok()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
+    /// The last address of the last header; a text that is none counts for nothing.
+    #[test]
+    fn the_proxy_is_believed_and_not_what_the_caller_put_before_it() {
+        let said = |values: &[&str]| {
+            let pairs: Vec<_> = values.iter().map(|v| ("x-forwarded-for", *v)).collect();
+            named_last(&headers(&pairs)).map(|ip| ip.to_string())
+        };
+        assert_eq!(said(&["10.0.0.7"]).as_deref(), Some("10.0.0.7"));
+        assert_eq!(said(&["1.1.1.1, 10.0.0.7"]).as_deref(), Some("10.0.0.7"));
+        assert_eq!(said(&["1.1.1.1", "2.2.2.2, 10.0.0.7 "]).as_deref(), Some("10.0.0.7"));
+        assert_eq!(said(&["fd00::7"]).as_deref(), Some("fd00::7"));
+        assert_eq!(said(&["10.0.0.7, <script>"]), None);
+        assert_eq!(said(&[]), None);
+    }
+
     fn headers(pairs: &[(&'static str, &str)]) -> HeaderMap {
-        pairs.iter().map(|(n, v)| (header::HeaderName::from_static(n), v.parse().unwrap())).collect()
+        pairs.iter().map(|(n, v)| (HeaderName::from_static(n), v.parse().unwrap())).collect()
     }
 
     #[test]

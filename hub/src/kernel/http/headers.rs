@@ -5,6 +5,8 @@ use axum::http::{HeaderName, HeaderValue, header};
 use axum::middleware::Next;
 use axum::response::Response;
 
+use super::stream;
+
 /// Scripts only from here, and no inline ones. Styles may be inline: the console's component library writes
 /// them at run time. Pictures may be blobs and data: charts are saved as PNG from a canvas.
 const POLICY: &str = "default-src 'self'; script-src 'self'; style-src 'self' 'unsafe-inline'; \
@@ -14,6 +16,7 @@ const POLICY: &str = "default-src 'self'; script-src 'self'; style-src 'self' 'u
 pub async fn headers(request: Request, next: Next) -> Response {
     let is_api = request.uri().path().starts_with("/api/");
     let mut response = next.run(request).await;
+    let is_stream = stream::is_one(&response);
     let all = response.headers_mut();
     let mut set = |name: HeaderName, value: &'static str| {
         all.entry(name).or_insert(HeaderValue::from_static(value));
@@ -25,6 +28,10 @@ pub async fn headers(request: Request, next: Next) -> Response {
     set(HeaderName::from_static("cross-origin-opener-policy"), "same-origin");
     set(HeaderName::from_static("cross-origin-resource-policy"), "same-origin");
     set(HeaderName::from_static("permissions-policy"), "camera=(self), microphone=(self), geolocation=()");
+    if is_stream {
+        // nginx holds answers back to send them in large pieces, unless it is told not to.
+        set(HeaderName::from_static("x-accel-buffering"), "no");
+    }
     if is_api {
         set(header::CACHE_CONTROL, "no-store");
     }

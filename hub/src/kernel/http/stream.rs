@@ -16,9 +16,13 @@ use crate::kernel::ctx::Ctx;
 
 const LOOK_AGAIN: Duration = Duration::from_secs(3);
 
-pub fn end_with_session(response: Response, ctx: &Ctx, token: String) -> Response {
+pub fn is_one(response: &Response) -> bool {
     let kind = response.headers().get(header::CONTENT_TYPE);
-    if !kind.is_some_and(|v| v.as_bytes().starts_with(b"text/event-stream")) {
+    kind.is_some_and(|v| v.as_bytes().starts_with(b"text/event-stream"))
+}
+
+pub fn end_with_session(response: Response, ctx: &Ctx, token: String) -> Response {
+    if !is_one(&response) {
         return response;
     }
     let ctx = ctx.clone();
