@@ -4,7 +4,7 @@ use steward_shared::id::{SessionId, UserId};
 use steward_shared::time::Timestamp;
 
 use super::error::AccountError;
-use super::model::{Failures, Refusal, login_key};
+use super::model::{Failures, Refusal, login_key, visible};
 use super::sessions::{self, Opened};
 use super::{password, store};
 use crate::kernel::audit::{self, Entry};
@@ -23,7 +23,7 @@ pub async fn log_in(ctx: &Ctx, origin: &Origin, login: &str, secret: String) -> 
     match found.filter(|c| checked.right && !c.disabled) {
         Some(who) => admit(ctx, origin, &key, who.id, checked.renewed).await,
         None => {
-            let entry = Entry::by_stranger(login, origin, "accounts.log_in").on("user", "");
+            let entry = Entry::by_stranger(&visible(login), origin, "accounts.log_in").on("user", "");
             Err(fail(ctx, origin, &key, entry).await?.into())
         }
     }

@@ -64,9 +64,15 @@ impl Refusal {
     }
 }
 
-/// How a login is compared: "Li" and " li" are one person.
+/// How a login is compared: "Li" and " li" are one person. No name has a control character; one in what somebody
+/// typed becomes a character that stands in no name either, but can be kept and counted.
 pub fn login_key(login: &str) -> String {
-    login.trim().to_lowercase()
+    visible(login.trim()).to_lowercase()
+}
+
+/// Without control characters.
+pub fn visible(text: &str) -> String {
+    text.replace(char::is_control, "\u{fffd}")
 }
 
 pub fn check_login(login: &str) -> Result<(), Refusal> {

@@ -59,6 +59,35 @@ async fn a_wrong_password_says_what_to_do_and_not_whether_the_user_exists() {
 }
 
 #[tokio::test]
+async fn a_name_with_control_characters_is_a_wrong_password_and_a_field_with_them_is_refused() {
+    on_each_database(async |hub| {
+        let mut admin = hub.admin().await;
+        let mut stranger = hub.stranger();
+        for name in ["ad\0min", "admin\0", "\u{1b}[2Jadmin"] {
+            let wrong = stranger.log_in(name, PASSWORD).await;
+            assert_eq!(
+                (wrong.status, wrong.problem()),
+                (StatusCode::UNAUTHORIZED, "wrong_password"),
+                "{name:?}"
+            );
+        }
+        let wrong = stranger.log_in("admin", "no\0password").await;
+        assert_eq!(wrong.problem(), "wrong_password");
+        let new = json!({"user": "li", "name": "L\0i", "role": "viewer", "password": PASSWORD});
+        assert_eq!(admin.post("/api/v1/users", new).await.json["errors"][0]["pointer"], "/name");
+        // Where no rule of a module has looked at it, the database has.
+        let asked = admin.get("/api/v1/audit?action=%00").await;
+        if hub.ctx.db.is_postgres() {
+            assert_eq!(asked.status, StatusCode::UNPROCESSABLE_ENTITY);
+            assert_eq!(asked.json["errors"][0]["code"], "bad_characters");
+        } else {
+            assert_eq!(asked.json["items"], json!([]));
+        }
+    })
+    .await;
+}
+
+#[tokio::test]
 async fn control_4_five_wrong_passwords_lock_the_account_and_the_address_for_half_an_hour() {
     on_each_database(async |hub| {
         hub.admin().await;

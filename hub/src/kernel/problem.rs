@@ -131,6 +131,11 @@ impl Problem {
         p
     }
 
+    /// 503: the database is away.
+    pub fn no_database() -> Self {
+        Self::unavailable("no_database", 5, "the database does not answer; try again in a moment")
+    }
+
     /// 500: our bug. Logs the whole chain once and keeps only an id.
     pub fn internal(error: &(dyn std::error::Error + 'static)) -> Self {
         let id = data_encoding::BASE32_NOPAD.encode(&getrandom::u64().unwrap_or_default().to_be_bytes());
@@ -179,6 +184,14 @@ impl From<DbError> for Problem {
             DbError::Busy | DbError::Deadline(_) => {
                 tracing::warn!(error = %e, "the database is too slow");
                 Self::unavailable("busy", 2, "the database is busy; try again")
+            }
+            DbError::Open { .. } | DbError::Broken(_) => {
+                tracing::warn!(error = chain(&e), "the database cannot be reached");
+                Self::no_database()
+            }
+            DbError::Unstorable => {
+                let detail = "a text holds a character that cannot be kept (NUL); leave it out";
+                Self::field("", "bad_characters", detail)
             }
             e => Self::internal(&e),
         }

@@ -14,6 +14,9 @@ pub enum DbError {
     #[error("a row that is referred to is missing, or is still in use")]
     Reference,
     /// Another writer was faster, more often than we try again.
+    /// PostgreSQL keeps no NUL character in a text.
+    #[error("a text holds a character that the database cannot keep")]
+    Unstorable,
     #[error("the database is busy; try again")]
     Busy,
     #[error("the database did not answer within {0:?}")]

@@ -208,6 +208,7 @@ fn meaning(e: tokio_postgres::Error, sql: &str) -> DbError {
             SqlState::T_R_SERIALIZATION_FAILURE
             | SqlState::T_R_DEADLOCK_DETECTED
             | SqlState::LOCK_NOT_AVAILABLE => return DbError::Busy,
+            SqlState::CHARACTER_NOT_IN_REPERTOIRE => return DbError::Unstorable,
             SqlState::QUERY_CANCELED => return DbError::Deadline(DEADLINE),
             SqlState::ADMIN_SHUTDOWN | SqlState::CRASH_SHUTDOWN | SqlState::CANNOT_CONNECT_NOW => {
                 return DbError::Broken(Box::new(e));
