@@ -27,8 +27,8 @@ pub const PASSWORD: &str = "pumpe-und-kessel-7";
 pub struct Hub {
     pub ctx: Ctx,
     pub clock: Arc<ManualClock>,
+    pub fresh: TestDb,
     router: Router,
-    fresh: TestDb,
 }
 
 /// Runs the test once on each database.
@@ -70,7 +70,7 @@ impl Hub {
         let measures = PrometheusBuilder::new().build_recorder().handle();
         let app = App::build(fresh.db.clone(), clock.clone(), Arc::new(RandomIds), settings, measures);
         let App { ctx, router, .. } = app.await.expect("a fresh hub");
-        Self { ctx, clock, router, fresh }
+        Self { ctx, clock, fresh, router }
     }
 
     pub fn now(&self) -> Timestamp {

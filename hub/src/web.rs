@@ -2,6 +2,7 @@
 
 use std::fmt::Write;
 use std::net::{IpAddr, SocketAddr};
+use std::time::Duration;
 
 use axum::extract::{ConnectInfo, Request, State};
 use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, header};
@@ -17,6 +18,7 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use crate::kernel::ctx::Ctx;
+use crate::kernel::faults::chain;
 use crate::kernel::http::Json;
 use crate::kernel::problem::{Problem, ProblemBody};
 
@@ -46,7 +48,11 @@ async fn alive() -> &'static str {
     "ok\n"
 }
 
-/// The program can serve: its database answers.
+/// How long the database may take to show that it can be written to.
+const READY_WITHIN: Duration = Duration::from_secs(5);
+
+/// The program can serve: its tables are there and can be written to. A hub one of whose tasks has died stops, and
+/// is not ready while it does.
 #[utoipa::path(get, path = "/readyz", tag = "operation", operation_id = "readyz", security(()),
     responses((status = 200, description = "It can serve", body = String, content_type = "text/plain"),
         (status = 503, body = ProblemBody)))]
@@ -54,13 +60,10 @@ async fn ready(State(ctx): State<Ctx>) -> Result<&'static str, Problem> {
     if ctx.stopping.is_cancelled() {
         return Err(Problem::unavailable("stopping", 5, "the hub is stopping"));
     }
-    match ctx.db.answers().await {
-        Ok(()) => Ok("ok\n"),
-        Err(e) => {
-            tracing::warn!(error = %e, "the database does not answer");
-            Err(Problem::unavailable("no_database", 5, "the database does not answer"))
-        }
-    }
+    ctx.db.is_ready(READY_WITHIN).await.map(|()| "ok\n").map_err(|e| {
+        tracing::warn!(error = chain(&e), "the database is not ready");
+        Problem::no_database()
+    })
 }
 
 /// Measures for Prometheus: from this machine, or with the token of the configuration.

@@ -11,13 +11,15 @@ use serde_json::json;
 use steward_shared::id::RandomIds;
 use steward_shared::time::SystemClock;
 use tokio::net::TcpListener;
+use tokio::sync::Notify;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
 use super::{App, ServeError};
 use crate::kernel::caller::Role;
 use crate::kernel::ctx::Ctx;
-use crate::kernel::db::testing::fresh_sqlite;
+use crate::kernel::db::DbError;
+use crate::kernel::db::testing::{fresh_databases, fresh_sqlite};
 use crate::kernel::faults::chain;
 use crate::kernel::http::{Policies, Policy};
 use crate::kernel::module::{Module, Task, Working};
@@ -187,6 +189,58 @@ async fn what_is_not_there_is_404_and_a_page_of_the_console_is_the_console() {
     assert_eq!(client.delete("/api/v1/sites", 1).await.status, StatusCode::METHOD_NOT_ALLOWED);
     assert!(client.get("/api/docs").await.text.contains("Steward API"));
     assert_eq!(client.get("/readyz").await.text, "ok\n");
+}
+
+#[tokio::test]
+async fn a_database_that_went_away_is_said_and_what_needs_none_goes_on() {
+    for fresh in fresh_databases().await.into_iter().filter(|f| f.db.is_postgres()) {
+        let hub = Hub::on(fresh, |_| {}).await;
+        let mut admin = hub.admin().await;
+        hub.fresh.go_away().await;
+        for path in ["/api/v1/sites", "/readyz"] {
+            let away = admin.get(path).await;
+            assert_eq!(
+                (away.status, away.problem()),
+                (StatusCode::SERVICE_UNAVAILABLE, "no_database"),
+                "{path}"
+            );
+            assert_eq!(away.header("retry-after"), "5");
+        }
+        assert_eq!(admin.get("/healthz").await.status, StatusCode::OK);
+    }
+}
+
+#[tokio::test]
+async fn a_hub_that_cannot_write_or_has_no_tables_is_not_ready() {
+    for fresh in fresh_databases().await {
+        let hub = Hub::on(fresh, |_| {}).await;
+        let mut stranger = hub.stranger();
+        assert_eq!(stranger.get("/readyz").await.status, StatusCode::OK);
+        if !hub.ctx.db.is_postgres() {
+            let (db, held) = (hub.ctx.db.clone(), Arc::new(Notify::new()));
+            let told = Arc::clone(&held);
+            let holder = tokio::spawn(async move {
+                let _: Result<(), DbError> = db
+                    .tx(async |_| {
+                        told.notify_one();
+                        std::future::pending().await
+                    })
+                    .await;
+            });
+            held.notified().await;
+            tokio::time::pause();
+            let held_up = stranger.get("/readyz").await;
+            assert_eq!((held_up.status, held_up.problem()), (StatusCode::SERVICE_UNAVAILABLE, "no_database"));
+            tokio::time::resume();
+            holder.abort();
+            let _ = holder.await;
+            assert_eq!(stranger.get("/readyz").await.status, StatusCode::OK);
+        }
+        hub.ctx.db.execute("drop table schema_migration", vec![]).await.unwrap();
+        assert_eq!(stranger.get("/readyz").await.status, StatusCode::SERVICE_UNAVAILABLE);
+        hub.ctx.stopping.cancel();
+        assert_eq!(stranger.get("/readyz").await.problem(), "stopping");
+    }
 }
 
 #[tokio::test]

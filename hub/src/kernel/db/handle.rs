@@ -53,9 +53,12 @@ impl Db {
         first(self.read(sql, params).await?)
     }
 
-    /// Whether the database is there at all.
-    pub async fn answers(&self) -> Result<(), DbError> {
-        self.read("select 1", Vec::new()).await.map(drop)
+    /// Whether it can serve: our tables are there, and the turn to write comes within this time.
+    pub async fn is_ready(&self, within: Duration) -> Result<(), DbError> {
+        let looked = self.tx(async |tx| {
+            tx.one::<i64>("select count(*) from schema_migration", Vec::new()).await.map(drop)
+        });
+        tokio::time::timeout(within, looked).await.unwrap_or(Err(DbError::Deadline(within)))
     }
 
     /// One statement that writes, as a transaction of its own; gives how many rows were changed.

@@ -20,6 +20,24 @@ pub struct TestDb {
     pub dir: TempDir,
 }
 
+impl TestDb {
+    /// The database goes away: PostgreSQL lets nobody in any more. SQLite's cannot.
+    pub async fn go_away(&self) {
+        let (DatabaseUrl::Postgres(config), Some(Ok(folder))) = (&self.url, SERVER.get()) else { return };
+        let name = config.get_dbname().unwrap_or_default();
+        let admin = self::config(folder, "postgres");
+        let (client, connection) = admin.connect(NoTls).await.expect("the test server answers");
+        let connection = tokio::spawn(connection);
+        let gone = format!(
+            "alter database {name} allow_connections false;
+             select pg_terminate_backend(pid) from pg_stat_activity where datname = '{name}'"
+        );
+        client.batch_execute(&gone).await.expect("the test server obeys");
+        drop(client);
+        let _ = connection.await;
+    }
+}
+
 /// Runs the test once on each database, with these tables.
 ///
 /// # Panics
