@@ -1,7 +1,6 @@
 //! The program put together: database, modules, routes, jobs, tasks; and taken apart in order when it stops.
 
 use std::future::Future;
-use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -158,10 +157,8 @@ impl App {
             }
         }
         work.spawn(watched("measures", stopping.clone(), keep_measures_tidy(ctx.clone()).map(Ok)));
-        let until = stopping.clone();
-        let serving = axum::serve(listener, router.into_make_service_with_connect_info::<SocketAddr>())
-            .with_graceful_shutdown(async move { until.cancelled().await });
-        work.spawn(watched("web server", stopping.clone(), async move { Ok(serving.await?) }));
+        let serving = http::serve(listener, router, http::Limits::default(), stopping.clone());
+        work.spawn(watched("web server", stopping.clone(), serving.map(Ok)));
 
         let mut broken = None;
         tokio::select! {

@@ -8,6 +8,7 @@ mod headers;
 mod input;
 mod layers;
 mod policy;
+mod serve;
 mod stream;
 mod trace;
 
@@ -15,3 +16,4 @@ pub use guard::token_of;
 pub use input::{IfMatch, Json, Path, Query};
 pub use layers::dress;
 pub use policy::{Policies, Policy};
+pub use serve::{Limits, serve};
