@@ -21,6 +21,7 @@ use crate::kernel::caller::SESSION_COOKIE;
 use crate::kernel::ctx::Ctx;
 use crate::kernel::db::{Db, DbError, Migration, migrate};
 use crate::kernel::faults::{caught, chain};
+use crate::kernel::files::AllNamed;
 use crate::kernel::module::{BoxError, Module};
 use crate::kernel::outbox::Listeners;
 use crate::kernel::settings::Settings;
@@ -124,6 +125,7 @@ impl App {
         let ctx = Ctx::new(db, clock, ids, settings);
         ctx.put(Arc::new(measures));
         ctx.put(Arc::new(Listeners(modules.iter().flat_map(|m| m.listeners.iter().copied()).collect())));
+        ctx.put(Arc::new(AllNamed(modules.iter().filter_map(|m| m.files).collect())));
         for module in &modules {
             if let Some(setup) = module.setup {
                 setup(ctx.clone())

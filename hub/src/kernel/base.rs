@@ -6,7 +6,7 @@ use std::time::Duration;
 use super::db::Migration;
 use super::jobs::Job;
 use super::module::Module;
-use super::{audit, idempotency, outbox};
+use super::{audit, files, idempotency, outbox};
 
 const MIGRATIONS: &[Migration] =
     &[Migration { number: 1, name: "kernel", sql: include_str!("migrations/0001_kernel.sql") }];
@@ -25,6 +25,7 @@ pub fn module() -> Module {
                 run: |ctx| Box::pin(async { Ok(audit::anchor(ctx).await?) }),
             },
             outbox::job(),
+            files::job(),
             Job {
                 name: "kernel.idempotency_keys",
                 every: Duration::from_hours(1),

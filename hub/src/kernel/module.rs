@@ -6,6 +6,7 @@ use utoipa_axum::router::OpenApiRouter;
 
 use super::ctx::Ctx;
 use super::db::Migration;
+use super::files::Named;
 use super::jobs::Job;
 use super::outbox::Listener;
 
@@ -27,6 +28,8 @@ pub struct Module {
     pub jobs: Vec<Job>,
     /// What it wants to hear from lower modules.
     pub listeners: Vec<Listener>,
+    /// The uploaded files that its rows name; others are removed.
+    pub files: Option<Named>,
     /// Runs once after the migrations, in the order of THE LIST: makes what the module holds in memory and puts
     /// it into the context with `Ctx::put`.
     pub setup: Option<Setup>,

@@ -140,6 +140,6 @@ async fn check_parent(tx: &Tx, site: &Site) -> Result<(), SiteError> {
     if site.kind.may_stand_in(kind) { Ok(()) } else { Err(Refusal::WrongParent(site.kind.word()).into()) }
 }
 
-async fn tell(ctx: &Ctx, tx: &Tx, id: SiteId, removed: bool) -> Result<(), DbError> {
+pub async fn tell(ctx: &Ctx, tx: &Tx, id: SiteId, removed: bool) -> Result<(), DbError> {
     outbox::put(tx, ctx.now(), CHANGED, &Changed { id, removed }).await
 }

@@ -37,6 +37,7 @@ pub fn module() -> Module {
             .routes(routes!(list, create))
             .routes(routes!(read, change, remove))
             .routes(routes!(show_plan, put_plan, remove_plan)),
+        files: Some(|ctx| Box::pin(async { Ok(store::plans(&ctx.db).await?) })),
         // Whoever watches the hub live is told that the tree has changed.
         listeners: vec![Listener {
             topic: CHANGED,
@@ -254,28 +255,33 @@ async fn show_plan(State(ctx): State<Ctx>, Path(id): Path<SiteId>) -> Result<Res
 }
 
 /// Uploads a picture or drawing (PNG, JPEG, WebP or PDF) as the body itself; it takes the place of the former one.
-#[utoipa::path(put, path = "/api/v1/sites/{id}/plan", tag = "sites", operation_id = "put_site_plan", params(("id" = String, Path)),
+#[utoipa::path(put, path = "/api/v1/sites/{id}/plan", tag = "sites", operation_id = "put_site_plan",
+    params(("id" = String, Path), ("If-Match" = String, Header, description = "the version, in quotes")),
     security(("session" = ["engineer"])), request_body(content = Vec<u8>, content_type = "application/octet-stream"),
-    responses((status = 200, body = Site), (status = 404, body = ProblemBody), (status = 413, body = ProblemBody),
-        (status = 415, body = ProblemBody)))]
+    responses((status = 200, body = Site), (status = 404, body = ProblemBody), (status = 412, body = ProblemBody),
+        (status = 413, body = ProblemBody), (status = 415, body = ProblemBody)))]
 async fn put_plan(
     State(ctx): State<Ctx>,
     caller: Caller,
     origin: Origin,
     Path(id): Path<SiteId>,
+    IfMatch(seen): IfMatch,
     content: Bytes,
 ) -> Result<Json<Site>, Problem> {
-    Ok(Json(plan::put(&ctx, &caller, &origin, id, content.to_vec()).await?.into()))
+    Ok(Json(plan::put(&ctx, &caller, &origin, id, seen, content.to_vec()).await?.into()))
 }
 
 /// Takes the picture or drawing away.
-#[utoipa::path(delete, path = "/api/v1/sites/{id}/plan", tag = "sites", operation_id = "remove_site_plan", params(("id" = String, Path)),
-    security(("session" = ["engineer"])), responses((status = 200, body = Site), (status = 404, body = ProblemBody)))]
+#[utoipa::path(delete, path = "/api/v1/sites/{id}/plan", tag = "sites", operation_id = "remove_site_plan",
+    params(("id" = String, Path), ("If-Match" = String, Header, description = "the version, in quotes")),
+    security(("session" = ["engineer"])),
+    responses((status = 200, body = Site), (status = 404, body = ProblemBody), (status = 412, body = ProblemBody)))]
 async fn remove_plan(
     State(ctx): State<Ctx>,
     caller: Caller,
     origin: Origin,
     Path(id): Path<SiteId>,
+    IfMatch(seen): IfMatch,
 ) -> Result<Json<Site>, Problem> {
-    Ok(Json(plan::remove(&ctx, &caller, &origin, id).await?.into()))
+    Ok(Json(plan::remove(&ctx, &caller, &origin, id, seen).await?.into()))
 }

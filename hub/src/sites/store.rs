@@ -55,13 +55,20 @@ pub async fn plan(db: &Db, id: SiteId) -> Result<Option<(Option<String>, Option<
     db.one("select plan, plan_type from sites where id = $1", params![id]).await
 }
 
-pub async fn set_plan(tx: &Tx, id: SiteId, plan: Option<(&str, &str)>) -> Result<(), DbError> {
-    tx.execute(
-        "update sites set plan = $2, plan_type = $3, version = version + 1 where id = $1",
-        params![id, plan.map(|p| p.0), plan.map(|p| p.1)],
-    )
-    .await
-    .map(drop)
+/// False when the version is another one by now.
+pub async fn set_plan(tx: &Tx, id: SiteId, seen: i64, plan: Option<(&str, &str)>) -> Result<bool, DbError> {
+    let changed = tx
+        .execute(
+            "update sites set plan = $3, plan_type = $4, version = version + 1 where id = $1 and version = $2",
+            params![id, seen, plan.map(|p| p.0), plan.map(|p| p.1)],
+        )
+        .await?;
+    Ok(changed == 1)
+}
+
+/// The hashes of all plans.
+pub async fn plans(db: &Db) -> Result<Vec<String>, DbError> {
+    db.query("select plan from sites where plan is not null", params![]).await
 }
 
 pub async fn remove(tx: &Tx, id: SiteId) -> Result<(), DbError> {

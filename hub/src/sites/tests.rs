@@ -2,7 +2,7 @@ use axum::body::Body;
 use axum::http::{Method, Request, StatusCode};
 use serde_json::{Value, json};
 
-use crate::kernel::outbox;
+use crate::kernel::{files, outbox};
 use crate::testing::{Client, on_each_database};
 
 async fn make(client: &mut Client, kind: &str, name: &str, parent: Option<&Value>) -> Value {
@@ -136,13 +136,18 @@ async fn a_plan_is_taken_by_what_it_is_and_given_back_as_it_came() {
         let mut c = hub.admin().await;
         let site = make(&mut c, "building", "A", None).await;
         let at = format!("{}/plan", path(&site));
-        let put = |content: &'static [u8], kind: &str| {
+        let put = |seen: i64, content: &'static [u8], kind: &str| {
             let request = Request::put(&at).header("host", "hub.test").header("content-type", kind);
-            request.body(Body::from(content)).unwrap()
+            request.header("if-match", format!("\"{seen}\"")).body(Body::from(content)).unwrap()
         };
         assert_eq!(c.get(&at).await.problem(), "not_found");
-        assert_eq!(c.open(put(b"<svg/>", "image/png")).await.status(), StatusCode::UNSUPPORTED_MEDIA_TYPE);
-        assert_eq!(c.open(put(b"%PDF-1.7 drawing", "application/pdf")).await.status(), StatusCode::OK);
+        let svg = c.open(put(1, b"<svg/>", "image/png")).await;
+        assert_eq!(svg.status(), StatusCode::UNSUPPORTED_MEDIA_TYPE);
+        let mut watch = hub.ctx.live.watch();
+        assert_eq!(c.open(put(1, b"%PDF-1.7 drawing", "application/pdf")).await.status(), StatusCode::OK);
+        // Who watches is told, as of every change of a place.
+        outbox::tell(&hub.ctx).await.unwrap();
+        assert_eq!(std::iter::from_fn(|| watch.try_recv().ok()).last().map(|t| t.name), Some("site"));
         let shown = c.get(&at).await;
         assert_eq!(
             (shown.header("content-type"), shown.text.as_str()),
@@ -150,8 +155,55 @@ async fn a_plan_is_taken_by_what_it_is_and_given_back_as_it_came() {
         );
         let named = c.get(&path(&site)).await.json["plan"].clone();
         assert_eq!(shown.header("etag"), format!("\"{}\"", named.as_str().unwrap()));
-        assert_eq!(c.send(Method::DELETE, &at, &[], None).await.json["plan"], Value::Null);
+        assert_eq!(c.delete(&at, 2).await.json["plan"], Value::Null);
         assert_eq!(c.get(&at).await.status, StatusCode::NOT_FOUND);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_plan_is_not_put_over_one_that_was_not_seen_nor_where_there_is_no_place() {
+    on_each_database(async |hub| {
+        let mut c = hub.admin().await;
+        let site = make(&mut c, "building", "A", None).await;
+        let put = async |client: &mut Client, at: &str, seen: Option<&str>| {
+            let mut request = Request::put(format!("{at}/plan")).header("host", "hub.test");
+            if let Some(seen) = seen {
+                request = request.header("if-match", seen);
+            }
+            client.open(request.body(Body::from("%PDF-1.7")).unwrap()).await.status()
+        };
+        let here = path(&site);
+        assert_eq!(put(&mut c, &here, None).await, StatusCode::PRECONDITION_REQUIRED);
+        assert_eq!(put(&mut c, &here, Some("\"7\"")).await, StatusCode::PRECONDITION_FAILED);
+        let nowhere = "/api/v1/sites/01963c1e-7a5c-7b3e-8f52-0c6d2f9a1b7e";
+        assert_eq!(put(&mut c, nowhere, Some("\"1\"")).await, StatusCode::NOT_FOUND);
+        assert!(!hub.folder().join("files").exists(), "nothing of this came onto the disk");
+        assert_eq!(put(&mut c, &here, Some("\"1\"")).await, StatusCode::OK);
+        let plan = format!("{here}/plan");
+        assert_eq!(c.delete(&plan, 1).await.status, StatusCode::PRECONDITION_FAILED);
+        assert_eq!(c.send(Method::DELETE, &plan, &[], None).await.problem(), "version_missing");
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_plan_that_was_replaced_is_removed_from_the_disk_and_one_that_is_named_stays() {
+    on_each_database(async |hub| {
+        let mut c = hub.admin().await;
+        let site = make(&mut c, "building", "A", None).await;
+        for (seen, content) in [("\"1\"", "%PDF-1.7 old"), ("\"2\"", "%PDF-1.7 new")] {
+            let put = Request::put(format!("{}/plan", path(&site))).header("host", "hub.test");
+            let put = put.header("if-match", seen).body(Body::from(content)).unwrap();
+            assert_eq!(c.open(put).await.status(), StatusCode::OK);
+        }
+        hub.clock.advance(std::time::Duration::from_hours(25));
+        files::sweep(&hub.ctx).await.unwrap();
+        let mut c = hub.admin().await;
+        assert_eq!(c.get(&format!("{}/plan", path(&site))).await.text, "%PDF-1.7 new");
+        let folders = std::fs::read_dir(hub.folder().join("files")).unwrap();
+        let left = folders.flat_map(|f| std::fs::read_dir(f.unwrap().path()).unwrap()).count();
+        assert_eq!(left, 1);
     })
     .await;
 }
