@@ -12,6 +12,7 @@ pub const LIMIT_MAX: u32 = 500;
 
 #[derive(Clone, Debug, Default, Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
+#[serde(deny_unknown_fields)]
 pub struct PageQuery {
     /// How many at most; 50 unless said, 500 at most.
     pub limit: Option<u32>,

@@ -154,6 +154,7 @@ fn given<'de, D: Deserializer<'de>>(d: D) -> Result<Option<Option<SiteId>>, D::E
 
 #[derive(Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
+#[serde(deny_unknown_fields)]
 pub struct SitesQuery {
     /// How many at most; 50 unless said, 500 at most.
     pub limit: Option<u32>,

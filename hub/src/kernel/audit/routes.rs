@@ -70,6 +70,7 @@ impl From<store::Row> for AuditRow {
 
 #[derive(Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
+#[serde(deny_unknown_fields)]
 pub struct AuditQuery {
     /// How many at most; 50 unless said, 500 at most.
     pub limit: Option<u32>,
