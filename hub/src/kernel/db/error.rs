@@ -32,6 +32,13 @@ pub enum DbError {
     },
     #[error("the database is newer than this program ({module} {number}); install the newer program")]
     Newer { module: String, number: i64 },
+    #[error(
+        "the database is older than this program ({module} {number} is missing); start the hub, which brings it up \
+         to date"
+    )]
+    Older { module: String, number: i64 },
+    #[error("there are no tables of a hub in this database; is it the right one?")]
+    Foreign(#[source] Box<dyn std::error::Error + Send + Sync>),
     #[error("migration {module} {number} was changed after it had been applied; restore its text")]
     Changed { module: String, number: i64 },
     #[error("SQLite {0} is too old; 3.51.3 or newer is needed")]

@@ -7,15 +7,14 @@ use futures_util::future::BoxFuture;
 use serde::de::DeserializeOwned;
 use tokio::sync::RwLock;
 
+use super::deadline::Patience;
 use super::error::DbError;
-use super::lite::{Ask, Lite};
+use super::lite::{Ask, Lite, Opening};
 use super::pg::Pg;
 use super::tx::{Tx, Way, first, rows};
 use super::url::DatabaseUrl;
 use super::value::V;
 
-/// How long all of a transaction may take; while it runs, SQLite lets no other one write.
-const DEADLINE: Duration = Duration::from_mins(1);
 const TRIES: u32 = 10;
 
 #[derive(Clone)]
@@ -27,9 +26,19 @@ enum Backend {
 }
 
 impl Db {
+    /// SQLite's file is made when it is not there.
     pub async fn open(url: &DatabaseUrl) -> Result<Self, DbError> {
+        Self::opened(url, Opening::OrMake).await
+    }
+
+    /// Only a database that a hub has used before; nothing is made or changed in another one.
+    pub async fn open_existing(url: &DatabaseUrl) -> Result<Self, DbError> {
+        Self::opened(url, Opening::Existing).await
+    }
+
+    async fn opened(url: &DatabaseUrl, how: Opening) -> Result<Self, DbError> {
         Ok(Self(Arc::new(match url {
-            DatabaseUrl::Sqlite(file) => Backend::Lite(Lite::open(file.clone()).await?),
+            DatabaseUrl::Sqlite(file) => Backend::Lite(Lite::open(file.clone(), how).await?),
             DatabaseUrl::Postgres(config) => Backend::Pg(Box::new(Pg::open(*config.clone()).await?)),
         })))
     }
@@ -82,7 +91,8 @@ impl Db {
         Box::pin(async move {
             let mut tries = 1;
             loop {
-                let (done, passing) = self.once(&work, "begin isolation level serializable").await;
+                let (done, passing) =
+                    self.once(&work, "begin isolation level serializable", Patience::Usual).await;
                 if !passing || tries == TRIES {
                     return done;
                 }
@@ -92,22 +102,23 @@ impl Db {
         })
     }
 
-    /// For migrations, which wait for each other by a lock and must then see what the other one did.
+    /// For migrations, which wait for each other by a lock and must then see what the other one did; as long as it
+    /// takes.
     pub(super) async fn tx_after_lock<T, F, Fut>(&self, work: F) -> Result<T, DbError>
     where
         F: Fn(Tx) -> Fut,
         Fut: Future<Output = Result<T, DbError>>,
     {
-        self.once(&work, "begin isolation level read committed").await.0
+        self.once(&work, "begin isolation level read committed", Patience::Endless).await.0
     }
 
-    async fn once<T, E, F, Fut>(&self, work: &F, begin: &str) -> (Result<T, E>, bool)
+    async fn once<T, E, F, Fut>(&self, work: &F, begin: &str, patience: Patience) -> (Result<T, E>, bool)
     where
         F: Fn(Tx) -> Fut,
         Fut: Future<Output = Result<T, E>>,
         E: From<DbError>,
     {
-        let tx = match self.begin(begin).await {
+        let tx = match self.begin(begin, patience).await {
             Ok(tx) => tx,
             Err(e) => {
                 let passing = e.is_passing();
@@ -115,7 +126,7 @@ impl Db {
             }
         };
         let mut unfinished = Unfinished(Some(tx.clone()));
-        match tokio::time::timeout(DEADLINE, work(tx.clone())).await {
+        match patience.transaction(work(tx.clone())).await {
             Ok(Ok(value)) => match tx.commit().await {
                 Ok(()) => {
                     unfinished.0 = None;
@@ -130,14 +141,14 @@ impl Db {
                 tx.roll_back().await;
                 (Err(e), tx.may_pass())
             }
-            Err(_) => (Err(DbError::Deadline(DEADLINE).into()), false),
+            Err(late) => (Err(late.into()), false),
         }
     }
 
-    async fn begin(&self, begin: &str) -> Result<Tx, DbError> {
+    async fn begin(&self, begin: &str, patience: Patience) -> Result<Tx, DbError> {
         Ok(Tx::new(match &*self.0 {
-            Backend::Lite(lite) => Way::Lite(lite.begin().await?),
-            Backend::Pg(pg) => Way::Pg(Box::new(RwLock::new(Some(pg.begin(begin).await?)))),
+            Backend::Lite(lite) => Way::Lite(lite.begin(patience).await?),
+            Backend::Pg(pg) => Way::Pg(Box::new(RwLock::new(Some(pg.begin(begin, patience).await?)))),
         }))
     }
 

@@ -9,12 +9,11 @@ use rusqlite::types::{ToSqlOutput, Value, ValueRef};
 use rusqlite::{Connection, InterruptHandle, OpenFlags, ToSql, ffi};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
+use super::deadline::{Patience, STATEMENT};
 use super::error::{DbError, abridged};
 use super::value::V;
 
 const READERS: usize = 4;
-/// How long a statement may take, and how long a caller waits for its turn.
-const DEADLINE: Duration = Duration::from_secs(30);
 /// SQLite 3.51.3 mends a fault by which a WAL database could be damaged.
 const OLDEST: i32 = 3_051_003;
 
@@ -34,6 +33,13 @@ pub enum Ask {
     Script(String),
 }
 
+/// What to do about a file that is not there, or is another program's.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Opening {
+    OrMake,
+    Existing,
+}
+
 pub struct Lite {
     writer: Arc<Mutex<Connection>>,
     turn: Arc<Semaphore>,
@@ -42,7 +48,7 @@ pub struct Lite {
 }
 
 impl Lite {
-    pub async fn open(file: PathBuf) -> Result<Self, DbError> {
+    pub async fn open(file: PathBuf, how: Opening) -> Result<Self, DbError> {
         if rusqlite::version_number() < OLDEST {
             return Err(DbError::OldSqlite(rusqlite::version()));
         }
@@ -53,6 +59,17 @@ impl Lite {
                     .into(),
                 source: Some(Box::new(e)),
             };
+            if how == Opening::Existing {
+                // Before the writer, which changes how the file is kept.
+                let missing = |e: rusqlite::Error| DbError::Open {
+                    place: file.display().to_string(),
+                    way_out: "is this the hub's configuration? give its file with --config".into(),
+                    source: Some(Box::new(e)),
+                };
+                let reader = reader(&file).map_err(missing)?;
+                let tables = reader.prepare("select number from schema_migration");
+                drop(tables.map_err(|e| DbError::Foreign(Box::new(e)))?);
+            }
             let writer = writer(&file).map_err(broken)?;
             let mut readers = Vec::with_capacity(READERS);
             for _ in 0..READERS {
@@ -83,13 +100,13 @@ impl Lite {
             drop(permit);
             answer
         });
-        finish(work, interrupt).await
+        finish(work, interrupt, Patience::Usual).await
     }
 
     /// Waits for the turn to write and begins a transaction.
-    pub async fn begin(&self) -> Result<LiteTx, DbError> {
+    pub async fn begin(&self, patience: Patience) -> Result<LiteTx, DbError> {
         let permit = turn_of(&self.turn).await?;
-        let tx = LiteTx { writer: Arc::clone(&self.writer), turn: Arc::new(permit) };
+        let tx = LiteTx { writer: Arc::clone(&self.writer), turn: Arc::new(permit), patience };
         tx.ask(Ask::Script("begin immediate".into())).await?;
         Ok(tx)
     }
@@ -99,6 +116,7 @@ impl Lite {
 pub struct LiteTx {
     writer: Arc<Mutex<Connection>>,
     turn: Arc<OwnedSemaphorePermit>,
+    patience: Patience,
 }
 
 impl LiteTx {
@@ -119,7 +137,7 @@ impl LiteTx {
             drop(turn);
             answer
         });
-        finish(work, interrupt).await
+        finish(work, interrupt, self.patience).await
     }
 
     /// Undoes what was done, without anyone who waits for it. The turn passes on afterwards.
@@ -172,16 +190,14 @@ impl Drop for InterruptOnDrop {
 async fn finish(
     work: tokio::task::JoinHandle<Result<Answer, DbError>>,
     interrupt: Interrupt,
+    patience: Patience,
 ) -> Result<Answer, DbError> {
     let _stop = InterruptOnDrop(interrupt);
-    match tokio::time::timeout(DEADLINE, work).await {
-        Ok(done) => done.map_err(gone)?,
-        Err(_) => Err(DbError::Deadline(DEADLINE)),
-    }
+    patience.statement(work).await?.map_err(gone)?
 }
 
 async fn turn_of(semaphore: &Arc<Semaphore>) -> Result<OwnedSemaphorePermit, DbError> {
-    match tokio::time::timeout(DEADLINE, Arc::clone(semaphore).acquire_owned()).await {
+    match tokio::time::timeout(STATEMENT, Arc::clone(semaphore).acquire_owned()).await {
         Ok(permit) => Ok(permit.expect("the semaphore is never closed")),
         Err(_) => Err(DbError::Busy),
     }
@@ -303,7 +319,7 @@ fn meaning(conn: &Connection, e: rusqlite::Error, sql: &str) -> DbError {
         }
         match code.code {
             ffi::ErrorCode::DatabaseBusy | ffi::ErrorCode::DatabaseLocked => return DbError::Busy,
-            ffi::ErrorCode::OperationInterrupted => return DbError::Deadline(DEADLINE),
+            ffi::ErrorCode::OperationInterrupted => return DbError::Deadline(STATEMENT),
             _ => {}
         }
     }

@@ -32,7 +32,7 @@ pub async fn migrate(db: &Db, modules: &[(&str, &[Migration])], now_ms: i64) -> 
              hash text not null, applied_at bigint not null, primary key (module, number))",
         )
         .await?;
-        let applied: Vec<Applied> = tx.query("select module, number, hash from schema_migration", params![]).await?;
+        let applied: Vec<Applied> = tx.query(APPLIED, params![]).await?;
         refuse_newer(&applied, modules)?;
         for (module, steps) in modules {
             for step in *steps {
@@ -43,6 +43,25 @@ pub async fn migrate(db: &Db, modules: &[(&str, &[Migration])], now_ms: i64) -> 
     })
     .await
 }
+
+/// Whether the database is in the state that this program needs; changes nothing.
+pub async fn check(db: &Db, modules: &[(&str, &[Migration])]) -> Result<(), DbError> {
+    let applied = match db.query(APPLIED, params![]).await {
+        Err(e @ DbError::Statement { .. }) => return Err(DbError::Foreign(Box::new(e))),
+        applied => applied?,
+    };
+    refuse_newer(&applied, modules)?;
+    for (module, steps) in modules {
+        for step in *steps {
+            if !is_applied(module, step, &applied)? {
+                return Err(DbError::Older { module: (*module).to_owned(), number: step.number });
+            }
+        }
+    }
+    Ok(())
+}
+
+const APPLIED: &str = "select module, number, hash from schema_migration";
 
 #[derive(Deserialize)]
 struct Applied {
@@ -62,6 +81,19 @@ fn refuse_newer(applied: &[Applied], modules: &[(&str, &[Migration])]) -> Result
     Ok(())
 }
 
+fn hash_of(step: &Migration) -> String {
+    data_encoding::HEXLOWER.encode(&Sha256::digest(step.sql.as_bytes()))
+}
+
+fn is_applied(module: &str, step: &Migration, applied: &[Applied]) -> Result<bool, DbError> {
+    match applied.iter().find(|a| a.module == module && a.number == step.number) {
+        Some(before) if before.hash != hash_of(step) => {
+            Err(DbError::Changed { module: module.to_owned(), number: step.number })
+        }
+        before => Ok(before.is_some()),
+    }
+}
+
 async fn apply(
     tx: &Tx,
     module: &str,
@@ -69,20 +101,18 @@ async fn apply(
     applied: &[Applied],
     now_ms: i64,
 ) -> Result<(), DbError> {
-    let hash = data_encoding::HEXLOWER.encode(&Sha256::digest(step.sql.as_bytes()));
-    if let Some(before) = applied.iter().find(|a| a.module == module && a.number == step.number) {
-        if before.hash != hash {
-            return Err(DbError::Changed { module: module.to_owned(), number: step.number });
-        }
+    if is_applied(module, step, applied)? {
         return Ok(());
     }
+    let (number, name) = (step.number, step.name);
+    tracing::info!(module, number, name, "migration begins; it takes the time it needs");
     tx.script(&dialect(step.sql, tx.is_postgres())).await?;
     tx.execute(
         "insert into schema_migration (module, number, name, hash, applied_at) values ($1, $2, $3, $4, $5)",
-        params![module, step.number, step.name, hash, now_ms],
+        params![module, number, name, hash_of(step), now_ms],
     )
     .await?;
-    tracing::info!(module, number = step.number, name = step.name, "migration applied");
+    tracing::info!(module, number, name, "migration applied");
     Ok(())
 }
 

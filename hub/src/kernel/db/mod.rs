@@ -2,6 +2,7 @@
 //! Parameters are `$1`, rows come out by serde from column names, broken constraints come out by name.
 //! SQL never stands outside a `store.rs`; a value never becomes part of a statement's text.
 
+mod deadline;
 mod error;
 mod handle;
 mod lite;
@@ -18,7 +19,7 @@ mod value;
 
 pub use error::DbError;
 pub use handle::Db;
-pub use migrate::{Migration, migrate};
+pub use migrate::{Migration, check, migrate};
 pub use tx::Tx;
 pub use url::DatabaseUrl;
 pub use value::{Blob, V};

@@ -12,13 +12,13 @@ use tokio_postgres::error::SqlState;
 use tokio_postgres::types::{FromSql, IsNull, ToSql, Type};
 use tokio_postgres::{Client, Config, NoTls, Statement};
 
+use super::deadline::{Patience, STATEMENT};
 use super::error::{DbError, abridged};
 use super::lite::{Answer, Ask};
 use super::value::V;
 
 const CONNECTIONS: usize = 12;
 const CONNECT_DEADLINE: Duration = Duration::from_secs(5);
-const DEADLINE: Duration = Duration::from_secs(30);
 const KEPT_STATEMENTS: usize = 256;
 /// Rows of one `execute_many` that are under way at once.
 const PIPELINE: usize = 256;
@@ -38,18 +38,19 @@ struct Connection {
 pub struct Lent {
     conn: Option<Connection>,
     pool: Arc<Mutex<Vec<Connection>>>,
+    patience: Patience,
     _permit: OwnedSemaphorePermit,
 }
 
 impl Pg {
     pub async fn open(config: Config) -> Result<Self, DbError> {
         let pg = Self { config, idle: Arc::default(), free: Arc::new(Semaphore::new(CONNECTIONS)) };
-        pg.lend().await?.give_back();
+        pg.lend(Patience::Usual).await?.give_back();
         Ok(pg)
     }
 
-    async fn lend(&self) -> Result<Lent, DbError> {
-        let permit = match tokio::time::timeout(DEADLINE, Arc::clone(&self.free).acquire_owned()).await {
+    async fn lend(&self, patience: Patience) -> Result<Lent, DbError> {
+        let permit = match tokio::time::timeout(STATEMENT, Arc::clone(&self.free).acquire_owned()).await {
             Ok(permit) => permit.expect("the semaphore is never closed"),
             Err(_) => return Err(DbError::Busy),
         };
@@ -61,7 +62,7 @@ impl Pg {
             Some(conn) => conn,
             None => self.connect().await?,
         };
-        Ok(Lent { conn: Some(conn), pool: Arc::clone(&self.idle), _permit: permit })
+        Ok(Lent { conn: Some(conn), pool: Arc::clone(&self.idle), patience, _permit: permit })
     }
 
     async fn connect(&self) -> Result<Connection, DbError> {
@@ -91,7 +92,7 @@ impl Pg {
 
     /// One statement on its own.
     pub async fn ask(&self, ask: Ask) -> Result<Answer, DbError> {
-        let lent = self.lend().await?;
+        let lent = self.lend(Patience::Usual).await?;
         let answer = lent.ask(ask).await;
         if !matches!(answer, Err(DbError::Broken(_) | DbError::Deadline(_))) {
             lent.give_back();
@@ -99,16 +100,22 @@ impl Pg {
         answer
     }
 
-    pub async fn begin(&self, begin: &str) -> Result<Lent, DbError> {
-        let lent = self.lend().await?;
-        match lent.ask(Ask::Script(begin.into())).await {
+    pub async fn begin(&self, begin: &str, patience: Patience) -> Result<Lent, DbError> {
+        let begin = match patience {
+            Patience::Usual => begin.to_owned(),
+            Patience::Endless => format!(
+                "{begin}; set local statement_timeout = 0; set local idle_in_transaction_session_timeout = 0"
+            ),
+        };
+        let lent = self.lend(patience).await?;
+        match lent.ask(Ask::Script(begin.clone())).await {
             Ok(_) => Ok(lent),
             // The server was restarted while the connection lay idle: one new try on a new connection.
             Err(DbError::Broken(_)) => {
                 drop(lent);
                 lock(&self.idle).clear();
-                let lent = self.lend().await?;
-                lent.ask(Ask::Script(begin.into())).await.map(|_| lent)
+                let lent = self.lend(patience).await?;
+                lent.ask(Ask::Script(begin)).await.map(|_| lent)
             }
             Err(e) => Err(e),
         }
@@ -118,10 +125,7 @@ impl Pg {
 impl Lent {
     pub async fn ask(&self, ask: Ask) -> Result<Answer, DbError> {
         let conn = self.conn.as_ref().ok_or(DbError::Over)?;
-        match tokio::time::timeout(DEADLINE, conn.ask(ask)).await {
-            Ok(answer) => answer,
-            Err(_) => Err(DbError::Deadline(DEADLINE)),
-        }
+        self.patience.statement(conn.ask(ask)).await?
     }
 
     /// Only a connection outside of any transaction may go back; dropping closes it instead.
@@ -209,7 +213,7 @@ fn meaning(e: tokio_postgres::Error, sql: &str) -> DbError {
             | SqlState::T_R_DEADLOCK_DETECTED
             | SqlState::LOCK_NOT_AVAILABLE => return DbError::Busy,
             SqlState::CHARACTER_NOT_IN_REPERTOIRE => return DbError::Unstorable,
-            SqlState::QUERY_CANCELED => return DbError::Deadline(DEADLINE),
+            SqlState::QUERY_CANCELED => return DbError::Deadline(STATEMENT),
             SqlState::ADMIN_SHUTDOWN | SqlState::CRASH_SHUTDOWN | SqlState::CANNOT_CONNECT_NOW => {
                 return DbError::Broken(Box::new(e));
             }

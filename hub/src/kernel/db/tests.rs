@@ -5,7 +5,7 @@ use steward_shared::id::{GatewayId, Ids, RandomIds};
 use steward_shared::time::Timestamp;
 
 use super::testing::{fresh_databases, on_each_database};
-use super::{Blob, Db, DbError, Migration, V, migrate};
+use super::{Blob, Db, DbError, Migration, V, check, migrate};
 use crate::params;
 
 const TABLES: &[Migration] = &[Migration {
@@ -199,6 +199,40 @@ async fn a_migration_that_fails_leaves_the_database_as_it_was() {
             &[Migration { number: 2, name: "broken", sql: "create table later (a {int}); create tabel x;" }];
         assert!(migrate(&fresh.db, &[("a", TABLES), ("b", broken)], 1).await.is_err());
         migrate(&fresh.db, &[("a", TABLES)], 1).await.unwrap();
+    }
+}
+
+#[tokio::test]
+async fn a_database_is_looked_at_without_being_changed() {
+    for fresh in fresh_databases().await {
+        let foreign = check(&fresh.db, MODULES).await.unwrap_err();
+        assert!(matches!(foreign, DbError::Foreign(_)), "{foreign:?}");
+        migrate(&fresh.db, &[], 1).await.unwrap();
+        let older = check(&fresh.db, MODULES).await.unwrap_err();
+        assert!(older.to_string().contains("older than this program (things 1 is missing)"), "{older}");
+        migrate(&fresh.db, MODULES, 1).await.unwrap();
+        check(&fresh.db, MODULES).await.unwrap();
+        assert!(matches!(check(&fresh.db, &[]).await, Err(DbError::Newer { .. })));
+        Db::open_existing(&fresh.url).await.unwrap();
+    }
+}
+
+/// Time stands still but for deadlines: whatever waits for the server would run into one at once.
+#[tokio::test]
+async fn a_migration_takes_the_time_it_needs() {
+    let slow = |sql| [Migration { number: 1, name: "slow", sql }];
+    for fresh in fresh_databases().await.into_iter().filter(|f| f.db.is_postgres()) {
+        let ours = slow(
+            "select pg_sleep(0.2);
+             do $$ begin
+               if current_setting('statement_timeout') <> '0' then raise exception 'there is a deadline'; end if;
+             end $$",
+        );
+        tokio::time::pause();
+        migrate(&fresh.db, &[("slow", &ours)], 1).await.unwrap();
+        // Anything else has its deadline.
+        let late = fresh.db.one::<String>("select cast(pg_sleep(10) as text)", params![]).await;
+        assert!(matches!(late, Err(DbError::Deadline(_))), "{late:?}");
     }
 }
 
