@@ -3,6 +3,7 @@
 use std::io::IsTerminal;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
+use std::pin::pin;
 use std::process::ExitCode;
 use std::sync::Arc;
 
@@ -12,7 +13,7 @@ use metrics_exporter_prometheus::PrometheusBuilder;
 use steward_hub::app::{self, App};
 use steward_hub::config::{self, Config, LogFormat};
 use steward_hub::kernel::audit;
-use steward_hub::kernel::db::{Db, migrate};
+use steward_hub::kernel::db::{Db, check};
 use steward_hub::{accounts, modules};
 use steward_shared::document::listing;
 use steward_shared::id::RandomIds;
@@ -124,7 +125,10 @@ fn runtime() -> anyhow::Result<tokio::runtime::Runtime> {
 
 /// Prints all faults; none when there were some.
 fn settings(file: &ConfigFile) -> Option<Config> {
-    match config::load(file.config.as_deref(), std::env::vars()) {
+    // `vars` panics where any variable of the system is no UTF-8.
+    let environment = std::env::vars_os()
+        .map(|(name, value)| (name.to_string_lossy().into_owned(), value.to_string_lossy().into_owned()));
+    match config::load(file.config.as_deref(), environment) {
         Ok(config) => Some(config),
         Err(faults) => {
             eprintln!("{}", listing(&faults));
@@ -136,14 +140,20 @@ fn settings(file: &ConfigFile) -> Option<Config> {
 async fn run(config: Config) -> anyhow::Result<ExitCode> {
     start_log(&config)?;
     // Before anybody can know that the hub runs, so that no signal ends it halfway.
-    let stop = told_to_stop()?;
+    let mut stop = pin!(told_to_stop()?);
     let data = &config.settings.data;
     make_folder(data)?;
     let listener = listen(config.http_listen).await?;
     let measures = PrometheusBuilder::new().install_recorder().context("cannot keep measures")?;
     let db = Db::open(&config.database).await?;
-    let app =
-        App::build(db, Arc::new(SystemClock), Arc::new(RandomIds), config.settings.clone(), measures).await?;
+    let app = tokio::select! {
+        app = App::build(db, Arc::new(SystemClock), Arc::new(RandomIds), config.settings.clone(), measures) => app?,
+        // A migration that is left in the middle is undone.
+        () = &mut stop => {
+            tracing::info!("the hub has stopped before it served");
+            return Ok(ExitCode::SUCCESS);
+        }
+    };
     let address = listener.local_addr().context("the listener has no address")?;
     tracing::info!(%address, database = %config.database, data = %data.display(), version = env!("CARGO_PKG_VERSION"), "the hub serves");
     println!("steward-hub serves http://{}/", reachable(address));
@@ -153,33 +163,42 @@ async fn run(config: Config) -> anyhow::Result<ExitCode> {
 }
 
 async fn verify(config: &Config) -> anyhow::Result<ExitCode> {
-    let db = open(config).await?;
+    let db = open_existing(config).await?;
+    let database = &config.database;
     let verdict = audit::verify(&db, &config.settings.data).await?;
     if verdict.whole {
-        println!("the audit trail is whole: {} rows", verdict.rows);
+        println!("the audit trail in {database} is whole: {} rows", verdict.rows);
         return Ok(ExitCode::SUCCESS);
     }
     let (row, fault) = (verdict.broken_at.unwrap_or_default(), verdict.fault.unwrap_or_default());
     eprintln!(
-        "the audit trail was tampered with at row {row}: {fault}; keep the database and compare with a backup"
+        "the audit trail in {database} was tampered with at row {row}: {fault}; keep the database and compare \
+         with a backup"
     );
     Ok(ExitCode::FAILURE)
 }
 
 async fn reset_password(config: &Config, user: &str) -> anyhow::Result<ExitCode> {
-    let db = open(config).await?;
+    let db = open_existing(config).await?;
     let password = accounts::reset_password(&db, SystemClock.now(), user).await?;
     println!("{password}");
-    eprintln!("this is the new password of {user}; all their sessions are over, a lock is lifted");
+    eprintln!(
+        "this is the new password of {user} in {}; all their sessions are over, and the locks of the account and of \
+         all addresses are lifted",
+        config.database
+    );
     Ok(ExitCode::SUCCESS)
 }
 
-async fn open(config: &Config) -> anyhow::Result<Db> {
-    let db = Db::open(&config.database).await?;
+/// Never makes or changes a database: with a wrong --config there would be a new one, without rows and users.
+async fn open_existing(config: &Config) -> anyhow::Result<Db> {
     let modules = modules::all();
     let tables: Vec<_> = modules.iter().map(|m| (m.name, m.migrations)).collect();
-    migrate(&db, &tables, SystemClock.now().as_millis()).await?;
-    Ok(db)
+    let opening = async {
+        let db = Db::open_existing(&config.database).await?;
+        check(&db, &tables).await.map(|()| db)
+    };
+    opening.await.with_context(|| format!("{} cannot be used", config.database))
 }
 
 fn start_log(config: &Config) -> anyhow::Result<()> {

@@ -167,6 +167,34 @@ fn the_audit_trail_can_be_checked_from_outside() {
     assert!(Running::start(&site).stop("-TERM").success());
     let whole = output(&["audit", "verify"], Some(&site.file()));
     assert!(whole.status.success() && text(&whole.stdout).contains("is whole"), "{whole:?}");
+    assert!(text(&whole.stdout).contains(&site.database().display().to_string()), "{whole:?}");
     let nobody = output(&["users", "reset-password", "nobody"], Some(&site.file()));
     assert!(!nobody.status.success() && text(&nobody.stderr).contains("no such user"), "{nobody:?}");
+}
+
+#[test]
+fn a_wrong_configuration_makes_no_database_to_be_checked() {
+    let site = Site::new();
+    std::fs::create_dir_all(site.database().parent().unwrap()).unwrap();
+    for words in [&["audit", "verify"][..], &["users", "reset-password", "admin"]] {
+        let refused = output(words, Some(&site.file()));
+        let said = text(&refused.stderr);
+        assert!(!refused.status.success() && refused.stdout.is_empty(), "{refused:?}");
+        assert!(said.contains(&site.database().display().to_string()) && said.contains("--config"), "{said}");
+        assert!(!site.database().exists());
+    }
+    // Another program's database stays as it was.
+    std::fs::write(site.database(), b"").unwrap();
+    let foreign = output(&["audit", "verify"], Some(&site.file()));
+    assert!(text(&foreign.stderr).contains("no tables of a hub"), "{foreign:?}");
+    assert_eq!(std::fs::metadata(site.database()).unwrap().len(), 0);
+}
+
+#[test]
+fn a_variable_of_the_system_that_is_no_text_is_no_matter() {
+    use std::os::unix::ffi::OsStrExt;
+    let site = Site::new();
+    let odd = std::ffi::OsStr::from_bytes(b"\xff\xfe");
+    let checked = hub(&["check"], Some(&site.file())).env("ODD", odd).output().unwrap();
+    assert!(checked.status.success(), "{checked:?}");
 }

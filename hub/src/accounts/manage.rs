@@ -137,7 +137,8 @@ pub async fn end_sessions(
         .await
 }
 
-/// From the command line, for when no administrator can log in any more. Gives the new password.
+/// From the command line, for when no administrator can log in any more. Gives the new password. Whoever has tried
+/// the old one too often has locked their address as well: those locks are lifted too.
 pub async fn reset_password(db: &Db, now: Timestamp, login: &str) -> Result<String, AccountError> {
     let who = store::credentials(db, &login_key(login)).await?.ok_or(Refusal::NoSuchUser)?;
     let new = password::random();
@@ -146,6 +147,7 @@ pub async fn reset_password(db: &Db, now: Timestamp, login: &str) -> Result<Stri
         store::set_password(&tx, who.id, &hash).await?;
         store::end_sessions(&tx, who.id, None).await?;
         store::forgive(&tx, "account", &login_key(login)).await?;
+        store::forgive_all(&tx, "address").await?;
         let entry = Entry::by_system("accounts.reset_password").on("user", who.id);
         audit::record(&tx, now, entry).await?;
         Ok::<_, DbError>(())

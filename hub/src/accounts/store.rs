@@ -188,6 +188,10 @@ pub async fn forgive(tx: &Tx, kind: &str, what: &str) -> Result<(), DbError> {
         .map(drop)
 }
 
+pub async fn forgive_all(tx: &Tx, kind: &str) -> Result<(), DbError> {
+    tx.execute("delete from log_in_failures where kind = $1", params![kind]).await.map(drop)
+}
+
 pub async fn forget_failures(db: &Db, since: i64, now: i64) -> Result<u64, DbError> {
     db.execute("delete from log_in_failures where since < $1 and locked_until < $2", params![since, now])
         .await
