@@ -1,11 +1,16 @@
+use std::sync::Arc;
+
+use steward_shared::id::RandomIds;
+use steward_shared::time::{ManualClock, Timestamp};
 use tempfile::TempDir;
 
-use super::{Entry, record_alone, verify};
+use super::{Entry, anchor, record_alone, verify};
 use crate::kernel::base;
+use crate::kernel::ctx::Ctx;
 use crate::kernel::db::testing::on_each_database;
 use crate::kernel::db::{Db, DbError};
+use crate::kernel::settings::Settings;
 use crate::params;
-use steward_shared::time::Timestamp;
 
 async fn with_rows(db: &Db) -> TempDir {
     for i in 0..5 {
@@ -67,13 +72,35 @@ async fn fault_h3_every_way_of_tampering_is_found() {
 async fn fault_h3_a_trail_whose_end_was_cut_off_is_found_by_its_anchor() {
     on_each_database(&[base::TABLES], async |db| {
         let dir = with_rows(&db).await;
-        let head: (i64, String) =
-            db.one("select no, hash from audit order by no desc limit 1", params![]).await.unwrap().unwrap();
-        std::fs::write(dir.path().join("audit-heads.log"), format!("t {} {}\n", head.0, head.1)).unwrap();
+        let settings = Settings { data: dir.path().to_owned(), ..Settings::default() };
+        let clock = Arc::new(ManualClock::at(Timestamp(1_000_000)));
+        let ctx = Ctx::new(db.clone(), clock, Arc::new(RandomIds), settings);
+        anchor(ctx.clone()).await.unwrap();
         assert!(verify(&db, dir.path()).await.unwrap().whole);
         tamper(&db, "delete from audit where no > 3").await;
         let verdict = verify(&db, dir.path()).await.unwrap();
         assert_eq!((verdict.whole, verdict.broken_at), (false, Some(4)));
+        // What is left is not written down as the new end.
+        anchor(ctx).await.unwrap();
+        assert!(!verify(&db, dir.path()).await.unwrap().whole);
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn acts_at_once_each_have_their_row_and_the_chain_is_whole() {
+    on_each_database(&[base::TABLES], async |db| {
+        let acts = (0..6).map(|i| {
+            let db = db.clone();
+            tokio::spawn(async move {
+                record_alone(&db, Timestamp(i), Entry::by_system("test.act").on("thing", i)).await
+            })
+        });
+        for act in acts.collect::<Vec<_>>() {
+            act.await.unwrap().unwrap();
+        }
+        let verdict = verify(&db, TempDir::new().unwrap().path()).await.unwrap();
+        assert_eq!((verdict.whole, verdict.rows), (true, 6));
     })
     .await;
 }

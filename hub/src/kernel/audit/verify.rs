@@ -1,6 +1,7 @@
 //! Whether the audit trail is whole. The chain shows a changed, removed or moved row; the anchors, a file
 //! beside the database that grows by one line an hour, show that its end was cut off.
 
+use std::collections::{HashMap, HashSet};
 use std::path::Path;
 
 use serde::Serialize;
@@ -46,7 +47,7 @@ pub async fn verify(db: &Db, data: &Path) -> Result<Verdict, DbError> {
             if row.hash != row.hash_after(&hash) {
                 return Ok(Verdict::broken(no, row.no, "the row or the one before it was changed"));
             }
-            if anchors.iter().any(|(n, h)| *n == row.no && *h != row.hash) {
+            if anchors.get(&row.no).is_some_and(|known| known.iter().any(|hash| *hash != row.hash)) {
                 return Ok(Verdict::broken(no, row.no, "the trail was written anew from here or before"));
             }
             (no, hash) = (row.no, row.hash.clone());
@@ -55,8 +56,8 @@ pub async fn verify(db: &Db, data: &Path) -> Result<Verdict, DbError> {
             break;
         }
     }
-    match anchors.iter().map(|(n, _)| *n).max() {
-        Some(known) if known > no => Ok(Verdict::broken(no, no + 1, "the end of the trail was cut off")),
+    match anchors.keys().max() {
+        Some(known) if *known > no => Ok(Verdict::broken(no, no + 1, "the end of the trail was cut off")),
         _ => Ok(Verdict { whole: true, rows: no, broken_at: None, fault: None }),
     }
 }
@@ -86,12 +87,15 @@ pub async fn anchor(ctx: Ctx) -> Result<(), DbError> {
     Ok(())
 }
 
-async fn read_anchors(data: &Path) -> Vec<(i64, String)> {
+/// The hashes that were written down of a row.
+async fn read_anchors(data: &Path) -> HashMap<i64, HashSet<String>> {
     let text = tokio::fs::read_to_string(data.join(ANCHORS)).await.unwrap_or_default();
-    text.lines()
-        .filter_map(|line| {
-            let mut words = line.split(' ').skip(1);
-            Some((words.next()?.parse().ok()?, words.next()?.to_owned()))
-        })
-        .collect()
+    let mut anchors: HashMap<i64, HashSet<String>> = HashMap::new();
+    for line in text.lines() {
+        let mut words = line.split(' ').skip(1);
+        if let (Some(Ok(no)), Some(hash)) = (words.next().map(str::parse), words.next()) {
+            anchors.entry(no).or_default().insert(hash.to_owned());
+        }
+    }
+    anchors
 }
