@@ -16,14 +16,14 @@ fn main() {
         println!("cargo:rerun-if-changed={}", index.display());
     } else if required {
         println!(
-            "cargo:error=the console is not built: {} is missing; run `cargo xtask web`",
+            "cargo:error=the console is not built: {} is missing; run `cargo xtask console`",
             index.display()
         );
     } else if env::var("PROFILE").is_ok_and(|p| p == "release") {
         // Development builds read the pages when they are asked for; a release holds them and must notice new ones.
         println!("cargo:rerun-if-changed={}", index.display());
         println!(
-            "cargo:warning=the console is not built, a page in its place says how; run `cargo xtask web`"
+            "cargo:warning=the console is not built, a page in its place says how; run `cargo xtask console`"
         );
     }
 }

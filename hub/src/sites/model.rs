@@ -77,18 +77,20 @@ pub enum Refusal {
     Stale,
     #[error("there is no plan of this place; upload one first")]
     NoPlan,
-    #[error("{0} has 1 to 100 characters")]
-    BadLength(&'static str),
+    #[error("take 1 to 100 characters, and none that cannot be seen")]
+    BadName,
+    #[error("take at most 100 characters, and none that cannot be seen")]
+    BadCode,
 }
 
 pub fn check_name(name: &str) -> Result<(), Refusal> {
     let fits = (1..=100).contains(&name.chars().count()) && !name.chars().any(char::is_control);
-    if fits { Ok(()) } else { Err(Refusal::BadLength("/name")) }
+    if fits { Ok(()) } else { Err(Refusal::BadName) }
 }
 
 pub fn check_code(code: &str) -> Result<(), Refusal> {
     let fits = code.chars().count() <= 100 && !code.chars().any(char::is_control);
-    if fits { Ok(()) } else { Err(Refusal::BadLength("/code")) }
+    if fits { Ok(()) } else { Err(Refusal::BadCode) }
 }
 
 #[cfg(test)]

@@ -70,7 +70,8 @@ impl From<SiteError> for Problem {
                 Refusal::CodeTaken => Self::conflict("code_taken", detail),
                 Refusal::NotEmpty => Self::conflict("not_empty", detail),
                 Refusal::Stale => Self::stale(),
-                Refusal::BadLength(pointer) => Self::field(pointer, "bad_length", detail),
+                Refusal::BadName => Self::field("/name", "bad_length", detail),
+                Refusal::BadCode => Self::field("/code", "bad_length", detail),
             },
         }
     }

@@ -58,6 +58,14 @@ async fn names_are_unique_in_a_place_and_codes_everywhere() {
         assert_eq!((name.status, name.problem()), (StatusCode::CONFLICT, "name_taken"));
         let code = c.patch(&path(&b), 1, json!({"code": "A1"})).await;
         assert_eq!((code.status, code.problem()), (StatusCode::CONFLICT, "code_taken"));
+        // A name has a character at least, a code need not.
+        for (field, says) in [("name", "1 to 100"), ("code", "at most 100")] {
+            let mut long = json!({"kind": "building", "name": "C"});
+            long[field] = json!("x".repeat(101));
+            let error = c.post("/api/v1/sites", long).await.json["errors"][0].clone();
+            assert_eq!(error["pointer"], format!("/{field}"));
+            assert!(error["detail"].as_str().unwrap().contains(says), "{error}");
+        }
         make(&mut c, "floor", "1", Some(&a)).await;
         make(&mut c, "floor", "1", Some(&b)).await;
     })
