@@ -35,7 +35,7 @@ pub fn module() -> Module {
         setup: Some(|ctx| {
             Box::pin(async move {
                 ctx.put(Arc::new(idempotency::Key::open(&ctx.settings.data).await?));
-                Ok(())
+                Ok(outbox::try_all_again(&ctx.db).await?)
             })
         }),
         ..Module::default()

@@ -181,6 +181,48 @@ async fn an_event_that_a_listener_cannot_take_waits_and_keeps_its_place() {
     .await;
 }
 
+#[tokio::test]
+async fn an_event_that_can_never_be_told_does_not_hold_up_the_others_for_ever() {
+    on_each_database(&[base::TABLES], async |db| {
+        let (ctx, clock) = context(db.clone());
+        ctx.put(Arc::new(Heard(AtomicU32::new(0))));
+        ctx.put(Arc::new(Listeners(vec![Listener {
+            topic: "test.happened",
+            hear: |ctx, body| {
+                Box::pin(async move {
+                    if body.contains("bad") {
+                        return Err("never".into());
+                    }
+                    ctx.part::<Heard>().0.fetch_add(1, Ordering::SeqCst);
+                    Ok(())
+                })
+            },
+        }])));
+        for body in ["bad", "good"] {
+            let done: Result<(), DbError> =
+                db.tx(async |tx| outbox::put(&tx, ctx.now(), "test.happened", &json!(body)).await).await;
+            done.unwrap();
+        }
+        let heard = || ctx.part::<Heard>().0.load(Ordering::SeqCst);
+        // Many tries in a short time are no reason yet: what is missing may come back.
+        for _ in 0..20 {
+            outbox::tell(&ctx).await.unwrap();
+        }
+        assert_eq!(heard(), 0);
+        clock.advance(Duration::from_mins(10));
+        outbox::tell(&ctx).await.unwrap();
+        assert_eq!(heard(), 1);
+        // It is kept, and tried again when the hub starts.
+        let waiting = async || db.one::<String>("select body from outbox", params![]).await.unwrap();
+        assert_eq!(waiting().await.as_deref(), Some("\"bad\""));
+        outbox::try_all_again(&db).await.unwrap();
+        db.execute("update outbox set body = 'mended'", params![]).await.unwrap();
+        outbox::tell(&ctx).await.unwrap();
+        assert_eq!((heard(), waiting().await), (2, None));
+    })
+    .await;
+}
+
 /// A gate with one session, which can be closed.
 struct OneSession(Arc<AtomicU32>);
 
