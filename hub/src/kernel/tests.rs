@@ -229,22 +229,16 @@ struct OneSession(Arc<AtomicU32>);
 impl Recognise for OneSession {
     fn who<'a>(&'a self, token: &'a str, _: bool) -> BoxFuture<'a, Result<Option<Caller>, Problem>> {
         let is_open = self.0.load(Ordering::SeqCst) == 1 && token == "t";
-        let caller = || Caller {
-            user: UserId::new(&RandomIds),
-            login: "li".into(),
-            role: Role::Viewer,
-            session: SessionId::new(&RandomIds),
-        };
+        let session: SessionId = "01963c1e-7a5c-7b3e-8f52-0c6d2f9a1b7e".parse().unwrap();
+        let caller =
+            move || Caller { user: UserId::new(&RandomIds), login: "li".into(), role: Role::Viewer, session };
         Box::pin(async move { Ok(is_open.then(caller)) })
     }
 }
 
-#[tokio::test(start_paused = true)]
-async fn control_11_a_stream_of_events_ends_within_seconds_of_its_session() {
-    let fresh = super::db::testing::fresh_sqlite().await;
-    let (ctx, _) = context(fresh.db.clone());
-    let open = Arc::new(AtomicU32::new(1));
-    ctx.put(Arc::new(Gate(Box::new(OneSession(Arc::clone(&open))))));
+/// A router whose `/live` never ends, and a request for it in the one session.
+fn live(ctx: &Ctx, open: &Arc<AtomicU32>) -> (Router, impl Fn() -> axum::http::Request<Body> + use<>) {
+    ctx.put(Arc::new(Gate(Box::new(OneSession(Arc::clone(open))))));
     let endless = get(|| async {
         let beats = futures_util::stream::unfold((), |()| async {
             tokio::time::sleep(Duration::from_secs(1)).await;
@@ -256,9 +250,21 @@ async fn control_11_a_stream_of_events_ends_within_seconds_of_its_session() {
             .unwrap()
     });
     let document = json!({"paths": {"/live": {"get": {"security": [{"session": ["viewer"]}]}}}});
-    let router = http::dress(Router::new().route("/live", endless), &document, &ctx);
-    let request = axum::http::Request::get("/live").header(header::COOKIE, "steward_session=t");
-    let answer = router.oneshot(request.body(Body::empty()).unwrap()).await.unwrap();
+    let router = http::dress(Router::new().route("/live", endless), &document, ctx);
+    let ask = || {
+        let request = axum::http::Request::get("/live").header(header::COOKIE, "steward_session=t");
+        request.body(Body::empty()).unwrap()
+    };
+    (router, ask)
+}
+
+#[tokio::test(start_paused = true)]
+async fn control_11_a_stream_of_events_ends_within_seconds_of_its_session() {
+    let fresh = super::db::testing::fresh_sqlite().await;
+    let (ctx, _) = context(fresh.db.clone());
+    let open = Arc::new(AtomicU32::new(1));
+    let (router, ask) = live(&ctx, &open);
+    let answer = router.oneshot(ask()).await.unwrap();
     assert_eq!(answer.headers()["x-accel-buffering"], "no");
     let mut beats = answer.into_body().into_data_stream();
     for _ in 0..10 {
@@ -268,6 +274,23 @@ async fn control_11_a_stream_of_events_ends_within_seconds_of_its_session() {
     let closed = tokio::time::Instant::now();
     while beats.next().await.is_some() {}
     assert!(closed.elapsed() <= Duration::from_secs(5), "{:?}", closed.elapsed());
+}
+
+#[tokio::test]
+async fn a_session_has_only_so_many_streams_and_one_that_ends_makes_room() {
+    let fresh = super::db::testing::fresh_sqlite().await;
+    let (ctx, _) = context(fresh.db.clone());
+    let (router, ask) = live(&ctx, &Arc::new(AtomicU32::new(1)));
+    let mut streams = Vec::new();
+    for _ in 0..20 {
+        let answer = router.clone().oneshot(ask()).await.unwrap();
+        assert_eq!(answer.status(), 200);
+        streams.push(answer);
+    }
+    let more = router.clone().oneshot(ask()).await.unwrap();
+    assert_eq!((more.status().as_u16(), more.headers().contains_key(header::RETRY_AFTER)), (429, true));
+    streams.pop();
+    assert_eq!(router.oneshot(ask()).await.unwrap().status(), 200);
 }
 
 /// A gate that never opens.

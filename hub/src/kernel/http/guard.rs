@@ -10,7 +10,7 @@ use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 
 use super::policy::{Policies, Policy};
-use super::stream;
+use super::stream::{self, Streams};
 use crate::kernel::caller::{Caller, Gate, Origin, SESSION_COOKIE};
 use crate::kernel::ctx::Ctx;
 use crate::kernel::problem::Problem;
@@ -19,6 +19,7 @@ use crate::kernel::problem::Problem;
 pub struct Guard {
     pub ctx: Ctx,
     pub policies: Arc<Policies>,
+    pub streams: Streams,
 }
 
 pub async fn guard(State(guard): State<Guard>, mut request: Request, next: Next) -> Response {
@@ -28,7 +29,9 @@ pub async fn guard(State(guard): State<Guard>, mut request: Request, next: Next)
     };
     let response = next.run(request).await;
     match who {
-        Some((_, token)) => stream::end_with_session(response, &guard.ctx, token),
+        Some((caller, token)) => {
+            stream::end_with_session(response, &guard.ctx, &guard.streams, caller.session, token)
+        }
         None => response,
     }
 }

@@ -10,6 +10,7 @@ use tower_http::compression::CompressionLayer;
 
 use super::guard::Guard;
 use super::policy::Policies;
+use super::stream::Streams;
 use super::{body, deadline, guard, headers, trace};
 use crate::kernel::ctx::Ctx;
 use crate::kernel::idempotency;
@@ -22,7 +23,10 @@ pub fn dress(routes: Router<Ctx>, openapi: &serde_json::Value, ctx: &Ctx) -> Rou
         // Sizes are limited by the layer after this one, for every kind of body.
         .layer(DefaultBodyLimit::disable())
         .layer(from_fn_with_state(body::Bodies::new(ctx, Arc::clone(&policies)), body::limit))
-        .layer(from_fn_with_state(Guard { ctx: ctx.clone(), policies }, guard::guard))
+        .layer(from_fn_with_state(
+            Guard { ctx: ctx.clone(), policies, streams: Streams::default() },
+            guard::guard,
+        ))
         .layer(from_fn(deadline::deadline))
         .layer(CompressionLayer::new())
         .layer(from_fn(headers::headers))
