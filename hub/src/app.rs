@@ -26,8 +26,8 @@ use crate::kernel::module::{BoxError, Module};
 use crate::kernel::outbox::Listeners;
 use crate::kernel::settings::Settings;
 use crate::kernel::{http, jobs};
-use crate::modules;
 use crate::web::{self, ApiDocument};
+use crate::{measures, modules};
 
 /// How long requests and tasks that are under way may take to finish when the program stops.
 const FAREWELL: Duration = Duration::from_secs(10);
@@ -117,13 +117,14 @@ impl App {
         clock: Arc<dyn Clock>,
         ids: Arc<dyn Ids>,
         settings: Settings,
-        measures: PrometheusHandle,
+        handle: PrometheusHandle,
     ) -> Result<Self, StartError> {
+        measures::describe();
         let mut modules = modules::all();
         let tables: Vec<(&str, &[Migration])> = modules.iter().map(|m| (m.name, m.migrations)).collect();
         migrate(&db, &tables, clock.now().as_millis()).await?;
         let ctx = Ctx::new(db, clock, ids, settings);
-        ctx.put(Arc::new(measures));
+        ctx.put(Arc::new(handle));
         ctx.put(Arc::new(Listeners(modules.iter().flat_map(|m| m.listeners.iter().copied()).collect())));
         ctx.put(Arc::new(AllNamed(modules.iter().filter_map(|m| m.files).collect())));
         for module in &modules {

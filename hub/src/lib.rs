@@ -6,6 +6,7 @@ pub mod config;
 pub mod gateways;
 pub mod kernel;
 pub mod link;
+pub mod measures;
 pub mod modules;
 pub mod sites;
 pub mod telemetry;

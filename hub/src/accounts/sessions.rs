@@ -91,6 +91,7 @@ async fn note_use(ctx: &Ctx, session: SessionId, now: Timestamp) {
 pub async fn forget_old(ctx: &Ctx) -> Result<(), DbError> {
     let now = ctx.now();
     store::forget_sessions(&ctx.db, now, now.minus(ctx.settings.session_idle)).await?;
+    metrics::gauge!("steward_hub_sessions").set(store::count_sessions(&ctx.db).await? as f64);
     store::forget_failures(&ctx.db, now.as_millis() - super::model::LOCK_MS, now.as_millis()).await?;
     Ok(())
 }

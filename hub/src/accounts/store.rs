@@ -162,6 +162,10 @@ pub async fn forget_sessions(db: &Db, now: Timestamp, unused_since: Timestamp) -
 const FAILURES: &str =
     "select failures, since, locked_until from log_in_failures where kind = $1 and what = $2";
 
+pub async fn count_sessions(db: &Db) -> Result<i64, DbError> {
+    Ok(db.one("select count(*) from sessions", params![]).await?.unwrap_or(0))
+}
+
 pub async fn failures(tx: &Tx, kind: &str, what: &str) -> Result<Failures, DbError> {
     Ok(tx.one(FAILURES, params![kind, what]).await?.unwrap_or_default())
 }

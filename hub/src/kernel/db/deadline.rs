@@ -2,7 +2,10 @@
 //! start that gives up in the middle gives up at the next one too.
 
 use std::future::Future;
+use std::sync::Arc;
 use std::time::Duration;
+
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use super::error::DbError;
 
@@ -34,5 +37,17 @@ impl Patience {
             }
             Self::Endless => Ok(work.await),
         }
+    }
+}
+
+/// Waits for the turn to write, or for a connection; `what` stands in the measure of such waits.
+pub async fn turn_of(what: &'static str, turns: &Arc<Semaphore>) -> Result<OwnedSemaphorePermit, DbError> {
+    let begun = tokio::time::Instant::now();
+    let turn = tokio::time::timeout(STATEMENT, Arc::clone(turns).acquire_owned()).await;
+    metrics::histogram!("steward_hub_database_wait_seconds", "for" => what)
+        .record(begun.elapsed().as_secs_f64());
+    match turn {
+        Ok(permit) => Ok(permit.expect("the semaphore is never closed")),
+        Err(_) => Err(DbError::Busy),
     }
 }

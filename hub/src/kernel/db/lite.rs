@@ -9,7 +9,7 @@ use rusqlite::types::{ToSqlOutput, Value, ValueRef};
 use rusqlite::{Connection, InterruptHandle, OpenFlags, ToSql, ffi};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
-use super::deadline::{Patience, STATEMENT};
+use super::deadline::{Patience, STATEMENT, turn_of};
 use super::error::{DbError, abridged};
 use super::value::V;
 
@@ -88,7 +88,7 @@ impl Lite {
 
     /// Reads beside the writer, on the state that was last committed.
     pub async fn read(&self, ask: Ask) -> Result<Answer, DbError> {
-        let permit = turn_of(&self.free).await?;
+        let permit = turn_of("reader", &self.free).await?;
         let pool = Arc::clone(&self.readers);
         let conn = lock(&pool).pop().expect("a permit stands for a connection in the pool");
         let interrupt = Interrupt::of(&conn);
@@ -105,7 +105,7 @@ impl Lite {
 
     /// Waits for the turn to write and begins a transaction.
     pub async fn begin(&self, patience: Patience) -> Result<LiteTx, DbError> {
-        let permit = turn_of(&self.turn).await?;
+        let permit = turn_of("writer", &self.turn).await?;
         let tx = LiteTx { writer: Arc::clone(&self.writer), turn: Arc::new(permit), patience };
         tx.ask(Ask::Script("begin immediate".into())).await?;
         Ok(tx)
@@ -194,13 +194,6 @@ async fn finish(
 ) -> Result<Answer, DbError> {
     let _stop = InterruptOnDrop(interrupt);
     patience.statement(work).await?.map_err(gone)?
-}
-
-async fn turn_of(semaphore: &Arc<Semaphore>) -> Result<OwnedSemaphorePermit, DbError> {
-    match tokio::time::timeout(STATEMENT, Arc::clone(semaphore).acquire_owned()).await {
-        Ok(permit) => Ok(permit.expect("the semaphore is never closed")),
-        Err(_) => Err(DbError::Busy),
-    }
 }
 
 fn gone(e: tokio::task::JoinError) -> DbError {

@@ -12,7 +12,7 @@ use tokio_postgres::error::SqlState;
 use tokio_postgres::types::{FromSql, IsNull, ToSql, Type};
 use tokio_postgres::{Client, Config, NoTls, Statement};
 
-use super::deadline::{Patience, STATEMENT};
+use super::deadline::{Patience, STATEMENT, turn_of};
 use super::error::{DbError, abridged};
 use super::lite::{Answer, Ask};
 use super::value::V;
@@ -50,10 +50,7 @@ impl Pg {
     }
 
     async fn lend(&self, patience: Patience) -> Result<Lent, DbError> {
-        let permit = match tokio::time::timeout(STATEMENT, Arc::clone(&self.free).acquire_owned()).await {
-            Ok(permit) => permit.expect("the semaphore is never closed"),
-            Err(_) => return Err(DbError::Busy),
-        };
+        let permit = turn_of("connection", &self.free).await?;
         let kept = {
             let mut idle = lock(&self.idle);
             std::iter::from_fn(|| idle.pop()).find(|c| !c.client.is_closed())
