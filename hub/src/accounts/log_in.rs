@@ -12,7 +12,14 @@ use crate::kernel::caller::{Caller, Origin};
 use crate::kernel::ctx::Ctx;
 use crate::kernel::db::{DbError, Tx};
 
-pub async fn log_in(ctx: &Ctx, origin: &Origin, login: &str, secret: String) -> Result<Opened, AccountError> {
+/// `former` is the token of the session that the browser had until now: it is over with the new one.
+pub async fn log_in(
+    ctx: &Ctx,
+    origin: &Origin,
+    login: &str,
+    secret: String,
+    former: Option<String>,
+) -> Result<Opened, AccountError> {
     let key: String = login_key(login).chars().take(64).collect();
     // Before the password is looked at, which takes memory and a core.
     refuse_locked(ctx, origin, &key).await?;
@@ -21,7 +28,7 @@ pub async fn log_in(ctx: &Ctx, origin: &Origin, login: &str, secret: String) -> 
     let secret: String = secret.chars().take(super::model::PASSWORD_MAX + 1).collect();
     let checked = password::check(secret, stored).await?;
     match found.filter(|c| checked.right && !c.disabled) {
-        Some(who) => admit(ctx, origin, &key, who.id, checked.renewed).await,
+        Some(who) => admit(ctx, origin, &key, who.id, checked.renewed, former).await,
         None => {
             let entry = Entry::by_stranger(&visible(login), origin, "accounts.log_in").on("user", "");
             Err(fail(ctx, origin, &key, entry).await?.into())
@@ -37,6 +44,7 @@ pub(super) async fn admit(
     key: &str,
     who: UserId,
     renewed: Option<String>,
+    former: Option<String>,
 ) -> Result<Opened, AccountError> {
     ctx.db
         .tx(async |tx| {
@@ -44,6 +52,9 @@ pub(super) async fn admit(
             store::forgive(&tx, "account", key).await?;
             if let Some(renewed) = &renewed {
                 store::set_password(&tx, who, renewed).await?;
+            }
+            if let Some(former) = &former {
+                store::end_session_of_token(&tx, &sessions::hash(former)).await?;
             }
             let (session, token, expires_at) = sessions::open(ctx, &tx, who, &origin.address).await?;
             let user = store::user(&tx, who).await?.filter(|u| !u.disabled).ok_or(Refusal::WrongPassword)?;

@@ -196,9 +196,10 @@ async fn set_up_first(
 async fn open_session(
     State(ctx): State<Ctx>,
     origin: Origin,
+    headers: HeaderMap,
     Json(b): Json<LogIn>,
 ) -> Result<Response, Problem> {
-    Ok(logged_in(&ctx, log_in::log_in(&ctx, &origin, &b.user, b.password).await?))
+    Ok(logged_in(&ctx, log_in::log_in(&ctx, &origin, &b.user, b.password, token_of(&headers)).await?))
 }
 
 /// Who is logged in.

@@ -149,6 +149,10 @@ pub async fn end_session(tx: &Tx, id: SessionId) -> Result<(), DbError> {
     tx.execute("delete from sessions where id = $1", params![id]).await.map(drop)
 }
 
+pub async fn end_session_of_token(tx: &Tx, token_hash: &str) -> Result<(), DbError> {
+    tx.execute("delete from sessions where token_hash = $1", params![token_hash]).await.map(drop)
+}
+
 /// All sessions of a user, but for the one to keep.
 pub async fn end_sessions(tx: &Tx, user: UserId, but: Option<SessionId>) -> Result<u64, DbError> {
     let but = but.map(|s| s.to_string()).unwrap_or_default();
