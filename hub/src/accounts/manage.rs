@@ -81,7 +81,8 @@ pub async fn change(
         }
         None => None,
     };
-    ctx.db
+    let done = ctx
+        .db
         .tx(async |tx| {
             let before = store::user(&tx, id).await?.ok_or(Refusal::NoSuchUser)?;
             let after = User {
@@ -117,7 +118,13 @@ pub async fn change(
             audit::record(&tx, ctx.now(), entry).await?;
             Ok(after)
         })
-        .await
+        .await;
+    if let Err(AccountError::Refused(refusal @ Refusal::LastAdmin)) = &done {
+        let entry =
+            Entry::by(caller, origin, "accounts.change_user").on("user", id).refused(refusal.to_string());
+        audit::record_alone(&ctx.db, ctx.now(), entry).await?;
+    }
+    done
 }
 
 pub async fn end_sessions(

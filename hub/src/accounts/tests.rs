@@ -333,6 +333,11 @@ async fn a_change_of_an_account_keeps_its_rules() {
             let last = admin.patch(&path, 1, change).await;
             assert_eq!((last.status, last.problem()), (StatusCode::CONFLICT, "last_admin"));
         }
+        // Both tries are in the trail.
+        let refused = admin.get("/api/v1/audit?action=accounts.change_user").await.json;
+        let refused: Vec<_> =
+            refused["items"].as_array().unwrap().iter().map(|r| r["result"].clone()).collect();
+        assert_eq!(refused, ["refused", "refused"]);
         let more = admin.patch(&path, 1, json!({"name": "B", "version": 9})).await;
         assert_eq!(more.status, StatusCode::UNPROCESSABLE_ENTITY, "control 16: unknown fields are refused");
         let nobody =
@@ -391,6 +396,9 @@ async fn control_35_every_act_on_accounts_leaves_a_row_without_a_secret() {
         admin.patch(&path, 1, json!({"name": "王工", "password": "canary-in-the-mine-2"})).await;
         admin.log_in("wang", "canary-in-the-mine-2").await;
         hub.stranger().log_in("wang", "canary-wrong-password").await;
+        let mut viewer = hub.logged_in_as(Role::Viewer).await;
+        viewer.post("/api/v1/sites", json!({"kind": "campus", "name": "East"})).await;
+        viewer.get("/api/v1/users").await;
         let trail = hub.admin().await.get("/api/v1/audit?limit=100").await;
         let acts: Vec<&str> =
             trail.json["items"].as_array().unwrap().iter().filter_map(|r| r["action"].as_str()).collect();
@@ -400,9 +408,11 @@ async fn control_35_every_act_on_accounts_leaves_a_row_without_a_secret() {
             "accounts.change_user",
             "accounts.log_in",
             "audit.read",
+            "kernel.refuse_role",
         ] {
             assert!(acts.contains(&act), "{act} is missing in {acts:?}");
         }
+        assert_eq!(acts.iter().filter(|a| **a == "kernel.refuse_role").count(), 1, "looking changes nothing");
         assert!(!trail.text.contains("canary") && !trail.text.contains("argon2"), "{}", trail.text);
         let changed = trail.json["items"]
             .as_array()

@@ -11,8 +11,10 @@ use axum::response::{IntoResponse, Response};
 
 use super::policy::{Policies, Policy};
 use super::stream::{self, Streams};
+use crate::kernel::audit::{self, Entry};
 use crate::kernel::caller::{Caller, Gate, Origin, SESSION_COOKIE};
 use crate::kernel::ctx::Ctx;
+use crate::kernel::faults::chain;
 use crate::kernel::problem::Problem;
 
 #[derive(Clone)]
@@ -68,6 +70,9 @@ async fn admit(guard: &Guard, request: &mut Request) -> Result<Option<(Caller, S
         return if wanted.is_some() { Err(Problem::unauthorized()) } else { Ok(None) };
     };
     if wanted.is_some_and(|role| caller.role < role) {
+        if !is_safe(request.method()) {
+            record(guard, refusal(request, &caller, &path)).await;
+        }
         let need = wanted.map_or("", crate::kernel::caller::Role::word);
         return Err(Problem::forbidden(format!(
             "this needs the role {need}, yours is {}",
@@ -78,6 +83,21 @@ async fn admit(guard: &Guard, request: &mut Request) -> Result<Option<(Caller, S
     }
     request.extensions_mut().insert(caller.clone());
     Ok(token.map(|token| (caller, token)))
+}
+
+/// Who tries to change what their role does not let them change stands in the trail.
+fn refusal(request: &Request, caller: &Caller, path: &str) -> Entry {
+    let origin = request.extensions().get::<Origin>().cloned().unwrap_or_default();
+    Entry::by(caller, &origin, "kernel.refuse_role")
+        .on("route", format!("{} {path}", request.method()))
+        .refused(format!("the role is {}", caller.role.word()))
+}
+
+/// The refusal stands, whether it could be written down or not.
+async fn record(guard: &Guard, entry: Entry) {
+    if let Err(e) = audit::record_alone(&guard.ctx.db, guard.ctx.now(), entry).await {
+        tracing::warn!(error = chain(&e), "a refusal could not be recorded");
+    }
 }
 
 pub fn is_safe(method: &Method) -> bool {
