@@ -27,7 +27,7 @@ use crate::kernel::outbox::Listeners;
 use crate::kernel::settings::Settings;
 use crate::kernel::{http, jobs};
 use crate::web::{self, ApiDocument};
-use crate::{measures, modules};
+use crate::{document, measures, modules};
 
 /// How long requests and tasks that are under way may take to finish when the program stops.
 const FAREWELL: Duration = Duration::from_secs(10);
@@ -89,7 +89,9 @@ pub fn api(modules: &mut [Module]) -> (Router<Ctx>, Value) {
         "session",
         SecurityScheme::ApiKey(ApiKey::Cookie(ApiKeyValue::new(SESSION_COOKIE))),
     );
-    (router, serde_json::to_value(openapi).expect("the document is JSON"))
+    let mut document = serde_json::to_value(openapi).expect("the document is JSON");
+    document::complete(&mut document);
+    (router, document)
 }
 
 /// The OpenAPI document as it is committed.

@@ -3,6 +3,7 @@
 pub mod accounts;
 pub mod app;
 pub mod config;
+mod document;
 pub mod gateways;
 pub mod kernel;
 pub mod link;

@@ -91,6 +91,21 @@ fn control_14_every_operation_states_a_policy() {
     assert!(silent.is_empty(), "without a policy, and so refused to everybody:\n{silent}");
 }
 
+#[test]
+fn the_document_says_of_every_operation_what_the_layers_answer() {
+    let (_, document) = app::api(&mut modules::all());
+    let sites = &document["paths"]["/api/v1/sites"];
+    let codes = |operation: &serde_json::Value| {
+        operation["responses"].as_object().unwrap().keys().cloned().collect::<Vec<_>>().join(" ")
+    };
+    assert_eq!(codes(&sites["get"]), "200 401 403 422 500 503");
+    assert_eq!(codes(&sites["post"]), "201 400 401 403 409 413 422 500 503");
+    let key = sites["post"]["parameters"].as_array().unwrap().last().unwrap()["$ref"].as_str().unwrap();
+    assert!(document.pointer(key.trim_start_matches('#')).is_some(), "{key}");
+    let told = &sites["post"]["responses"]["409"]["content"];
+    assert!(told["application/problem+json"].is_object() && told["application/json"].is_null(), "{told}");
+}
+
 #[tokio::test]
 async fn control_14_a_stranger_and_lower_roles_are_refused_wherever_the_policy_says_so() {
     let hub = Hub::on_sqlite().await;
