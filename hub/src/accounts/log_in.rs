@@ -27,13 +27,11 @@ pub async fn log_in(
     let stored = found.as_ref().map(|c| c.password.clone());
     let secret: String = secret.chars().take(super::model::PASSWORD_MAX + 1).collect();
     let checked = password::check(secret, stored).await?;
-    match found.filter(|c| checked.right && !c.disabled) {
-        Some(who) => admit(ctx, origin, &key, who.id, checked.renewed, former).await,
-        None => {
-            let entry = Entry::by_stranger(&visible(login), origin, "accounts.log_in").on("user", "");
-            Err(fail(ctx, origin, &key, entry).await?.into())
-        }
-    }
+    let Some(who) = found.filter(|c| checked.right && !c.disabled) else {
+        let entry = Entry::by_stranger(&visible(login), origin, "accounts.log_in").on("user", "");
+        return Err(fail(ctx, origin, &key, entry).await?.into());
+    };
+    admit(ctx, origin, &key, who.id, checked.renewed, former).await
 }
 
 /// Opens the session, unless the account or the address was locked while the password was looked at: whoever

@@ -83,7 +83,7 @@ pub(super) async fn run_leased(ctx: &Ctx, job: &Job, holder: &str) -> Result<boo
                 Ok(true) => {}
                 Ok(false) => return Err("another hub has taken the job over".into()),
                 Err(e) => {
-                    tracing::warn!(job = job.name, error = %chain(&e), "the lease of a job could not be renewed")
+                    tracing::warn!(job = job.name, error = %chain(&e), "the lease of a job could not be renewed");
                 }
             }
         }

@@ -37,8 +37,8 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for Json<T> {
             JsonRejection::JsonDataError(_) => {
                 let text = e.body_text();
                 let (steps, code, detail) = fault_of(text.rsplit("target type: ").next().unwrap_or(&text));
-                let pointer: String =
-                    steps.iter().map(|s| format!("/{}", s.replace('~', "~0").replace('/', "~1"))).collect();
+                let steps = steps.iter().map(|s| s.replace('~', "~0").replace('/', "~1"));
+                let pointer = std::iter::once(String::new()).chain(steps).collect::<Vec<_>>().join("/");
                 Problem::field(&pointer, code, detail)
             }
             JsonRejection::JsonSyntaxError(_) => Problem::bad_request("no_json", e.body_text()),
@@ -180,36 +180,36 @@ mod tests {
         parts: Vec<Asked>,
     }
 
-    fn is(fault: (String, String, String), pointer: &str, code: &str, says: &str) {
+    fn is(fault: &(String, String, String), pointer: &str, code: &str, says: &str) {
         assert_eq!((fault.0.as_str(), fault.1.as_str()), (pointer, code));
         assert!(fault.2.contains(says), "{}", fault.2);
     }
 
     #[test]
     fn a_wrong_query_says_which_name_why_and_what_to_do() {
-        is(query::<PageQuery>("?limit=many"), "?limit", "wrong", "write digits only");
-        is(query::<PageQuery>("?limit="), "?limit", "wrong", "write digits only");
-        is(query::<PageQuery>("?limit=-1"), "?limit", "wrong", "write digits only");
-        is(query::<PageQuery>("?limit=99999999999"), "?limit", "wrong", "out of range");
-        is(query::<PageQuery>("?limti=5"), "?limti", "unknown_field", "expected `limit` or `after`");
-        is(query::<Asked>("?all=true"), "?width", "required", "`width` is missing");
-        is(query::<Asked>("?width=1&all=yes"), "?all", "wrong", "true or false");
-        is(query::<Asked>("?width=1&ratio=much"), "?ratio", "wrong", "21.5");
-        is(query::<Asked>("?width=1&width=2"), "?width", "wrong", "there twice");
+        is(&query::<PageQuery>("?limit=many"), "?limit", "wrong", "write digits only");
+        is(&query::<PageQuery>("?limit="), "?limit", "wrong", "write digits only");
+        is(&query::<PageQuery>("?limit=-1"), "?limit", "wrong", "write digits only");
+        is(&query::<PageQuery>("?limit=99999999999"), "?limit", "wrong", "out of range");
+        is(&query::<PageQuery>("?limti=5"), "?limti", "unknown_field", "expected `limit` or `after`");
+        is(&query::<Asked>("?all=true"), "?width", "required", "`width` is missing");
+        is(&query::<Asked>("?width=1&all=yes"), "?all", "wrong", "true or false");
+        is(&query::<Asked>("?width=1&ratio=much"), "?ratio", "wrong", "21.5");
+        is(&query::<Asked>("?width=1&width=2"), "?width", "wrong", "there twice");
     }
 
     #[test]
     fn a_wrong_body_says_which_field_and_why() {
-        is(json::<Asked>("{}"), "/width", "required", "`width` is missing");
-        is(json::<Asked>(r#"{"width": "x"}"#), "/width", "wrong", "expected u16");
-        is(json::<Asked>(r#"{"width": 1, "a/b": 1}"#), "/a~1b", "unknown_field", "`a/b` is not known");
-        is(json::<Nested>(r#"{"parts": [{"width": 1}, {}]}"#), "/parts/1/width", "required", "missing");
+        is(&json::<Asked>("{}"), "/width", "required", "`width` is missing");
+        is(&json::<Asked>(r#"{"width": "x"}"#), "/width", "wrong", "expected u16");
+        is(&json::<Asked>(r#"{"width": 1, "a/b": 1}"#), "/a~1b", "unknown_field", "`a/b` is not known");
+        is(&json::<Nested>(r#"{"parts": [{"width": 1}, {}]}"#), "/parts/1/width", "required", "missing");
         is(
-            json::<Nested>(r#"{"parts": [{"width": 1, "b": 2}]}"#),
+            &json::<Nested>(r#"{"parts": [{"width": 1, "b": 2}]}"#),
             "/parts/0/b",
             "unknown_field",
             "not known",
         );
-        is(json::<Nested>("7"), "", "wrong", "invalid type");
+        is(&json::<Nested>("7"), "", "wrong", "invalid type");
     }
 }

@@ -86,9 +86,9 @@ async fn site(db: Db) -> Site {
     ctx.put(Arc::new(Key::open(dir.path()).await.unwrap()));
     let policy = json!({"post": {"security": [{"session": ["admin"]}]}});
     let document = json!({"paths": {"/slow": policy, "/secret": policy, "/flaky": policy}});
-    let routes =
+    let all =
         Router::new().route("/slow", post(slow)).route("/secret", post(secret)).route("/flaky", post(flaky));
-    let router = http::dress(routes, &document, &ctx);
+    let router = http::dress(all, &document, &ctx);
     Site { ctx, clock, stage, router, _dir: dir }
 }
 
