@@ -21,8 +21,8 @@ use steward_shared::wire::code::Code;
 use steward_shared::wire::columns::{self, Header};
 use steward_shared::wire::frame;
 use steward_shared::wire::message::{
-    ALPN, ALPN_ENROL, Batch, ControlDown, ControlUp, Enrol, EnrolAnswer, HUB_SERVER_NAME, Hello, Lane,
-    LaneDown, LaneState, LaneUp, PROTOCOL,
+    ALPN, ALPN_ENROL, Batch, ControlDown, ControlUp, Enrol, EnrolAnswer, EnrolRefusal, HUB_SERVER_NAME,
+    Hello, Lane, LaneDown, LaneState, LaneUp, PROTOCOL,
 };
 use tokio::sync::Semaphore;
 use tokio::time::{Instant, timeout};
@@ -55,6 +55,13 @@ pub struct Gateway {
     _control: (SendStream, RecvStream),
 }
 
+/// What an enrolled gateway keeps.
+pub struct Papers {
+    gateway: GatewayId,
+    certificate: CertificateDer<'static>,
+    key: KeyPair,
+}
+
 /// Who may be trusted, and how to reach it.
 pub struct Door {
     pub hub: SocketAddr,
@@ -63,7 +70,7 @@ pub struct Door {
 
 impl Door {
     pub fn of(hub: SocketAddr, data: &Path) -> anyhow::Result<Self> {
-        let ca = std::fs::read(data.join("gateway-ca.der")).context("the hub's CA cannot be read")?;
+        let ca = std::fs::read(data.join("ca/gateway-ca.der")).context("the hub's CA cannot be read")?;
         Ok(Self { hub, ca: ca.into() })
     }
 
@@ -91,21 +98,37 @@ impl Door {
         Ok(timeout(PATIENCE, endpoint.connect_with(config, self.hub, HUB_SERVER_NAME)?).await??)
     }
 
-    /// Redeems a code and opens a session.
-    pub async fn enter(&self, code: &str) -> anyhow::Result<Gateway> {
+    /// Redeems a code. The hub takes so many codes a minute from one address.
+    pub async fn redeem(&self, code: &str) -> anyhow::Result<Papers> {
         let code: Code = code.parse()?;
         let key = KeyPair::generate()?;
+        let enrolled = loop {
+            match self.enrol(&code, &key).await? {
+                EnrolAnswer::Accepted(enrolled) => break enrolled,
+                EnrolAnswer::Refused(EnrolRefusal::SlowDown) => {
+                    tokio::time::sleep(Duration::from_secs(5)).await
+                }
+                EnrolAnswer::Refused(why) => bail!("the hub refused the code: {why:?}"),
+            }
+        };
+        Ok(Papers { gateway: enrolled.gateway, certificate: enrolled.certificate.into(), key })
+    }
+
+    /// Opens a session.
+    pub async fn enter(&self, papers: &Papers) -> anyhow::Result<Gateway> {
+        let connection = self.dial(ALPN, Some((papers.certificate.clone(), &papers.key))).await?;
+        Gateway::greet(connection, papers.gateway).await
+    }
+
+    async fn enrol(&self, code: &Code, key: &KeyPair) -> anyhow::Result<EnrolAnswer> {
         let connection = self.dial(ALPN_ENROL, None).await?;
         let (mut send, mut recv) = connection.open_bi().await?;
-        let csr = CertificateParams::new(Vec::new())?.serialize_request(&key)?.der().to_vec();
+        let csr = CertificateParams::new(Vec::new())?.serialize_request(key)?.der().to_vec();
         let ask = Enrol { code: code.secret.to_vec(), csr, version: "bench".into(), host: "bench".into() };
         say(&mut send, &ask).await?;
-        let EnrolAnswer::Accepted(enrolled) = hear(&mut recv).await? else {
-            bail!("the hub refused the code")
-        };
+        let answer = hear(&mut recv).await?;
         connection.close(0_u8.into(), b"enrolled");
-        let connection = self.dial(ALPN, Some((enrolled.certificate.into(), &key))).await?;
-        Gateway::greet(connection, enrolled.gateway).await
+        Ok(answer)
     }
 }
 

@@ -120,11 +120,15 @@ async fn hub(shape: Shape, database: &Database) -> anyhow::Result<Figures> {
     hub.start()?;
     let admin = hub.admin()?;
     let door = Door::of(hub.gateways, dir.path())?;
-    let mut gateways: Vec<(Gateway, Vec<Prepared>)> = Vec::new();
+    let mut enrolled = Vec::new();
     for number in 0..shape.gateways {
         let (_, code) = hub.add_gateway(&admin, &format!("gateway-{number}"))?;
         let batches: anyhow::Result<Vec<_>> = shape.of(number).map(|r| Prepared::of(&r)).collect();
-        gateways.push((door.enter(&code).await?, batches?));
+        enrolled.push((door.redeem(&code).await?, batches?));
+    }
+    let mut gateways: Vec<(Gateway, Vec<Prepared>)> = Vec::new();
+    for (papers, batches) in enrolled {
+        gateways.push((door.enter(&papers).await?, batches));
     }
     let empty = size(dir.path(), database).await?;
     let pid = hub.process().context("the hub runs")?.id();
