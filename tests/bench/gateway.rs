@@ -106,7 +106,7 @@ impl Door {
             match self.enrol(&code, &key).await? {
                 EnrolAnswer::Accepted(enrolled) => break enrolled,
                 EnrolAnswer::Refused(EnrolRefusal::SlowDown) => {
-                    tokio::time::sleep(Duration::from_secs(5)).await
+                    tokio::time::sleep(Duration::from_secs(5)).await;
                 }
                 EnrolAnswer::Refused(why) => bail!("the hub refused the code: {why:?}"),
             }
