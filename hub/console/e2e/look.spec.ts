@@ -38,8 +38,8 @@ async function mainPages(page: Page): Promise<string[]> {
 }
 
 async function settled(page: Page): Promise<void> {
-  await expect(page.locator("#main")).toBeVisible();
-  await expect(page.locator(".ant-skeleton")).toHaveCount(0);
+  await expect(page.locator("#main h1:visible")).toBeVisible();
+  await expect(page.locator("#main [aria-busy=true], #main .ant-skeleton")).toHaveCount(0);
 }
 
 for (const theme of ["light", "dark"] as const) {

@@ -25,7 +25,7 @@ export function CertificateEnd({ at }: { at: string | null | undefined }) {
   const days = Math.floor(left / DAY);
   const text = left <= 0 ? t("certificate.ended") : t("certificate.left", { age: duration(left, t) });
   return (
-    <span className="st-nowrap" title={minute(at)}>
+    <span title={minute(at)}>
       {days < CERTIFICATE_SOON_DAYS ? <Mark tone={left <= 0 ? "bad" : "warn"}>{text}</Mark> : text}
     </span>
   );

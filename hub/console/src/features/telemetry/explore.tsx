@@ -55,6 +55,7 @@ export function Explore() {
     <TreeContext value={all}>
       <div className="st-explore" data-open={isDetail ? "detail" : "tree"}>
         <aside className="st-panel st-tree" aria-label={i18n.t("tree.title")}>
+          <h1 className="st-tree-title">{i18n.t("nav.devices")}</h1>
           <QueryState query={devices}>
             {() => <TreePanel nodes={shown} q={search.q ?? ""} opened={opened} open={setOpened} />}
           </QueryState>
