@@ -80,11 +80,11 @@ const LABELS: Record<string, S["Label"][]> = {
 };
 
 export const sites: S["Site"][] = [
-  { id: "s1", parent: null, kind: "campus", name: "市第一人民医院", code: "HQ", version: 1 },
-  { id: "s2", parent: "s1", kind: "building", name: "门诊楼", code: "A", version: 1 },
-  { id: "s3", parent: "s1", kind: "building", name: "外科住院楼", code: "B", version: 1 },
-  { id: "s4", parent: "s3", kind: "floor", name: "地下一层", code: "B1", version: 1 },
-  { id: "s5", parent: "s4", kind: "room", name: "制冷机房", code: "B1-03", version: 1 },
+  { id: "s1", parent: null, kind: "campus", name: "市第一人民医院", code: "HQ", plan: null, version: 1 },
+  { id: "s2", parent: "s1", kind: "building", name: "门诊楼", code: "A", plan: null, version: 1 },
+  { id: "s3", parent: "s1", kind: "building", name: "外科住院楼", code: "B", plan: null, version: 1 },
+  { id: "s4", parent: "s3", kind: "floor", name: "地下一层", code: "B1", plan: null, version: 1 },
+  { id: "s5", parent: "s4", kind: "room", name: "制冷机房", code: "B1-03", plan: null, version: 1 },
 ];
 
 const layout: [
