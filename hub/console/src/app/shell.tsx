@@ -77,7 +77,7 @@ function Frame() {
             {t("live.lost.long")}
           </div>
         )}
-        <Boundary key={pathname} fallback={(error, again) => <Crash error={error} reset={again} />}>
+        <Boundary at={pathname} fallback={(error, again) => <Crash error={error} reset={again} />}>
           <Outlet />
         </Boundary>
       </main>
