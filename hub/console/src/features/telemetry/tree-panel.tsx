@@ -15,6 +15,7 @@ import { devicesQuery, pointSearchQuery } from "../../api/queries";
 import { useI18n } from "../../i18n/i18n";
 import { deviceTone, gatewayState, gatewayTone } from "../../parts/marks";
 import { Shape } from "../../ui/mark";
+import { useTyped } from "../../ui/typed";
 import { keysOf, pathTo, type Node } from "./tree-nodes";
 
 const ICONS: Record<Node["kind"], ReactNode> = {
@@ -49,15 +50,17 @@ export function TreePanel(props: {
     setClosed(new Set(upper.filter((key) => !now.has(key))));
     props.open([...now].filter((k) => k.startsWith("device:")).map((k) => k.slice(7)));
   };
+  const setQ = (q: string) =>
+    void navigate({ to: ".", search: (before) => ({ ...before, q: q || undefined }), replace: true });
+  const typed = useTyped(props.q, setQ);
   const go = (key: string) => {
     const [kind = "", id = ""] = key.split(/:(.*)/s);
-    const q = props.q ? { q: props.q } : {};
+    // What was typed a moment ago goes along, though the address does not have it yet.
+    const q = typed.value ? { q: typed.value } : {};
     if (kind === "device") void navigate({ to: "/devices/$id", params: { id }, search: q });
     else if (kind === "point") void navigate({ to: "/chart", search: { points: id } });
     else void navigate({ to: "/devices", search: { ...q, node: key } });
   };
-  const setQ = (q: string) =>
-    void navigate({ to: ".", search: (before) => ({ ...before, q: q || undefined }), replace: true });
 
   return (
     <>
@@ -67,8 +70,7 @@ export function TreePanel(props: {
           prefix={<SearchOutlined />}
           placeholder={t("tree.search")}
           aria-label={t("tree.search")}
-          value={props.q}
-          onChange={(event) => setQ(event.target.value)}
+          {...typed}
         />
       </div>
       <div className="st-tree-scroll">

@@ -1,0 +1,100 @@
+import { act, fireEvent, render, screen } from "@testing-library/react";
+import { useState } from "react";
+import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
+
+import { Boundary } from "./boundary";
+import { useTyped } from "./typed";
+
+describe("a box whose text is kept elsewhere", () => {
+  const kept: string[] = [];
+  function Box() {
+    const [q, setQ] = useState("");
+    const typed = useTyped(q, (text) => {
+      kept.push(text);
+      setQ(text);
+    });
+    return (
+      <>
+        <input aria-label="box" {...typed} />
+        <button onClick={() => setQ("from outside")}>link</button>
+      </>
+    );
+  }
+  const box = () => screen.getByRole<HTMLInputElement>("textbox");
+  const type = (text: string) => fireEvent.change(box(), { target: { value: text } });
+  const rest = (ms: number) => act(() => vi.advanceTimersByTime(ms));
+
+  beforeEach(() => {
+    vi.useFakeTimers();
+    kept.length = 0;
+  });
+  afterEach(() => {
+    vi.useRealTimers();
+  });
+
+  it("shows every letter at once and tells when the hand rests", () => {
+    render(<Box />);
+    type("p");
+    rest(100);
+    type("pu");
+    rest(100);
+    type("pum");
+    expect(box().value).toBe("pum");
+    expect(kept).toEqual([]);
+    rest(300);
+    expect(kept).toEqual(["pum"]);
+  });
+  it("keeps what is typed on while the former text comes back", () => {
+    render(<Box />);
+    type("pu");
+    act(() => {
+      vi.advanceTimersByTime(260);
+      // Before React draws the kept text, the next letter is there.
+      fireEvent.change(box(), { target: { value: "pum" } });
+    });
+    expect(box().value).toBe("pum");
+  });
+  it("tells nothing while an input method composes", () => {
+    render(<Box />);
+    fireEvent.compositionStart(box());
+    type("shui");
+    rest(1000);
+    expect(kept).toEqual([]);
+    type("水泵");
+    fireEvent.compositionEnd(box());
+    rest(300);
+    expect(kept).toEqual(["水泵"]);
+  });
+  it("takes over what a link says", () => {
+    render(<Box />);
+    type("pump");
+    rest(300);
+    fireEvent.click(screen.getByRole("button"));
+    expect(box().value).toBe("from outside");
+  });
+});
+
+describe("a page that cannot be drawn", () => {
+  const Broken = ({ is }: { is: boolean }) => {
+    if (is) throw new Error("broken");
+    return <p>whole</p>;
+  };
+  it("leaves the next page its chance, and a page that goes on keeps its state", () => {
+    vi.spyOn(console, "error").mockImplementation(() => undefined);
+    const page = (at: string, broken: boolean) => (
+      <Boundary at={at} fallback={() => <p>fallen</p>}>
+        <input aria-label="kept" defaultValue="" />
+        <Broken is={broken} />
+      </Boundary>
+    );
+    const { rerender } = render(page("/a", false));
+    const input = screen.getByRole<HTMLInputElement>("textbox");
+    fireEvent.change(input, { target: { value: "typed" } });
+    rerender(page("/b", false));
+    expect(screen.getByRole<HTMLInputElement>("textbox")).toBe(input);
+    rerender(page("/b", true));
+    expect(screen.getByText("fallen")).toBeTruthy();
+    rerender(page("/c", false));
+    expect(screen.getByText("whole")).toBeTruthy();
+  });
+});
