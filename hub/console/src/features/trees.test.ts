@@ -2,6 +2,7 @@ import { describe, expect, it } from "vitest";
 
 import type { Device, Gateway, Site } from "../api/types";
 import { makeI18n } from "../i18n/i18n";
+import { countDevices } from "../parts/reach";
 import { matters } from "./overview/attention";
 import { kindsIn, siteRows } from "./sites/site-tree";
 import { buildTree, devicesBelow, pathTo } from "./telemetry/tree-nodes";
@@ -49,13 +50,26 @@ describe("the device tree", () => {
     ]);
     expect(tree.map((n) => n.key)).toContain("gateway:lost");
   });
-  it("counts devices in use and the silent ones upward", () => {
+  it("counts devices in use upward", () => {
     const [top] = buildTree(estate, i18n);
-    expect([top?.devices, top?.silent]).toEqual([2, 1]);
+    expect(top?.devices).toBe(2);
     expect(top && devicesBelow(top).map((d) => d.id)).toEqual(["meter 2", "meter 10"]);
   });
+  it("has what is out of use when that is asked for, and does not count it", () => {
+    const revoked = { ...estate, gateways: [...estate.gateways, gateway("gone", { state: "revoked" })] };
+    const old = { ...revoked, devices: [...estate.devices, device("its", { gateway: "gone" })] };
+    expect(pathTo(buildTree(old, i18n), "device:its")).toEqual([]);
+    const all = buildTree(old, i18n, { unused: true });
+    expect(pathTo(all, "device:its").at(-1)?.state).toBe("unused");
+    expect(pathTo(all, "device:old").at(-1)?.state).toBe("unused");
+    expect(all[0]?.devices).toBe(2);
+  });
+  it("knows nothing of a device whose gateway is away", () => {
+    const away = { ...estate, gateways: [gateway("g", { site: "b", state: "offline" })] };
+    expect(pathTo(buildTree(away, i18n), "device:meter 2").at(-1)?.state).toBe("unknown");
+  });
   it("narrows to what was typed", () => {
-    const tree = buildTree(estate, i18n, "10");
+    const tree = buildTree(estate, i18n, { q: "10" });
     expect(tree).toHaveLength(1);
     expect(tree[0] && devicesBelow(tree[0]).map((d) => d.id)).toEqual(["meter 10"]);
   });
@@ -73,6 +87,21 @@ describe("sites", () => {
   it("hold only what is smaller than they are", () => {
     expect(kindsIn("building")).toEqual(["floor", "room"]);
     expect(kindsIn("room")).toEqual([]);
+  });
+});
+
+describe("devices are counted", () => {
+  it("as answering only while their gateway is there", () => {
+    const gateways = [gateway("g"), gateway("h", { state: "offline" }), gateway("r", { state: "revoked" })];
+    const devices = [
+      device("a"),
+      device("b", { silent: true }),
+      device("c", { gateway: "h" }),
+      device("d", { gateway: "h", silent: true }),
+      device("e", { gateway: "r" }),
+      device("f", { in_use: false }),
+    ];
+    expect(countDevices(devices, gateways)).toEqual({ inUse: 4, answering: 1, silent: 1, unknown: 2 });
   });
 });
 

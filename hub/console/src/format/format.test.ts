@@ -2,7 +2,7 @@ import { describe, expect, it } from "vitest";
 
 import { translator } from "../i18n/i18n";
 import { matches } from "./match";
-import { qualityNow, staleAfter } from "./quality";
+import { AHEAD_MS, qualityNow, staleAfter } from "./quality";
 import { ago, duration } from "./time";
 import { unitSymbol } from "./unit";
 import { formatBytes, formatNumber, formatValue, NO_VALUE } from "./value";
@@ -58,14 +58,22 @@ describe("quality", () => {
   const latest = { at: "2026-03-01T00:00:00Z", value: 1, quality: "good", stale: false };
   const at = Date.parse(latest.at);
   it("of a good value past its age is stale", () => {
-    expect(qualityNow(latest, 10_000, at + staleAfter(10_000))).toBe("good");
-    expect(qualityNow(latest, 10_000, at + staleAfter(10_000) + 1)).toBe("stale");
+    expect(qualityNow(latest, 10_000, at + staleAfter(10_000), false)).toBe("good");
+    expect(qualityNow(latest, 10_000, at + staleAfter(10_000) + 1, false)).toBe("stale");
   });
   it("keeps the reason where there is one", () => {
-    expect(qualityNow({ ...latest, quality: "no_reply" }, 10_000, at + 1e9)).toBe("no_reply");
+    expect(qualityNow({ ...latest, quality: "no_reply" }, 10_000, at + 1e9, false)).toBe("no_reply");
   });
   it("that a newer hub may send is not taken for good", () => {
-    expect(qualityNow({ ...latest, quality: "brand_new" }, 10_000, at)).toBe("undecodable");
+    expect(qualityNow({ ...latest, quality: "brand_new" }, 10_000, at, false)).toBe("undecodable");
+  });
+  it("of a gateway that is away is stale, however young its last value", () => {
+    expect(qualityNow(latest, 10_000, at, true)).toBe("stale");
+    expect(qualityNow({ ...latest, quality: "refused" }, 10_000, at, true)).toBe("refused");
+  });
+  it("of a value that lies in the future is not good", () => {
+    expect(qualityNow(latest, 10_000, at - AHEAD_MS, false)).toBe("good");
+    expect(qualityNow(latest, 10_000, at - AHEAD_MS - 1, false)).toBe("ahead");
   });
 });
 
@@ -77,8 +85,9 @@ describe("ages", () => {
     expect(duration(7_140_000, t)).toBe("1 h 59 min");
     expect(duration(86_400_000, t)).toBe("1 day");
   });
-  it("of the future are now", () => {
+  it("of a clock that is a little ahead are now, and of one that is far ahead say so", () => {
     expect(ago("2026-03-01T00:00:05Z", Date.parse("2026-03-01T00:00:00Z"), t)).toBe("just now");
+    expect(ago("2026-03-01T00:05:00Z", Date.parse("2026-03-01T00:00:00Z"), t)).toBe("5 min ahead");
   });
 });
 

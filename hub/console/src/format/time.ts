@@ -27,6 +27,7 @@ export function duration(ms: number, t: Translate): string {
 
 export function ago(at: string | number, now: number, t: Translate): string {
   const ms = now - dayjs(at).valueOf();
+  if (ms < -MINUTE) return t("time.ahead", { age: duration(-ms, t) });
   return ms < SECOND ? t("time.now") : t("time.ago", { age: duration(ms, t) });
 }
 

@@ -1,7 +1,7 @@
 // The states of gateways, devices and values in words.
 import { Tooltip } from "antd";
 
-import type { Device, GatewayState, Latest, Point } from "../api/types";
+import type { Device, Gateway, GatewayState, Latest, Point } from "../api/types";
 import { qualityNow } from "../format/quality";
 import { ago, instant } from "../format/time";
 import { unitSymbol } from "../format/unit";
@@ -9,6 +9,7 @@ import { formatValue, NO_VALUE } from "../format/value";
 import { lookup, useI18n } from "../i18n/i18n";
 import { useNow } from "../live/now";
 import { Mark, type Tone } from "../ui/mark";
+import { deviceState, type DeviceState } from "./reach";
 
 const GATEWAY_TONE: Record<GatewayState, Tone> = {
   online: "good",
@@ -27,13 +28,20 @@ export function GatewayMark({ state }: { state: string }) {
   return <Mark tone={gatewayTone(state)}>{t(`gateway.state.${gatewayState(state)}`)}</Mark>;
 }
 
-export const deviceTone = (device: Pick<Device, "silent" | "in_use">): Tone =>
-  !device.in_use ? "off" : device.silent ? "warn" : "good";
+export const DEVICE_TONE: Record<DeviceState, Tone> = {
+  unused: "off",
+  unknown: "off",
+  silent: "warn",
+  answering: "good",
+};
 
-export function DeviceMark({ device }: { device: Pick<Device, "silent" | "in_use"> }) {
+export function DeviceMark(props: {
+  device: Pick<Device, "silent" | "in_use">;
+  gateway: Pick<Gateway, "state"> | undefined;
+}) {
   const { t } = useI18n();
-  const word = !device.in_use ? "unused" : device.silent ? "silent" : "answering";
-  return <Mark tone={deviceTone(device)}>{t(`device.state.${word}`)}</Mark>;
+  const state = deviceState(props.device, props.gateway);
+  return <Mark tone={DEVICE_TONE[state]}>{t(`device.state.${state}`)}</Mark>;
 }
 
 /** How long ago, ticking; the instant itself as the tip. */
@@ -50,13 +58,13 @@ export function Age({ at }: { at: string | null | undefined }) {
   );
 }
 
-/** A point's latest value with its unit; greyed where it may not be trusted. */
-export function LiveValueText({ point }: { point: Point }) {
+/** A point's latest value with its unit; greyed where it may not be trusted. `away`: its gateway is. */
+export function LiveValueText({ point, away }: { point: Point; away: boolean }) {
   const { name } = useI18n();
   const now = useNow();
   const { latest } = point;
   const trust =
-    latest !== null && latest !== undefined && qualityNow(latest, point.period_ms, now) === "good";
+    latest !== null && latest !== undefined && qualityNow(latest, point.period_ms, now, away) === "good";
   const unit = unitSymbol(point.unit);
   return (
     <span className="st-value" data-trust={trust ? "yes" : "no"} data-point={point.id}>
@@ -67,14 +75,15 @@ export function LiveValueText({ point }: { point: Point }) {
 }
 
 /** How far the value may be trusted, and why not. */
-export function QualityMark({ latest, periodMs }: { latest: Latest | null | undefined; periodMs: number }) {
+export function QualityMark(props: { latest: Latest | null | undefined; periodMs: number; away: boolean }) {
+  const { latest, periodMs, away } = props;
   const { t, language } = useI18n();
   const now = useNow();
   if (!latest) return <Mark tone="off">{t("quality.none")}</Mark>;
-  const word = qualityNow(latest, periodMs, now);
+  const word = qualityNow(latest, periodMs, now, away);
   const tone: Tone = word === "good" ? "good" : word === "stale" || word === "no_value" ? "off" : "warn";
   return (
-    <Tooltip title={lookup(language, `quality.why.${word}`)}>
+    <Tooltip title={lookup(language, `quality.why.${word === "stale" && away ? "away" : word}`)}>
       <span>
         <Mark tone={tone}>{t(`quality.${word}`)}</Mark>
       </span>

@@ -8,7 +8,7 @@ import { toProblem } from "../api/problem";
 import type { Point } from "../api/types";
 import { I18nContext, makeI18n } from "../i18n/i18n";
 import { Guarded } from "./guarded";
-import { LiveValueText, QualityMark } from "./marks";
+import { DeviceMark, LiveValueText, QualityMark } from "./marks";
 import { atLeast } from "./session";
 import { QueryState } from "./state";
 
@@ -74,6 +74,7 @@ describe("a live value", () => {
     const { container } = show(
       <LiveValueText
         point={point({ at: new Date().toISOString(), value: 12.34, quality: "good", stale: false })}
+        away={false}
       />,
     );
     expect(container.textContent).toBe("12.3kW");
@@ -83,12 +84,25 @@ describe("a live value", () => {
     const old = { at: "2020-01-01T00:00:00Z", value: 12.34, quality: "good", stale: false };
     const { container } = show(
       <>
-        <LiveValueText point={point(old)} />
-        <QualityMark latest={old} periodMs={1000} />
+        <LiveValueText point={point(old)} away={false} />
+        <QualityMark latest={old} periodMs={1000} away={false} />
       </>,
     );
     expect(container.querySelector("[data-trust=no]")).toBeTruthy();
     expect(screen.getByText("Stale")).toBeTruthy();
+  });
+  it("of a gateway that is away is greyed, and so is its device", () => {
+    const fresh = { at: new Date().toISOString(), value: 12.34, quality: "good", stale: false };
+    const { container } = show(
+      <>
+        <LiveValueText point={point(fresh)} away />
+        <QualityMark latest={fresh} periodMs={1000} away />
+        <DeviceMark device={{ silent: false, in_use: true }} gateway={{ state: "offline" }} />
+        <DeviceMark device={{ silent: true, in_use: true }} gateway={{ state: "revoked" }} />
+      </>,
+    );
+    expect(container.querySelector("[data-trust=no]")).toBeTruthy();
+    for (const word of ["Stale", "Unknown", "Not in use"]) expect(screen.getByText(word)).toBeTruthy();
   });
 });
 

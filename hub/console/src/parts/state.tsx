@@ -1,13 +1,20 @@
 // A page's four states in one place: loading, error, empty, ready.
-import type { UseQueryResult } from "@tanstack/react-query";
 import { Skeleton } from "antd";
 import type { ReactNode } from "react";
 
 import { useI18n } from "../i18n/i18n";
 import { Fault } from "./fault";
 
+/** What is asked of the hub, as far as a page must know. */
+export interface Asked<T> {
+  data: T | undefined;
+  isError: boolean;
+  error: unknown;
+  refetch: () => unknown;
+}
+
 export function QueryState<T>(props: {
-  query: UseQueryResult<T>;
+  query: Asked<T>;
   empty?: ReactNode;
   isEmpty?: (data: T) => boolean;
   lines?: number;

@@ -71,7 +71,7 @@ function Ready({ gateway }: { gateway: Gateway }) {
           <>
             <HealthFigures gateway={gateway} health={health} />
             <Panel title={t("health.lines")}>
-              <LinesTable health={health} />
+              <LinesTable gateway={gateway} health={health} />
             </Panel>
             <Panel
               title={t("health.devices")}
@@ -81,7 +81,7 @@ function Ready({ gateway }: { gateway: Gateway }) {
                 </Link>
               }
             >
-              <DevicesTable health={health} devices={devices} />
+              <DevicesTable gateway={gateway} health={health} devices={devices} />
             </Panel>
           </>
         ) : (

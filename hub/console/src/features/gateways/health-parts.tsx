@@ -8,6 +8,7 @@ import { formatBytes, formatNumber, NO_VALUE } from "../../format/value";
 import { useI18n } from "../../i18n/i18n";
 import { useNow } from "../../live/now";
 import { Age, DeviceMark } from "../../parts/marks";
+import { isAway } from "../../parts/reach";
 import { Mark } from "../../ui/mark";
 import { Stat } from "../../ui/page";
 import { Rows } from "../../ui/rows";
@@ -108,7 +109,7 @@ export function HealthFigures({ gateway, health }: { gateway: Gateway; health: G
 const share = (errors: number, requests: number): string =>
   requests === 0 ? NO_VALUE : `${formatNumber((errors / requests) * 100, errors === 0 ? 0 : 2)}%`;
 
-export function LinesTable({ health }: { health: GatewayHealth }) {
+export function LinesTable({ gateway, health }: { gateway: Gateway; health: GatewayHealth }) {
   const { t } = useI18n();
   return (
     <Rows
@@ -126,9 +127,12 @@ export function LinesTable({ health }: { health: GatewayHealth }) {
           key: "up",
           title: t("gateway.state"),
           card: "side",
-          render: (l) => (
-            <Mark tone={l.up ? "good" : "bad"}>{l.up ? t("health.line.up") : t("health.line.down")}</Mark>
-          ),
+          render: (l) =>
+            isAway(gateway) ? (
+              <Mark tone="off">{t("device.state.unknown")}</Mark>
+            ) : (
+              <Mark tone={l.up ? "good" : "bad"}>{l.up ? t("health.line.up") : t("health.line.down")}</Mark>
+            ),
         },
         {
           key: "busy",
@@ -173,7 +177,8 @@ export function LinesTable({ health }: { health: GatewayHealth }) {
   );
 }
 
-export function DevicesTable({ health, devices }: { health: GatewayHealth; devices: Device[] }) {
+export function DevicesTable(props: { gateway: Gateway; health: GatewayHealth; devices: Device[] }) {
+  const { gateway, health, devices } = props;
   const { t, name } = useI18n();
   const items = health.devices.map((d) => ({ ...d, device: devices.find((each) => each.key === d.key) }));
   return (
@@ -200,7 +205,9 @@ export function DevicesTable({ health, devices }: { health: GatewayHealth; devic
           title: t("gateway.state"),
           card: "side",
           compare: (a, b) => Number(b.silent) - Number(a.silent),
-          render: (d) => <DeviceMark device={{ silent: d.silent, in_use: d.device?.in_use ?? true }} />,
+          render: (d) => (
+            <DeviceMark device={{ silent: d.silent, in_use: d.device?.in_use ?? true }} gateway={gateway} />
+          ),
         },
         {
           key: "line",

@@ -5,11 +5,12 @@ import { Button } from "antd";
 import { useMemo, useState } from "react";
 import type uPlot from "uplot";
 
-import { devicesQuery, pointQuery } from "../../api/queries";
+import { devicesQuery, gatewaysQuery, pointQuery } from "../../api/queries";
 import type { Point } from "../../api/types";
 import { isDrawable } from "../../format/value";
 import { useI18n } from "../../i18n/i18n";
 import { Fault } from "../../parts/fault";
+import { isAway } from "../../parts/reach";
 import { EmptyPlace, PageHead, Panel } from "../../ui/page";
 import { readPoints, type ChartSearch } from "./chart-search";
 import { ChartTools } from "./chart-tools";
@@ -24,6 +25,11 @@ export function ChartPage() {
   const ids = useMemo(() => readPoints(search.points), [search.points]);
   const answers = useQueries({ queries: ids.map(pointQuery) });
   const devices = useQuery(devicesQuery).data ?? [];
+  const gateways = useQuery(gatewaysQuery).data ?? [];
+  const awayOf = (point: Point) => {
+    const device = devices.find((d) => d.id === point.device);
+    return isAway(gateways.find((g) => g.id === device?.gateway));
+  };
   const [plots] = useState(() => new Map<string, uPlot>());
 
   const loaded = answers.map((a) => a.data).filter((p): p is Point => p !== undefined);
@@ -84,6 +90,7 @@ export function ChartPage() {
               set={set}
               points={points}
               fullName={fullName}
+              awayOf={awayOf}
               plots={plots}
               remove={(id) => setPoints(ids.filter((each) => each !== id))}
             />

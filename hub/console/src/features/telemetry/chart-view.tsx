@@ -47,11 +47,13 @@ interface Props {
   set: (change: Partial<ChartSearch>) => void;
   points: Point[];
   fullName: FullName;
+  /** Whether the gateway of a point is away. */
+  awayOf: (point: Point) => boolean;
   plots: Map<string, uPlot>;
   remove: (id: number) => void;
 }
 
-export function ChartView({ search, set, points, fullName, plots, remove }: Props) {
+export function ChartView({ search, set, points, fullName, awayOf, plots, remove }: Props) {
   const { t } = useI18n();
   const { dark } = usePreferences();
   const narrow = useNarrow();
@@ -173,6 +175,8 @@ export function ChartView({ search, set, points, fullName, plots, remove }: Prop
             color={colorOf(p.id)}
             label={fullName(p)}
             live={live.findLast((v) => v.point === p.id)}
+            away={awayOf(p)}
+            fixed={fixed}
             growth={growth && p.kind === "counter"}
             remove={() => remove(p.id)}
           />
@@ -313,6 +317,9 @@ function LegendItem(props: {
   color: string;
   label: string;
   live: LiveValue | undefined;
+  away: boolean;
+  /** A window that has passed has no present value. */
+  fixed: boolean;
   growth: boolean;
   remove: () => void;
 }) {
@@ -346,7 +353,7 @@ function LegendItem(props: {
             : null}
         </div>
       </span>
-      <LiveValueText point={shown} />
+      {!props.fixed && <LiveValueText point={shown} away={props.away} />}
       <Button
         type="text"
         size="small"

@@ -12,6 +12,7 @@ import { isDrawable, isStepped } from "../../format/value";
 import { useI18n } from "../../i18n/i18n";
 import { useWatch } from "../../live/live";
 import { Age, DeviceMark, LiveValueText, QualityMark } from "../../parts/marks";
+import { isAway } from "../../parts/reach";
 import { QueryState } from "../../parts/state";
 import { EmptyPlace, PageHead, Panel } from "../../ui/page";
 import { Rows } from "../../ui/rows";
@@ -60,7 +61,7 @@ function Ready({ device }: { device: Device }) {
           <>
             {name(device.title) || device.key}
             <span className="st-title-mark">
-              <DeviceMark device={device} />
+              <DeviceMark device={device} gateway={gateway} />
             </span>
           </>
         }
@@ -85,14 +86,19 @@ function Ready({ device }: { device: Device }) {
           </Link>
         }
       />
-      {gateway?.state === "offline" && (
+      {gateway && isAway(gateway) && (
         <Alert
           className="st-gap"
           type="warning"
           showIcon
-          title={t("device.gateway.offline", { name: gateway.name })}
+          title={
+            gateway.state === "revoked"
+              ? t("device.gateway.revoked", { name: gateway.name })
+              : t("device.gateway.offline", { name: gateway.name })
+          }
         />
       )}
+      {!device.in_use && <Alert className="st-gap" type="info" showIcon title={t("device.unused")} />}
       <Panel>
         <QueryState
           query={points}
@@ -100,14 +106,19 @@ function Ready({ device }: { device: Device }) {
           isEmpty={(list) => list.length === 0}
           empty={<EmptyPlace title={t("device.empty.title")} text={t("device.empty.text")} />}
         >
-          {(list) => <Points points={list} chosen={chosen} choose={setChosen} />}
+          {(list) => <Points points={list} away={isAway(gateway)} chosen={chosen} choose={setChosen} />}
         </QueryState>
       </Panel>
     </>
   );
 }
 
-function Points(props: { points: Point[]; chosen: number[]; choose: (ids: number[]) => void }) {
+function Points(props: {
+  points: Point[];
+  away: boolean;
+  chosen: number[];
+  choose: (ids: number[]) => void;
+}) {
   const { t, name } = useI18n();
   const [words, setWords] = useState("");
   const inUse = props.points.filter((p) => p.in_use);
@@ -176,14 +187,14 @@ function Points(props: { points: Point[]; chosen: number[]; choose: (ids: number
             card: "side",
             align: "right",
             width: 170,
-            render: (p) => <LiveValueText point={p} />,
+            render: (p) => <LiveValueText point={p} away={props.away} />,
           },
           {
             key: "quality",
             title: t("point.quality"),
             card: "line",
             width: 120,
-            render: (p) => <QualityMark latest={p.latest} periodMs={p.period_ms} />,
+            render: (p) => <QualityMark latest={p.latest} periodMs={p.period_ms} away={props.away} />,
           },
           {
             key: "age",

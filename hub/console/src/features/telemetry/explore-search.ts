@@ -4,6 +4,8 @@ export interface ExploreSearch {
   node?: string;
   q?: string;
   only?: "silent";
+  /** Devices out of use too, marked so. */
+  unused?: "1";
 }
 
 export function readExploreSearch(raw: Record<string, unknown>): ExploreSearch {
@@ -11,5 +13,6 @@ export function readExploreSearch(raw: Record<string, unknown>): ExploreSearch {
   if (typeof raw["node"] === "string" && /^(site|gateway):.+/.test(raw["node"])) search.node = raw["node"];
   if (typeof raw["q"] === "string" && raw["q"] !== "") search.q = raw["q"];
   if (raw["only"] === "silent") search.only = "silent";
+  if (raw["unused"] === "1" || raw["unused"] === 1) search.unused = "1";
   return search;
 }

@@ -6,14 +6,17 @@ import { createContext, useContext, useMemo, useState } from "react";
 import { devicesQuery, gatewaysQuery, pointsQuery, sitesQuery } from "../../api/queries";
 import type { Point } from "../../api/types";
 import { useI18n } from "../../i18n/i18n";
-import { QueryState } from "../../parts/state";
-import { Panel } from "../../ui/page";
+import { isRetired } from "../../parts/reach";
+import { QueryState, type Asked } from "../../parts/state";
 import { buildTree, type Node } from "./tree-nodes";
 import { TreePanel } from "./tree-panel";
 
-/** The whole tree, unfiltered, for the pages at the right. */
-const TreeContext = createContext<Node[]>([]);
-export const useTree = (): Node[] => useContext(TreeContext);
+const NOT_YET: Asked<Node[]> = { data: undefined, isError: false, error: null, refetch: () => undefined };
+
+/** The whole tree, with what is out of use, for the pages at the right. */
+const TreeContext = createContext<Asked<Node[]>>(NOT_YET);
+export const useAskedTree = (): Asked<Node[]> => useContext(TreeContext);
+export const useTree = (): Node[] => useContext(TreeContext).data ?? [];
 
 export function Explore() {
   const i18n = useI18n();
@@ -45,29 +48,36 @@ export function Explore() {
     }),
     [sites.data, gateways.data, devices.data, points],
   );
-  const all = useMemo(() => buildTree(estate, i18n), [estate, i18n]);
+  const { q = "", unused } = search;
+  const all = useMemo(() => buildTree(estate, i18n, { unused: true }), [estate, i18n]);
   const shown = useMemo(
-    () => (search.q ? buildTree(estate, i18n, search.q) : all),
-    [estate, i18n, search.q, all],
+    () => buildTree(estate, i18n, { q, unused: unused === "1" }),
+    [estate, i18n, q, unused],
+  );
+  const retired = useMemo(() => {
+    const known = new Map(estate.gateways.map((g) => [g.id, g]));
+    return estate.devices.filter((d) => isRetired(d, known.get(d.gateway))).length;
+  }, [estate]);
+  // A tree that lacks its sites or gateways would say that there is nothing.
+  const lacking = [devices, gateways, sites].filter((list) => list.data === undefined);
+  const missing = lacking.find((list) => list.isError) ?? lacking[0];
+  const { isError = false, error = null, refetch = NOT_YET.refetch } = missing ?? {};
+  const tree = useMemo<Asked<Node[]>>(
+    () => ({ data: missing ? undefined : all, isError, error, refetch }),
+    [missing, all, isError, error, refetch],
   );
   const isDetail = params.id !== undefined || search.node !== undefined || search.only !== undefined;
   return (
-    <TreeContext value={all}>
+    <TreeContext value={tree}>
       <div className="st-explore" data-open={isDetail ? "detail" : "tree"}>
         <aside className="st-panel st-tree" aria-label={i18n.t("tree.title")}>
           <h1 className="st-tree-title">{i18n.t("nav.devices")}</h1>
-          <QueryState query={devices}>
-            {() => <TreePanel nodes={shown} q={search.q ?? ""} opened={opened} open={setOpened} />}
+          <QueryState query={tree}>
+            {() => <TreePanel nodes={shown} q={q} unused={retired} opened={opened} open={setOpened} />}
           </QueryState>
         </aside>
         <div className="st-detail">
-          {devices.isError ? (
-            <Panel>
-              <QueryState query={devices}>{() => null}</QueryState>
-            </Panel>
-          ) : (
-            <Outlet />
-          )}
+          <Outlet />
         </div>
       </div>
     </TreeContext>

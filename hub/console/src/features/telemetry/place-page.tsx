@@ -3,44 +3,56 @@ import { useQuery } from "@tanstack/react-query";
 import { Link, useNavigate, useSearch } from "@tanstack/react-router";
 import { Button, Segmented } from "antd";
 
-import { devicesQuery, gatewaysQuery } from "../../api/queries";
+import { gatewaysQuery } from "../../api/queries";
 import type { Device } from "../../api/types";
 import { useI18n } from "../../i18n/i18n";
 import { DeviceMark } from "../../parts/marks";
+import { deviceState, type DeviceState } from "../../parts/reach";
 import { QueryState } from "../../parts/state";
 import { EmptyPlace, PageHead, Panel } from "../../ui/page";
 import { Rows } from "../../ui/rows";
-import { useTree } from "./explore";
-import { devicesBelow, pathTo } from "./tree-nodes";
+import { useAskedTree } from "./explore";
+import type { ExploreSearch } from "./explore-search";
+import { devicesBelow, pathTo, type Node } from "./tree-nodes";
+
+/** What needs somebody stands first. */
+const RANK: DeviceState[] = ["silent", "unknown", "answering", "unused"];
 
 export function PlacePage() {
+  return <QueryState query={useAskedTree()}>{(tree) => <Ready tree={tree} />}</QueryState>;
+}
+
+function Ready({ tree }: { tree: Node[] }) {
   const { t, name, collator } = useI18n();
-  const { node: key, only } = useSearch({ from: "/inside/explore" });
+  const search = useSearch({ from: "/inside/explore" });
+  const { node: key, only, unused } = search;
   const navigate = useNavigate();
-  const tree = useTree();
-  const devices = useQuery(devicesQuery);
   const gateways = useQuery(gatewaysQuery).data ?? [];
+  const gatewayOf = (d: Device) => gateways.find((g) => g.id === d.gateway);
+  const stateOf = (d: Device) => deviceState(d, gatewayOf(d));
   const path = key ? pathTo(tree, key) : [];
   const node = path.at(-1);
-  const all = node ? devicesBelow(node) : tree.flatMap(devicesBelow);
-  const silent = all.filter((d) => d.silent).length;
-  const shown = only === "silent" ? all.filter((d) => d.silent) : all;
-  const filter = (value: string) =>
-    void navigate({
-      to: "/devices",
-      search: (before) => ({ ...before, only: value === "silent" ? ("silent" as const) : undefined }),
-    });
+  const all = node ? devicesBelow(node) : key ? [] : tree.flatMap(devicesBelow);
+  const inUse = all.filter((d) => stateOf(d) !== "unused");
+  const silent = inUse.filter((d) => stateOf(d) === "silent");
+  const unknown = inUse.filter((d) => stateOf(d) === "unknown").length;
+  const shown = only === "silent" ? silent : unused ? all : inUse;
+  const kept = unused ? { unused } : {};
+  const go = (change: Partial<ExploreSearch>) =>
+    void navigate({ to: "/devices", search: { ...search, ...change } });
   return (
     <>
       <PageHead
         crumbs={
           key || only ? (
             <>
-              <Link to="/devices">{t("tree.all")}</Link>
+              <Link to="/devices" search={kept}>
+                {t("tree.all")}
+              </Link>
               {path.slice(0, -1).map((n) => (
                 <span key={n.key}>
                   {"/ "}
-                  <Link to="/devices" search={{ node: n.key }}>
+                  <Link to="/devices" search={{ ...kept, node: n.key }}>
                     {n.text}
                   </Link>
                 </span>
@@ -49,16 +61,21 @@ export function PlacePage() {
           ) : undefined
         }
         title={node?.text ?? t("nav.devices")}
-        sub={t("place.sub", { n: all.length, silent })}
+        sub={
+          <>
+            {t("place.sub", { n: inUse.length, silent: silent.length })}
+            {unknown > 0 && ` · ${t("place.sub.unknown", { n: unknown })}`}
+          </>
+        }
         acts={
           <>
             <Segmented
               value={only ?? "all"}
-              onChange={filter}
+              onChange={(value) => go({ only: value === "silent" ? "silent" : undefined })}
               aria-label={t("place.filter")}
               options={[
                 { value: "all", label: t("place.all") },
-                { value: "silent", label: t("place.silent", { n: silent }) },
+                { value: "silent", label: t("place.silent", { n: silent.length }) },
               ]}
             />
             {node?.gateway && (
@@ -70,79 +87,93 @@ export function PlacePage() {
         }
       />
       <Panel>
-        <QueryState
-          query={devices}
-          isEmpty={() => shown.length === 0}
-          empty={
-            only === "silent" ? (
-              <EmptyPlace title={t("place.nosilent.title")} text={t("place.nosilent.text")} />
-            ) : (
-              <EmptyPlace
-                title={t("place.empty.title")}
-                text={t("place.empty.text")}
-                act={
-                  <Link to="/gateways">
-                    <Button>{t("nav.gateways")}</Button>
+        {shown.length === 0 ? (
+          nothing()
+        ) : (
+          <Rows<Device>
+            label={t("nav.devices")}
+            items={shown}
+            rowKey={(d) => d.id}
+            columns={[
+              {
+                key: "name",
+                title: t("kind.device"),
+                card: "head",
+                compare: (a, b) => collator.compare(name(a.title), name(b.title)),
+                render: (d) => (
+                  <Link to="/devices/$id" params={{ id: d.id }}>
+                    {name(d.title) || d.key}
                   </Link>
-                }
-              />
-            )
-          }
-        >
-          {() => (
-            <Rows<Device>
-              label={t("nav.devices")}
-              items={shown}
-              rowKey={(d) => d.id}
-              columns={[
-                {
-                  key: "name",
-                  title: t("kind.device"),
-                  card: "head",
-                  compare: (a, b) => collator.compare(name(a.title), name(b.title)),
-                  render: (d) => (
-                    <Link to="/devices/$id" params={{ id: d.id }}>
-                      {name(d.title) || d.key}
-                    </Link>
-                  ),
-                },
-                {
-                  key: "state",
-                  title: t("gateway.state"),
-                  card: "side",
-                  compare: (a, b) => Number(b.silent) - Number(a.silent),
-                  render: (d) => <DeviceMark device={d} />,
-                },
-                {
-                  key: "model",
-                  title: t("device.model"),
-                  render: (d) => [d.vendor, d.model].filter(Boolean).join(" "),
-                },
-                {
-                  key: "place",
-                  title: t("device.place"),
-                  compare: (a, b) => collator.compare(a.place, b.place),
-                  render: (d) => d.place,
-                },
-                {
-                  key: "line",
-                  title: t("device.line"),
-                  render: (d) => (
-                    <span className="st-mono">
-                      {d.line} #{d.address}
-                    </span>
-                  ),
-                },
-                {
-                  key: "gateway",
-                  title: t("kind.gateway"),
-                  render: (d) => gateways.find((g) => g.id === d.gateway)?.name,
-                },
-              ]}
-            />
-          )}
-        </QueryState>
+                ),
+              },
+              {
+                key: "state",
+                title: t("gateway.state"),
+                card: "side",
+                compare: (a, b) => RANK.indexOf(stateOf(a)) - RANK.indexOf(stateOf(b)),
+                render: (d) => <DeviceMark device={d} gateway={gatewayOf(d)} />,
+              },
+              {
+                key: "model",
+                title: t("device.model"),
+                render: (d) => [d.vendor, d.model].filter(Boolean).join(" "),
+              },
+              {
+                key: "place",
+                title: t("device.place"),
+                compare: (a, b) => collator.compare(a.place, b.place),
+                render: (d) => d.place,
+              },
+              {
+                key: "line",
+                title: t("device.line"),
+                render: (d) => (
+                  <span className="st-mono">
+                    {d.line} #{d.address}
+                  </span>
+                ),
+              },
+              {
+                key: "gateway",
+                title: t("kind.gateway"),
+                render: (d) => gatewayOf(d)?.name,
+              },
+            ]}
+          />
+        )}
       </Panel>
     </>
   );
+
+  function nothing() {
+    if (key && !node) return <EmptyPlace title={t("place.gone.title")} text={t("place.gone.text")} />;
+    if (only === "silent" && inUse.length > 0) {
+      return (
+        <EmptyPlace
+          title={t("place.nosilent.title")}
+          text={unknown > 0 ? t("place.nosilent.unknown", { n: unknown }) : t("place.nosilent.text")}
+        />
+      );
+    }
+    if (all.length > 0) {
+      return (
+        <EmptyPlace
+          title={t("place.unused.title")}
+          text={t("place.unused.text", { n: all.length })}
+          act={<Button onClick={() => go({ only: undefined, unused: "1" })}>{t("place.unused.act")}</Button>}
+        />
+      );
+    }
+    return (
+      <EmptyPlace
+        title={t("place.empty.title")}
+        text={t("place.empty.text")}
+        act={
+          <Link to="/gateways">
+            <Button>{t("nav.gateways")}</Button>
+          </Link>
+        }
+      />
+    );
+  }
 }

@@ -1,16 +1,18 @@
 // Sites, gateways, devices and points as one tree.
 import type { Device, Gateway, Point, Site } from "../../api/types";
 import { matches } from "../../format/match";
+import { deviceState, isRetired, type DeviceState } from "../../parts/reach";
 
 export interface Node {
   key: string;
   kind: "site" | "gateway" | "device" | "point";
   text: string;
-  /** Devices below; for a gateway or site. */
+  /** Devices in use, here and below. */
   devices: number;
-  silent: number;
   gateway?: Gateway;
   device?: Device;
+  /** Of a device. */
+  state?: DeviceState;
   point?: Point;
   children: Node[];
 }
@@ -26,16 +28,19 @@ interface Words {
   collator: Intl.Collator;
 }
 
-/** Devices stand under their gateway, gateways under their site; a gateway without a site stands at the top. */
+/**
+ * Devices stand under their gateway, gateways under their site; a gateway without a site stands at the top. What is
+ * out of use is left out unless it is asked for.
+ */
 export function buildTree(
   { sites, gateways, devices, points }: Estate,
   { name, collator }: Words,
-  q = "",
+  { q = "", unused = false }: { q?: string; unused?: boolean } = {},
 ): Node[] {
   const byText = (a: Node, b: Node) => collator.compare(a.text, b.text);
   const wanted = q.trim();
 
-  const deviceNode = (device: Device): Node | undefined => {
+  const deviceNode = (device: Device, gateway: Gateway): Node | undefined => {
     const text = name(device.title) || device.key;
     if (
       wanted &&
@@ -48,25 +53,25 @@ export function buildTree(
       kind: "point" as const,
       text: name(point.title) || point.key,
       devices: 0,
-      silent: 0,
       point,
       children: [],
     }));
+    const state = deviceState(device, gateway);
     return {
       key: `device:${device.id}`,
       kind: "device",
       text,
-      devices: 1,
-      silent: device.silent ? 1 : 0,
+      devices: state === "unused" ? 0 : 1,
       device,
+      state,
       children: leaves,
     };
   };
-  const sum = (children: Node[], what: "devices" | "silent") => children.reduce((n, c) => n + c[what], 0);
+  const sum = (children: Node[]) => children.reduce((n, c) => n + c.devices, 0);
   const gatewayNode = (gateway: Gateway): Node | undefined => {
     const children = devices
-      .filter((d) => d.gateway === gateway.id && d.in_use)
-      .map(deviceNode)
+      .filter((d) => d.gateway === gateway.id && (unused || !isRetired(d, gateway)))
+      .map((d) => deviceNode(d, gateway))
       .filter((n) => n !== undefined)
       .sort(byText);
     if (wanted && children.length === 0 && !matches(wanted, gateway.name)) return undefined;
@@ -74,8 +79,7 @@ export function buildTree(
       key: `gateway:${gateway.id}`,
       kind: "gateway",
       text: gateway.name,
-      devices: sum(children, "devices"),
-      silent: sum(children, "silent"),
+      devices: sum(children),
       gateway,
       children,
     };
@@ -95,14 +99,14 @@ export function buildTree(
       key: `site:${site.id}`,
       kind: "site",
       text: site.name,
-      devices: sum(children, "devices"),
-      silent: sum(children, "silent"),
+      devices: sum(children),
       children,
     };
   };
   function gatewaysOf(site: string | undefined): Node[] {
     return gateways
-      .filter((g) => g.state !== "revoked" && (g.site && known.has(g.site) ? g.site : undefined) === site)
+      .filter((g) => unused || g.state !== "revoked")
+      .filter((g) => (g.site && known.has(g.site) ? g.site : undefined) === site)
       .map(gatewayNode)
       .filter((n) => n !== undefined)
       .sort(byText);

@@ -8,14 +8,15 @@ import {
 } from "@ant-design/icons";
 import { useQuery } from "@tanstack/react-query";
 import { Link, useNavigate, useParams, useSearch } from "@tanstack/react-router";
-import { Input, Tree, type TreeDataNode } from "antd";
+import { Checkbox, Input, Tree, type TreeDataNode } from "antd";
 import { useMemo, useState, type ReactNode } from "react";
 
 import { devicesQuery, pointSearchQuery } from "../../api/queries";
 import { useI18n } from "../../i18n/i18n";
-import { deviceTone, gatewayState, gatewayTone } from "../../parts/marks";
+import { DEVICE_TONE, gatewayState, gatewayTone } from "../../parts/marks";
 import { Shape } from "../../ui/mark";
 import { useTyped } from "../../ui/typed";
+import type { ExploreSearch } from "./explore-search";
 import { keysOf, pathTo, type Node } from "./tree-nodes";
 
 const ICONS: Record<Node["kind"], ReactNode> = {
@@ -28,6 +29,8 @@ const ICONS: Record<Node["kind"], ReactNode> = {
 export function TreePanel(props: {
   nodes: Node[];
   q: string;
+  /** Devices out of use that there are. */
+  unused: number;
   opened: string[];
   open: (devices: string[]) => void;
 }) {
@@ -53,13 +56,20 @@ export function TreePanel(props: {
   const setQ = (q: string) =>
     void navigate({ to: ".", search: (before) => ({ ...before, q: q || undefined }), replace: true });
   const typed = useTyped(props.q, setQ);
+  const setUnused = (on: boolean) =>
+    void navigate({
+      to: ".",
+      search: (before) => ({ ...before, unused: on ? "1" : undefined }),
+      replace: true,
+    });
   const go = (key: string) => {
     const [kind = "", id = ""] = key.split(/:(.*)/s);
+    const kept: ExploreSearch = search.unused ? { unused: search.unused } : {};
     // What was typed a moment ago goes along, though the address does not have it yet.
-    const q = typed.value ? { q: typed.value } : {};
-    if (kind === "device") void navigate({ to: "/devices/$id", params: { id }, search: q });
+    if (typed.value) kept.q = typed.value;
+    if (kind === "device") void navigate({ to: "/devices/$id", params: { id }, search: kept });
     else if (kind === "point") void navigate({ to: "/chart", search: { points: id } });
-    else void navigate({ to: "/devices", search: { ...q, node: key } });
+    else void navigate({ to: "/devices", search: { ...kept, node: key } });
   };
 
   return (
@@ -72,6 +82,15 @@ export function TreePanel(props: {
           aria-label={t("tree.search")}
           {...typed}
         />
+        {(props.unused > 0 || search.unused) && (
+          <Checkbox
+            className="st-tree-unused"
+            checked={search.unused === "1"}
+            onChange={(event) => setUnused(event.target.checked)}
+          >
+            {t("tree.unused", { n: props.unused })}
+          </Checkbox>
+        )}
       </div>
       <div className="st-tree-scroll">
         {props.nodes.length === 0 ? (
@@ -107,15 +126,11 @@ export function TreePanel(props: {
 
 function Title({ node }: { node: Node }) {
   const { t } = useI18n();
-  const tone = node.gateway
-    ? gatewayTone(node.gateway.state)
-    : node.device
-      ? deviceTone(node.device)
-      : undefined;
+  const tone = node.gateway ? gatewayTone(node.gateway.state) : node.state && DEVICE_TONE[node.state];
   const state = node.gateway
     ? t(`gateway.state.${gatewayState(node.gateway.state)}`)
-    : node.device
-      ? t(node.device.silent ? "device.state.silent" : "device.state.answering")
+    : node.state
+      ? t(`device.state.${node.state}`)
       : "";
   return (
     <span className="st-node" data-node={node.key}>
