@@ -5,11 +5,13 @@ import { Button } from "antd";
 
 import { devicesQuery, eventsQuery, gatewaysQuery, sitesQuery } from "../../api/queries";
 import type { Device, Gateway, GatewayEvent } from "../../api/types";
-import { formatNumber } from "../../format/value";
+import { formatNumber, NO_VALUE } from "../../format/value";
 import { useI18n } from "../../i18n/i18n";
 import { useNow } from "../../live/now";
 import { Age, EventText, GatewayMark, lasts } from "../../parts/marks";
-import { QueryState } from "../../parts/state";
+import { Fault } from "../../parts/fault";
+import { countDevices } from "../../parts/reach";
+import { QueryState, type Asked } from "../../parts/state";
 import { Mark, type Tone } from "../../ui/mark";
 import { EmptyPlace, PageHead, Panel, Stat } from "../../ui/page";
 import { matters, type Matter } from "./attention";
@@ -41,23 +43,22 @@ export function OverviewPage() {
           </Panel>
         }
       >
-        {(list) => <Ready gateways={list} devices={devices.data ?? []} />}
+        {(list) => <Ready gateways={list} devices={devices} fault={gateways.error ?? devices.error} />}
       </QueryState>
     </>
   );
 }
 
-function Ready({ gateways, devices }: { gateways: Gateway[]; devices: Device[] }) {
+function Ready(props: { gateways: Gateway[]; devices: Asked<Device[]>; fault: unknown }) {
+  const { gateways, devices } = props;
   const { t } = useI18n();
   const minute = Math.floor(useNow() / 60_000) * 60_000;
-  const sites = useQuery(sitesQuery).data ?? [];
-  const inUse = devices.filter((d) => d.in_use);
+  const sites = useQuery(sitesQuery).data;
+  const counts = devices.data && countDevices(devices.data, gateways);
   const enrolled = gateways.filter((g) => g.state === "online" || g.state === "offline");
   const online = gateways.filter((g) => g.state === "online").length;
-  const silent = inUse.filter((d) => d.silent).length;
   const points = gateways.reduce((sum, g) => sum + g.counts.points, 0);
-  const buildings = sites.filter((s) => s.kind === "building").length;
-  const open = matters(gateways, devices, minute);
+  const open = devices.data && matters(gateways, devices.data, minute);
   return (
     <>
       <div className="st-stats">
@@ -72,12 +73,17 @@ function Ready({ gateways, devices }: { gateways: Gateway[]; devices: Device[] }
         <Link to="/devices" className="st-stat">
           <Stat
             label={t("overview.devices")}
-            value={inUse.length - silent}
-            of={t("overview.of.answering", { n: inUse.length })}
+            value={counts ? counts.answering : NO_VALUE}
+            {...(counts ? { of: t("overview.of.answering", { n: counts.inUse }) } : {})}
+            {...(counts && counts.unknown > 0 ? { note: t("overview.unknown", { n: counts.unknown }) } : {})}
           />
         </Link>
         <Link to="/devices" search={{ only: "silent" }} className="st-stat">
-          <Stat label={t("overview.silent")} value={silent} {...(silent > 0 ? { tone: "warn" } : {})} />
+          <Stat
+            label={t("overview.silent")}
+            value={counts ? counts.silent : NO_VALUE}
+            {...(counts && counts.silent > 0 ? { tone: "warn" } : {})}
+          />
         </Link>
         <div className="st-stat">
           <Stat label={t("overview.points")} value={formatNumber(points, 0)} />
@@ -85,8 +91,8 @@ function Ready({ gateways, devices }: { gateways: Gateway[]; devices: Device[] }
         <Link to="/sites" className="st-stat">
           <Stat
             label={t("overview.sites")}
-            value={buildings}
-            of={t("overview.of.buildings", { n: sites.length })}
+            value={sites ? sites.filter((s) => s.kind === "building").length : NO_VALUE}
+            {...(sites ? { of: t("overview.of.buildings", { n: sites.length }) } : {})}
           />
         </Link>
       </div>
@@ -94,9 +100,11 @@ function Ready({ gateways, devices }: { gateways: Gateway[]; devices: Device[] }
         <div className="st-grid">
           <Panel
             title={t("overview.attention")}
-            side={<span className="st-quiet">{open.length || null}</span>}
+            side={<span className="st-quiet">{open?.length || null}</span>}
           >
-            <Attention matters={open} />
+            <QueryState query={devices} lines={2}>
+              {() => <Attention matters={open ?? []} fault={props.fault} />}
+            </QueryState>
           </Panel>
           <Panel title={t("nav.gateways")} side={<Link to="/gateways">{t("act.all")}</Link>}>
             <ul className="st-list">
@@ -122,7 +130,7 @@ function Ready({ gateways, devices }: { gateways: Gateway[]; devices: Device[] }
           </Panel>
         </div>
         <Panel title={t("overview.events")}>
-          <Events gateways={gateways} devices={devices} />
+          <Events gateways={gateways} devices={devices.data ?? []} />
         </Panel>
       </div>
     </>
@@ -137,12 +145,13 @@ const TONE: Record<Matter["kind"], Tone> = {
   certificate_ends: "warn",
 };
 
-function Attention({ matters: open }: { matters: Matter[] }) {
+/** `fault`: what is shown is of before, for the hub did not answer since. */
+function Attention({ matters: open, fault }: { matters: Matter[]; fault: unknown }) {
   const { t, name } = useI18n();
   if (open.length === 0) {
     return (
       <div className="st-panel-body">
-        <Mark tone="good">{t("overview.attention.none")}</Mark>
+        {fault ? <Fault error={fault} /> : <Mark tone="good">{t("overview.attention.none")}</Mark>}
       </div>
     );
   }
