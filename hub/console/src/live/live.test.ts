@@ -4,7 +4,7 @@ import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import type { Point } from "../api/types";
 import { patchCache } from "./live";
 import { patchPoints } from "./patch";
-import { LiveStream, type LiveEvent, type Source } from "./stream";
+import { LiveStream, SILENCE_MS, type LiveEvent, type Source } from "./stream";
 
 class FakeSource implements Source {
   onopen: (() => void) | null = null;
@@ -78,7 +78,81 @@ describe("the stream", () => {
     expect(sources).toHaveLength(2);
     last().onopen?.();
     expect(stream.getState()).toBe("live");
-    expect(heard).toEqual(["resumed"]);
+    expect(heard).toEqual(["lost", "resumed"]);
+  });
+  const swap = (id: number) => {
+    stream.watch([id]);
+    vi.advanceTimersByTime(300);
+  };
+  it("keeps no connection but one, however quickly the wishes change", () => {
+    stream.start();
+    last().onopen?.();
+    for (const id of [1, 2, 3]) swap(id);
+    expect(sources).toHaveLength(4);
+    last().onopen?.();
+    expect(sources.filter((s) => !s.closed)).toEqual([last()]);
+  });
+  it("keeps none when the newest fails, and none when it stops", () => {
+    stream.start();
+    last().onopen?.();
+    for (const id of [1, 2]) swap(id);
+    last().onerror?.();
+    expect(sources.filter((s) => !s.closed)).toEqual([]);
+    vi.advanceTimersByTime(1000);
+    last().onopen?.();
+    for (const id of [3, 4]) swap(id);
+    stream.stop();
+    expect(sources.filter((s) => !s.closed)).toEqual([]);
+  });
+  it("does not count the end of a former connection as a loss", () => {
+    stream.start();
+    const first = last();
+    first.onopen?.();
+    swap(1);
+    first.onerror?.();
+    expect(stream.getState()).toBe("live");
+    expect(first.closed).toBe(true);
+    expect(last().closed).toBe(false);
+  });
+  it("that falls silent after its beats is lost, and is taken up again", () => {
+    stream.start();
+    const first = last();
+    first.onopen?.();
+    first.send("beat", "");
+    vi.advanceTimersByTime(SILENCE_MS - 1);
+    first.send("value", { point: 1, at: "2026-03-01T00:00:03Z", value: 5, quality: "good" });
+    vi.advanceTimersByTime(SILENCE_MS - 1);
+    expect(stream.getState()).toBe("live");
+    vi.advanceTimersByTime(1);
+    expect(stream.getState()).toBe("lost");
+    expect(first.closed).toBe(true);
+    vi.advanceTimersByTime(1000);
+    last().onopen?.();
+    expect(stream.getState()).toBe("live");
+  });
+  it("of a hub without beats is not called dead for its silence", () => {
+    stream.start();
+    last().onopen?.();
+    vi.advanceTimersByTime(10 * SILENCE_MS);
+    expect(stream.getState()).toBe("live");
+  });
+  it("waits longer each time, whatever the page wishes meanwhile", () => {
+    stream.start();
+    last().onerror?.();
+    swap(1);
+    expect(sources).toHaveLength(1);
+    vi.advanceTimersByTime(1000);
+    expect(sources).toHaveLength(2);
+    expect(last().url).toBe("/api/v1/live?points=1");
+  });
+  it("of a hidden tab is not tried again before it is seen", () => {
+    stream.start();
+    stream.setHidden(true);
+    last().onerror?.();
+    vi.advanceTimersByTime(120_000);
+    expect(sources).toHaveLength(1);
+    stream.setHidden(false);
+    expect(sources).toHaveLength(2);
   });
   it("survives what it does not understand", () => {
     stream.start();
@@ -125,5 +199,25 @@ describe("a live value", () => {
     expect(client.getQueryData<Point>(["points", "one", 1])?.latest?.value).toBe(8);
     stop();
     client.clear();
+  });
+});
+
+describe("what happens at the hub", () => {
+  const asked = (name: string, data: unknown, times = 1) => {
+    const client = new QueryClient();
+    const invalidate = vi.spyOn(client, "invalidateQueries").mockResolvedValue(undefined);
+    const stop = patchCache(stream, client);
+    stream.start();
+    for (let i = 0; i < times; i += 1) last().send(name, data);
+    vi.advanceTimersByTime(1000);
+    stop();
+    return invalidate.mock.calls.map(([filter]) => filter?.queryKey);
+  };
+  it("is asked for once, and only of the gateway that told it", () => {
+    expect(asked("event", { gateway: "g" }, 20)).toEqual([["events", "g"], ["devices"], ["device"]]);
+  });
+  it("to places and devices is asked for", () => {
+    expect(asked("site", {})).toEqual([["sites"]]);
+    expect(asked("catalogue", {})).toContainEqual(["points"]);
   });
 });

@@ -16,6 +16,8 @@ import { patchGateway, patchPoint, patchPoints } from "./patch";
 import { LiveStream, type LiveEvent, type LiveValue, type Source, type StreamState } from "./stream";
 
 const PATCH_EVERY_MS = 200;
+/** A line that goes down takes twenty devices along: their lists are asked for once. */
+const ASK_AFTER_MS = 400;
 
 const LiveContext = createContext<LiveStream | undefined>(undefined);
 
@@ -42,6 +44,16 @@ export function LiveProvider({ children, open }: { children: ReactNode; open?: (
 export function patchCache(stream: LiveStream, client: QueryClient): () => void {
   let values = new Map<number, LiveValue>();
   let timer: ReturnType<typeof setTimeout> | undefined;
+  const stale = new Map<string, readonly unknown[]>();
+  let asking: ReturnType<typeof setTimeout> | undefined;
+  const ask = (...which: (readonly unknown[])[]) => {
+    for (const key of which) stale.set(JSON.stringify(key), key);
+    asking ??= setTimeout(() => {
+      asking = undefined;
+      for (const queryKey of stale.values()) void client.invalidateQueries({ queryKey });
+      stale.clear();
+    }, ASK_AFTER_MS);
+  };
   const flush = () => {
     timer = undefined;
     const batch = values;
@@ -61,12 +73,23 @@ export function patchCache(stream: LiveStream, client: QueryClient): () => void 
         const { id, state } = event.data;
         client.setQueryData<Gateway[]>(keys.gateways, (held) => held?.map((g) => patchGateway(g, id, state)));
         client.setQueryData<Gateway>(keys.gateway(id), (held) => held && patchGateway(held, id, state));
-        void client.invalidateQueries({ queryKey: keys.gateways });
+        ask(keys.gateways, keys.gateway(id));
         return;
       }
-      case "event":
-        void client.invalidateQueries({ queryKey: ["events"] });
-        void client.invalidateQueries({ queryKey: keys.devices });
+      case "event": {
+        const { gateway } = event.data;
+        ask(gateway ? keys.events(gateway) : ["events"], keys.devices, ["device"]);
+        return;
+      }
+      case "site":
+        ask(keys.sites);
+        return;
+      case "catalogue":
+        ask(keys.devices, ["device"], ["points"], keys.gateways);
+        return;
+      case "lost":
+        // The hub ends the stream of a session that is over: whether it is, only the session itself tells.
+        void client.refetchQueries({ queryKey: keys.session, type: "active" });
         return;
       case "resumed":
         void client.invalidateQueries();
@@ -74,6 +97,7 @@ export function patchCache(stream: LiveStream, client: QueryClient): () => void 
   });
   return () => {
     clearTimeout(timer);
+    clearTimeout(asking);
     unsubscribe();
   };
 }

@@ -13,7 +13,11 @@ type Listener = (event: LiveEvent) => void;
 export type LiveEvent =
   | { kind: "value"; data: LiveValue }
   | { kind: "gateway"; data: { id: string; state: string } }
-  | { kind: "event"; data: unknown }
+  | { kind: "event"; data: { gateway?: string } }
+  | { kind: "site" }
+  | { kind: "catalogue" }
+  /** The stream broke off; a stream does not say why, so whoever cares has to ask. */
+  | { kind: "lost" }
   /** The stream is back after a loss: what was missed has to be asked for. */
   | { kind: "resumed" };
 
@@ -28,20 +32,26 @@ export interface Source {
 const SETTLE_MS = 250;
 const RETRY_MS = [1000, 2000, 5000, 10_000, 30_000];
 const HIDDEN_MS = 30_000;
+/** The hub sends a beat every 15 s. A connection that had one and is silent for so long is dead, whatever it says. */
+export const SILENCE_MS = 40_000;
 
 export class LiveStream {
   private readonly watched = new Map<number, number>();
   private readonly listeners = new Set<Listener>();
   private readonly stateListeners = new Set<() => void>();
   private source: Source | undefined;
+  /** Those that stood before; they stay until the present one stands, so that no value is missed between them. */
+  private readonly former = new Set<Source>();
   private url = "";
   private state: StreamState = "off";
   private started = false;
+  private hidden = false;
   private tries = 0;
   private wasLost = false;
   private settle: ReturnType<typeof setTimeout> | undefined;
   private retry: ReturnType<typeof setTimeout> | undefined;
   private hide: ReturnType<typeof setTimeout> | undefined;
+  private silence: ReturnType<typeof setTimeout> | undefined;
 
   constructor(private readonly open: (url: string) => Source) {}
 
@@ -55,9 +65,7 @@ export class LiveStream {
     this.started = false;
     for (const timer of [this.settle, this.retry, this.hide]) clearTimeout(timer);
     this.settle = this.retry = this.hide = undefined;
-    this.source?.close();
-    this.source = undefined;
-    this.url = "";
+    this.letGo();
     this.tries = 0;
     this.wasLost = false;
     this.setState("off");
@@ -67,12 +75,12 @@ export class LiveStream {
   setHidden(hidden: boolean): void {
     clearTimeout(this.hide);
     this.hide = undefined;
+    this.hidden = hidden;
     if (!this.started) return;
     if (hidden) {
       this.hide = setTimeout(() => {
-        this.source?.close();
-        this.source = undefined;
-        this.url = "";
+        clearTimeout(this.retry);
+        this.letGo();
         this.wasLost = true;
       }, HIDDEN_MS);
     } else if (!this.source) {
@@ -108,7 +116,11 @@ export class LiveStream {
   private changed(): void {
     if (!this.started) return;
     clearTimeout(this.settle);
-    this.settle = setTimeout(() => this.connect(), SETTLE_MS);
+    this.settle = setTimeout(() => {
+      // Without a connection the next one takes the new wish along: after a loss when it is tried again, and of a
+      // hidden tab when it is seen.
+      if (this.source) this.connect();
+    }, SETTLE_MS);
   }
 
   private address(): string {
@@ -120,46 +132,80 @@ export class LiveStream {
     const url = this.address();
     if (this.source && url === this.url) return;
     clearTimeout(this.retry);
-    const before = this.source;
+    if (this.source) this.former.add(this.source);
+    else this.setState(this.wasLost ? "lost" : "connecting");
     const source = this.open(url);
     this.source = source;
     this.url = url;
-    if (!before) this.setState(this.wasLost ? "lost" : "connecting");
+    clearTimeout(this.silence);
     source.onopen = () => {
-      // The former stream stays until the new one stands: no value is missed between them.
-      before?.close();
       if (this.source !== source) return;
+      this.endFormer();
       this.tries = 0;
       this.setState("live");
       if (this.wasLost) this.emit({ kind: "resumed" });
       this.wasLost = false;
     };
     source.onerror = () => {
-      before?.close();
-      source.close();
-      if (this.source !== source) return;
-      this.source = undefined;
-      this.url = "";
-      this.wasLost = true;
-      this.setState("lost");
-      const wait = RETRY_MS[Math.min(this.tries, RETRY_MS.length - 1)] ?? 30_000;
-      this.tries += 1;
-      if (this.started) this.retry = setTimeout(() => this.connect(), wait);
+      if (this.source === source) this.fail();
+      // One of before broke off while the present one still opens: nothing is lost with it.
+      else if (this.former.delete(source)) source.close();
     };
-    this.listen(source, "value", (data) => this.emit({ kind: "value", data: data as LiveValue }));
-    this.listen(source, "gateway", (data) =>
-      this.emit({ kind: "gateway", data: data as { id: string; state: string } }),
-    );
-    this.listen(source, "event", (data) => this.emit({ kind: "event", data }));
+    let beats = false;
+    const listen = (name: string, handle: (data: unknown) => void) =>
+      this.listen(source, name, (data) => {
+        if (name === "beat") beats = true;
+        if (beats && this.source === source) this.hear();
+        handle(data);
+      });
+    listen("beat", () => undefined);
+    listen("value", (data) => this.emit({ kind: "value", data: data as LiveValue }));
+    listen("gateway", (data) => this.emit({ kind: "gateway", data: data as { id: string; state: string } }));
+    listen("event", (data) => this.emit({ kind: "event", data: data as { gateway?: string } }));
+    listen("site", () => this.emit({ kind: "site" }));
+    listen("catalogue", () => this.emit({ kind: "catalogue" }));
+  }
+
+  /** Every sign of life puts off the moment at which the connection counts as dead. */
+  private hear(): void {
+    clearTimeout(this.silence);
+    this.silence = setTimeout(() => this.fail(), SILENCE_MS);
+  }
+
+  private fail(): void {
+    this.letGo();
+    this.wasLost = true;
+    this.setState("lost");
+    const wait = RETRY_MS[Math.min(this.tries, RETRY_MS.length - 1)] ?? 30_000;
+    this.tries += 1;
+    // A tab that nobody sees tries again when it is seen.
+    if (this.started && !this.hidden) this.retry = setTimeout(() => this.connect(), wait);
+    this.emit({ kind: "lost" });
+  }
+
+  private letGo(): void {
+    clearTimeout(this.silence);
+    this.endFormer();
+    this.source?.close();
+    this.source = undefined;
+    this.url = "";
+  }
+
+  private endFormer(): void {
+    for (const each of this.former) each.close();
+    this.former.clear();
   }
 
   private listen(source: Source, name: string, handle: (data: unknown) => void): void {
     source.addEventListener(name, (event) => {
+      let data: unknown;
       try {
-        handle(JSON.parse(event.data));
+        data = JSON.parse(event.data || "null");
       } catch {
         // A newer hub may send what this page does not know: the next refetch brings it.
+        return;
       }
+      handle(data);
     });
   }
 
