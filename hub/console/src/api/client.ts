@@ -2,6 +2,7 @@
 import createClient, { type Middleware } from "openapi-fetch";
 
 import { observe } from "./clock";
+import { isNobodyHere } from "./presence";
 import { toProblem, type Problem } from "./problem";
 import type { paths } from "./schema";
 
@@ -30,7 +31,15 @@ const clock: Middleware = {
   },
 };
 
-api.use(idempotency, clock);
+/** The hub does not count it as a use of the session. */
+const background: Middleware = {
+  onRequest({ request }) {
+    if (request.method === "GET" && isNobodyHere()) request.headers.set("steward-background", "1");
+    return request;
+  },
+};
+
+api.use(idempotency, clock, background);
 
 interface Answer<T> {
   data?: T;

@@ -3,7 +3,8 @@ import { describe, expect, it } from "vitest";
 import { makeI18n } from "../i18n/i18n";
 import { faultText } from "../parts/fault";
 import { take, takeAll } from "./client";
-import { isProblem, toProblem } from "./problem";
+import { isNobodyHere, noteSomebody, watchPresence } from "./presence";
+import { isLoggedOut, isProblem, toProblem } from "./problem";
 
 const answer = (status: number, headers: Record<string, string> = {}) =>
   new Response(null, { status, headers });
@@ -38,6 +39,22 @@ describe("a problem", () => {
 it("a hub that cannot be reached is a problem too", async () => {
   const failed = take(Promise.reject<never>(new TypeError("Failed to fetch")));
   await expect(failed).rejects.toSatisfy((e) => isProblem(e) && e.code === "unreachable");
+});
+
+it("a session that is over is no wrong password", () => {
+  expect(isLoggedOut(toProblem(answer(401), { type: "/problems/not_logged_in" }))).toBe(true);
+  expect(isLoggedOut(toProblem(answer(401), { type: "/problems/wrong_password" }))).toBe(false);
+  expect(isLoggedOut(toProblem(answer(403), {}))).toBe(false);
+});
+
+it("a page that asks by itself says so when nobody was here for a while", () => {
+  noteSomebody(1000);
+  expect(isNobodyHere(61_000)).toBe(false);
+  expect(isNobodyHere(61_001)).toBe(true);
+  const window = new EventTarget();
+  watchPresence(window);
+  window.dispatchEvent(new Event("keydown"));
+  expect(isNobodyHere()).toBe(false);
 });
 
 it("pages are read to the end", async () => {

@@ -60,6 +60,10 @@ function retryAt(response: Response, body: Record<string, unknown>, now: number)
 export const isProblem = (error: unknown, status?: number): error is Problem =>
   error instanceof Problem && (status === undefined || error.status === status);
 
+/** Nobody is logged in (any more); a wrong password is another matter. */
+export const isLoggedOut = (error: unknown): boolean =>
+  isProblem(error, 401) && error.code !== "wrong_password";
+
 function params(value: unknown): Record<string, string | number> {
   const found: Record<string, string | number> = {};
   if (typeof value !== "object" || value === null) return found;

@@ -1,5 +1,5 @@
 // What everything stands in: preferences, theme, locale, query cache, router.
-import { QueryCache, QueryClient, QueryClientProvider } from "@tanstack/react-query";
+import { MutationCache, QueryCache, QueryClient, QueryClientProvider } from "@tanstack/react-query";
 import { RouterProvider } from "@tanstack/react-router";
 import { App as AntApp, ConfigProvider } from "antd";
 import enUS from "antd/locale/en_US";
@@ -7,7 +7,7 @@ import zhCN from "antd/locale/zh_CN";
 import dayjs from "dayjs";
 import "dayjs/locale/zh-cn";
 
-import { isProblem } from "../api/problem";
+import { isLoggedOut, isProblem } from "../api/problem";
 import { keys } from "../api/queries";
 import { PreferencesProvider, usePreferences } from "../parts/preferences";
 import { makeRouter } from "./router";
@@ -16,11 +16,14 @@ import { dark, light } from "./theme";
 const client: QueryClient = new QueryClient({
   queryCache: new QueryCache({
     onError(error, query) {
-      // The session is over: the guard of the shell sends to the log-in page and back again.
-      if (isProblem(error, 401) && query.queryKey[0] !== keys.session[0]) {
-        client.removeQueries({ queryKey: keys.session });
-        void router.invalidate();
-      }
+      // The guard's own question is answered by the guard.
+      const isFirst = query.queryKey[0] === keys.session[0] && query.state.data === undefined;
+      if (isLoggedOut(error) && !isFirst) leave();
+    },
+  }),
+  mutationCache: new MutationCache({
+    onError(error) {
+      if (isLoggedOut(error)) leave();
     },
   }),
   defaultOptions: {
@@ -32,6 +35,12 @@ const client: QueryClient = new QueryClient({
   },
 });
 const router = makeRouter(client);
+
+/** The session is over: the guard of the shell sends to the log-in page and, after it, back again. */
+function leave(): void {
+  client.removeQueries({ queryKey: keys.session });
+  void router.invalidate();
+}
 
 export function App() {
   return (
