@@ -58,6 +58,73 @@ export async function somePoints(page: Page, how_many: number): Promise<string[]
   return hrefs.slice(0, how_many).map((href) => /points=(\d+)/.exec(href)?.[1] ?? "");
 }
 
+export interface ApiPoint {
+  id: number;
+  device: string;
+  key: string;
+  unit: string;
+  kind: string;
+  title: { zh: string; en: string };
+}
+
+export async function allPoints(page: Page): Promise<ApiPoint[]> {
+  const answer = await page.request.get("/api/v1/points?limit=500");
+  return ((await answer.json()) as { items: ApiPoint[] }).items;
+}
+
+/** Gauges of different units, so that they need several lanes. */
+export async function gaugesOf(page: Page, how_many: number): Promise<number[]> {
+  const byUnit = new Map<string, number>();
+  for (const p of await allPoints(page)) {
+    if (p.kind === "gauge" && !byUnit.has(p.unit)) byUnit.set(p.unit, p.id);
+  }
+  return [...byUnit.values()].slice(0, how_many);
+}
+
+/** For each line of the legend: in which share of the chart's columns its colour is drawn. */
+export async function drawn(page: Page): Promise<number[]> {
+  return (await columns(page)).map((line) => line.filter(Boolean).length / line.length);
+}
+
+/** For each line of the legend: for each column of the chart, whether its colour is drawn there. */
+export async function columns(page: Page): Promise<boolean[][]> {
+  return page.evaluate(() => {
+    const swatches = [...document.querySelectorAll(".st-legend-item > .st-swatch")];
+    return swatches.map((swatch) => {
+      const [r = 0, g = 0, b = 0] = (getComputedStyle(swatch).color.match(/\d+/g) ?? []).map(Number);
+      let found: boolean[] = [];
+      for (const plot of document.querySelectorAll(".st-chart-area .uplot")) {
+        const canvas = plot.querySelector("canvas");
+        const over = plot.querySelector(".u-over");
+        const pen = canvas?.getContext("2d");
+        if (!canvas || !over || !pen) continue;
+        const [whole, part] = [canvas.getBoundingClientRect(), over.getBoundingClientRect()];
+        const ratio = canvas.width / whole.width;
+        const [wide, high] = [Math.floor(part.width * ratio), Math.floor(part.height * ratio)];
+        const { data } = pen.getImageData(
+          Math.round((part.left - whole.left) * ratio),
+          Math.round((part.top - whole.top) * ratio),
+          wide,
+          high,
+        );
+        const here = Array.from({ length: wide }, (_, x) => {
+          for (let y = 0; y < high; y += 1) {
+            const i = (y * wide + x) * 4;
+            const far =
+              Math.abs((data[i] ?? 0) - r) +
+              Math.abs((data[i + 1] ?? 0) - g) +
+              Math.abs((data[i + 2] ?? 0) - b);
+            if (far < 60 && (data[i + 3] ?? 0) > 200) return true;
+          }
+          return false;
+        });
+        found = here.map((is, x) => is || found[x] === true);
+      }
+      return found;
+    });
+  });
+}
+
 export async function fitsItsWindow(page: Page): Promise<void> {
   const wider = await page.evaluate(() => document.documentElement.scrollWidth - window.innerWidth);
   expect(wider, `${page.url()} scrolls sideways`).toBeLessThanOrEqual(0);

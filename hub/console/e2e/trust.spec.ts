@@ -84,7 +84,9 @@ test("devices out of use are left out, and can be asked for", async ({ page }) =
   await expect(rows.getByRole("link", { name, exact: true })).toHaveCount(0);
   await page.getByRole("checkbox", { name: "Also those out of use (1)" }).check();
   await expect(rows).toHaveCount(inUse + 1);
-  await expect(rows.filter({ has: page.getByRole("link", { name, exact: true }) })).toContainText("Not in use");
+  await expect(rows.filter({ has: page.getByRole("link", { name, exact: true }) })).toContainText(
+    "Not in use",
+  );
   await expect(page).toHaveURL(/unused=1/);
   await page.goto("/devices?node=site:gone");
   await expect(page.getByText("This place is not there")).toBeVisible();

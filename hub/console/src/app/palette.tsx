@@ -8,6 +8,7 @@ import { useDeferredValue, useEffect, useId, useState } from "react";
 import { devicesQuery, gatewaysQuery, pointSearchQuery } from "../api/queries";
 import { useI18n, type PlainKey } from "../i18n/i18n";
 import { matches } from "../format/match";
+import { isDrawable } from "../format/value";
 import { gatewayState } from "../parts/marks";
 
 interface Hit {
@@ -74,9 +75,12 @@ function Box({ close }: { close: () => void }) {
       return {
         id: `p${p.id}`,
         kind: "kind.point" as const,
-        text: name(p.title),
+        text: name(p.title) || p.key,
         ...(device ? { side: name(device.title) } : {}),
-        go: () => navigate({ to: "/chart", search: { points: String(p.id) } }),
+        go: () =>
+          isDrawable(p.kind)
+            ? navigate({ to: "/chart", search: { points: String(p.id) } })
+            : navigate({ to: "/devices/$id", params: { id: p.device } }),
       };
     }),
     ...gateways

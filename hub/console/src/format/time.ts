@@ -12,6 +12,14 @@ export const instant = (at: string | number): string => dayjs(at).format("YYYY-M
 export const minute = (at: string | number): string => dayjs(at).format("YYYY-MM-DD HH:mm");
 export const clock = (at: string | number): string => dayjs(at).format("HH:mm:ss");
 
+/** How far the browser's clock is from UTC at that instant: `UTC+08:00`. */
+export const offset = (at: string | number): string => `UTC${dayjs(at).format("Z")}`;
+/** The same with the zone's name, where the browser has one. */
+export function zone(at: string | number): string {
+  const { timeZone } = Intl.DateTimeFormat().resolvedOptions();
+  return timeZone && timeZone !== "UTC" ? `${timeZone} (${offset(at)})` : offset(at);
+}
+
 /** How long something takes or took, in its largest unit (two below a day, so that "1 h 59 min" is not "1 h"). */
 export function duration(ms: number, t: Translate): string {
   const v = Math.max(0, ms);

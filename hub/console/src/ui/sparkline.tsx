@@ -1,29 +1,17 @@
-// A line without axes: the shape of the last hour, gaps left open.
+// A line without axes: the shape of a span of time, gaps left open.
 
-export function Sparkline(props: {
+interface Course {
+  /** Instants of the values, in the same unit as `from` and `to`. */
+  t: number[];
   values: (number | null)[];
-  label: string;
-  width?: number;
-  height?: number;
-}) {
-  const { values, label, width = 96, height = 22 } = props;
-  const numbers = values.filter((v): v is number => v !== null);
-  if (numbers.length < 2) return null;
-  const low = Math.min(...numbers);
-  const high = Math.max(...numbers);
-  const span = high - low || 1;
-  const x = (i: number) => (i / Math.max(1, values.length - 1)) * (width - 2) + 1;
-  const y = (v: number) => (high === low ? height / 2 : height - 2 - ((v - low) / span) * (height - 4));
-  let path = "";
-  let pen = false;
-  values.forEach((v, i) => {
-    if (v === null) {
-      pen = false;
-      return;
-    }
-    path += `${pen ? "L" : "M"}${x(i).toFixed(1)} ${y(v).toFixed(1)}`;
-    pen = true;
-  });
+  from: number;
+  to: number;
+}
+
+export function Sparkline(props: Course & { label: string; width?: number; height?: number }) {
+  const { label, width = 96, height = 22 } = props;
+  const path = pathOf(props, width, height);
+  if (path === "") return null;
   return (
     <svg
       className="st-spark"
@@ -33,7 +21,35 @@ export function Sparkline(props: {
       role="img"
       aria-label={label}
     >
-      <path d={path} fill="none" stroke="var(--st-accent)" strokeWidth="1.3" strokeLinejoin="round" />
+      <path
+        d={path}
+        fill="none"
+        stroke="var(--st-accent)"
+        strokeWidth="1.3"
+        strokeLinejoin="round"
+        strokeLinecap="round"
+      />
     </svg>
   );
+}
+
+/** Empty where there are not two values: a single one has no shape. */
+export function pathOf({ t, values, from, to }: Course, width: number, height: number): string {
+  const numbers = values.filter((v): v is number => v !== null);
+  if (numbers.length < 2) return "";
+  const low = numbers.reduce((a, b) => Math.min(a, b));
+  const high = numbers.reduce((a, b) => Math.max(a, b));
+  const x = (at: number) => (((at - from) / (to - from || 1)) * (width - 2) + 1).toFixed(1);
+  const y = (v: number) =>
+    (high === low ? height / 2 : height - 2 - ((v - low) / (high - low)) * (height - 4)).toFixed(1);
+  let path = "";
+  values.forEach((v, i) => {
+    if (v === null) return;
+    const follows = i > 0 && values[i - 1] !== null;
+    const goesOn = i + 1 < values.length && values[i + 1] !== null;
+    path += `${follows ? "L" : "M"}${x(t[i] ?? from)} ${y(v)}`;
+    // Between two gaps: a line of no length is drawn as a dot.
+    if (!follows && !goesOn) path += "h0";
+  });
+  return path;
 }

@@ -3,6 +3,9 @@ import { useEffect, useRef } from "react";
 import uPlot from "uplot";
 import "uplot/dist/uPlot.min.css";
 
+import type { LaneGroup } from "./lane-group";
+import { hands } from "./plot-hands";
+
 export interface PlotSeries {
   label: string;
   color: string;
@@ -38,7 +41,8 @@ interface Props {
   to: number;
   height: number;
   look: PlotLook;
-  sync: string;
+  /** What the lanes under each other share. */
+  group: LaneGroup;
   timeAxis: boolean;
   formatTime: (seconds: number, stepSeconds: number) => string;
   label: string;
@@ -47,8 +51,9 @@ interface Props {
   register: (plot: uPlot | undefined) => void;
 }
 
-const WHEEL_ZOOM = 0.8;
-const SETTLE_MS = 180;
+/** The lanes' pointers move together. */
+const SYNC = "steward";
+const LABEL_SIZE = 20;
 
 export function TimePlot(props: Props) {
   const host = useRef<HTMLDivElement>(null);
@@ -83,18 +88,25 @@ export function TimePlot(props: Props) {
       if (width > 0 && width !== made.width) made.setSize({ width, height: latest.current.height });
     });
     watcher.observe(element);
+    const { group } = latest.current;
     return () => {
       watcher.disconnect();
+      group.leave(made);
       latest.current.register(undefined);
       made.destroy();
       plot.current = undefined;
     };
   }, [shape]);
 
-  useEffect(() => {
-    moving.current = undefined;
-    plot.current?.setData(dataOf(props.series), true);
-  }, [props.series, props.from, props.to]);
+  const { group, series, from, to } = props;
+  useEffect(
+    () =>
+      group.whenFree(() => {
+        moving.current = undefined;
+        plot.current?.setData(dataOf(series), true);
+      }),
+    [group, series, from, to],
+  );
 
   return <div ref={host} role="img" aria-label={props.label} />;
 }
@@ -116,27 +128,38 @@ type Latest = React.RefObject<Props>;
 type Moving = React.RefObject<[number, number] | undefined>;
 
 function options(latest: Latest, moving: Moving, width: number): uPlot.Options {
-  const { series, axes, look, height, sync, timeAxis } = latest.current;
+  const { series, axes, look, height, group, timeAxis } = latest.current;
+  const twoAxes = axes.length > 1;
+  /** Whether the pointer that marks a span went down on this lane: the others only show it. */
+  let marking = false;
   const lines: uPlot.Series[] = [{}];
   const bands: uPlot.Band[] = [];
   for (const s of series) {
-    if (s.low) {
-      const edge = { scale: s.scale, stroke: "transparent", width: 0, points: { show: false } };
-      lines.push(edge, { ...edge });
-      bands.push({ series: [lines.length - 1, lines.length - 2], fill: `${s.color}2e` });
-    }
     const paths = s.bars
       ? uPlot.paths.bars?.({ size: [0.8, 40], align: 1 })
       : s.stepped
         ? uPlot.paths.stepped?.({ align: 1 })
         : undefined;
+    if (s.low) {
+      const edge: uPlot.Series = {
+        scale: s.scale,
+        stroke: "transparent",
+        width: 0,
+        points: { show: false },
+        ...(paths ? { paths } : {}),
+      };
+      lines.push(edge, { ...edge });
+      bands.push({ series: [lines.length - 1, lines.length - 2], fill: `${s.color}2e` });
+    }
     lines.push({
       label: s.label,
       scale: s.scale,
       stroke: s.color,
       width: s.bars ? 0 : 1.6,
       spanGaps: false,
-      points: { show: s.bars ? false : lonely },
+      points: s.bars
+        ? { show: false }
+        : { show: () => false, filter: lonely, size: 4, width: 1, fill: s.color },
       ...(s.stepped || s.bars ? { fill: s.bars ? s.color : `${s.color}30` } : {}),
       ...(paths ? { paths } : {}),
     });
@@ -160,22 +183,23 @@ function options(latest: Latest, moving: Moving, width: number): uPlot.Options {
     bands,
     scales,
     legend: { show: false },
-    padding: [10, axes.length > 1 ? 0 : 16, 0, 0],
+    padding: [10, twoAxes ? 0 : (u) => group.margin(u), 0, 0],
     cursor: {
-      sync: { key: sync },
+      sync: { key: SYNC },
       drag: { x: true, y: false, setScale: false, dist: 6 },
       points: { size: 7 },
     },
     axes: [
       {
-        show: timeAxis,
-        size: 32,
+        // Every lane has the time's grid; the lowest one its words.
+        size: timeAxis ? 32 : 0,
         stroke: look.text,
         font: look.font,
         grid: { stroke: look.grid, width: 1 },
-        ticks: tick,
+        ticks: { ...tick, show: timeAxis },
         space: 90,
-        values: (_, splits, __, ___, step) => splits.map((s) => latest.current.formatTime(s, step)),
+        values: (_, splits, __, ___, step) =>
+          timeAxis ? splits.map((s) => latest.current.formatTime(s, step)) : [],
       },
       ...axes.map((axis, i): uPlot.Axis => {
         const { marks } = axis;
@@ -186,11 +210,15 @@ function options(latest: Latest, moving: Moving, width: number): uPlot.Options {
           font: look.font,
           label: axis.label,
           labelFont: look.font,
-          labelSize: axis.label ? 20 : 0,
+          labelSize: axis.label ? LABEL_SIZE : 0,
           labelGap: 0,
           grid: { show: i === 0, stroke: look.grid, width: 1 },
           ticks: tick,
-          size: (_, values) => 14 + Math.max(20, ...(values ?? []).map((v) => textWidth(v, look.font))),
+          size: (u, values) => {
+            const label = axis.label ? LABEL_SIZE : 0;
+            const own = 14 + label + Math.max(20, ...(values ?? []).map((v) => textWidth(v, look.font)));
+            return group.width(u, i % 2 === 0 ? "left" : "right", own) - label;
+          },
           values: (_, splits) => axisTexts(axis, splits),
           ...(marks ? { splits: () => marks } : {}),
         };
@@ -200,8 +228,10 @@ function options(latest: Latest, moving: Moving, width: number): uPlot.Options {
       setSelect: [
         (u) => {
           const { left, width: wide } = u.select;
-          if (wide < 6) return;
+          const mine = marking;
+          marking = false;
           u.setSelect({ left: 0, top: 0, width: 0, height: 0 }, false);
+          if (!mine || wide < 6) return;
           latest.current.onWindow(u.posToVal(left, "x"), u.posToVal(left + wide, "x"));
         },
       ],
@@ -212,63 +242,36 @@ function options(latest: Latest, moving: Moving, width: number): uPlot.Options {
           latest.current.onHover(inside ? u.posToVal(left, "x") : undefined, left + u.over.offsetLeft, top);
         },
       ],
-      ready: [(u) => hands(u, latest, moving)],
+      ready: [
+        (u) => {
+          u.over.addEventListener("mousedown", () => (marking = true));
+          const onWindow = (from: number, to: number) => latest.current.onWindow(from, to);
+          hands(u, { group, moving, onWindow });
+        },
+      ],
     },
   };
-}
-
-/** Shift and drag pans, Ctrl and wheel zooms about the pointer. */
-function hands(u: uPlot, latest: Latest, moving: Moving): void {
-  let settle: ReturnType<typeof setTimeout> | undefined;
-  const show = (from: number, to: number) => {
-    moving.current = [from, to];
-    u.setScale("x", { min: from, max: to });
-    clearTimeout(settle);
-    settle = setTimeout(() => latest.current.onWindow(from, to), SETTLE_MS);
-  };
-  const windowNow = (): [number, number] => [u.scales["x"]?.min ?? 0, u.scales["x"]?.max ?? 1];
-  u.over.addEventListener(
-    "mousedown",
-    (down) => {
-      if (!down.shiftKey || down.button !== 0) return;
-      down.preventDefault();
-      down.stopImmediatePropagation();
-      const [from, to] = windowNow();
-      const perPixel = (to - from) / u.over.clientWidth;
-      const onMove = (move: MouseEvent) => {
-        const by = (down.clientX - move.clientX) * perPixel;
-        show(from + by, to + by);
-      };
-      const onUp = () => {
-        document.removeEventListener("mousemove", onMove);
-        document.removeEventListener("mouseup", onUp);
-      };
-      document.addEventListener("mousemove", onMove);
-      document.addEventListener("mouseup", onUp);
-    },
-    { capture: true },
-  );
-  u.over.addEventListener(
-    "wheel",
-    (event) => {
-      if (!event.ctrlKey && !event.metaKey) return;
-      event.preventDefault();
-      const [from, to] = windowNow();
-      const at = u.posToVal(event.offsetX, "x");
-      const by = event.deltaY < 0 ? WHEEL_ZOOM : 1 / WHEEL_ZOOM;
-      show(at - (at - from) * by, at + (to - at) * by);
-    },
-    { passive: false },
-  );
 }
 
 /** A reading between two gaps would be an invisible line: it is drawn as a dot. */
-function lonely(u: uPlot, index: number, from: number, to: number): boolean {
-  const values = u.data[index];
-  if (!values) return false;
-  let shown = 0;
-  for (let i = from; i <= to && shown < 3; i += 1) if (values[i] != null) shown += 1;
-  return shown > 0 && shown < 3;
+function lonely(u: uPlot, index: number): number[] | null {
+  const values = u.data[index] ?? [];
+  const found: number[] = [];
+  let before: number | null = null;
+  let open: number | undefined;
+  // `undefined` is the instant of another series; only `null` is a gap.
+  for (let i = 0; i < values.length; i += 1) {
+    const value = values[i];
+    if (value === undefined) continue;
+    if (value !== null && before === null) open = i;
+    else {
+      if (value === null && open !== undefined) found.push(open);
+      open = undefined;
+    }
+    before = value;
+  }
+  if (open !== undefined) found.push(open);
+  return found.length > 0 ? found : null;
 }
 
 function padded(low: number | null, high: number | null): [number, number] {

@@ -3,6 +3,7 @@ import { useState } from "react";
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 
 import { Boundary } from "./boundary";
+import { pathOf } from "./sparkline";
 import { useTyped } from "./typed";
 
 describe("a box whose text is kept elsewhere", () => {
@@ -96,5 +97,18 @@ describe("a page that cannot be drawn", () => {
     expect(screen.getByText("fallen")).toBeTruthy();
     rerender(page("/c", false));
     expect(screen.getByText("whole")).toBeTruthy();
+  });
+});
+
+describe("a small line", () => {
+  const between = { from: 0, to: 100 };
+  it("stands where its time stands, and is open in a gap", () => {
+    const course = { ...between, t: [0, 10, 20, 90, 100], values: [1, 2, null, 1, 2] };
+    expect(pathOf(course, 102, 22)).toBe("M1.0 20.0L11.0 2.0M91.0 20.0L101.0 2.0");
+  });
+  it("shows a value between two gaps as a dot", () => {
+    expect(pathOf({ ...between, t: [0, 10, 20], values: [1, null, 2] }, 102, 22)).toBe(
+      "M1.0 20.0h0M21.0 2.0h0",
+    );
   });
 });

@@ -24,9 +24,9 @@ describe("a course of readings", () => {
     expect(trace.mid).toEqual([1, null, 3]);
     expect(trace.t).toEqual([1, 2, 3]);
   });
-  it("gets a gap where too much time lies between two readings", () => {
-    const trace = traceOf({ point: 1, t: [1000, 2000, 60_000], value: [1, 2, 3] }, point({}), false);
-    expect(trace.mid).toEqual([1, 2, null, 3]);
+  it("that is coarser than its point's period is a line, where the hub sees no gap", () => {
+    const hours = { point: 1, t: [0, 60_000, 120_000, 180_000], value: [1, 2, 3, 4] };
+    expect(traceOf(hours, point({ period_ms: 1000 }), false).mid).toEqual([1, 2, 3, 4]);
   });
   it("draws nothing that is not of good quality", () => {
     const trace = traceOf(
@@ -48,8 +48,27 @@ describe("a course of buckets", () => {
       [3, null],
     ]);
   });
+  it("of an enumeration says that its state changed within the bucket", () => {
+    expect(traceOf(one, point({ kind: "enumeration" }), false)).toMatchObject({
+      low: [1, null],
+      high: [3, null],
+    });
+  });
   it("of a counter has none, for its ends are its growth", () => {
     expect(traceOf(one, point({ kind: "counter" }), false).low).toBeUndefined();
+  });
+});
+
+describe("what a counter grew by", () => {
+  const counter = point({ kind: "counter" });
+  it("is the sum of its steps upward, over a rollover or a replacement too", () => {
+    const raw = { point: 1, t: [0, 1, 2, 3, 4], value: [90, 99, 2, null, 7] };
+    expect(traceOf(raw, counter, false).grew).toBe(9 + 5);
+    const buckets = { point: 1, t: [0, 1, 2], min: [90, 2, null], mean: [92, 3, null], max: [95, 5, null] };
+    expect(traceOf(buckets, counter, false).grew).toBe(5);
+    expect(traceOf({ ...buckets, min: [90, 96], mean: [92, 99], max: [95, 110] }, counter, false).grew).toBe(
+      20,
+    );
   });
 });
 
@@ -84,6 +103,13 @@ describe("live values", () => {
       point({}),
     );
     expect(next).toEqual({ point: 1, t: [1, 2, 3], mid: [1, 2, 3] });
+  });
+  it("are one line with a coarse answer, and a gap where they stay away for long", () => {
+    const coarse = { point: 1, t: [0, 60, 120, 180], mid: [1, 2, 3, 4] };
+    const value = (s: number) => ({ point: 1, at: at(s), value: 9, quality: "good" });
+    expect(withLive(coarse, [value(240), value(241)], point({})).mid).toEqual([1, 2, 3, 4, 9, 9]);
+    expect(withLive(coarse, [value(361)], point({})).mid).toEqual([1, 2, 3, 4, null, 9]);
+    expect(withLive({ point: 1, t: [], mid: [] }, [value(1)], point({})).mid).toEqual([9]);
   });
   it("of bad quality are a gap", () => {
     const next = withLive(trace, [{ point: 1, at: at(3), value: null, quality: "no_reply" }], point({}));

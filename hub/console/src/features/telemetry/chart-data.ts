@@ -1,4 +1,4 @@
-// From the hub's answer to what is drawn: gaps stay gaps, counters may be shown as growth, points of one unit
+// From the hub's answer to what is drawn: its gaps stay gaps, counters may be shown as growth, points of one unit
 // share an axis, states have lanes of their own. Pure.
 import type { Point, Series } from "../../api/types";
 import { isStepped } from "../../format/value";
@@ -14,26 +14,46 @@ export interface Trace {
   mid: Cell[];
   low?: Cell[];
   high?: Cell[];
+  /** What a counter grew by within the answer. */
+  grew?: number;
 }
 
-/** Raw readings further apart than this many periods are the edges of a gap. */
-const GAP_PERIODS = 3;
+/** Live readings further apart than this many periods, or usual pauses, are the edges of a gap. */
+const GAP_PAUSES = 3;
 /** A flush may bring several periods at once; below this nothing counts as a gap. */
 const GAP_LEAST_MS = 3000;
 
 export function traceOf(one: SeriesOne, point: Point, growth: boolean): Trace {
   if (growth && point.kind === "counter") return growthOf(one, point);
+  const t = one.t.map((ms) => ms / 1000);
+  const grown = point.kind === "counter" ? { grew: growthIn(one) } : {};
+  // The hub knows what pauses a point has and puts a null where there are none of its readings.
   const raw = valuesOf(one);
-  if (raw) return { point: point.id, ...opened(one.t, raw, gapOf(point)) };
+  if (raw) return { point: point.id, t, mid: raw, ...grown };
   // Of a bucket: a state's share of the time for a flag, its highest code for an enumeration.
   const mid = (point.kind === "enumeration" ? one.max : (one.mean ?? one.max)) ?? [];
-  const trace: Trace = { point: point.id, t: one.t.map((ms) => ms / 1000), mid };
-  if (point.kind === "gauge" && one.min && one.max) {
+  const trace: Trace = { point: point.id, t, mid, ...grown };
+  // A counter's band is its growth. An enumeration's says that the state changed within the bucket.
+  if ((point.kind === "gauge" || point.kind === "enumeration") && one.min && one.max) {
     trace.low = one.min;
     trace.high = one.max;
   }
   return trace;
 }
+
+/** The sum of all steps upward: a meter that was replaced or rolled over begins anew and has not shrunk. */
+function growthIn(one: SeriesOne): number {
+  let before = one.min?.find((v) => v !== null) ?? undefined;
+  let grew = 0;
+  for (const total of totalsOf(one)) {
+    if (total === null) continue;
+    if (before !== undefined && total > before) grew += total - before;
+    before = total;
+  }
+  return grew;
+}
+
+const totalsOf = (one: SeriesOne): Cell[] => one.max ?? valuesOf(one) ?? one.mean ?? [];
 
 /** A series holds readings where they fit the width, and buckets where they do not. */
 export const holdsReadings = (one: SeriesOne): boolean => one.value != null;
@@ -45,7 +65,12 @@ export function valuesOf(one: SeriesOne): Cell[] | undefined {
   );
 }
 
-const gapOf = (point: Point): number => Math.max(GAP_PERIODS * point.period_ms, GAP_LEAST_MS);
+/** A gap behind the answer: what the hub would call one, reckoned from the readings that it sent. */
+function gapOf(point: Point, t: readonly number[]): number {
+  const pauses = t.slice(1).map((at, i) => (at - (t[i] ?? at)) * 1000);
+  const usual = pauses.sort((a, b) => a - b)[pauses.length >> 1] ?? 0;
+  return Math.max(GAP_PAUSES * point.period_ms, GAP_PAUSES * usual, GAP_LEAST_MS);
+}
 
 /** Puts a null between readings that are too far apart, so that no line is drawn over what nobody saw. */
 function opened(ms: number[], values: Cell[], gapMs: number): { t: number[]; mid: Cell[] } {
@@ -67,7 +92,7 @@ function opened(ms: number[], values: Cell[], gapMs: number): { t: number[]; mid
 
 /** What a counter grew by from step to step; a step back (replaced, reset) is a gap, not a negative growth. */
 function growthOf(one: SeriesOne, point: Point): Trace {
-  const totals = one.max ?? valuesOf(one) ?? one.mean ?? [];
+  const totals = totalsOf(one);
   const t: number[] = [];
   const mid: Cell[] = [];
   let before: Cell = null;
@@ -87,12 +112,18 @@ export function withLive(trace: Trace, live: readonly LiveValue[], point: Point)
   if (fresh.length === 0) return trace;
   const cells = fresh.map((v) => (v.quality === "good" && typeof v.value === "number" ? v.value : null));
   const all = [...trace.t, ...fresh.map((v) => Date.parse(v.at) / 1000)];
-  const joined = opened(
-    all.map((s) => s * 1000),
-    [...trace.mid, ...cells],
-    gapOf(point),
+  const begin = trace.t.length;
+  // Only the live tail is opened: the hub has placed the gaps of its answer.
+  const tail = opened(
+    all.slice(Math.max(0, begin - 1)).map((s) => s * 1000),
+    [...trace.mid.slice(-1), ...cells],
+    gapOf(point, trace.t),
   );
-  return { point: trace.point, ...joined };
+  return {
+    ...trace,
+    t: [...trace.t.slice(0, -1), ...tail.t],
+    mid: [...trace.mid.slice(0, -1), ...tail.mid],
+  };
 }
 
 export interface Lane {

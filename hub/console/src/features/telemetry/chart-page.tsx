@@ -1,10 +1,11 @@
 // Points over time: which, when, and the chart.
 import { useQueries, useQuery } from "@tanstack/react-query";
 import { Link, useNavigate, useSearch } from "@tanstack/react-router";
-import { Button } from "antd";
+import { Alert, Button, Skeleton } from "antd";
 import { useMemo, useState } from "react";
 import type uPlot from "uplot";
 
+import { isProblem } from "../../api/problem";
 import { devicesQuery, gatewaysQuery, pointQuery } from "../../api/queries";
 import type { Point } from "../../api/types";
 import { isDrawable } from "../../format/value";
@@ -33,7 +34,8 @@ export function ChartPage() {
   const [plots] = useState(() => new Map<string, uPlot>());
 
   const loaded = answers.map((a) => a.data).filter((p): p is Point => p !== undefined);
-  const failed = answers.find((a) => a.isError);
+  const unexpected = answers.find((a) => a.isError && !isProblem(a.error, 404));
+  const waiting = answers.some((a) => a.isPending);
   // A point's latest value changes with the stream; the chart only needs to know what kind of point it is.
   const stamp = loaded.map((p) => p.id).join();
   const points = useMemo(
@@ -47,6 +49,9 @@ export function ChartPage() {
       replace,
       search: { ...search, ...change },
     });
+  const remove = (id: number) => setPoints(ids.filter((each) => each !== id));
+  const unknown = ids.filter((_, i) => isProblem(answers[i]?.error, 404));
+  const texts = loaded.filter((p) => !isDrawable(p.kind));
   const setPoints = (next: number[]) => set({ points: next.length > 0 ? next.join(",") : undefined });
 
   const fullName = usePointName(devices);
@@ -59,11 +64,17 @@ export function ChartPage() {
         sub={points.length > 0 ? title : t("chart.sub")}
         acts={<PointPicker chosen={ids} choose={setPoints} devices={devices} />}
       />
-      {failed && (
+      {unexpected && (
         <div className="st-gap">
-          <Fault error={failed.error} again={() => void failed.refetch()} />
+          <Fault error={unexpected.error} again={() => void unexpected.refetch()} />
         </div>
       )}
+      {unknown.map((id) => (
+        <Undrawn key={id} remove={() => remove(id)} text={t("chart.unknown", { id })} />
+      ))}
+      {texts.map((p) => (
+        <Undrawn key={p.id} remove={() => remove(p.id)} text={t("chart.text", { name: fullName(p) })} />
+      ))}
       <Panel>
         {ids.length === 0 ? (
           <EmptyPlace
@@ -75,6 +86,14 @@ export function ChartPage() {
               </Link>
             }
           />
+        ) : points.length === 0 ? (
+          waiting ? (
+            <div className="st-panel-body" aria-busy="true" aria-label={t("state.loading")}>
+              <Skeleton active paragraph={{ rows: 9 }} title={false} />
+            </div>
+          ) : unexpected ? null : (
+            <EmptyPlace title={t("chart.undrawn.title")} text={t("chart.undrawn.text")} />
+          )
         ) : (
           <>
             <ChartTools
@@ -92,11 +111,25 @@ export function ChartPage() {
               fullName={fullName}
               awayOf={awayOf}
               plots={plots}
-              remove={(id) => setPoints(ids.filter((each) => each !== id))}
+              remove={remove}
             />
           </>
         )}
       </Panel>
     </>
+  );
+}
+
+/** A point of the address that has no line: said once, and taken out with one click. */
+function Undrawn({ text, remove }: { text: string; remove: () => void }) {
+  const { t } = useI18n();
+  return (
+    <Alert
+      className="st-gap"
+      type="info"
+      showIcon
+      title={text}
+      action={<Button onClick={remove}>{t("act.remove")}</Button>}
+    />
   );
 }

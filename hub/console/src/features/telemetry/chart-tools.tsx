@@ -9,20 +9,22 @@ import {
 } from "@ant-design/icons";
 import { App, Button, DatePicker, Dropdown, Segmented, Space, Switch, Tooltip } from "antd";
 import dayjs from "dayjs";
+import { useMemo } from "react";
 import type uPlot from "uplot";
 
 import { hubNow } from "../../api/clock";
 import type { Point } from "../../api/types";
-import { minute } from "../../format/time";
+import { minute, zone } from "../../format/time";
 import { unitSymbol } from "../../format/unit";
 import { useI18n } from "../../i18n/i18n";
 import { usePreferences } from "../../parts/preferences";
-import { download } from "../../ui/download";
+import { download, follow } from "../../ui/download";
+import { lanesOf } from "./chart-data";
 import { FONT, lineColor, look } from "./chart-look";
 import { pictureOf } from "./chart-picture";
 import { isFixed, RANGES, rangeOf, spanOf, windowOf, type ChartSearch, type Range } from "./chart-search";
 import type { FullName } from "./point-name";
-import { csvAddress } from "./series-query";
+import { csvAddress, useSeries } from "./series-query";
 
 interface Props {
   search: ChartSearch;
@@ -60,26 +62,24 @@ export function ChartTools({ search, set, points, plots, title, fullName }: Prop
   const preset = (value: Range | "own") => {
     if (value !== "own") set({ range: value, from: undefined, to: undefined });
   };
-  const csv = (as: "drawn" | "read") => {
+  const ids = useMemo(() => points.map((p) => p.id), [points]);
+  const bucket = useSeries(ids, search).data?.bucket_ms ?? 0;
+  const csv = (bucketMs: number) => {
     const [from, to] = windowNow(search);
-    const bucket =
-      as === "drawn" ? Math.max(60_000, Math.ceil((to - from) / 800 / 60_000) * 60_000) : undefined;
-    return csvAddress(
-      points.map((p) => p.id),
-      from,
-      to,
-      bucket,
-    );
+    follow(csvAddress(ids, from, to, bucketMs));
   };
   const picture = () => {
     const [from, to] = windowNow(search);
-    const ordered = [...plots.values()];
+    const ordered = lanesOf(points)
+      .map((lane) => plots.get(lane.key))
+      .filter((plot) => plot !== undefined);
     if (ordered.length === 0) return;
     const legend = points.map((p, i) => {
       const unit = unitSymbol(p.unit);
       return { label: `${fullName(p)}${unit ? ` (${unit})` : ""}`, color: lineColor(i, dark) };
     });
-    pictureOf(ordered, { title, sub: `${minute(from)} – ${minute(to)}`, legend }, look(dark), FONT)
+    const sub = `${minute(from)} – ${minute(to)}, ${zone(to)}`;
+    pictureOf(ordered, { title, sub, legend }, look(dark), FONT)
       .then((blob) => download(blob, `steward-${dayjs(to).format("YYYYMMDD-HHmm")}.png`))
       .catch(() => void message.error(t("chart.png.failed")));
   };
@@ -141,25 +141,15 @@ export function ChartTools({ search, set, points, plots, title, fullName }: Prop
       <Dropdown
         menu={{
           items: [
-            {
-              key: "drawn",
-              label: (
-                <a href={csv("drawn")} download>
-                  {t("chart.csv.drawn")}
-                </a>
-              ),
-            },
-            {
-              key: "read",
-              label: (
-                <a href={csv("read")} download>
-                  {t("chart.csv.read")}
-                </a>
-              ),
-            },
+            // Where every reading is drawn there is no other table of what is drawn.
+            ...(bucket > 0 ? [{ key: "drawn", label: t("chart.csv.drawn") }] : []),
+            { key: "read", label: t("chart.csv.read") },
           ],
+          onClick: ({ key }) => csv(key === "drawn" ? bucket : 0),
         }}
         trigger={["click"]}
+        // By the keyboard, the arrow keys go through what opened.
+        autoFocus
       >
         <Button icon={<DownloadOutlined />}>CSV</Button>
       </Dropdown>

@@ -1,13 +1,12 @@
 // The chart itself: lanes under each other on one time, a tip at the pointer, a legend that tells the figures.
 import { CloseOutlined } from "@ant-design/icons";
-import { useQuery } from "@tanstack/react-query";
 import { Button, Skeleton } from "antd";
 import { useCallback, useMemo, useRef, useState } from "react";
 import type uPlot from "uplot";
 
 import { hubNow } from "../../api/clock";
 import type { Point } from "../../api/types";
-import { instant } from "../../format/time";
+import { instant, offset, zone } from "../../format/time";
 import { unitSymbol } from "../../format/unit";
 import { formatNumber, formatValue } from "../../format/value";
 import { useI18n } from "../../i18n/i18n";
@@ -17,6 +16,7 @@ import type { LiveValue } from "../../live/stream";
 import { Fault } from "../../parts/fault";
 import { LiveValueText } from "../../parts/marks";
 import { usePreferences } from "../../parts/preferences";
+import { LaneGroup } from "../../ui/lane-group";
 import { TimePlot, type PlotAxis } from "../../ui/time-plot";
 import { useNarrow } from "../../ui/width";
 import {
@@ -33,7 +33,7 @@ import { lineColor, look } from "./chart-look";
 import { isFixed, spanOf, windowOf, type ChartSearch } from "./chart-search";
 import { timeText } from "./chart-time";
 import type { FullName } from "./point-name";
-import { seriesQuery } from "./series-query";
+import { useSeries } from "./series-query";
 
 const LIVE_KEPT = 4000;
 const SMOOTH_BELOW_MS = 2 * 3_600_000;
@@ -60,10 +60,10 @@ export function ChartView({ search, set, points, fullName, awayOf, plots, remove
   const fixed = isFixed(search);
   const span = spanOf(search);
   const ids = useMemo(() => points.map((p) => p.id), [points]);
-  const width = narrow ? 360 : 1000;
-  const series = useQuery(seriesQuery(ids, search, width));
+  const series = useSeries(ids, search);
   const live = useLiveTail(fixed ? [] : ids);
   const growth = search.growth === "1";
+  const [group] = useState(() => new LaneGroup());
   const now = useNow();
 
   const traces = useMemo(() => {
@@ -88,6 +88,8 @@ export function ChartView({ search, set, points, fullName, awayOf, plots, remove
     [set],
   );
   const onKey = (event: React.KeyboardEvent) => {
+    // With one of these the key is the browser's.
+    if (event.ctrlKey || event.metaKey || event.altKey || event.target !== event.currentTarget) return;
     const by = { ArrowLeft: -0.25, ArrowRight: 0.25 }[event.key];
     const zoom = { "+": 0.5, "=": 0.5, "-": 2 }[event.key];
     if (by !== undefined) onWindow((from + by * span) / 1000, (to + by * span) / 1000);
@@ -106,7 +108,7 @@ export function ChartView({ search, set, points, fullName, awayOf, plots, remove
       </div>
     );
   }
-  if (!series.data || points.length === 0) {
+  if (!series.data) {
     return (
       <div className="st-panel-body" aria-busy="true">
         <Skeleton active paragraph={{ rows: 9 }} title={false} />
@@ -145,6 +147,7 @@ export function ChartView({ search, set, points, fullName, awayOf, plots, remove
               height={body + (isLast ? TIME_AXIS : 0)}
               timeAxis={isLast}
               onWindow={onWindow}
+              group={group}
               plots={plots}
             />
           );
@@ -162,6 +165,7 @@ export function ChartView({ search, set, points, fullName, awayOf, plots, remove
             ? t("chart.bucket", { size: bucketText(series.data.bucket_ms, t) })
             : t("chart.raw")}
         </span>
+        <span className="st-num">{t("chart.zone", { zone: zone(to) })}</span>
         {series.isFetching && fixed && <span>{t("state.loading")}</span>}
         {series.isError && <span className="st-tone-bad">{t("chart.old")}</span>}
         <span className="st-chart-hint">{t("chart.hint")}</span>
@@ -199,6 +203,7 @@ function LanePlot(props: {
   height: number;
   timeAxis: boolean;
   onWindow: (from: number, to: number) => void;
+  group: LaneGroup;
   plots: Map<string, uPlot>;
 }) {
   const { lane, ids, traces, growth, plots } = props;
@@ -238,7 +243,7 @@ function LanePlot(props: {
         height={props.height}
         timeAxis={props.timeAxis}
         look={look(dark)}
-        sync="steward"
+        group={props.group}
         formatTime={timeText}
         onWindow={props.onWindow}
         onHover={(at, left) => setHover(at === undefined ? undefined : { at, left })}
@@ -344,7 +349,7 @@ function LegendItem(props: {
           {point.kind === "counter" && `${props.growth ? t("chart.growth.short") : t("point.counter")} · `}
           {figures
             ? point.kind === "counter" && !props.growth
-              ? t("chart.grew", { n: show(figures.high - figures.low), unit })
+              ? t("chart.grew", { n: show(trace?.grew ?? 0), unit })
               : t("chart.figures", {
                   low: show(figures.low),
                   mean: show(figures.mean),
@@ -396,7 +401,9 @@ function Tip(props: {
         transform: flip ? "translateX(calc(-100% - 14px))" : "translateX(14px)",
       }}
     >
-      <div className="st-quiet st-num">{instant(props.at * 1000)}</div>
+      <div className="st-quiet st-num">
+        {instant(props.at * 1000)} {offset(props.at * 1000)}
+      </div>
       {props.points.map((p) => {
         const trace = props.traces.get(p.id);
         const hit = trace && nearest(trace, props.at, props.within);
@@ -410,9 +417,9 @@ function Tip(props: {
             <span className="st-ellipsis">{props.fullName(p)}</span>
             <b>
               {value == null ? t("chart.gap") : `${formatValue(p, value, name)}${unit ? ` ${unit}` : ""}`}
-              {low != null && high != null && (
+              {low != null && high != null && low !== high && (
                 <span className="st-quiet st-tip-band">
-                  {formatNumber(low, p.decimals)}–{formatNumber(high, p.decimals)}
+                  {formatValue(p, low, name)}–{formatValue(p, high, name)}
                 </span>
               )}
             </b>

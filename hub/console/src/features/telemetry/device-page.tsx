@@ -19,12 +19,11 @@ import { Rows } from "../../ui/rows";
 import { Sparkline } from "../../ui/sparkline";
 import { valuesOf } from "./chart-data";
 import { useTree } from "./explore";
-import { lastHourQuery } from "./series-query";
+import { useLastHour } from "./series-query";
 import { pathTo } from "./tree-nodes";
 
 /** A month of lines over each other is no comparison. */
 const COMPARE_MOST = 8;
-const SPARKS_MOST = 40;
 
 export function DevicePage() {
   const { id } = useParams({ from: "/inside/explore/devices/$id" });
@@ -128,13 +127,15 @@ function Points(props: {
 
   const lines = inUse
     .filter((p) => isDrawable(p.kind) && !isStepped(p.kind) && p.kind !== "counter")
-    .slice(0, SPARKS_MOST)
     .map((p) => p.id);
-  const hour = useQuery(lastHourQuery(lines)).data;
+  const hours = useLastHour(lines);
   const spark = (point: Point) => {
-    const one = hour?.series.find((s) => s.point === point.id);
-    const values = one && (one.mean ?? valuesOf(one));
-    return values && <Sparkline values={values} label={t("device.hour", { name: name(point.title) })} />;
+    const hour = hours.get(point.id);
+    const values = hour && (hour.one.mean ?? valuesOf(hour.one));
+    if (!values) return null;
+    const { from, to, one } = hour;
+    const label = t("device.hour", { name: name(point.title) });
+    return <Sparkline t={one.t} values={values} from={from} to={to} label={label} />;
   };
   const toggle = (id: number, on: boolean) =>
     props.choose(on ? [...props.chosen, id] : props.chosen.filter((each) => each !== id));

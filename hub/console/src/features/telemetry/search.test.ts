@@ -1,8 +1,10 @@
 import { describe, expect, it } from "vitest";
 
+import { wrapped } from "./chart-picture";
 import { readChartSearch, readPoints, windowOf, MOST_POINTS } from "./chart-search";
 import { readExploreSearch } from "./explore-search";
-import { csvAddress, renewEvery } from "./series-query";
+import { timeText } from "./chart-time";
+import { csvAddress, inPieces, renewEvery } from "./series-query";
 
 describe("a chart's address", () => {
   it("gives its points, range and way of showing back", () => {
@@ -47,7 +49,37 @@ it("a file is asked for with the chart's own time", () => {
   );
 });
 
+it("a file of readings is asked for without a bucket", () => {
+  expect(csvAddress([1], 0, 60_000, 0)).not.toContain("bucket");
+});
+
 it("a chart that ends now is asked again about once a pixel", () => {
   expect(renewEvery(3_600_000)).toBe(5000);
   expect(renewEvery(30 * 86_400_000)).toBe(300_000);
+});
+
+it("a picture's long title is broken where a reader would break it", () => {
+  const width = (text: string) => [...text].length;
+  expect(wrapped("Main meter · Power, Chiller 1", 14, width)).toEqual([
+    "Main meter ·",
+    "Power, Chiller",
+    "1",
+  ]);
+  expect(wrapped("冷冻水供水温度", 4, width)).toEqual(["冷冻水供", "水温度"]);
+  expect(wrapped("short", 40, width)).toEqual(["short"]);
+});
+
+it("points are asked for in pieces that the hub takes", () => {
+  const pieces = inPieces(Array.from({ length: 70 }, (_, i) => i));
+  expect(pieces.map((piece) => piece.length)).toEqual([32, 32, 6]);
+  expect(pieces.flat()).toHaveLength(70);
+  expect(inPieces([])).toEqual([]);
+});
+
+it("a time axis tells the year where it begins", () => {
+  const at = (text: string) => new Date(text).getTime() / 1000;
+  expect(timeText(at("2026-01-01T00:00:00"), 86_400)).toBe("2026-01-01");
+  expect(timeText(at("2026-01-02T00:00:00"), 3600)).toBe("01-02");
+  expect(timeText(at("2026-03-01T00:00:00"), 30 * 86_400)).toBe("2026-03");
+  expect(timeText(at("2026-03-01T08:30:00"), 3600)).toBe("08:30");
 });

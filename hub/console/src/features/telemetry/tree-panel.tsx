@@ -12,6 +12,7 @@ import { Checkbox, Input, Tree, type TreeDataNode } from "antd";
 import { useMemo, useState, type ReactNode } from "react";
 
 import { devicesQuery, pointSearchQuery } from "../../api/queries";
+import { isDrawable } from "../../format/value";
 import { useI18n } from "../../i18n/i18n";
 import { DEVICE_TONE, gatewayState, gatewayTone } from "../../parts/marks";
 import { Shape } from "../../ui/mark";
@@ -68,8 +69,11 @@ export function TreePanel(props: {
     // What was typed a moment ago goes along, though the address does not have it yet.
     if (typed.value) kept.q = typed.value;
     if (kind === "device") void navigate({ to: "/devices/$id", params: { id }, search: kept });
-    else if (kind === "point") void navigate({ to: "/chart", search: { points: id } });
-    else void navigate({ to: "/devices", search: { ...kept, node: key } });
+    else if (kind === "point") {
+      const point = pathTo(props.nodes, key).at(-1)?.point;
+      if (point && !isDrawable(point.kind)) go(`device:${point.device}`);
+      else void navigate({ to: "/chart", search: { points: id } });
+    } else void navigate({ to: "/devices", search: { ...kept, node: key } });
   };
 
   return (
@@ -162,10 +166,19 @@ function PointHits({ q }: { q: string }) {
       <div className="st-nav-group">{t("tree.points")}</div>
       {points.slice(0, 30).map((point) => {
         const device = devices.find((d) => d.id === point.device);
-        return (
-          <Link key={point.id} to="/chart" search={{ points: String(point.id) }} className="st-tree-hit">
-            <span className="st-ellipsis">{name(point.title)}</span>
+        const words = (
+          <>
+            <span className="st-ellipsis">{name(point.title) || point.key}</span>
             <span className="st-quiet st-small st-ellipsis">{device && name(device.title)}</span>
+          </>
+        );
+        return isDrawable(point.kind) ? (
+          <Link key={point.id} to="/chart" search={{ points: String(point.id) }} className="st-tree-hit">
+            {words}
+          </Link>
+        ) : (
+          <Link key={point.id} to="/devices/$id" params={{ id: point.device }} className="st-tree-hit">
+            {words}
           </Link>
         );
       })}
