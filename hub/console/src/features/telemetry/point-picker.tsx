@@ -9,11 +9,13 @@ import type { Device } from "../../api/types";
 import { unitSymbol } from "../../format/unit";
 import { isDrawable } from "../../format/value";
 import { useI18n } from "../../i18n/i18n";
+import { useNarrow } from "../../ui/width";
 import { MOST_POINTS } from "./chart-search";
 import { usePointName } from "./point-name";
 
 export function PointPicker(props: { chosen: number[]; choose: (ids: number[]) => void; devices: Device[] }) {
   const { t } = useI18n();
+  const narrow = useNarrow();
   const [q, setQ] = useState("");
   const asked = useDeferredValue(q.trim());
   const found = useQuery(pointSearchQuery(asked));
@@ -35,7 +37,7 @@ export function PointPicker(props: { chosen: number[]; choose: (ids: number[]) =
       disabled={full}
       value={null as unknown as number}
       options={options}
-      popupMatchSelectWidth={420}
+      popupMatchSelectWidth={narrow ? true : 420}
       notFoundContent={
         asked === "" ? (
           t("chart.add.help")
