@@ -1,6 +1,6 @@
 // The frame around every page: navigation, search, the live stream's state, the account.
 import { MenuOutlined, SearchOutlined } from "@ant-design/icons";
-import { Link, Outlet, useLocation } from "@tanstack/react-router";
+import { Link, Outlet, useLocation, useRouter } from "@tanstack/react-router";
 import { Button, Drawer } from "antd";
 import { useEffect, useState } from "react";
 
@@ -28,6 +28,19 @@ function Frame() {
   const { pathname } = useLocation();
   const state = useStreamState();
 
+  const router = useRouter();
+  useEffect(
+    () =>
+      router.subscribe("onRendered", ({ pathChanged, fromLocation }) => {
+        // Who went through the navigation stands at the new page; who works within the page stays where they are.
+        const { activeElement } = document;
+        const isWithin = activeElement?.closest("#main, [role=dialog]") && activeElement.id !== "main";
+        if (fromLocation && pathChanged && !isWithin) {
+          document.getElementById("main")?.focus({ preventScroll: true });
+        }
+      }),
+    [router],
+  );
   useEffect(() => {
     const onKey = (event: KeyboardEvent) => {
       if ((event.ctrlKey || event.metaKey) && event.key.toLowerCase() === "k" && !event.isComposing) {

@@ -106,11 +106,22 @@ describe("a live value", () => {
   });
 });
 
-it("a button that may not be used is disabled with its reason, not hidden", async () => {
+it("a button that may not be used says why, to the mouse and to the keyboard, and does nothing", async () => {
   const viewer = { user: { role: "viewer" } } as Parameters<typeof atLeast>[0];
-  show(<Guarded may={atLeast(viewer, "admin")}>Revoke</Guarded>);
+  const act = vi.fn();
+  show(
+    <Guarded may={atLeast(viewer, "admin")} onClick={act}>
+      Revoke
+    </Guarded>,
+  );
   const button = screen.getByRole<HTMLButtonElement>("button", { name: "Revoke" });
-  expect(button.disabled).toBe(true);
-  await userEvent.hover(button.parentElement ?? button);
-  expect(await screen.findByText("Only administrators may do this")).toBeTruthy();
+  expect(button.getAttribute("aria-disabled")).toBe("true");
+  const described = document.getElementById(button.getAttribute("aria-describedby") ?? "");
+  expect(described?.textContent).toBe("Only administrators may do this");
+  await userEvent.tab();
+  expect(document.activeElement).toBe(button);
+  expect((await screen.findByRole("tooltip")).textContent).toBe("Only administrators may do this");
+  await userEvent.click(button);
+  await userEvent.keyboard("{Enter}");
+  expect(act).not.toHaveBeenCalled();
 });

@@ -1,7 +1,17 @@
 // The frame of a page: its head, its panels, its figures, its empty place.
 import type { ReactNode } from "react";
 
-export function PageHead(props: { title: ReactNode; sub?: ReactNode; crumbs?: ReactNode; acts?: ReactNode }) {
+import { useTitle } from "./title";
+
+export function PageHead(props: {
+  title: ReactNode;
+  /** The title without its marks, where it has some. */
+  tab?: string;
+  sub?: ReactNode;
+  crumbs?: ReactNode;
+  acts?: ReactNode;
+}) {
+  useTitle(props.tab ?? (typeof props.title === "string" ? props.title : undefined));
   return (
     <header className="st-head">
       <div className="st-head-text">

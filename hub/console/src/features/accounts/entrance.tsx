@@ -3,9 +3,11 @@ import type { ReactNode } from "react";
 
 import { useI18n } from "../../i18n/i18n";
 import { LanguageChoice, ThemeChoices } from "../../parts/look-choices";
+import { useTitle } from "../../ui/title";
 
 export function Entrance({ title, text, children }: { title: string; text: string; children: ReactNode }) {
   const { t } = useI18n();
+  useTitle(title);
   return (
     <div className="st-entrance">
       <div className="st-entrance-tools">

@@ -21,7 +21,12 @@ export function UsersPage() {
   const { t } = useI18n();
   const may = can.manage(useSession());
   if (!may.allowed)
-    return <Result status="403" title={t("user.forbidden.title")} subTitle={t("user.forbidden.text")} />;
+    return (
+      <>
+        <PageHead title={t("nav.users")} />
+        <Result status="403" title={t("user.forbidden.title")} subTitle={t("user.forbidden.text")} />
+      </>
+    );
   return <Ready />;
 }
 

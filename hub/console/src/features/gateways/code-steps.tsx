@@ -1,12 +1,12 @@
 // The one-time code, the command that uses it, the time that is left, and word of the gateway's coming.
 import { useQuery } from "@tanstack/react-query";
-import { Link } from "@tanstack/react-router";
 import { Alert, Button, Result } from "antd";
 
 import { gatewayQuery } from "../../api/queries";
 import type { Gateway } from "../../api/types";
 import { useI18n } from "../../i18n/i18n";
 import { useNow } from "../../live/now";
+import { LinkButton } from "../../parts/link-button";
 import { CopyBlock } from "../../ui/copy";
 
 export interface Code {
@@ -32,9 +32,9 @@ export function CodeSteps({ code, again }: { code: Code; again: () => void }) {
         title={t("enrol.came.title", { name: data.name })}
         subTitle={t("enrol.came.text")}
         extra={
-          <Link to="/gateways/$id" params={{ id: data.id }}>
-            <Button type="primary">{t("enrol.came.open")}</Button>
-          </Link>
+          <LinkButton to="/gateways/$id" params={{ id: data.id }} type="primary">
+            {t("enrol.came.open")}
+          </LinkButton>
         }
       />
     );

@@ -29,6 +29,7 @@ function Ready({ gateway }: { gateway: Gateway }) {
     <>
       <PageHead
         crumbs={<Link to="/gateways">{t("nav.gateways")}</Link>}
+        tab={gateway.name}
         title={
           <>
             {gateway.name} <span className="st-title-mark">{<GatewayMark state={gateway.state} />}</span>

@@ -1,13 +1,13 @@
 // The whole estate at a glance: counts, what needs somebody, the gateways, what happened last.
 import { useQueries, useQuery } from "@tanstack/react-query";
 import { Link } from "@tanstack/react-router";
-import { Button } from "antd";
 
 import { devicesQuery, eventsQuery, gatewaysQuery, sitesQuery } from "../../api/queries";
 import type { Device, Gateway, GatewayEvent } from "../../api/types";
 import { formatNumber, NO_VALUE } from "../../format/value";
 import { useI18n } from "../../i18n/i18n";
 import { useNow } from "../../live/now";
+import { LinkButton } from "../../parts/link-button";
 import { Age, EventText, GatewayMark, lasts } from "../../parts/marks";
 import { Fault } from "../../parts/fault";
 import { countDevices } from "../../parts/reach";
@@ -35,9 +35,9 @@ export function OverviewPage() {
               title={t("overview.empty.title")}
               text={t("overview.empty.text")}
               act={
-                <Link to="/gateways" search={{ enrol: "1" }}>
-                  <Button type="primary">{t("gateway.enrol")}</Button>
-                </Link>
+                <LinkButton to="/gateways" search={{ enrol: "1" }} type="primary">
+                  {t("gateway.enrol")}
+                </LinkButton>
               }
             />
           </Panel>

@@ -1,6 +1,6 @@
 // Points over time: which, when, and the chart.
 import { useQueries, useQuery } from "@tanstack/react-query";
-import { Link, useNavigate, useSearch } from "@tanstack/react-router";
+import { useNavigate, useSearch } from "@tanstack/react-router";
 import { Alert, Button, Skeleton } from "antd";
 import { useMemo, useState } from "react";
 import type uPlot from "uplot";
@@ -11,6 +11,7 @@ import type { Point } from "../../api/types";
 import { isDrawable } from "../../format/value";
 import { useI18n } from "../../i18n/i18n";
 import { Fault } from "../../parts/fault";
+import { LinkButton } from "../../parts/link-button";
 import { isAway } from "../../parts/reach";
 import { EmptyPlace, PageHead, Panel } from "../../ui/page";
 import { readPoints, type ChartSearch } from "./chart-search";
@@ -61,6 +62,7 @@ export function ChartPage() {
     <>
       <PageHead
         title={t("nav.chart")}
+        tab={points.length > 0 ? title : t("nav.chart")}
         sub={points.length > 0 ? title : t("chart.sub")}
         acts={<PointPicker chosen={ids} choose={setPoints} devices={devices} />}
       />
@@ -80,11 +82,7 @@ export function ChartPage() {
           <EmptyPlace
             title={t("chart.empty.title")}
             text={t("chart.empty.text")}
-            act={
-              <Link to="/devices">
-                <Button>{t("chart.empty.act")}</Button>
-              </Link>
-            }
+            act={<LinkButton to="/devices">{t("chart.empty.act")}</LinkButton>}
           />
         ) : points.length === 0 ? (
           waiting ? (

@@ -11,6 +11,7 @@ import { matches } from "../../format/match";
 import { isDrawable, isStepped } from "../../format/value";
 import { useI18n } from "../../i18n/i18n";
 import { useWatch } from "../../live/live";
+import { LinkButton } from "../../parts/link-button";
 import { Age, DeviceMark, LiveValueText, QualityMark } from "../../parts/marks";
 import { isAway } from "../../parts/reach";
 import { QueryState } from "../../parts/state";
@@ -56,6 +57,7 @@ function Ready({ device }: { device: Device }) {
             ))}
           </>
         }
+        tab={name(device.title) || device.key}
         title={
           <>
             {name(device.title) || device.key}
@@ -74,15 +76,20 @@ function Ready({ device }: { device: Device }) {
           </>
         }
         acts={
-          <Link
-            to="/chart"
-            search={chosen.length > 0 ? { points: chosen.join(",") } : {}}
-            disabled={chosen.length === 0}
-          >
-            <Button type="primary" icon={<LineChartOutlined />} disabled={chosen.length === 0}>
-              {chosen.length === 0 ? t("device.compare.none") : t("device.compare", { n: chosen.length })}
+          chosen.length === 0 ? (
+            <Button type="primary" icon={<LineChartOutlined />} disabled>
+              {t("device.compare.none")}
             </Button>
-          </Link>
+          ) : (
+            <LinkButton
+              to="/chart"
+              search={{ points: chosen.join(",") }}
+              type="primary"
+              icon={<LineChartOutlined />}
+            >
+              {t("device.compare", { n: chosen.length })}
+            </LinkButton>
+          )
         }
       />
       {gateway && isAway(gateway) && (

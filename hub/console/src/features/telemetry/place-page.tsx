@@ -6,6 +6,7 @@ import { Button, Segmented } from "antd";
 import { gatewaysQuery } from "../../api/queries";
 import type { Device } from "../../api/types";
 import { useI18n } from "../../i18n/i18n";
+import { LinkButton } from "../../parts/link-button";
 import { DeviceMark } from "../../parts/marks";
 import { deviceState, type DeviceState } from "../../parts/reach";
 import { QueryState } from "../../parts/state";
@@ -79,9 +80,9 @@ function Ready({ tree }: { tree: Node[] }) {
               ]}
             />
             {node?.gateway && (
-              <Link to="/gateways/$id" params={{ id: node.gateway.id }}>
-                <Button>{t("place.gateway")}</Button>
-              </Link>
+              <LinkButton to="/gateways/$id" params={{ id: node.gateway.id }}>
+                {t("place.gateway")}
+              </LinkButton>
             )}
           </>
         }
@@ -168,11 +169,7 @@ function Ready({ tree }: { tree: Node[] }) {
       <EmptyPlace
         title={t("place.empty.title")}
         text={t("place.empty.text")}
-        act={
-          <Link to="/gateways">
-            <Button>{t("nav.gateways")}</Button>
-          </Link>
-        }
+        act={<LinkButton to="/gateways">{t("nav.gateways")}</LinkButton>}
       />
     );
   }
