@@ -1,10 +1,11 @@
 // What several features read: one key and one road per list. Acts that change something stand in their feature.
-import { queryOptions, type QueryClient } from "@tanstack/react-query";
+import { infiniteQueryOptions, queryOptions, type QueryClient } from "@tanstack/react-query";
 
 import { api, take, takeAll } from "./client";
 
 const LIMIT = 500;
 const MINUTE = 60_000;
+const EVENTS_AT_ONCE = 20;
 
 export const keys = {
   session: ["session"],
@@ -57,11 +58,25 @@ export const gatewayQuery = (id: string) =>
     refetchInterval: 10_000,
   });
 
-export const eventsQuery = (id: string, limit = 50) =>
+const askEvents = (id: string, limit: number, after: string | undefined, signal: AbortSignal) =>
+  take(
+    api.GET("/api/v1/gateways/{id}/events", { params: { path: { id }, query: { limit, after } }, signal }),
+  );
+
+/** The last ones. */
+export const eventsQuery = (id: string, limit: number) =>
   queryOptions({
     queryKey: [...keys.events(id), limit],
-    queryFn: ({ signal }) =>
-      take(api.GET("/api/v1/gateways/{id}/events", { params: { path: { id }, query: { limit } }, signal })),
+    queryFn: ({ signal }) => askEvents(id, limit, undefined, signal),
+  });
+
+/** All of them, page by page. */
+export const eventPagesQuery = (id: string) =>
+  infiniteQueryOptions({
+    queryKey: [...keys.events(id), "pages"],
+    queryFn: ({ pageParam, signal }) => askEvents(id, EVENTS_AT_ONCE, pageParam, signal),
+    initialPageParam: undefined as string | undefined,
+    getNextPageParam: (last) => last.next ?? undefined,
   });
 
 export const devicesQuery = queryOptions({

@@ -91,12 +91,10 @@ export function QualityMark(props: { latest: Latest | null | undefined; periodMs
   );
 }
 
-export function EventText({ kind, active, lasts }: { kind: string; active: boolean; lasts: boolean }) {
-  const { language } = useI18n();
-  const key = lasts ? `event.${kind}.${active ? "begin" : "end"}` : `event.${kind}`;
-  return <>{lookup(language, key) ?? lookup(language, `event.${kind}`) ?? kind}</>;
+/** What lasts has words for its beginning and its end; anything else is over as soon as it is told. */
+export function EventText({ kind, active }: { kind: string; active: boolean }) {
+  const { t, language } = useI18n();
+  const words =
+    lookup(language, `event.${kind}.${active ? "begin" : "end"}`) ?? lookup(language, `event.${kind}`);
+  return <>{words ?? t("event.other", { kind })}</>;
 }
-
-/** Kinds of event that begin and end; the others are over as soon as they are told. */
-export const lasts = (kind: string): boolean =>
-  kind === "device_silent" || kind === "line_down" || kind === "gateway_silent";

@@ -7,6 +7,7 @@ import { describe, expect, it, vi } from "vitest";
 import { toProblem } from "../api/problem";
 import type { Point } from "../api/types";
 import { I18nContext, makeI18n } from "../i18n/i18n";
+import { saidKey } from "./gateway-words";
 import { Guarded } from "./guarded";
 import { DeviceMark, LiveValueText, QualityMark } from "./marks";
 import { atLeast } from "./session";
@@ -103,6 +104,19 @@ describe("a live value", () => {
     );
     expect(container.querySelector("[data-trust=no]")).toBeTruthy();
     for (const word of ["Stale", "Unknown", "Not in use"]) expect(screen.getByText(word)).toBeTruthy();
+  });
+});
+
+describe("what a gateway says of a fault", () => {
+  it.each([
+    ["no reply within 300 ms", "said.no_reply"],
+    ["the reply cannot be believed: the check sum is wrong", "said.bad_reply"],
+    ["exception 2 (illegal data address)", "said.refused"],
+    ["the line does not fall silent: something babbles on it", "said.babble"],
+    ["the line is lost", "said.line"],
+    ["something that nobody thought of", "said.other"],
+  ])("%s", (words, key) => {
+    expect(saidKey(words)).toBe(key);
   });
 });
 

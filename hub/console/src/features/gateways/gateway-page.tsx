@@ -1,13 +1,13 @@
 // One gateway: whether it is there, how it fares, what it told, and what can be done to it.
-import { useQuery } from "@tanstack/react-query";
+import { useInfiniteQuery, useQuery } from "@tanstack/react-query";
 import { Link, useParams } from "@tanstack/react-router";
-import { Alert } from "antd";
+import { Alert, Button } from "antd";
 
-import { devicesQuery, eventsQuery, gatewayQuery, sitesQuery } from "../../api/queries";
+import { devicesQuery, eventPagesQuery, gatewayQuery, sitesQuery } from "../../api/queries";
 import type { Device, Gateway } from "../../api/types";
 import { instant } from "../../format/time";
 import { useI18n } from "../../i18n/i18n";
-import { Age, EventText, GatewayMark, lasts } from "../../parts/marks";
+import { Age, EventText, GatewayMark } from "../../parts/marks";
 import { QueryState } from "../../parts/state";
 import { EmptyPlace, PageHead, Panel } from "../../ui/page";
 import { GatewayActs } from "./gateway-menu";
@@ -101,40 +101,50 @@ function Ready({ gateway }: { gateway: Gateway }) {
   );
 }
 
-const FIRST = 20;
-
 function Events({ gateway, devices }: { gateway: Gateway; devices: Device[] }) {
   const { t, name } = useI18n();
-  const events = useQuery(eventsQuery(gateway.id, 200));
+  const events = useInfiniteQuery(eventPagesQuery(gateway.id));
   return (
     <QueryState
       query={events}
-      isEmpty={(page) => page.items.length === 0}
+      isEmpty={({ pages }) => pages.every((page) => page.items.length === 0)}
       empty={<div className="st-panel-body st-quiet">{t("overview.events.none")}</div>}
     >
-      {(page) => (
-        <details className="st-events" open>
-          <summary className="st-hidden">{t("gateway.events")}</summary>
+      {({ pages }) => (
+        <>
           <ul className="st-list">
-            {page.items.slice(0, FIRST).map((event) => {
-              const device = devices.find((d) => d.key === event.device);
-              const about = device ? name(device.title) : (event.device ?? event.line);
-              return (
-                <li key={event.id}>
-                  <span className="st-list-main">
-                    {about && <strong>{about} </strong>}
-                    <EventText kind={event.kind} active={event.active} lasts={lasts(event.kind)} />
-                    {event.detail && <div className="st-quiet st-small">{event.detail}</div>}
-                  </span>
-                  <span className="st-list-side">
-                    <div className="st-num">{instant(event.at)}</div>
-                    <Age at={event.at} />
-                  </span>
-                </li>
-              );
-            })}
+            {pages
+              .flatMap((page) => page.items)
+              .map((event) => {
+                const device = devices.find((d) => d.key === event.device);
+                const about = device ? name(device.title) : (event.device ?? event.line);
+                return (
+                  <li key={event.id}>
+                    <span className="st-list-main">
+                      {about && <strong>{about} </strong>}
+                      <EventText kind={event.kind} active={event.active} />
+                      {event.detail && (
+                        <div className="st-quiet st-small" lang="en">
+                          {event.detail}
+                        </div>
+                      )}
+                    </span>
+                    <span className="st-list-side">
+                      <div className="st-num">{instant(event.at)}</div>
+                      <Age at={event.at} />
+                    </span>
+                  </li>
+                );
+              })}
           </ul>
-        </details>
+          {events.hasNextPage && (
+            <div className="st-more">
+              <Button loading={events.isFetchingNextPage} onClick={() => void events.fetchNextPage()}>
+                {t("gateway.events.more")}
+              </Button>
+            </div>
+          )}
+        </>
       )}
     </QueryState>
   );

@@ -7,6 +7,7 @@ import { duration, minute } from "../../format/time";
 import { formatBytes, formatNumber, NO_VALUE } from "../../format/value";
 import { useI18n } from "../../i18n/i18n";
 import { useNow } from "../../live/now";
+import { GatewayWords } from "../../parts/gateway-words";
 import { Age, DeviceMark } from "../../parts/marks";
 import { isAway } from "../../parts/reach";
 import { Mark } from "../../ui/mark";
@@ -147,7 +148,7 @@ export function LinesTable({ gateway, health }: { gateway: Gateway; health: Gate
                 status={l.busy > LINE_BUSY ? "exception" : "normal"}
                 aria-label={`${t("health.busy")} ${l.name}`}
               />
-              <span className="st-num">{Math.round(l.busy * 100)}%</span>
+              <span className="st-num st-nowrap">{Math.round(l.busy * 100)}%</span>
             </span>
           ),
         },
@@ -170,7 +171,7 @@ export function LinesTable({ gateway, health }: { gateway: Gateway; health: Gate
         {
           key: "last",
           title: t("health.last_error"),
-          render: (l) => l.last_error && <span className="st-quiet st-small">{l.last_error}</span>,
+          render: (l) => l.last_error && <GatewayWords words={l.last_error} />,
         },
       ]}
     />
@@ -240,7 +241,7 @@ export function DevicesTable(props: { gateway: Gateway; health: GatewayHealth; d
         {
           key: "last",
           title: t("health.last_error"),
-          render: (d) => d.last_error && <span className="st-quiet st-small">{d.last_error}</span>,
+          render: (d) => d.last_error && <GatewayWords words={d.last_error} />,
         },
       ]}
     />

@@ -8,7 +8,7 @@ import { formatNumber, NO_VALUE } from "../../format/value";
 import { useI18n } from "../../i18n/i18n";
 import { useNow } from "../../live/now";
 import { LinkButton } from "../../parts/link-button";
-import { Age, EventText, GatewayMark, lasts } from "../../parts/marks";
+import { Age, EventText, GatewayMark } from "../../parts/marks";
 import { Fault } from "../../parts/fault";
 import { countDevices } from "../../parts/reach";
 import { QueryState, type Asked } from "../../parts/state";
@@ -209,7 +209,7 @@ function Events({ gateways, devices }: { gateways: Gateway[]; devices: Device[] 
             <span className="st-list-main">
               <div>
                 {about && <strong>{about} </strong>}
-                <EventText kind={event.kind} active={event.active} lasts={lasts(event.kind)} />
+                <EventText kind={event.kind} active={event.active} />
               </div>
               <div className="st-quiet st-small st-ellipsis">
                 <Link to="/gateways/$id" params={{ id: gateway.id }}>
