@@ -39,6 +39,7 @@ const storage = {
   },
 };
 
+// public/theme.js reads the same two before the first paint.
 const LANGUAGE = "steward.language";
 const THEME = "steward.theme";
 
@@ -65,7 +66,8 @@ export function PreferencesProvider({ children }: { children: ReactNode }) {
     return () => query.removeEventListener("change", onChange);
   }, []);
   useEffect(() => {
-    document.documentElement.dataset["theme"] = dark ? "dark" : "light";
+    const { dataset, style } = document.documentElement;
+    dataset["theme"] = style.colorScheme = dark ? "dark" : "light";
   }, [dark]);
   useEffect(() => {
     document.documentElement.lang = language === "zh" ? "zh-CN" : "en";

@@ -1,8 +1,10 @@
 // A list of things: a dense table on a wide window, cards on a narrow one.
-import { Table, type TableProps } from "antd";
-import type { ReactNode } from "react";
+import { Pagination, Table, type TableProps } from "antd";
+import { useState, type ReactNode } from "react";
 
 import { useNarrow } from "./width";
+
+const AT_ONCE = 100;
 
 export interface Column<T> {
   key: string;
@@ -25,12 +27,16 @@ export function Rows<T extends object>(props: {
   foot?: ReactNode;
 }) {
   const narrow = useNarrow();
+  const [page, setPage] = useState(1);
   if (narrow) {
+    const last = Math.max(1, Math.ceil(props.items.length / AT_ONCE));
+    const at = Math.min(page, last);
+    const shown = props.items.slice((at - 1) * AT_ONCE, at * AT_ONCE);
     const part = (kind: Column<T>["card"]) => props.columns.filter((c) => (c.card ?? "row") === kind);
     return (
       <>
         <div className="st-cards" role="list" aria-label={props.label}>
-          {props.items.map((item) => (
+          {shown.map((item) => (
             <div className="st-card" role="listitem" key={props.rowKey(item)}>
               <div className="st-card-head">
                 <span className="st-card-name">
@@ -57,6 +63,16 @@ export function Rows<T extends object>(props: {
             </div>
           ))}
         </div>
+        {last > 1 && (
+          <Pagination
+            className="st-more"
+            simple
+            current={at}
+            pageSize={AT_ONCE}
+            total={props.items.length}
+            onChange={setPage}
+          />
+        )}
         {props.foot}
       </>
     );
@@ -71,7 +87,7 @@ export function Rows<T extends object>(props: {
         dataSource={props.items}
         rowKey={props.rowKey}
         pagination={
-          props.items.length > 100 ? { pageSize: 100, showSizeChanger: false, size: "small" } : false
+          props.items.length > AT_ONCE ? { pageSize: AT_ONCE, showSizeChanger: false, size: "small" } : false
         }
         {...(props.selection ? { rowSelection: props.selection } : {})}
         scroll={{ x: "max-content" }}

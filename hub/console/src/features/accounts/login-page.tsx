@@ -1,7 +1,8 @@
 // Log in: wrong words say what to do, a lock says until when.
 import { useMutation, useQueryClient } from "@tanstack/react-query";
 import { useRouter, useSearch } from "@tanstack/react-router";
-import { Button, Form, Input } from "antd";
+import { Button, Form, Input, type InputRef } from "antd";
+import { useEffect, useRef } from "react";
 
 import { api, take } from "../../api/client";
 import { keys } from "../../api/queries";
@@ -27,6 +28,11 @@ export function LoginPage() {
       router.history.push(to ?? "/");
     },
   });
+  const password = useRef<InputRef>(null);
+  // What was wrong is at hand for another try.
+  useEffect(() => {
+    if (enter.error) password.current?.focus({ cursor: "all" });
+  }, [enter.error]);
   return (
     <Entrance title={t("login.title")} text={t("login.text")}>
       <Form<Words>
@@ -47,7 +53,7 @@ export function LoginPage() {
           label={t("user.password")}
           rules={[{ required: true, message: t("form.required") }]}
         >
-          <Input.Password autoComplete="current-password" size="large" />
+          <Input.Password ref={password} autoComplete="current-password" size="large" />
         </Form.Item>
         {enter.isError && (
           <Form.Item>

@@ -22,6 +22,13 @@ export function useAddUser() {
   });
 }
 
+export function useEndSessions() {
+  return useMutation({
+    mutationFn: (user: User) =>
+      take(api.POST("/api/v1/users/{id}/end-sessions", { params: { path: { id: user.id } } })),
+  });
+}
+
 export function useChangeUser() {
   const client = useQueryClient();
   return useMutation({

@@ -1,7 +1,7 @@
 // Who may enter, and as what.
 import { PlusOutlined } from "@ant-design/icons";
 import { useQuery } from "@tanstack/react-query";
-import { App, Button, Result } from "antd";
+import { App, Button, Popconfirm, Result } from "antd";
 import { useState } from "react";
 
 import type { User } from "../../api/types";
@@ -14,7 +14,7 @@ import { Mark } from "../../ui/mark";
 import { PageHead, Panel } from "../../ui/page";
 import { Rows } from "../../ui/rows";
 import * as can from "./can";
-import { useChangeUser, usersQuery } from "./user-acts";
+import { useChangeUser, useEndSessions, usersQuery } from "./user-acts";
 import { UserDialog, type UserTask } from "./user-dialog";
 
 export function UsersPage() {
@@ -37,8 +37,14 @@ function Ready() {
   const users = useQuery(usersQuery);
   const [task, setTask] = useState<UserTask>();
   const change = useChangeUser();
+  const end = useEndSessions();
   const { message } = App.useApp();
 
+  const endSessions = (user: User) =>
+    end.mutate(user, {
+      onSuccess: () => void message.success(t("user.end.done", { name: user.name })),
+      onError: (error) => void message.error(faultText(error, i18n)),
+    });
   const setDisabled = (user: User, disabled: boolean) =>
     change.mutate(
       { user, disabled },
@@ -95,6 +101,16 @@ function Ready() {
                       <Button size="small" type="text" onClick={() => setTask({ act: "password", user: u })}>
                         {t("user.password.reset")}
                       </Button>
+                      <Popconfirm
+                        title={t("user.end.sure", { name: u.name })}
+                        okText={t("user.end")}
+                        cancelText={t("act.cancel")}
+                        onConfirm={() => endSessions(u)}
+                      >
+                        <Button size="small" type="text">
+                          {t("user.end")}
+                        </Button>
+                      </Popconfirm>
                       <Guarded
                         may={can.disable(session, u)}
                         size="small"

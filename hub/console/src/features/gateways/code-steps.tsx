@@ -16,6 +16,8 @@ export interface Code {
 }
 
 const ASK_EVERY_MS = 2000;
+/** Where the hub listens for gateways unless its file says otherwise. */
+const GATEWAYS_PORT = 7443;
 
 export function CodeSteps({ code, again }: { code: Code; again: () => void }) {
   const { t } = useI18n();
@@ -59,9 +61,18 @@ export function CodeSteps({ code, again }: { code: Code; again: () => void }) {
         <div className="st-quiet st-small st-num">{t("enrol.left", { time: clock })}</div>
       </li>
       <li>
+        <div>{t("enrol.step.file")}</div>
+        <CopyBlock
+          text={`[hub]\naddress = "${location.hostname}:${GATEWAYS_PORT}"`}
+          copy={t("act.copy")}
+          copied={t("act.copied")}
+        />
+        <div className="st-quiet st-small">{t("enrol.step.file.help", { port: GATEWAYS_PORT })}</div>
+      </li>
+      <li>
         <div>{t("enrol.step.command")}</div>
         <CopyBlock
-          text={`steward-edge enrol --config /etc/steward-edge/edge.toml ${code.code}`}
+          text={`steward-edge enrol --config /etc/steward/edge.toml ${code.code}`}
           copy={t("act.copy")}
           copied={t("act.copied")}
         />

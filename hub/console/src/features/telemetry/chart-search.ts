@@ -25,6 +25,8 @@ const SPANS: Record<Range, number> = {
 export const DEFAULT_RANGE: Range = "24h";
 export const MOST_POINTS = 12;
 export const LEAST_SPAN_MS = 10_000;
+/** Further no calendar of a browser reaches. */
+const LAST_INSTANT_MS = 8.64e15;
 
 export function readChartSearch(raw: Record<string, unknown>): ChartSearch {
   const search: ChartSearch = {};
@@ -55,8 +57,8 @@ export function readPoints(raw: unknown): number[] {
 
 function readInstant(raw: unknown): number | undefined {
   if (typeof raw !== "string" && typeof raw !== "number") return undefined;
-  const ms = /^\d+$/.test(String(raw)) ? Number(raw) : Date.parse(String(raw));
-  return Number.isFinite(ms) ? ms : undefined;
+  const ms = /^-?\d+$/.test(String(raw)) ? Number(raw) : Date.parse(String(raw));
+  return Math.abs(ms) <= LAST_INSTANT_MS ? ms : undefined;
 }
 
 export const rangeOf = (search: ChartSearch): Range => search.range ?? DEFAULT_RANGE;
@@ -64,9 +66,10 @@ export const isFixed = (search: ChartSearch): boolean => search.from !== undefin
 export const spanOf = (search: ChartSearch): number =>
   search.from !== undefined && search.to !== undefined ? search.to - search.from : SPANS[rangeOf(search)];
 
-/** A fixed window, whole milliseconds, never narrower than what can be told apart. */
+/** A fixed window, whole milliseconds, never narrower than what can be told apart nor beyond what has a date. */
 export function windowOf(from: number, to: number): { from: number; to: number } {
   const middle = (from + to) / 2;
   const half = Math.max(LEAST_SPAN_MS, to - from) / 2;
-  return { from: Math.round(middle - half), to: Math.round(middle + half) };
+  const dated = (ms: number) => Math.min(LAST_INSTANT_MS, Math.max(-LAST_INSTANT_MS, Math.round(ms)));
+  return { from: dated(middle - half), to: dated(middle + half) };
 }

@@ -34,6 +34,12 @@ it("a window is never narrower than what can be told apart", () => {
   expect(windowOf(1000, 1001)).toEqual({ from: -3999, to: 6001 });
 });
 
+it("a window does not reach beyond what has a date", () => {
+  expect(readChartSearch({ from: "0", to: "9000000000000000" })).toEqual({});
+  const { from, to } = windowOf(-9e15, 9e15);
+  expect(() => [new Date(from).toISOString(), new Date(to).toISOString()]).not.toThrow();
+});
+
 it("the tree's address keeps only what it knows", () => {
   expect(readExploreSearch({ node: "site:1", q: "x", only: "silent" })).toEqual({
     node: "site:1",
