@@ -59,10 +59,9 @@ function gzipBeside(): Plugin {
 
 const hub = process.env["STEWARD_URL"] ?? "http://127.0.0.1:8080";
 const mock = process.env["STEWARD_MOCK"] === "1";
-const server = {
-  headers: { "Content-Security-Policy": CSP },
-  ...(mock ? {} : { proxy: { "/api": hub } }),
-};
+// The hub refuses what a page of another address sends: it must see the browser's own Host.
+const road = mock ? {} : { proxy: { "/api": { target: hub, changeOrigin: false } } };
+const server = { headers: { "Content-Security-Policy": CSP }, ...road };
 
 export default defineConfig({
   plugins: [react(), apiDocs(), gzipBeside(), ...(mock ? [plantMock()] : [])],
@@ -81,7 +80,7 @@ export default defineConfig({
       },
     },
   },
-  server: mock ? {} : { proxy: { "/api": hub } },
+  server: road,
   preview: server,
   test: {
     environment: "happy-dom",

@@ -54,6 +54,8 @@ interface Props {
 /** The lanes' pointers move together. */
 const SYNC = "steward";
 const LABEL_SIZE = 20;
+/** Below this many pixels marks of the time stand closer. */
+const NARROW = 480;
 
 export function TimePlot(props: Props) {
   const host = useRef<HTMLDivElement>(null);
@@ -197,7 +199,7 @@ function options(latest: Latest, moving: Moving, width: number): uPlot.Options {
         font: look.font,
         grid: { stroke: look.grid, width: 1 },
         ticks: { ...tick, show: timeAxis },
-        space: 90,
+        space: (u) => (u.width < NARROW ? 56 : 90),
         values: (_, splits, __, ___, step) =>
           timeAxis ? splits.map((s) => latest.current.formatTime(s, step)) : [],
       },
