@@ -1,5 +1,5 @@
 // The browser's tests, on the system's Chromium, against a real hub with data: STEWARD_URL, STEWARD_USER,
-// STEWARD_PASSWORD say where it is and who may enter.
+// STEWARD_PASSWORD say where it is and who may enter; STEWARD_PLANT_DIR where the plant room runs that a test breaks.
 import { defineConfig } from "@playwright/test";
 
 export default defineConfig({

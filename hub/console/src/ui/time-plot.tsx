@@ -3,6 +3,7 @@ import { useEffect, useRef } from "react";
 import uPlot from "uplot";
 import "uplot/dist/uPlot.min.css";
 
+import { marksOf } from "./axis-marks";
 import type { LaneGroup } from "./lane-group";
 import { hands } from "./plot-hands";
 
@@ -221,7 +222,7 @@ function options(latest: Latest, moving: Moving, width: number): uPlot.Options {
             const own = 14 + label + Math.max(20, ...(values ?? []).map((v) => textWidth(v, look.font)));
             return group.width(u, i % 2 === 0 ? "left" : "right", own) - label;
           },
-          values: (_, splits) => axisTexts(axis, splits),
+          values: (_, splits) => marksOf(splits, axis.format),
           ...(marks ? { splits: () => marks } : {}),
         };
       }),
@@ -285,20 +286,6 @@ function padded(low: number | null, high: number | null): [number, number] {
   const by = (high - low) * 0.06;
   // A quantity that is never below zero does not get a negative axis.
   return [low >= 0 && low - by < 0 ? 0 : low - by, high + by];
-}
-
-/** All marks of an axis with the same number of digits: as many as tell neighbours apart. */
-function axisTexts(axis: PlotAxis, splits: (number | null | undefined)[]): string[] {
-  const { format } = axis;
-  if (format) return splits.map((v) => (v == null ? "" : format(v)));
-  const [first, second] = splits.filter((v): v is number => v != null);
-  const step = first !== undefined && second !== undefined ? Math.abs(second - first) : 1;
-  const decimals = step > 0 ? Math.min(6, Math.max(0, -Math.floor(Math.log10(step) + 1e-9))) : 0;
-  return splits.map((v) =>
-    v == null
-      ? ""
-      : v.toLocaleString("en-US", { minimumFractionDigits: decimals, maximumFractionDigits: decimals }),
-  );
 }
 
 let pen: CanvasRenderingContext2D | null | undefined;

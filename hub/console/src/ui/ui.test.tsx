@@ -2,7 +2,11 @@ import { act, fireEvent, render, screen } from "@testing-library/react";
 import { useState } from "react";
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 
+import type uPlot from "uplot";
+
+import { marksOf } from "./axis-marks";
 import { Boundary } from "./boundary";
+import { LaneGroup } from "./lane-group";
 import { pathOf } from "./sparkline";
 import { useTyped } from "./typed";
 
@@ -110,5 +114,47 @@ describe("a small line", () => {
     expect(pathOf({ ...between, t: [0, 10, 20], values: [1, null, 2] }, 102, 22)).toBe(
       "M1.0 20.0h0M21.0 2.0h0",
     );
+  });
+});
+
+describe("marks at an axis", () => {
+  it("have as many digits as tell them apart exactly", () => {
+    expect(marksOf([90, 92.5, 95])).toEqual(["90.0", "92.5", "95.0"]);
+    expect(marksOf([0, 50_000])).toEqual(["0", "50,000"]);
+    expect(marksOf([0.1, 0.2, null, 0.30000000000000004])).toEqual(["0.1", "0.2", "", "0.3"]);
+    expect(marksOf([49.995, 50])).toEqual(["49.995", "50.000"]);
+  });
+  it("of states are their names", () => {
+    expect(marksOf([0, 1], (v) => (v === 1 ? "on" : "off"))).toEqual(["off", "on"]);
+  });
+});
+
+describe("lanes under each other", () => {
+  const lane = () => ({ redraw: vi.fn() }) as unknown as uPlot & { redraw: ReturnType<typeof vi.fn> };
+  it("get the widest margin of them all, and are drawn again when it changes", async () => {
+    const group = new LaneGroup();
+    const [first, second] = [lane(), lane()];
+    expect(group.width(first, "left", 40)).toBe(40);
+    expect(group.width(second, "left", 70)).toBe(70);
+    await Promise.resolve();
+    expect(first.redraw).toHaveBeenCalledWith(true, true);
+    expect(group.width(first, "left", 40)).toBe(70);
+    expect(group.margin(first)).toBe(16);
+    group.width(second, "right", 55);
+    expect(group.margin(first)).toBe(55);
+    group.leave(second);
+    expect(group.width(first, "left", 40)).toBe(40);
+  });
+  it("do not move on under a hand", () => {
+    const group = new LaneGroup();
+    const moved = vi.fn();
+    group.whenFree(moved);
+    expect(moved).toHaveBeenCalledTimes(1);
+    group.hold();
+    group.whenFree(moved)();
+    group.whenFree(moved);
+    expect(moved).toHaveBeenCalledTimes(1);
+    group.release();
+    expect(moved).toHaveBeenCalledTimes(2);
   });
 });
