@@ -427,6 +427,8 @@ export const en: Record<keyof typeof zh, string> = {
   "problem.name_taken": "That name is taken; choose another.",
   "problem.code_taken": "That code is taken; choose another.",
   "problem.not_empty": "There is still something in it; move that elsewhere first.",
+  "problem.was_enrolled":
+    "This gateway was enrolled once and its data belongs to it, so it cannot be removed; revoke it instead.",
   "problem.last_admin": "This is the last administrator; appoint another first.",
   "problem.already_set_up": "An administrator exists already; log in instead.",
   "problem.wrong_fields": "Please correct what follows",

@@ -408,6 +408,7 @@ export const zh = {
   "problem.name_taken": "这个名称已经有了，请换一个。",
   "problem.code_taken": "这个编号已经有了，请换一个。",
   "problem.not_empty": "它下面还有别的位置或网关，请先移走。",
+  "problem.was_enrolled": "这台网关已经接入过，它的数据属于它，不能删除；可以吊销。",
   "problem.last_admin": "这是最后一位管理员，不能停用或降级。先任命另一位。",
   "problem.already_set_up": "已经创建过管理员了，请直接登录。",
   "problem.wrong_fields": "请改正下面的内容",
