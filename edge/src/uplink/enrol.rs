@@ -31,6 +31,8 @@ pub async fn enrol(
 ) -> Result<GatewayId, EnrolError> {
     let code: Code = code.parse()?;
     let key = identity::new_key()?;
+    // A code is good once: that the identity can be kept is known before it is used.
+    identity::prepare(state_dir, &key)?;
     let ask = Enrol {
         code: code.secret.to_vec(),
         csr: identity::request(&key)?,

@@ -3,7 +3,7 @@
 
 use std::fs::{self, OpenOptions};
 use std::io::{self, Write};
-use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt, chown};
 use std::path::{Path, PathBuf};
 
 use rcgen::{CertificateParams, DnType, KeyPair, PKCS_ECDSA_P256_SHA256};
@@ -54,6 +54,22 @@ pub(super) fn request(key: &KeyPair) -> Result<Vec<u8>> {
     Ok(request.der().to_vec())
 }
 
+/// Makes the folder of the next identity with its key. Whoever asks the hub for a certificate does this first: what
+/// cannot be kept is not asked for.
+pub(super) fn prepare(state_dir: &Path, key: &KeyPair) -> Result<()> {
+    let next = next_folder(state_dir);
+    let write = || -> io::Result<()> {
+        fs::create_dir_all(state_dir)?;
+        remove(&next)?;
+        let owner = fs::metadata(state_dir)?;
+        fs::create_dir(&next)?;
+        fs::set_permissions(&next, fs::Permissions::from_mode(0o700))?;
+        hand_over(&next, &owner)?;
+        put(&next.join(KEY), key.serialize_pem().as_bytes(), 0o600, &owner)
+    };
+    write().map_err(|e| IdentityError::File(next.clone(), e))
+}
+
 impl Identity {
     /// Puts together what the hub answered; refuses a certificate that is not for this key and this gateway.
     pub fn new(
@@ -95,16 +111,13 @@ impl Identity {
 
     /// Writes the identity in the place of any former one.
     pub fn save(&self, state_dir: &Path) -> Result<()> {
+        prepare(state_dir, &self.key)?;
         let (dir, next, old) = (folder(state_dir), next_folder(state_dir), state_dir.join("identity.old"));
         let write = || -> io::Result<()> {
-            fs::create_dir_all(state_dir)?;
-            remove(&next)?;
-            fs::create_dir(&next)?;
-            fs::set_permissions(&next, fs::Permissions::from_mode(0o700))?;
-            put(&next.join(KEY), self.key.serialize_pem().as_bytes(), 0o600)?;
-            put(&next.join(CA), &self.ca, 0o644)?;
-            put(&next.join(GATEWAY), format!("{}\n", self.gateway).as_bytes(), 0o644)?;
-            put(&next.join(CERTIFICATE), &self.certificate, 0o644)?;
+            let owner = fs::metadata(state_dir)?;
+            put(&next.join(CA), &self.ca, 0o644, &owner)?;
+            put(&next.join(GATEWAY), format!("{}\n", self.gateway).as_bytes(), 0o644, &owner)?;
+            put(&next.join(CERTIFICATE), &self.certificate, 0o644, &owner)?;
             fs::File::open(&next)?.sync_all()?;
             remove(&old)?;
             if dir.exists() {
@@ -171,10 +184,24 @@ fn read(path: &Path) -> Result<Option<Vec<u8>>> {
     }
 }
 
-fn put(path: &Path, bytes: &[u8], mode: u32) -> io::Result<()> {
+fn put(path: &Path, bytes: &[u8], mode: u32, owner: &fs::Metadata) -> io::Result<()> {
     let mut file = OpenOptions::new().write(true).create_new(true).mode(mode).open(path)?;
+    hand_over(path, owner)?;
     file.write_all(bytes)?;
     file.sync_all()
+}
+
+/// Whose the data folder is, his is what lies in it: root enrols, and the program runs as a user of its own. Only root
+/// may give away; for anybody else it is the program's own file already.
+fn hand_over(path: &Path, owner: &fs::Metadata) -> io::Result<()> {
+    let present = fs::metadata(path)?;
+    if (present.uid(), present.gid()) == (owner.uid(), owner.gid()) {
+        return Ok(());
+    }
+    match chown(path, Some(owner.uid()), Some(owner.gid())) {
+        Err(e) if e.kind() == io::ErrorKind::PermissionDenied => Ok(()),
+        done => done,
+    }
 }
 
 fn remove(dir: &Path) -> io::Result<()> {

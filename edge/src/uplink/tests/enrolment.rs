@@ -1,4 +1,4 @@
-use std::os::unix::fs::PermissionsExt;
+use std::os::unix::fs::{MetadataExt, PermissionsExt, chown};
 
 use super::*;
 use crate::uplink::{EnrolError, Identity, UplinkError, enrol};
@@ -37,6 +37,34 @@ async fn a_used_code_says_what_to_do() {
     assert!(e.to_string().contains("make a new one"), "{e}");
     let e = enrol_at(&hub, dir.path(), "STW-1").await.unwrap_err();
     assert!(matches!(e, EnrolError::Code(_)), "{e:?}");
+}
+
+#[tokio::test]
+async fn a_code_is_not_used_up_where_the_identity_could_not_be_kept() {
+    let (hub, dir) = (Hub::start(), tempfile::tempdir().unwrap());
+    let file = dir.path().join("data");
+    std::fs::write(&file, "a file where the folder should be").unwrap();
+    let e = enrol_at(&hub, &file, &hub.code().to_string()).await.unwrap_err();
+    assert!(e.to_string().contains("cannot be read or written"), "{e}");
+    assert_eq!(hub.seen().enrolments, 0);
+}
+
+#[tokio::test]
+async fn an_identity_that_root_makes_belongs_to_the_owner_of_the_data_folder() {
+    let (hub, dir) = (Hub::start(), tempfile::tempdir().unwrap());
+    let is_root = dir.path().metadata().unwrap().uid() == 0;
+    assert!(is_root, "only root can try this: sudo -E cargo test -p steward-edge --lib uplink");
+    // The program's user: systemd gives it a number of its own (DynamicUser).
+    chown(dir.path(), Some(61_234), Some(61_235)).unwrap();
+    enrol_at(&hub, dir.path(), &hub.code().to_string()).await.unwrap();
+    // And once more, in the place of the former one.
+    enrol_at(&hub, dir.path(), &hub.code().to_string()).await.unwrap();
+    let folder = dir.path().join("identity");
+    let mut owners = vec![folder.metadata().unwrap()];
+    owners.extend(std::fs::read_dir(&folder).unwrap().map(|f| f.unwrap().metadata().unwrap()));
+    assert_eq!(owners.len(), 5);
+    assert!(owners.iter().all(|m| (m.uid(), m.gid()) == (61_234, 61_235)), "{owners:?}");
+    assert_eq!(owners[0].permissions().mode() & 0o777, 0o700);
 }
 
 #[tokio::test]

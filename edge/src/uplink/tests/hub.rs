@@ -39,6 +39,8 @@ pub struct Seen {
     pub health: Vec<Health>,
     pub catalogues: Vec<Catalogue>,
     pub renewals: usize,
+    /// How often somebody asked for a first certificate.
+    pub enrolments: usize,
     pub live: Vec<LiveSample>,
     /// What gateways said when they left.
     pub goodbyes: Vec<String>,
@@ -137,6 +139,7 @@ impl Hub {
 
     async fn enrol(&self, mut up: SendStream, down: RecvStream) -> Result<(), UplinkError> {
         let ask: Enrol = FrameReader::new(down, "test").next().await?;
+        self.seen().enrolments += 1;
         let answer = if ask.code == SECRET {
             let certificate = self.sign(&ask.csr, -1, 30);
             EnrolAnswer::Accepted(Enrolled { gateway: self.gateway, certificate })
