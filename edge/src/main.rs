@@ -21,7 +21,7 @@ fn main() -> ExitCode {
         },
         Command::Enrol { config, data, code } => runtime().and_then(|runtime| {
             let gateway = runtime.block_on(enrol(&config, data, &code))?;
-            println!("enrolled; this gateway is {gateway}");
+            println!("enrolled; this gateway is {gateway}. A program that runs connects within seconds");
             Ok(())
         }),
         Command::Run { config, data } => {

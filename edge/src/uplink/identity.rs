@@ -54,6 +54,15 @@ pub(super) fn request(key: &KeyPair) -> Result<Vec<u8>> {
     Ok(request.der().to_vec())
 }
 
+/// What tells one identity on the disk from another, without reading it.
+pub(super) type Mark = (u64, i64, i64);
+
+/// None where there is no identity, or none that this user may look at.
+pub(super) async fn mark(state_dir: &Path) -> Option<Mark> {
+    let file = tokio::fs::metadata(folder(state_dir).join(CERTIFICATE)).await.ok()?;
+    Some((file.ino(), file.mtime(), file.mtime_nsec()))
+}
+
 /// Makes the folder of the next identity with its key. Whoever asks the hub for a certificate does this first: what
 /// cannot be kept is not asked for.
 pub(super) fn prepare(state_dir: &Path, key: &KeyPair) -> Result<()> {

@@ -14,7 +14,7 @@ use tokio_util::sync::CancellationToken;
 use super::backoff::Backoff;
 use super::dial::dial;
 use super::error::UplinkError;
-use super::identity::Identity;
+use super::identity::{self, Identity};
 use super::session::Session;
 use super::state::{UplinkSettings, UplinkState};
 use super::tls;
@@ -23,7 +23,7 @@ use crate::buffer::Buffer;
 /// Every sample, as soon as it is polled.
 pub type Live = broadcast::Sender<Arc<[Reading]>>;
 
-/// How often a gateway that is not enrolled looks whether it is by now.
+/// How often a gateway that waits looks whether it was enrolled meanwhile.
 const ENROLLED: Duration = Duration::from_secs(2);
 
 /// Keeps up the way to the hub until cancelled; how it fares stands in `state`.
@@ -56,7 +56,7 @@ impl Uplink {
         let mut backoff = Backoff::default();
         let mut told = String::new();
         while !self.cancel.is_cancelled() {
-            let begun = Instant::now();
+            let (begun, tried) = (Instant::now(), identity::mark(&self.settings.state_dir).await);
             let Err(ended) = self.attempt(&mut told).await else { break };
             let words = chain(&ended);
             if words != told {
@@ -64,14 +64,23 @@ impl Uplink {
                 told = words;
             }
             self.disconnected(Some(told.clone()));
-            let wait = match ended {
-                UplinkError::NotEnrolled => ENROLLED,
-                ended => backoff.next(begun.elapsed(), ended.is_passing(), random()),
-            };
-            // Whichever comes first: the other one is not needed any more.
+            let wait = backoff.next(begun.elapsed(), ended.is_passing(), random());
+            // Whichever comes first: the others are not needed any more.
             tokio::select! {
                 () = self.cancel.cancelled() => {}
                 () = tokio::time::sleep(wait) => {}
+                () = self.enrolled_since(tried) => {}
+            }
+        }
+    }
+
+    /// Returns when another identity lies on the disk than the one that was tried: nobody who has just typed a code
+    /// waits for the end of a long pause.
+    async fn enrolled_since(&self, tried: Option<identity::Mark>) {
+        loop {
+            tokio::time::sleep(ENROLLED).await;
+            if identity::mark(&self.settings.state_dir).await != tried {
+                return;
             }
         }
     }

@@ -1,6 +1,7 @@
 use std::os::unix::fs::{MetadataExt, PermissionsExt, chown};
 
 use super::*;
+use crate::uplink::identity;
 use crate::uplink::{EnrolError, Identity, UplinkError, enrol};
 
 async fn enrol_at(hub: &Hub, dir: &Path, code: &str) -> Result<steward_shared::id::GatewayId, EnrolError> {
@@ -76,6 +77,19 @@ async fn a_gateway_that_is_enrolled_while_it_runs_connects_by_itself() {
     enrol_at(&hub, dir.path(), &hub.code().to_string()).await.unwrap();
     eventually("what was polled before arrives", || mark(&hub, Lane::Live) == 1).await;
     g.stop().await;
+}
+
+/// By this a gateway that waits for its next try sees that somebody has typed a code meanwhile.
+#[tokio::test]
+async fn each_enrolment_leaves_another_mark() {
+    let (hub, dir) = (Hub::start(), tempfile::tempdir().unwrap());
+    let mut marks = vec![identity::mark(dir.path()).await];
+    for _ in 0..2 {
+        enrol_at(&hub, dir.path(), &hub.code().to_string()).await.unwrap();
+        marks.push(identity::mark(dir.path()).await);
+        assert_eq!(identity::mark(dir.path()).await, marks[marks.len() - 1]);
+    }
+    assert!(marks[0].is_none() && marks[1] != marks[0] && marks[2] != marks[1], "{marks:?}");
 }
 
 #[tokio::test]
