@@ -1,24 +1,37 @@
-//! Which run of the machine this is and how long it runs, from Linux itself: `/proc/sys/kernel/random/boot_id` and
-//! `/proc/uptime` (CLOCK_BOOTTIME, so that a suspended machine keeps counting). Where they cannot be read, a
-//! run of the program stands for a run of the machine.
+//! Which run of the machine this is and how long it runs. The run's id comes from systemd (`STEWARD_BOOT_ID`, because
+//! the unit's sandbox hides the kernel's file) or from that file; where neither can be read, a run of the program stands
+//! for a run of the machine. The time is CLOCK_BOOTTIME: it never goes back, and a suspended machine keeps counting.
 
-use std::fs;
+use std::time::Duration;
 
+use nix::time::{ClockId, clock_gettime};
 use steward_shared::id::{BootId, Ids};
 use steward_shared::time::Timestamp;
 use steward_shared::wire::columns::Header;
+use tokio::time::Instant;
+
+/// `Environment=STEWARD_BOOT_ID=%b` in the unit.
+const VARIABLE: &str = "STEWARD_BOOT_ID";
+const FILE: &str = "/proc/sys/kernel/random/boot_id";
+#[cfg(target_os = "linux")]
+const SINCE_BOOT: ClockId = ClockId::CLOCK_BOOTTIME;
+#[cfg(not(target_os = "linux"))]
+const SINCE_BOOT: ClockId = ClockId::CLOCK_MONOTONIC;
 
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Boot {
     id: BootId,
-    opened: Timestamp,
+    opened: Instant,
 }
 
 impl Boot {
-    pub fn read(ids: &dyn Ids, now: Timestamp) -> Self {
-        let id = fs::read_to_string("/proc/sys/kernel/random/boot_id").ok();
-        let id = id.and_then(|t| t.trim().parse().ok()).unwrap_or_else(|| BootId::new(ids));
-        Self { id, opened: now }
+    pub fn read(ids: &dyn Ids) -> Self {
+        Self::of(std::env::var(VARIABLE).ok(), std::fs::read_to_string(FILE).ok(), ids)
+    }
+
+    fn of(variable: Option<String>, file: Option<String>, ids: &dyn Ids) -> Self {
+        let id = [variable, file].into_iter().flatten().find_map(|text| text.trim().parse().ok());
+        Self { id: id.unwrap_or_else(|| BootId::new(ids)), opened: Instant::now() }
     }
 
     pub fn id(self) -> BootId {
@@ -26,15 +39,9 @@ impl Boot {
     }
 
     pub fn header(self, now: Timestamp) -> Header {
-        let mono_ms = uptime_ms().unwrap_or_else(|| now.since(self.opened).as_millis() as u64);
-        Header { boot: self.id, mono_ms, wall: now }
+        let since = clock_gettime(SINCE_BOOT).map_or_else(|_| self.opened.elapsed(), Duration::from);
+        Header { boot: self.id, mono_ms: since.as_millis() as u64, wall: now }
     }
-}
-
-fn uptime_ms() -> Option<u64> {
-    let text = fs::read_to_string("/proc/uptime").ok()?;
-    let (seconds, hundredths) = text.split_whitespace().next()?.split_once('.')?;
-    Some(seconds.parse::<u64>().ok()? * 1000 + hundredths.parse::<u64>().ok()? * 10)
 }
 
 #[cfg(test)]
@@ -45,10 +52,27 @@ mod tests {
 
     #[test]
     fn two_looks_in_one_run_of_the_machine_agree() {
-        let (a, b) = (Boot::read(&RandomIds, Timestamp(0)), Boot::read(&RandomIds, Timestamp(5)));
+        let (a, b) = (Boot::read(&RandomIds), Boot::read(&RandomIds));
         if cfg!(target_os = "linux") {
             assert_eq!(a.id(), b.id());
-            assert!(a.header(Timestamp(9)).mono_ms > 0);
         }
+        assert!(a.header(Timestamp(9)).mono_ms > 0);
+    }
+
+    #[test]
+    fn systemd_names_the_run_where_the_kernels_file_is_hidden() {
+        let kernel = "0e1f9a52-6d8f-4e62-8a05-57b3b7f2a1c3";
+        let systemd = kernel.replace('-', "");
+        let by_file = Boot::of(None, Some(format!("{kernel}\n")), &RandomIds).id();
+        assert_eq!(by_file.to_string(), kernel);
+        assert_eq!(Boot::of(Some(systemd), None, &RandomIds).id(), by_file);
+        assert_eq!(Boot::of(Some("%b".to_owned()), Some(kernel.to_owned()), &RandomIds).id(), by_file);
+    }
+
+    #[test]
+    fn the_time_since_boot_does_not_go_back_with_the_wall_clock() {
+        let boot = Boot::of(None, None, &RandomIds);
+        let before = boot.header(Timestamp(1_760_000_000_000)).mono_ms;
+        assert!(boot.header(Timestamp(0)).mono_ms >= before);
     }
 }

@@ -48,7 +48,7 @@ impl Buffer {
         clock: Arc<dyn Clock>,
         ids: Arc<dyn Ids>,
     ) -> Result<Self> {
-        let boot = Boot::read(ids.as_ref(), clock.now());
+        let boot = Boot::read(ids.as_ref());
         let (commands, rx) = mpsc::channel(PLACES);
         let (heads, stats) = writer::start(dir, &settings, &clock, &ids, boot, rx)?;
         Ok(Self { commands, heads, stats, refused: Arc::default(), boot, clock })
