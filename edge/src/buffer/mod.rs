@@ -6,7 +6,7 @@
 //! |---|---|
 //! | `handle` | [`Buffer`]: what the other rooms call |
 //! | `writer` | the thread: commands, the flush, what is due after it |
-//! | `space` | quota, retention, a full disk, the ballast |
+//! | `space` | the ballast |
 //! | `catalogue` | the present configuration merged with the former ones |
 //! | `store` | SQL: `telemetry.db`, `alarms.db`, and how they are opened |
 //! | `boot` | which run of the machine this is, and its monotonic clock |

@@ -3,6 +3,7 @@
 //! it never ends because of the disk.
 
 mod open;
+mod space;
 mod store;
 
 use std::path::PathBuf;
