@@ -4,7 +4,7 @@
 use std::collections::HashSet;
 
 use sha2::{Digest, Sha256};
-use steward_shared::wire::frame::{FrameError, to_cbor};
+use steward_shared::wire::frame::{FrameError, from_cbor, to_cbor};
 use steward_shared::wire::message::Catalogue;
 
 /// `present` with the former devices and points that it lacks, those as not in use. Sorted, so that the same
@@ -29,11 +29,25 @@ pub(super) fn merge(mut present: Catalogue, former: Catalogue) -> Catalogue {
     present
 }
 
-/// The catalogue's bytes and their SHA-256.
-pub(super) fn seal(catalogue: &Catalogue) -> Result<(Vec<u8>, Vec<u8>), FrameError> {
-    let bytes = to_cbor(catalogue)?;
-    let hash = Sha256::digest(&bytes).to_vec();
-    Ok((bytes, hash))
+/// A catalogue as it is stored and sent: its bytes, and their SHA-256.
+#[derive(Clone, Debug)]
+pub(super) struct Sealed {
+    pub bytes: Vec<u8>,
+    pub hash: Vec<u8>,
+}
+
+impl Sealed {
+    pub fn of(catalogue: &Catalogue) -> Result<Self, FrameError> {
+        to_cbor(catalogue).map(Self::from_bytes)
+    }
+
+    pub fn from_bytes(bytes: Vec<u8>) -> Self {
+        Self { hash: Sha256::digest(&bytes).to_vec(), bytes }
+    }
+
+    pub fn read(&self) -> Result<Catalogue, FrameError> {
+        from_cbor(&self.bytes)
+    }
 }
 
 #[cfg(test)]
@@ -73,6 +87,10 @@ mod tests {
         }
     }
 
+    fn seal(catalogue: &Catalogue) -> Vec<u8> {
+        Sealed::of(catalogue).unwrap().hash
+    }
+
     #[test]
     fn what_was_configured_before_stays_known_and_is_not_in_use() {
         let merged = merge(with("new", 2), with("old", 1));
@@ -87,7 +105,7 @@ mod tests {
         let two = merge(with("b", 2), one.clone());
         let back = merge(with("a", 1), two.clone());
         assert!(back.points.iter().any(|p| p.no == PointNo(1) && p.in_use));
-        assert_ne!(seal(&two).unwrap().1, seal(&back).unwrap().1);
-        assert_eq!(seal(&back).unwrap().1, seal(&merge(with("a", 1), back.clone())).unwrap().1);
+        assert_ne!(seal(&two), seal(&back));
+        assert_eq!(seal(&back), seal(&merge(with("a", 1), back.clone())));
     }
 }

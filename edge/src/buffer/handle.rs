@@ -114,6 +114,12 @@ impl Buffer {
         self.ask(Command::Close).await
     }
 
+    /// Whether the thread that owns the databases has ended; it does so by itself only when it cannot do its work any
+    /// more. Nothing is kept from then on.
+    pub fn is_closed(&self) -> bool {
+        self.commands.is_closed()
+    }
+
     /// Changes when there is something new to send.
     pub fn heads(&self) -> watch::Receiver<Heads> {
         self.heads.clone()

@@ -13,7 +13,8 @@
 //!
 //! A batch that was committed survives `kill -9` and a power cut (WAL with `synchronous=FULL`). It leaves when the hub
 //! has acknowledged it and the retention is over, or when space runs out: then acknowledged batches go first, then
-//! history, then live telemetry, each oldest first; events never.
+//! history, then live telemetry, each oldest first; events never. A database that is damaged is moved aside, at the start
+//! or in use; points keep their numbers then, as far as anybody knows them.
 
 mod boot;
 mod catalogue;
@@ -29,4 +30,4 @@ pub use handle::Buffer;
 pub use settings::{BufferSettings, BufferState, BufferStats, Heads, StoredBatch};
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

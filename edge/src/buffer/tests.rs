@@ -1,5 +1,6 @@
 //! What the buffer promises, each as a test on real files.
 
+mod damage;
 mod faults;
 mod promises;
 mod wear;
@@ -11,6 +12,7 @@ use steward_shared::id::{PointNo, RandomIds};
 use steward_shared::reading::{Quality, Reading, Value};
 use steward_shared::time::{ManualClock, Timestamp};
 
+pub(crate) use self::damage::zero;
 use super::{Buffer, BufferSettings};
 
 const NOON: Timestamp = Timestamp(1_760_000_000_000);
@@ -34,7 +36,7 @@ fn readings(from: i64, n: u32) -> Vec<Reading> {
 }
 
 /// Readings that no codec makes small.
-fn noise(seed: u64, n: u32) -> Vec<Reading> {
+pub(crate) fn noise(seed: u64, n: u32) -> Vec<Reading> {
     let mut state = seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1;
     let mut random = move || {
         state ^= state << 13;

@@ -1,31 +1,33 @@
 //! The thread that owns both databases. It takes commands one by one, flushes when the interval or the count is
-//! reached, and looks after space when it is idle. What fails is told in the stats and tried again at the next flush;
-//! it never ends because of the disk.
+//! reached, and looks after space when it is idle. What fails is told in the stats and tried again at the next flush; a
+//! database that turns out to be damaged is replaced. Only where that fails does the thread end: then the program does,
+//! and is started anew.
 
+mod events;
 mod open;
 mod space;
 mod store;
 
+use std::collections::{HashMap, VecDeque};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use steward_shared::alarm::{Event, EventKind};
-use steward_shared::id::{BufferId, EventId, Ids, PointNo};
+use steward_shared::alarm::Event;
+use steward_shared::id::{BufferId, Ids, PointNo};
 use steward_shared::reading::Reading;
 use steward_shared::time::{Clock, Timestamp};
-use steward_shared::wire::frame::from_cbor;
 use steward_shared::wire::message::{Catalogue, Lane, LaneState, Watermark};
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::time::Instant;
 
 pub(super) use self::open::start;
 use super::boot::Boot;
-use super::catalogue;
+use super::catalogue::{self, Sealed};
 use super::error::BufferError;
 use super::settings::{BufferSettings, BufferState, BufferStats, Heads, StoredBatch};
 use super::space::Ballast;
-use super::store::{AlarmStore, TelemetryStore};
+use super::store::{AlarmStore, Key, TelemetryStore};
 
 type Result<T> = std::result::Result<T, BufferError>;
 type Reply<T> = oneshot::Sender<Result<T>>;
@@ -41,7 +43,7 @@ pub(super) enum Command {
     NumberPoints(Vec<(String, String)>, Reply<Vec<PointNo>>),
     SetCatalogue(Catalogue, Reply<()>),
     Event(Event, Reply<bool>),
-    OpenEvents(Reply<Vec<(EventKind, String, String)>>),
+    OpenEvents(Reply<Vec<Key>>),
     Import(Lane, Vec<Reading>, Reply<()>),
     Flush(Reply<()>),
     LookAfter(Reply<()>),
@@ -66,7 +68,13 @@ pub(super) struct Writer {
     epoch: u32,
     /// In the order of `Lane::ALL`; `acked` runs ahead of what is on disk.
     lanes: [LaneState; 3],
-    catalogue: Vec<u8>,
+    catalogue: Sealed,
+    /// The lasting events that are open, as in `alarms.db`: a new one needs them again.
+    open: HashMap<Key, Event>,
+    /// Events of the buffer itself that wait to be stored.
+    untold: VecDeque<Event>,
+    /// Not before this is it tried again to store them.
+    tell_at: Option<Instant>,
     pending: Vec<Reading>,
     flush_at: Option<Instant>,
     dropped: u64,
@@ -75,6 +83,8 @@ pub(super) struct Writer {
     /// The disk is full: the ballast is released, and telemetry only takes the place of older telemetry.
     full: bool,
     last_error: Option<String>,
+    /// A damaged database could not be replaced.
+    broken: bool,
     heads: watch::Sender<Heads>,
     stats: watch::Sender<BufferStats>,
 }
@@ -107,7 +117,12 @@ impl Writer {
                     let _ = self.look_after();
                 }
             }
+            self.tell_untold();
             self.publish();
+            if self.broken {
+                tracing::error!("a damaged database could not be replaced; the buffer ends");
+                return;
+            }
         };
         let flushed = self.flush();
         let persisted = self.persist_acks();
@@ -132,7 +147,7 @@ impl Writer {
                 let _ = reply.send(self.event(&event));
             }
             Command::OpenEvents(reply) => {
-                let _ = reply.send(self.alarms.open_events().map_err(Into::into));
+                let _ = reply.send(Ok(self.open.keys().cloned().collect()));
             }
             Command::Import(lane, readings, reply) => {
                 let _ = reply.send(self.import(lane, &readings));
@@ -147,7 +162,7 @@ impl Writer {
                 let _ = reply.send(Ok(self.state()));
             }
             Command::Catalogue(reply) => {
-                let _ = reply.send(self.stored_catalogue());
+                let _ = reply.send(self.catalogue.read().map_err(Into::into));
             }
             Command::Welcome(epoch, watermarks, reply) => {
                 let _ = reply.send(self.welcome(epoch, &watermarks));
@@ -187,24 +202,17 @@ impl Writer {
     }
 
     fn number_points(&mut self, points: &[(String, String)]) -> Result<Vec<PointNo>> {
-        Ok(self.telemetry.number_points(points)?)
+        self.on_telemetry(|w| Ok(w.telemetry.number_points(points)?))
     }
 
     fn set_catalogue(&mut self, present: Catalogue) -> Result<()> {
-        let merged = catalogue::merge(present, self.stored_catalogue()?);
-        let (bytes, hash) = catalogue::seal(&merged)?;
-        if hash != self.catalogue {
-            self.telemetry.set_meta("catalogue", bytes)?;
-            self.catalogue = hash;
+        let merged = catalogue::merge(present, self.catalogue.read()?);
+        let sealed = Sealed::of(&merged)?;
+        if sealed.hash != self.catalogue.hash {
+            self.on_telemetry(|w| Ok(w.telemetry.set_catalogue(&sealed.bytes, &merged.points)?))?;
+            self.catalogue = sealed;
         }
         Ok(())
-    }
-
-    fn stored_catalogue(&self) -> Result<Catalogue> {
-        match self.telemetry.meta::<Vec<u8>>("catalogue")? {
-            Some(bytes) => Ok(from_cbor(&bytes)?),
-            None => Ok(Catalogue::default()),
-        }
     }
 
     fn state(&self) -> BufferState {
@@ -212,13 +220,13 @@ impl Writer {
             id: self.id,
             epoch: self.epoch,
             lanes: self.lanes.to_vec(),
-            catalogue: self.catalogue.clone(),
+            catalogue: self.catalogue.hash.clone(),
         }
     }
 
     fn welcome(&mut self, epoch: u32, watermarks: &[Watermark]) -> Result<()> {
         if epoch != self.epoch {
-            self.telemetry.set_meta("epoch", epoch)?;
+            self.on_telemetry(|w| Ok(w.telemetry.set_meta("epoch", epoch)?))?;
             self.epoch = epoch;
         }
         for w in watermarks {
@@ -234,39 +242,6 @@ impl Writer {
         if self.lanes.iter().all(|l| l.acked == l.last) {
             self.dropping = false;
         }
-    }
-
-    fn event(&mut self, event: &Event) -> Result<bool> {
-        let now = self.clock.now();
-        let stored = match self.alarms.append(event, now) {
-            Err(e) if e.is_disk_full() => {
-                self.disk_is_full();
-                self.alarms.append(event, now)
-            }
-            other => other,
-        }?;
-        if let Some(seq) = stored {
-            self.lanes[0].last = seq;
-            self.lanes[0].first = self.lanes[0].first.min(seq);
-        }
-        Ok(stored.is_some())
-    }
-
-    /// An event of the buffer itself.
-    fn tell(&mut self, kind: EventKind, detail: String) {
-        tracing::warn!(kind = kind.word(), "{detail}");
-        let event = self.own_event(kind, detail);
-        if let Err(e) = self.event(&event) {
-            tracing::error!(
-                error = &e as &dyn std::error::Error,
-                "an event of the buffer could not be stored"
-            );
-        }
-    }
-
-    fn own_event(&self, kind: EventKind, detail: String) -> Event {
-        let (id, at) = (EventId::new(self.ids.as_ref()), self.clock.now());
-        Event { id, at, kind, active: true, line: None, device: None, detail }
     }
 
     fn lane_mut(&mut self, lane: Lane) -> &mut LaneState {
@@ -289,7 +264,8 @@ impl Writer {
 
     fn publish(&self) {
         let [alarm, live, backfill] = self.lanes.map(|l| l.last);
-        let heads = Heads { buffer: Some(self.id), alarm, live, backfill, catalogue: self.catalogue.clone() };
+        let catalogue = self.catalogue.hash.clone();
+        let heads = Heads { buffer: Some(self.id), alarm, live, backfill, catalogue };
         self.heads.send_if_modified(|h| {
             let changed = *h != heads;
             if changed {

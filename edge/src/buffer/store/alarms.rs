@@ -24,6 +24,9 @@ create table if not exists open(
 ) without rowid;
 ";
 
+/// Kind, line and device of a lasting event; empty where there is none.
+pub(in crate::buffer) type Key = (EventKind, String, String);
+
 pub(in crate::buffer) struct AlarmStore {
     db: Connection,
 }
@@ -76,20 +79,20 @@ impl AlarmStore {
         Ok(Some(seq as u64))
     }
 
-    /// The lasting events that are open: kind, line, device.
-    pub fn open_events(&self) -> Result<Vec<(EventKind, String, String)>> {
-        let mut statement = self.db.prepare_cached("select kind, line, device from open")?;
+    /// The lasting events that are open, and since when.
+    pub fn open_events(&self) -> Result<Vec<(Key, Timestamp)>> {
+        let mut statement = self.db.prepare_cached("select kind, line, device, since from open")?;
         let rows = statement.query_map([], |r| {
-            Ok((r.get::<_, String>(0)?, r.get::<_, String>(1)?, r.get::<_, String>(2)?))
+            Ok((r.get::<_, String>(0)?, r.get::<_, String>(1)?, r.get::<_, String>(2)?, Timestamp(r.get(3)?)))
         })?;
         let mut out = Vec::new();
         for row in rows {
-            let (kind, line, device) = row?;
+            let (kind, line, device, since) = row?;
             out.extend(
                 [EventKind::DeviceSilent, EventKind::LineDown]
                     .into_iter()
                     .find(|k| k.word() == kind)
-                    .map(|kind| (kind, line, device)),
+                    .map(|kind| ((kind, line, device), since)),
             );
         }
         Ok(out)

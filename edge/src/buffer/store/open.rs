@@ -1,5 +1,5 @@
 //! Opening a database: settings that keep what is committed, a check that the file is whole, and a new file in place of
-//! one that is damaged (the old one is moved aside, never deleted).
+//! one that is damaged (the old one is moved aside).
 
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
@@ -9,6 +9,8 @@ use steward_shared::time::Timestamp;
 
 use crate::buffer::BufferError;
 
+/// As many damaged forerunners of each database are kept.
+const ASIDE: usize = 3;
 /// SQLite before 3.51.3 could reset a write-ahead log under a concurrent checkpoint and lose commits.
 const OLDEST_SQLITE: i32 = 3_051_003;
 
@@ -28,25 +30,14 @@ pub(in crate::buffer) fn open_or_move_aside(
 ) -> Result<(Connection, Option<PathBuf>), BufferError> {
     match open(path, version, schema) {
         Err(e) if e.is_damage() => {
-            let aside = move_aside(path, now).map_err(BufferError::File)?;
+            let aside = move_aside(path, now)?;
             Ok((open(path, version, schema)?, Some(aside)))
         }
         other => other.map(|db| (db, None)),
     }
 }
 
-/// A new database in place of one that turned out to be damaged while it was open; nothing may hold the old one.
-pub(in crate::buffer) fn begin_anew(
-    path: &Path,
-    version: i64,
-    schema: &str,
-    now: Timestamp,
-) -> Result<(Connection, PathBuf), BufferError> {
-    let aside = move_aside(path, now).map_err(BufferError::File)?;
-    Ok((open(path, version, schema)?, aside))
-}
-
-fn open(path: &Path, version: i64, schema: &str) -> Result<Connection, BufferError> {
+pub(in crate::buffer) fn open(path: &Path, version: i64, schema: &str) -> Result<Connection, BufferError> {
     let flags =
         OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let db = Connection::open_with_flags(path, flags)?;
@@ -91,20 +82,49 @@ fn damaged(what: String) -> BufferError {
     ))
 }
 
-fn move_aside(path: &Path, now: Timestamp) -> std::io::Result<PathBuf> {
-    let with = |end: &str| {
-        let mut name = OsString::from(path);
-        name.push(end);
-        PathBuf::from(name)
-    };
+/// Out of the way of a new database, with its log; nothing may hold it any more. The newest few are kept, for whoever
+/// wants to look for the cause.
+pub(in crate::buffer) fn move_aside(path: &Path, now: Timestamp) -> Result<PathBuf, BufferError> {
     let mark = format!(".damaged-{}", now.0);
-    for end in ["-wal", "-shm"] {
-        let from = with(end);
-        if from.exists() {
-            std::fs::rename(&from, with(&format!("{mark}{end}")))?;
+    let aside = with(path, &mark);
+    let moved = || -> std::io::Result<()> {
+        for end in ["-wal", "-shm"] {
+            let from = with(path, end);
+            if from.exists() {
+                std::fs::rename(&from, with(path, &format!("{mark}{end}")))?;
+            }
+        }
+        std::fs::rename(path, &aside)
+    };
+    moved().map_err(BufferError::File)?;
+    if let Err(e) = forget_older(path) {
+        tracing::warn!(error = &e as &dyn std::error::Error, "an older damaged database stays where it is");
+    }
+    Ok(aside)
+}
+
+fn forget_older(path: &Path) -> std::io::Result<()> {
+    let (Some(folder), Some(name)) = (path.parent(), path.file_name()) else { return Ok(()) };
+    let start = format!("{}.damaged-", name.to_string_lossy());
+    let mut marks = Vec::new();
+    for entry in std::fs::read_dir(folder)? {
+        let name = entry?.file_name();
+        marks.extend(name.to_str().and_then(|n| n.strip_prefix(&start)?.parse::<i64>().ok()));
+    }
+    marks.sort_unstable();
+    for mark in marks.iter().rev().skip(ASIDE) {
+        for end in ["-wal", "-shm", ""] {
+            match std::fs::remove_file(with(path, &format!(".damaged-{mark}{end}"))) {
+                Err(e) if e.kind() != std::io::ErrorKind::NotFound => return Err(e),
+                _ => {}
+            }
         }
     }
-    let aside = with(&mark);
-    std::fs::rename(path, &aside)?;
-    Ok(aside)
+    Ok(())
+}
+
+fn with(path: &Path, end: &str) -> PathBuf {
+    let mut name = OsString::from(path);
+    name.push(end);
+    PathBuf::from(name)
 }

@@ -4,7 +4,7 @@
 use rusqlite::{Connection, OptionalExtension, Transaction, TransactionBehavior, params};
 use steward_shared::id::PointNo;
 use steward_shared::time::Timestamp;
-use steward_shared::wire::message::{Lane, LaneState};
+use steward_shared::wire::message::{CataloguePoint, Lane, LaneState};
 
 pub(in crate::buffer) const VERSION: i64 = 1;
 pub(in crate::buffer) const SCHEMA: &str = "
@@ -189,6 +189,21 @@ impl TelemetryStore {
         }
         tx.commit()?;
         Ok(out)
+    }
+
+    /// The catalogue, and in the same transaction the numbers that it speaks of: in a database that took a damaged one's
+    /// place they are not there, and must not go to other points.
+    pub fn set_catalogue(&mut self, bytes: &[u8], points: &[CataloguePoint]) -> Result<()> {
+        let tx = self.begin()?;
+        tx.execute("insert or replace into meta values ('catalogue', ?1)", [bytes])?;
+        {
+            let mut keep =
+                tx.prepare_cached("insert or ignore into point(no, device, key) values (?1, ?2, ?3)")?;
+            for p in points {
+                keep.execute(params![p.no.0, p.device, p.key])?;
+            }
+        }
+        tx.commit()
     }
 
     fn pragma(&self, name: &str) -> Result<u64> {

@@ -10,7 +10,7 @@ use steward_shared::wire::message::Lane;
 
 use super::*;
 
-async fn events(b: &Buffer) -> Vec<Event> {
+pub(super) async fn events(b: &Buffer) -> Vec<Event> {
     let (mut out, mut seq) = (vec![], 0);
     while let Some(item) = b.after(Lane::Alarm, seq).await.unwrap() {
         out.push(from_cbor(&item.body).unwrap());

@@ -1,24 +1,26 @@
 //! How the writer comes to life: both databases opened (a damaged one moved aside), their common identity checked, and
 //! the thread started.
 
-use std::path::Path;
+use std::collections::{HashMap, VecDeque};
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use rusqlite::Connection;
 use steward_shared::alarm::EventKind;
 use steward_shared::id::{BufferId, Ids};
 use steward_shared::time::Clock;
-use steward_shared::wire::message::Lane;
+use steward_shared::wire::message::{Catalogue, Lane};
 use tokio::sync::{mpsc, watch};
 
 use super::{Command, Result, Writer};
 use crate::buffer::boot::Boot;
-use crate::buffer::catalogue;
+use crate::buffer::catalogue::Sealed;
 use crate::buffer::error::BufferError;
 use crate::buffer::settings::{BufferSettings, BufferStats, Heads};
 use crate::buffer::space::Ballast;
 use crate::buffer::store::{
     ALARM_SCHEMA, ALARM_VERSION, AlarmStore, TELEMETRY_SCHEMA, TELEMETRY_VERSION, TelemetryStore,
-    assert_sqlite, begin_anew, open_or_move_aside,
+    assert_sqlite, move_aside, open, open_or_move_aside,
 };
 
 pub(in crate::buffer) const TELEMETRY: &str = "telemetry.db";
@@ -47,6 +49,7 @@ pub(in crate::buffer) fn start(
     let mut writer = opened?;
     // A failure is in the log; it is tried again, and must not keep the program from starting.
     let _ = writer.look_after();
+    writer.tell_untold();
     writer.publish();
     let started = (writer.heads.subscribe(), writer.stats.subscribe());
     // Its own runtime, for its timers only: SQLite blocks, and must not do so on the program's threads.
@@ -84,24 +87,26 @@ impl Writer {
             id: BufferId::new(ids.as_ref()),
             epoch: telemetry.meta("epoch")?.unwrap_or(0),
             lanes,
-            catalogue: Vec::new(),
+            catalogue: stored_catalogue(&telemetry)?,
+            open: HashMap::new(),
+            untold: VecDeque::new(),
+            tell_at: None,
             pending: Vec::new(),
             flush_at: None,
             dropped: telemetry.meta::<i64>("dropped")?.unwrap_or(0) as u64,
             dropping: false,
             full: false,
             last_error: None,
+            broken: false,
             heads: watch::Sender::new(Heads::default()),
             stats: watch::Sender::new(BufferStats::default()),
             telemetry,
             alarms,
         };
-        writer.catalogue = catalogue::seal(&writer.stored_catalogue()?)?.1;
+        writer.load_open()?;
         writer.identify()?;
         for aside in lost_telemetry.into_iter().chain(lost_alarms) {
-            let detail =
-                format!("a damaged database was moved aside to {}; a new one begins", aside.display());
-            writer.tell(EventKind::BufferCorrupt, detail);
+            writer.tell(EventKind::BufferCorrupt, moved_aside(&aside));
         }
         Ok(writer)
     }
@@ -116,6 +121,11 @@ impl Writer {
             self.id = id;
             return Ok(());
         }
+        self.begin_life()
+    }
+
+    fn begin_life(&mut self) -> Result<()> {
+        self.id = BufferId::new(self.ids.as_ref());
         self.epoch = 0;
         self.telemetry.set_meta("epoch", 0)?;
         self.telemetry.set_meta("buffer", self.id.to_string())?;
@@ -123,19 +133,83 @@ impl Writer {
         Ok(())
     }
 
-    /// `telemetry.db` turned out to be damaged while it was in use.
-    pub(super) fn begin_anew(&mut self) -> Result<()> {
+    /// Does `work`. If `telemetry.db` turns out to be damaged, a new one takes its place and the work is done there.
+    pub(super) fn on_telemetry<T>(&mut self, work: impl Fn(&mut Self) -> Result<T>) -> Result<T> {
+        match work(self) {
+            Err(e) if e.is_damage() => {
+                let replaced = self.replace_telemetry();
+                self.broken |= replaced.is_err();
+                replaced.and_then(|()| work(self))
+            }
+            other => other,
+        }
+    }
+
+    /// The same with `alarms.db`.
+    pub(super) fn on_alarms<T>(&mut self, work: impl Fn(&mut Self) -> Result<T>) -> Result<T> {
+        match work(self) {
+            Err(e) if e.is_damage() => {
+                let replaced = self.replace_alarms();
+                self.broken |= replaced.is_err();
+                replaced.and_then(|()| work(self))
+            }
+            other => other,
+        }
+    }
+
+    /// The points keep their numbers, and the hub gets the catalogue of before: what is polled next means what it meant.
+    fn replace_telemetry(&mut self) -> Result<()> {
         // The old connection goes first: closing it later would remove the new file's log by its name.
-        self.telemetry = TelemetryStore::new(rusqlite::Connection::open_in_memory()?);
-        let path = self.dir.join(TELEMETRY);
-        let (db, aside) = begin_anew(&path, TELEMETRY_VERSION, TELEMETRY_SCHEMA, self.clock.now())?;
+        self.telemetry = TelemetryStore::new(Connection::open_in_memory()?);
+        let (db, aside) = self.new_file(TELEMETRY, TELEMETRY_VERSION, TELEMETRY_SCHEMA)?;
         self.telemetry = TelemetryStore::new(db);
+        self.telemetry.set_catalogue(&self.catalogue.bytes, &self.catalogue.read()?.points)?;
+        self.telemetry.set_meta("dropped", self.dropped as i64)?;
         self.lanes = [self.lanes[0], self.telemetry.lane(Lane::Live)?, self.telemetry.lane(Lane::Backfill)?];
-        self.catalogue = catalogue::seal(&self.stored_catalogue()?)?.1;
-        self.id = BufferId::new(self.ids.as_ref());
-        self.identify()?;
-        let detail = format!("a damaged database was moved aside to {}; a new one begins", aside.display());
-        self.tell(EventKind::BufferCorrupt, detail);
+        self.begin_life()?;
+        self.tell(EventKind::BufferCorrupt, moved_aside(&aside));
         Ok(())
     }
+
+    /// What is open stays open, and is told again; events that the hub had not got are lost.
+    fn replace_alarms(&mut self) -> Result<()> {
+        self.alarms = AlarmStore::new(Connection::open_in_memory()?);
+        let (db, aside) = self.new_file(ALARMS, ALARM_VERSION, ALARM_SCHEMA)?;
+        self.alarms = AlarmStore::new(db);
+        self.reopen()?;
+        self.begin_life()?;
+        self.tell(EventKind::BufferCorrupt, moved_aside(&aside));
+        Ok(())
+    }
+
+    fn new_file(&mut self, name: &str, version: i64, schema: &str) -> Result<(Connection, PathBuf)> {
+        let path = self.dir.join(name);
+        let aside = move_aside(&path, self.clock.now())?;
+        let db = match open(&path, version, schema) {
+            Err(e) if e.is_disk_full() => {
+                self.disk_is_full();
+                open(&path, version, schema)
+            }
+            other => other,
+        }?;
+        Ok((db, aside))
+    }
+}
+
+/// One that cannot be read does not keep the program from starting: the present configuration makes the next.
+fn stored_catalogue(telemetry: &TelemetryStore) -> Result<Sealed> {
+    let stored = telemetry.meta("catalogue")?.map(Sealed::from_bytes);
+    let read = |sealed: &Sealed| {
+        sealed.read().inspect_err(|e| {
+            tracing::error!(error = e as &dyn std::error::Error, "the stored catalogue is damaged");
+        })
+    };
+    match stored.filter(|sealed| read(sealed).is_ok()) {
+        Some(sealed) => Ok(sealed),
+        None => Ok(Sealed::of(&Catalogue::default())?),
+    }
+}
+
+fn moved_aside(to: &Path) -> String {
+    format!("a damaged database was moved aside to {}; a new one begins", to.display())
 }

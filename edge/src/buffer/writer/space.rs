@@ -1,6 +1,7 @@
 //! What goes when it is time or when space runs out: retention, quota, a full disk and the ballast.
 
 use steward_shared::alarm::EventKind;
+use steward_shared::time::Timestamp;
 use steward_shared::wire::message::Lane;
 
 use super::{Result, Writer};
@@ -42,8 +43,18 @@ impl Writer {
     /// the flash a commit.
     pub(super) fn trim(&mut self) -> Result<()> {
         let before = self.clock.now().minus(self.settings.retention);
+        self.on_alarms(|w| w.trim_alarms(before))?;
+        self.on_telemetry(|w| w.trim_telemetry(before))?;
+        self.look_at_lanes()
+    }
+
+    fn trim_alarms(&mut self, before: Timestamp) -> Result<()> {
         self.alarms.set_acked(self.lane(Lane::Alarm).acked)?;
-        self.alarms.trim(before)?;
+        while self.alarms.trim(before)? > 0 {}
+        Ok(())
+    }
+
+    fn trim_telemetry(&mut self, before: Timestamp) -> Result<()> {
         let lanes = [self.lane(Lane::Live), self.lane(Lane::Backfill)];
         loop {
             let tx = self.telemetry.begin()?;
@@ -60,16 +71,15 @@ impl Writer {
         if self.telemetry.bytes_free()? > KEEP_FREE {
             self.telemetry.shrink()?;
         }
-        self.look_at_lanes()
+        Ok(())
     }
 
     pub(super) fn hold_quota(&mut self) {
-        let mut over = || -> Result<bool> {
-            Ok(self.telemetry.bytes_used()? > self.settings.quota_bytes
-                && self.drop_some("the quota is reached")?)
+        let over = |w: &mut Self| -> Result<bool> {
+            Ok(w.telemetry.bytes_used()? > w.settings.quota_bytes && w.drop_some("the quota is reached")?)
         };
         loop {
-            match over() {
+            match self.on_telemetry(over) {
                 Ok(true) => {}
                 Ok(false) => break,
                 Err(e) => {

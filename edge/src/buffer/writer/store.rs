@@ -23,8 +23,8 @@ impl Writer {
             return Ok(());
         }
         let readings = std::mem::take(&mut self.pending);
-        let stored =
-            self.rows(&readings, columns::MAX_READINGS).and_then(|rows| self.store(Lane::Live, &rows));
+        let rows = self.rows(&readings, columns::MAX_READINGS);
+        let stored = rows.and_then(|rows| self.on_telemetry(|w| w.store(Lane::Live, &rows)));
         match &stored {
             Ok(()) => self.last_error = None,
             Err(BufferError::DiskFull) => {
@@ -60,7 +60,7 @@ impl Writer {
 
     pub(super) fn import(&mut self, lane: Lane, readings: &[Reading]) -> Result<()> {
         let rows = self.rows(readings, IMPORT_READINGS)?;
-        self.store(lane, &rows)?;
+        self.on_telemetry(|w| w.store(lane, &rows))?;
         self.hold_quota();
         Ok(())
     }
@@ -92,10 +92,6 @@ impl Writer {
                 self.make_room(bytes)?;
                 self.append(lane, rows)
             }
-            Err(e) if e.is_damage() => {
-                self.begin_anew()?;
-                self.append(lane, rows)
-            }
             other => other,
         }
     }
@@ -120,23 +116,21 @@ impl Writer {
     }
 
     pub(super) fn persist_acks(&mut self) -> Result<()> {
-        self.alarms.set_acked(self.lane(Lane::Alarm).acked)?;
-        self.append(Lane::Live, &[])
+        self.on_alarms(|w| Ok(w.alarms.set_acked(w.lane(Lane::Alarm).acked)?))?;
+        self.on_telemetry(|w| w.append(Lane::Live, &[]))
     }
 
     /// The first item after `seq`, verified. What no longer matches its hash keeps its place with nothing in it: the
     /// rest must flow, and a gap would stop it.
     pub(super) fn after(&mut self, lane: Lane, seq: u64) -> Result<Option<StoredBatch>> {
-        if lane == Lane::Alarm {
-            return self.event_after(seq);
+        match lane {
+            Lane::Alarm => self.on_alarms(|w| w.event_after(seq)),
+            Lane::Live | Lane::Backfill => self.on_telemetry(|w| w.batch_after(lane, seq)),
         }
-        let found = match self.telemetry.after(lane, seq).map_err(BufferError::from) {
-            Err(e) if e.is_damage() => {
-                self.begin_anew()?;
-                return Ok(None);
-            }
-            other => other?,
-        };
+    }
+
+    fn batch_after(&mut self, lane: Lane, seq: u64) -> Result<Option<StoredBatch>> {
+        let found = self.telemetry.after(lane, seq)?;
         let Some((seq, row)) = found else { return Ok(None) };
         if Sha256::digest(&row.body).as_slice() == row.hash.as_slice() {
             return Ok(Some(StoredBatch { seq, count: row.n, hash: row.hash, body: row.body }));

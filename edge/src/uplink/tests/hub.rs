@@ -163,6 +163,13 @@ impl Hub {
         let (answer, hang_up) = {
             let mut seen = self.seen();
             seen.handshakes += 1;
+            // Another database: its sequences begin anew, and what its numbers mean must be said again.
+            let is_new = seen.hellos.last().is_some_and(|former| former.buffer != hello.buffer);
+            if is_new {
+                seen.epoch += 1;
+                seen.marks.clear();
+                seen.stored.clear();
+            }
             seen.hellos.push(hello);
             seen.connection = Some(connection.clone());
             let known = |lane| if seen.forgetful { None } else { seen.marks.get(&lane).copied() };
@@ -170,7 +177,7 @@ impl Hub {
             let welcome = Welcome {
                 epoch: seen.epoch,
                 watermarks: Lane::ALL.map(mark).to_vec(),
-                catalogue_wanted: seen.catalogue_wanted,
+                catalogue_wanted: seen.catalogue_wanted || is_new,
                 now: SystemClock.now(),
             };
             let answer = seen.refuse.clone().map_or(ControlDown::Welcome(welcome), ControlDown::Refused);

@@ -4,6 +4,7 @@ use steward_shared::wire::columns;
 use steward_shared::wire::message::{Catalogue, LineHealth, Refusal, RefusalReason, Watch};
 
 use super::*;
+use crate::buffer::tests::{noise, zero};
 
 pub(super) fn enrolled(hub: &Hub) -> tempfile::TempDir {
     let dir = tempfile::tempdir().unwrap();
@@ -207,6 +208,13 @@ async fn the_catalogue_goes_when_it_is_wanted_and_when_it_changes() {
     hub.seen().catalogue_wanted = true;
     let g = Gateway::start(dir.path(), &hub);
     eventually("the catalogue that was wanted", || hub.seen().catalogues.len() == 1).await;
+    g.buffer.set_catalogue(one_meter()).await.unwrap();
+    eventually("the changed one", || hub.seen().catalogues.last().is_some_and(|c| c.devices.len() == 1))
+        .await;
+    g.stop().await;
+}
+
+fn one_meter() -> Catalogue {
     let device = steward_shared::wire::message::CatalogueDevice {
         key: "meter".into(),
         title: steward_shared::wire::message::Names::default(),
@@ -218,9 +226,35 @@ async fn the_catalogue_goes_when_it_is_wanted_and_when_it_changes() {
         address: "1".into(),
         in_use: true,
     };
-    g.buffer.set_catalogue(Catalogue { devices: vec![device], points: vec![] }).await.unwrap();
-    eventually("the changed one", || hub.seen().catalogues.last().is_some_and(|c| c.devices.len() == 1))
-        .await;
+    Catalogue { devices: vec![device], points: vec![] }
+}
+
+#[tokio::test]
+async fn fault_s11_a_database_damaged_in_use_begins_a_new_life_with_the_catalogue_of_before() {
+    let hub = Hub::start();
+    let dir = enrolled(&hub);
+    let g = Gateway::start(dir.path(), &hub);
+    g.buffer.set_catalogue(one_meter()).await.unwrap();
+    // More than SQLite keeps in memory.
+    for i in 0..400 {
+        g.buffer.record(noise(i, 1000)).await;
+        g.buffer.flush().await.unwrap();
+    }
+    eventually("everything arrived", || mark(&hub, Lane::Live) == 400).await;
+    zero(dir.path(), "telemetry.db");
+    g.buffer.after(Lane::Live, 0).await.unwrap();
+    g.batch(1).await;
+    eventually("a second life", || hub.seen().hellos.len() == 2).await;
+    eventually("its first batch", || mark(&hub, Lane::Live) == 1).await;
+    let (buffers, catalogues, stored) = {
+        let seen = hub.seen();
+        let buffers: Vec<_> = seen.hellos.iter().map(|h| h.buffer).collect();
+        (buffers, seen.catalogues.clone(), seen.stored.clone())
+    };
+    assert_ne!(buffers[0], buffers[1]);
+    assert_eq!(catalogues.last(), Some(&one_meter()), "what its numbers mean is said again");
+    let batch = stored.iter().find(|b| b.lane == Lane::Live).unwrap();
+    assert_eq!(columns::decode(&batch.body).unwrap().readings, readings(1));
     g.stop().await;
 }
 

@@ -1,0 +1,104 @@
+//! Events: those that others raise, and the buffer's own. Which lasting ones are open is remembered here too, so that an
+//! `alarms.db` that takes a damaged one's place knows it.
+
+use steward_shared::alarm::{Event, EventKind};
+use steward_shared::id::EventId;
+use tokio::time::Instant;
+
+use super::{Result, UPKEEP, Writer};
+use crate::buffer::store::Key;
+
+/// The buffer's own events that may wait; the oldest give way.
+const UNTOLD: usize = 64;
+
+impl Writer {
+    pub(super) fn event(&mut self, event: &Event) -> Result<bool> {
+        let stored = self.on_alarms(|w| w.append_event(event))?;
+        if let Some(seq) = stored {
+            self.lanes[0].last = seq;
+            self.lanes[0].first = self.lanes[0].first.min(seq);
+        }
+        if event.kind.lasts() {
+            let key = key(event);
+            if event.active {
+                self.open.entry(key).or_insert_with(|| event.clone());
+            } else {
+                self.open.remove(&key);
+            }
+        }
+        Ok(stored.is_some())
+    }
+
+    fn append_event(&mut self, event: &Event) -> Result<Option<u64>> {
+        let now = self.clock.now();
+        match self.alarms.append(event, now) {
+            Err(e) if e.is_disk_full() => {
+                self.disk_is_full();
+                self.alarms.append(event, now)
+            }
+            other => other,
+        }
+    }
+
+    /// What was open in the former `alarms.db`, into the new one. The hub knows an event by its id when it comes again.
+    pub(super) fn reopen(&mut self) -> Result<()> {
+        for event in self.open.values() {
+            self.alarms.append(event, self.clock.now())?;
+        }
+        self.lanes[0] = self.alarms.lane()?;
+        Ok(())
+    }
+
+    pub(super) fn load_open(&mut self) -> Result<()> {
+        for ((kind, line, device), since) in self.alarms.open_events()? {
+            let named = |text: &str| (!text.is_empty()).then(|| text.to_owned());
+            let event = Event {
+                at: since,
+                line: named(&line),
+                device: named(&device),
+                ..self.own_event(kind, String::new())
+            };
+            self.open.insert((kind, line, device), event);
+        }
+        Ok(())
+    }
+
+    /// An event of the buffer itself; it is stored after the present turn.
+    pub(super) fn tell(&mut self, kind: EventKind, detail: String) {
+        tracing::warn!(kind = kind.word(), "{detail}");
+        if self.untold.len() == UNTOLD {
+            self.untold.pop_front();
+        }
+        let event = self.own_event(kind, detail);
+        self.untold.push_back(event);
+    }
+
+    /// Stores what waits. What fails is tried again as often as the disk is looked after.
+    pub(super) fn tell_untold(&mut self) {
+        if self.tell_at.is_some_and(|at| Instant::now() < at) {
+            return;
+        }
+        self.tell_at = None;
+        while let Some(event) = self.untold.front().cloned() {
+            if let Err(e) = self.event(&event) {
+                tracing::error!(
+                    error = &e as &dyn std::error::Error,
+                    "an event of the buffer could not be stored; trying again"
+                );
+                self.tell_at = Some(Instant::now() + UPKEEP);
+                return;
+            }
+            self.untold.pop_front();
+        }
+    }
+
+    pub(super) fn own_event(&self, kind: EventKind, detail: String) -> Event {
+        let (id, at) = (EventId::new(self.ids.as_ref()), self.clock.now());
+        Event { id, at, kind, active: true, line: None, device: None, detail }
+    }
+}
+
+fn key(event: &Event) -> Key {
+    let text = |t: &Option<String>| t.clone().unwrap_or_default();
+    (event.kind, text(&event.line), text(&event.device))
+}
