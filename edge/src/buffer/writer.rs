@@ -83,6 +83,10 @@ pub(super) struct Writer {
     /// The disk is full: the ballast is released, and telemetry only takes the place of older telemetry.
     full: bool,
     last_error: Option<String>,
+    /// For which lanes `bytes` and `oldest_unacked` were asked for last.
+    measured: Option<[LaneState; 3]>,
+    bytes: u64,
+    oldest_unacked: Option<Timestamp>,
     /// A damaged database could not be replaced.
     broken: bool,
     heads: watch::Sender<Heads>,
@@ -126,58 +130,73 @@ impl Writer {
         };
         let flushed = self.flush();
         let persisted = self.persist_acks();
-        self.publish();
         drop(self);
         if let Some(reply) = close {
             let _ = reply.send(flushed.and(persisted));
         }
     }
 
-    /// An answer that nobody waits for any more is not an error: the caller's deadline is over.
     fn take(&mut self, command: Command) {
         match command {
             Command::Record(readings) => self.record(readings),
             Command::NumberPoints(points, reply) => {
-                let _ = reply.send(self.number_points(&points));
+                let numbers = self.number_points(&points);
+                self.answer(reply, numbers);
             }
             Command::SetCatalogue(present, reply) => {
-                let _ = reply.send(self.set_catalogue(present));
+                let set = self.set_catalogue(present);
+                self.answer(reply, set);
             }
             Command::Event(event, reply) => {
-                let _ = reply.send(self.event(&event));
+                let news = self.event(&event);
+                self.answer(reply, news);
             }
             Command::OpenEvents(reply) => {
-                let _ = reply.send(Ok(self.open.keys().cloned().collect()));
+                let open = self.open.keys().cloned().collect();
+                self.answer(reply, Ok(open));
             }
             Command::Import(lane, readings, reply) => {
-                let _ = reply.send(self.import(lane, &readings));
+                let imported = self.import(lane, &readings);
+                self.answer(reply, imported);
             }
             Command::Flush(reply) => {
-                let _ = reply.send(self.flush());
+                let flushed = self.flush();
+                self.answer(reply, flushed);
             }
             Command::LookAfter(reply) => {
-                let _ = reply.send(self.look_after());
+                let looked = self.look_after();
+                self.answer(reply, looked);
             }
             Command::State(reply) => {
-                let _ = reply.send(Ok(self.state()));
+                let state = self.state();
+                self.answer(reply, Ok(state));
             }
             Command::Catalogue(reply) => {
-                let _ = reply.send(self.catalogue.read().map_err(Into::into));
+                let catalogue = self.catalogue.read().map_err(Into::into);
+                self.answer(reply, catalogue);
             }
             Command::Welcome(epoch, watermarks, reply) => {
-                let _ = reply.send(self.welcome(epoch, &watermarks));
+                self.welcome(epoch, &watermarks);
+                self.answer(reply, Ok(()));
             }
             Command::After(lane, seq, reply) => {
-                let _ = reply.send(self.after(lane, seq));
+                let found = self.after(lane, seq);
+                self.answer(reply, found);
             }
             Command::Ack(lane, seq, reply) => {
                 self.ack(lane, seq);
-                let _ = reply.send(Ok(()));
+                self.answer(reply, Ok(()));
             }
-            Command::Close(reply) => {
-                let _ = reply.send(Err(BufferError::Closed));
-            }
+            Command::Close(reply) => self.answer(reply, Err(BufferError::Closed)),
         }
+    }
+
+    /// What the call did is to be seen when it returns. An answer that nobody waits for any more is not an error: the
+    /// caller's deadline is over.
+    fn answer<T>(&mut self, reply: Reply<T>, done: Result<T>) {
+        self.tell_untold();
+        self.publish();
+        let _ = reply.send(done);
     }
 
     fn look_after(&mut self) -> Result<()> {
@@ -224,16 +243,19 @@ impl Writer {
         }
     }
 
-    fn welcome(&mut self, epoch: u32, watermarks: &[Watermark]) -> Result<()> {
-        if epoch != self.epoch {
-            self.on_telemetry(|w| Ok(w.telemetry.set_meta("epoch", epoch)?))?;
-            self.epoch = epoch;
-        }
+    /// A disk that takes nothing now must not keep the gateway off its hub: what the hub has got may be dropped there.
+    fn welcome(&mut self, epoch: u32, watermarks: &[Watermark]) {
+        self.epoch = epoch;
         for w in watermarks {
             let lane = self.lane_mut(w.lane);
             lane.acked = w.seq.min(lane.last);
         }
-        self.persist_acks()
+        if let Err(e) = self.persist_acks() {
+            tracing::warn!(
+                error = &e as &dyn std::error::Error,
+                "what the hub has is not stored yet; it is stored with the next batch"
+            );
+        }
     }
 
     fn ack(&mut self, lane: Lane, seq: u64) {
@@ -262,29 +284,39 @@ impl Writer {
         }
     }
 
-    fn publish(&self) {
+    fn publish(&mut self) {
         let [alarm, live, backfill] = self.lanes.map(|l| l.last);
-        let catalogue = self.catalogue.hash.clone();
-        let heads = Heads { buffer: Some(self.id), alarm, live, backfill, catalogue };
-        self.heads.send_if_modified(|h| {
-            let changed = *h != heads;
-            if changed {
-                *h = heads;
+        let is_news = self.heads.send_if_modified(|h| {
+            let is_same = (h.buffer, h.alarm, h.live, h.backfill) == (Some(self.id), alarm, live, backfill);
+            if is_same && h.catalogue == self.catalogue.hash {
+                return false;
             }
-            changed
+            let catalogue = self.catalogue.hash.clone();
+            *h = Heads { buffer: Some(self.id), alarm, live, backfill, catalogue };
+            true
         });
+        // The databases are asked only when something changed in them.
+        if is_news || self.measured != Some(self.lanes) {
+            self.measured = Some(self.lanes);
+            self.bytes = self.telemetry.bytes_used().unwrap_or_default();
+            self.oldest_unacked = self.find_oldest_unacked();
+        }
         let stats = BufferStats {
-            bytes: self.telemetry.bytes_used().unwrap_or_default(),
+            bytes: self.bytes,
             pending: self.pending.len() as u64,
             unacked: self.lanes.iter().map(|l| (l.last + 1).saturating_sub(l.first.max(l.acked + 1))).sum(),
-            oldest_unacked: self.oldest_unacked(),
+            oldest_unacked: self.oldest_unacked,
             dropped: self.dropped,
             last_error: self.last_error.clone(),
         };
-        self.stats.send_replace(stats);
+        self.stats.send_if_modified(|s| {
+            let is_changed = *s != stats;
+            *s = stats;
+            is_changed
+        });
     }
 
-    fn oldest_unacked(&self) -> Option<Timestamp> {
+    fn find_oldest_unacked(&self) -> Option<Timestamp> {
         let stored = self.lanes.iter().map(|l| {
             let seq = l.first.max(l.acked + 1);
             match l.lane {

@@ -78,6 +78,15 @@ impl TelemetryStore {
         })
     }
 
+    pub fn set_epoch(tx: &Transaction<'_>, epoch: u32) -> Result<()> {
+        tx.prepare_cached(
+            "insert into meta values ('epoch', ?1) on conflict (name) do update set value = excluded.value \
+             where value <> excluded.value",
+        )?
+        .execute([epoch])?;
+        Ok(())
+    }
+
     pub fn set_acked(tx: &Transaction<'_>, lane: Lane, acked: u64) -> Result<()> {
         tx.prepare_cached("update lane set acked = ?2 where lane = ?1 and acked <> ?2")?
             .execute(params![lane.code(), acked as i64])?;

@@ -6,7 +6,7 @@ use std::time::Duration;
 use steward_shared::alarm::{Event, EventKind};
 use steward_shared::wire::columns;
 use steward_shared::wire::frame::from_cbor;
-use steward_shared::wire::message::Lane;
+use steward_shared::wire::message::{Lane, Watermark};
 
 use super::*;
 
@@ -172,6 +172,12 @@ impl Drop for SmallDisk {
     }
 }
 
+fn fill(file: &mut std::fs::File) {
+    for size in [65_536, 4096, 1] {
+        while std::io::Write::write_all(file, &vec![1; size]).is_ok() {}
+    }
+}
+
 #[tokio::test]
 async fn fault_s5_on_a_full_disk_alarms_are_stored_and_it_recovers_without_restart() {
     let Some(disk) = SmallDisk::mount("16m") else {
@@ -190,7 +196,7 @@ async fn fault_s5_on_a_full_disk_alarms_are_stored_and_it_recovers_without_resta
     // Somebody else fills the disk to the last byte.
     let hog = disk.0.path().join("hog");
     let mut filled = std::fs::File::create(&hog).unwrap();
-    while std::io::Write::write_all(&mut filled, &[1; 4096]).is_ok() {}
+    fill(&mut filled);
     for i in 20..400 {
         b.record(noise(i, 1000)).await;
         let _ = b.flush().await;
@@ -206,12 +212,32 @@ async fn fault_s5_on_a_full_disk_alarms_are_stored_and_it_recovers_without_resta
     assert_eq!(told.iter().filter(|e| e.kind == EventKind::ConfigApplied).count(), 38);
     assert_eq!(told.iter().filter(|e| e.kind == EventKind::BufferDropped).count(), 1);
 
+    // A session on the full disk: what the hub has may go now, and nothing else does.
+    b.welcome(3, vec![Watermark { lane: Lane::Live, seq: 399 }]).await.unwrap();
+    let dropped = b.stats().dropped;
+    for i in 400..420 {
+        b.ack(Lane::Live, i).await.unwrap();
+        b.record(noise(i, 1000)).await;
+        b.flush().await.unwrap();
+    }
+    assert_eq!(b.stats().dropped, dropped);
+    let lane = b.state().await.unwrap().lanes[1];
+    assert!(lane.first > state.lanes[1].first && lane.last == 420, "{lane:?}");
+
+    // Even the ballast's room is taken: nothing can be written any more, and still the hub lets the gateway in.
+    fill(&mut filled);
+    for epoch in 4..=40 {
+        b.welcome(epoch, vec![Watermark { lane: Lane::Live, seq: 380 + u64::from(epoch) }]).await.unwrap();
+    }
+    let state = b.state().await.unwrap();
+    assert_eq!((state.epoch, state.lanes[1].acked), (40, 420));
+
     drop(filled);
     std::fs::remove_file(&hog).unwrap();
     let dropped = b.stats().dropped;
     b.look_after().await.unwrap();
     assert!(dir.join("ballast").exists(), "the ballast stands again");
-    for i in 400..420 {
+    for i in 420..440 {
         b.record(noise(i, 1000)).await;
         b.flush().await.unwrap();
     }
@@ -220,5 +246,6 @@ async fn fault_s5_on_a_full_disk_alarms_are_stored_and_it_recovers_without_resta
     let b = tokio::time::timeout(Duration::from_secs(10), async {
         open(&dir, BufferSettings::default(), &clock)
     });
-    assert_eq!(b.await.unwrap().state().await.unwrap().lanes[1].last, 420);
+    let state = b.await.unwrap().state().await.unwrap();
+    assert_eq!((state.lanes[1].last, state.lanes[1].acked, state.epoch), (440, 420, 40));
 }

@@ -97,14 +97,15 @@ impl Writer {
     }
 
     fn append(&mut self, lane: Lane, rows: &[Row]) -> Result<()> {
-        let now = self.clock.now();
+        let (now, epoch) = (self.clock.now(), self.epoch);
         let acked = [self.lane(Lane::Live), self.lane(Lane::Backfill)];
         let tx = self.telemetry.begin()?;
         let mut last = 0;
         for row in rows {
             last = TelemetryStore::append(&tx, lane, row, now)?;
         }
-        // The acknowledgements that came meanwhile ride along: a commit of their own would cost a sync each.
+        // Epoch and acknowledgements that came meanwhile ride along: a commit of their own would cost a sync each.
+        TelemetryStore::set_epoch(&tx, epoch)?;
         for l in acked {
             TelemetryStore::set_acked(&tx, l.lane, l.acked)?;
         }
