@@ -3,7 +3,6 @@
 mod damage;
 mod faults;
 mod promises;
-mod wear;
 
 use std::path::Path;
 use std::sync::Arc;
