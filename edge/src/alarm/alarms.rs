@@ -1,24 +1,32 @@
-//! [`Alarms`]: a state comes in with each poll, an event goes out only when it changes. The truth is in the buffer's
-//! `alarms.db`; the set in memory only saves asking it each time.
+//! [`Alarms`]: a state comes in with each poll, an event goes out only when it changes. Telling never waits and is never
+//! lost to a slow or failing disk: what is told waits here until the buffer has stored it, and is offered again until
+//! then. The supervisor runs [`Alarms::keep`].
 
-use std::collections::HashSet;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use steward_shared::alarm::{Event, EventKind};
 use steward_shared::id::{EventId, Ids};
 use steward_shared::time::Clock;
+use tokio::sync::Notify;
+use tokio::time::sleep;
+use tokio_util::sync::CancellationToken;
+use tracing::{error, info};
 
+use super::waiting::{Key, Waiting};
 use crate::buffer::{Buffer, BufferError};
 
-type Key = (EventKind, Option<String>, Option<String>);
+/// What the buffer did not take is offered again after this.
+const AGAIN: Duration = Duration::from_secs(1);
 
-/// A cheap handle; clones share what is open.
+/// A cheap handle; clones share what waits.
 #[derive(Clone, Debug)]
 pub struct Alarms {
     buffer: Buffer,
     clock: Arc<dyn Clock>,
     ids: Arc<dyn Ids>,
-    open: Arc<Mutex<HashSet<Key>>>,
+    waiting: Arc<Mutex<Waiting>>,
+    more: Arc<Notify>,
 }
 
 impl Alarms {
@@ -26,65 +34,91 @@ impl Alarms {
     pub async fn open(buffer: Buffer, clock: Arc<dyn Clock>, ids: Arc<dyn Ids>) -> Result<Self, BufferError> {
         let named = |text: String| (!text.is_empty()).then_some(text);
         let open = buffer.open_events().await?;
-        let open = open.into_iter().map(|(kind, line, device)| (kind, named(line), named(device))).collect();
-        Ok(Self { buffer, clock, ids, open: Arc::new(Mutex::new(open)) })
+        let open = open.into_iter().map(|(kind, line, device)| (kind, named(line), named(device)));
+        let waiting = Arc::new(Mutex::new(Waiting::new(open)));
+        Ok(Self { buffer, clock, ids, waiting, more: Arc::default() })
     }
 
     /// The state of something that lasts, or, for a kind that does not, that it happened (`active` is then not looked at).
-    /// Durable when this returns. Answers whether it was news.
-    pub async fn set(
+    pub fn tell(
         &self,
         kind: EventKind,
         line: Option<&str>,
         device: Option<&str>,
         active: bool,
         detail: impl Into<String>,
-    ) -> Result<bool, BufferError> {
-        let key: Key = (kind, line.map(Into::into), device.map(Into::into));
-        if kind.lasts() && self.is_open(&key) == active {
-            return Ok(false);
-        }
-        let event = Event {
-            id: EventId::new(self.ids.as_ref()),
-            at: self.clock.now(),
-            kind,
-            active: active || !kind.lasts(),
-            line: key.1.clone(),
-            device: key.2.clone(),
-            detail: detail.into(),
-        };
-        let news = self.buffer.raise(event).await?;
-        if kind.lasts() {
-            let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
-            if active {
-                open.insert(key);
-            } else {
-                open.remove(&key);
-            }
-        }
-        Ok(news)
+    ) {
+        self.take((kind, line.map(Into::into), device.map(Into::into)), active, detail.into());
     }
 
     /// What is open of things that the configuration has no more would never end: ends it.
-    pub async fn end_unknown(
-        &self,
-        is_known: impl Fn(Option<&str>, Option<&str>) -> bool,
-    ) -> Result<(), BufferError> {
+    pub fn end_unknown(&self, is_known: impl Fn(Option<&str>, Option<&str>) -> bool) {
         let gone: Vec<Key> = {
-            let open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
-            open.iter()
-                .filter(|(_, line, device)| !is_known(line.as_deref(), device.as_deref()))
-                .cloned()
-                .collect()
+            let waiting = self.waiting();
+            let unknown =
+                waiting.open().filter(|(_, line, device)| !is_known(line.as_deref(), device.as_deref()));
+            unknown.cloned().collect()
         };
-        for (kind, line, device) in gone {
-            self.set(kind, line.as_deref(), device.as_deref(), false, "no longer configured").await?;
+        for key in gone {
+            self.take(key, false, "no longer configured".to_owned());
         }
-        Ok(())
     }
 
-    fn is_open(&self, key: &Key) -> bool {
-        self.open.lock().unwrap_or_else(PoisonError::into_inner).contains(key)
+    /// Stores what is told until `cancel`, and then once more what still waits.
+    pub async fn keep(self, cancel: CancellationToken) {
+        let mut failing = false;
+        loop {
+            let stored = self.store_waiting().await;
+            match &stored {
+                Err(e) if !failing => {
+                    error!(
+                        error = e as &(dyn std::error::Error + 'static),
+                        "events cannot be stored; trying again"
+                    );
+                }
+                Ok(()) if failing => info!("events are stored again"),
+                _ => {}
+            }
+            failing = stored.is_err();
+            if cancel.is_cancelled() {
+                return;
+            }
+            // A call that comes before somebody waits is kept, and a pause that is cut short only comes sooner.
+            tokio::select! {
+                () = cancel.cancelled() => {}
+                () = self.more.notified(), if !failing => {}
+                () = sleep(AGAIN), if failing => {}
+            }
+        }
+    }
+
+    /// Stores what waits, in its order; what is durable waits no more.
+    pub(crate) async fn store_waiting(&self) -> Result<(), BufferError> {
+        loop {
+            let Some(event) = self.waiting().first() else { return Ok(()) };
+            self.buffer.event(event.clone()).await?;
+            self.waiting().stored(&event);
+        }
+    }
+
+    fn take(&self, key: Key, active: bool, detail: String) {
+        let given_way = {
+            let mut waiting = self.waiting();
+            if !waiting.is_news(&key, active) {
+                return;
+            }
+            let (kind, line, device) = key;
+            let (id, at) = (EventId::new(self.ids.as_ref()), self.clock.now());
+            waiting.push(Event { id, at, kind, active: active || !kind.lasts(), line, device, detail })
+        };
+        if let Some(event) = given_way {
+            error!(kind = event.kind.word(), event.detail, "too many events wait for the disk; one is lost");
+        }
+        self.more.notify_one();
+    }
+
+    fn waiting(&self) -> MutexGuard<'_, Waiting> {
+        self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -119,18 +153,17 @@ mod tests {
     async fn a_lasting_alarm_is_told_once_even_across_a_restart() {
         let dir = tempfile::tempdir().unwrap();
         let silent = |a: Alarms, active| async move {
-            a.set(EventKind::DeviceSilent, Some("l"), Some("d"), active, "three polls without reply")
-                .await
-                .unwrap()
+            a.tell(EventKind::DeviceSilent, Some("l"), Some("d"), active, "three polls without reply");
+            a.store_waiting().await.unwrap();
         };
         let (buffer, a) = alarms(dir.path()).await;
-        assert!(silent(a.clone(), true).await);
-        assert!(!silent(a.clone(), true).await);
+        silent(a.clone(), true).await;
+        silent(a, true).await;
         buffer.close().await.unwrap();
         let (buffer, a) = alarms(dir.path()).await;
-        assert!(!silent(a.clone(), true).await);
-        assert!(silent(a.clone(), false).await);
-        assert!(!silent(a, false).await);
+        silent(a.clone(), true).await;
+        silent(a.clone(), false).await;
+        silent(a, false).await;
         assert_eq!(told(&buffer).await, [(EventKind::DeviceSilent, true), (EventKind::DeviceSilent, false)]);
     }
 
@@ -138,9 +171,9 @@ mod tests {
     async fn what_happens_is_told_each_time() {
         let dir = tempfile::tempdir().unwrap();
         let (buffer, a) = alarms(dir.path()).await;
-        for _ in 0..2 {
-            assert!(a.set(EventKind::Started, None, None, true, "").await.unwrap());
-        }
+        a.tell(EventKind::Started, None, None, true, "");
+        a.tell(EventKind::Started, None, None, true, "");
+        a.store_waiting().await.unwrap();
         assert_eq!(told(&buffer).await.len(), 2);
     }
 
@@ -148,8 +181,55 @@ mod tests {
     async fn an_alarm_of_a_device_that_was_taken_out_ends() {
         let dir = tempfile::tempdir().unwrap();
         let (buffer, a) = alarms(dir.path()).await;
-        a.set(EventKind::DeviceSilent, Some("l"), Some("d"), true, "").await.unwrap();
-        a.end_unknown(|_, device| device != Some("d")).await.unwrap();
-        assert_eq!(told(&buffer).await.last(), Some(&(EventKind::DeviceSilent, false)));
+        a.tell(EventKind::DeviceSilent, Some("l"), Some("d"), true, "");
+        a.end_unknown(|_, device| device != Some("d"));
+        a.store_waiting().await.unwrap();
+        assert_eq!(told(&buffer).await, [(EventKind::DeviceSilent, true), (EventKind::DeviceSilent, false)]);
+    }
+
+    #[tokio::test]
+    async fn what_the_disk_refuses_is_offered_again_and_no_alarm_is_stuck() {
+        let dir = tempfile::tempdir().unwrap();
+        let (buffer, _) = alarms(dir.path()).await;
+        buffer.close().await.unwrap();
+        refuse_most(dir.path());
+        let (buffer, a) = alarms(dir.path()).await;
+        let (mut refused, mut wanted) = (0, Vec::new());
+        for i in 0..20 {
+            let active = i % 2 == 0;
+            a.tell(EventKind::DeviceSilent, Some("l"), Some("d"), active, "");
+            a.tell(EventKind::ClockStep, None, None, true, "");
+            wanted.extend([(EventKind::DeviceSilent, active), (EventKind::ClockStep, true)]);
+        }
+        while a.store_waiting().await.is_err() {
+            refused += 1;
+        }
+        assert!(refused > 0, "three of four are refused");
+        assert_eq!(told(&buffer).await, wanted);
+    }
+
+    /// A disk that fails three writes of four.
+    fn refuse_most(dir: &std::path::Path) {
+        let db = rusqlite::Connection::open(dir.join("alarms.db")).unwrap();
+        db.execute_batch(
+            "create trigger refuse before insert on event when random() % 4 <> 0
+             begin select raise(abort, 'refused'); end;",
+        )
+        .unwrap();
+    }
+
+    #[tokio::test]
+    async fn what_is_told_is_stored_without_anybody_waiting_and_at_the_end() {
+        let dir = tempfile::tempdir().unwrap();
+        let (buffer, a) = alarms(dir.path()).await;
+        let cancel = CancellationToken::new();
+        let keeper = tokio::spawn(a.clone().keep(cancel.clone()));
+        let mut heads = buffer.heads();
+        a.tell(EventKind::Started, None, None, true, "");
+        heads.wait_for(|h| h.alarm == 1).await.unwrap();
+        cancel.cancel();
+        a.tell(EventKind::ConfigApplied, None, None, true, "");
+        keeper.await.unwrap();
+        assert_eq!(told(&buffer).await, [(EventKind::Started, true), (EventKind::ConfigApplied, true)]);
     }
 }

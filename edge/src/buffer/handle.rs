@@ -73,13 +73,9 @@ impl Buffer {
         }
     }
 
-    /// An event, durable when this returns. A lasting one that is in this state already is not told again.
-    pub async fn event(&self, event: Event) -> Result<()> {
-        self.raise(event).await.map(|_| ())
-    }
-
-    /// As [`Buffer::event`]; answers whether the event was news.
-    pub async fn raise(&self, event: Event) -> Result<bool> {
+    /// An event, durable when this returns. A lasting one that is in this state already is not told again: answers whether
+    /// it was news.
+    pub async fn event(&self, event: Event) -> Result<bool> {
         self.ask(|reply| Command::Event(event, reply)).await
     }
 

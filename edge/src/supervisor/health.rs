@@ -11,7 +11,7 @@ use steward_shared::wire::message::Health;
 use tokio::sync::{Notify, watch};
 use tokio::time::{Instant, sleep, timeout};
 use tokio_util::sync::CancellationToken;
-use tracing::{error, warn};
+use tracing::warn;
 
 use crate::alarm::Alarms;
 use crate::buffer::Buffer;
@@ -65,11 +65,11 @@ impl HealthTask {
                 () = cancel.cancelled() => return,
                 () = due => {}
             }
-            before = self.compare_clocks(before).await;
+            before = self.compare_clocks(before);
         }
     }
 
-    async fn compare_clocks(&self, before: (Timestamp, Instant)) -> (Timestamp, Instant) {
+    fn compare_clocks(&self, before: (Timestamp, Instant)) -> (Timestamp, Instant) {
         let now = (self.clock.now(), Instant::now());
         let wall = now.0.as_millis().saturating_sub(before.0.as_millis());
         let real = i64::try_from(now.1.saturating_duration_since(before.1).as_millis()).unwrap_or(i64::MAX);
@@ -77,9 +77,7 @@ impl HealthTask {
         if step.unsigned_abs() > CLOCK_STEP.as_millis() as u64 {
             warn!(step_ms = step, "the wall clock jumped");
             let detail = format!("the wall clock jumped by {:.1} s", step as f64 / 1000.0);
-            if let Err(e) = self.alarms.set(EventKind::ClockStep, None, None, true, detail).await {
-                error!(error = &e as &(dyn std::error::Error + 'static), "an event could not be kept");
-            }
+            self.alarms.tell(EventKind::ClockStep, None, None, true, detail);
         }
         now
     }

@@ -1,12 +1,11 @@
 //! Takes what the lines tell: readings to the buffer, to whoever watches live, and to the table of latest
-//! values; alarms to the alarm lane. One task, so that a slow disk holds up no wire: while this waits, the
-//! channel to it fills, and only when that is full do lines poll later.
+//! values; alarms to the alarm lane, without waiting for it. One task, so that a slow disk holds up no wire: while this
+//! waits, the channel to it fills, and only when that is full do lines poll later.
 
 use std::sync::Arc;
 
 use steward_shared::reading::Reading;
 use tokio::sync::{Notify, broadcast, mpsc};
-use tracing::error;
 
 use crate::alarm::Alarms;
 use crate::buffer::Buffer;
@@ -38,11 +37,7 @@ impl Recorder {
                 }
                 Told::Alarm { kind, line, device, active, detail } => {
                     self.changed.notify_one();
-                    let set = self.alarms.set(kind, Some(&line), device.as_deref(), active, detail.as_str());
-                    if let Err(e) = set.await {
-                        let e = &e as &(dyn std::error::Error + 'static);
-                        error!(error = e, line, device, detail, "an event could not be kept");
-                    }
+                    self.alarms.tell(kind, Some(&line), device.as_deref(), active, detail);
                 }
             }
         }

@@ -70,6 +70,8 @@ pub struct Supervisor {
     health: watch::Receiver<Health>,
     recorder: JoinHandle<()>,
     reporter: Stoppable,
+    /// Stores the events.
+    keeper: Stoppable,
     uplink: Option<Stoppable>,
     /// How the way to the hub fares.
     hub: watch::Sender<UplinkState>,
@@ -126,6 +128,7 @@ impl Supervisor {
             changed,
             clock: Arc::clone(&clock),
         };
+        let keeper = alarms.clone();
         let mut supervisor = Self {
             files: Files::new(&setup.path, &config.folders),
             lines: Lines::new(Arc::clone(&setup.dial), told, clock, ids),
@@ -139,18 +142,29 @@ impl Supervisor {
             health,
             recorder: tokio::spawn(recorder.run()),
             reporter: Stoppable::spawn(|cancel| reporter.run(cancel)),
+            keeper: Stoppable::spawn(|cancel| keeper.keep(cancel)),
             uplink: None,
             hub: watch::Sender::new(UplinkState::default()),
             pages: None,
             pages_failed: false,
         };
-        supervisor.tell(EventKind::Started, concat!("steward-edge ", env!("CARGO_PKG_VERSION"))).await;
+        supervisor.tell(EventKind::Started, concat!("steward-edge ", env!("CARGO_PKG_VERSION")));
         supervisor.apply(config).await?;
         Ok(supervisor)
     }
 
     pub fn latest(&self) -> Arc<Latest> {
         Arc::clone(&self.latest)
+    }
+
+    #[cfg(test)]
+    pub fn buffer(&self) -> Buffer {
+        self.buffer.clone()
+    }
+
+    #[cfg(test)]
+    pub fn alarms(&self) -> Alarms {
+        self.alarms.clone()
     }
 
     pub fn health(&self) -> watch::Receiver<Health> {
@@ -178,11 +192,9 @@ impl Supervisor {
                     self.reload().await;
                 }
                 _ = tick.tick() => {
-                    if self.recorder.is_finished() {
-                        break Some("recorder");
-                    }
-                    if self.reporter.task.is_finished() {
-                        break Some("health");
+                    let dead = self.dead();
+                    if dead.is_some() {
+                        break dead;
                     }
                     self.tick().await;
                 }
@@ -192,7 +204,21 @@ impl Supervisor {
         ended.map_or(Ok(()), |task| Err(SupervisorError::TaskEnded(task)))
     }
 
+    /// What nothing works without, and which ends only when it is told to: then the program does not go on, and whoever
+    /// started it starts it again.
+    fn dead(&self) -> Option<&'static str> {
+        let parts = [
+            ("buffer", self.buffer.is_closed()),
+            ("recorder", self.recorder.is_finished()),
+            ("health", self.reporter.task.is_finished()),
+            ("alarms", self.keeper.task.is_finished()),
+        ];
+        parts.into_iter().find_map(|(name, is_dead)| is_dead.then_some(name))
+    }
+
     async fn tick(&mut self) {
+        // What a line told just before it was taken out of the file comes only now.
+        self.end_unknown(&self.config);
         if self.files.changed() {
             self.reload().await;
         }
@@ -214,7 +240,7 @@ impl Supervisor {
         let read = tokio::task::spawn_blocking(move || load(&path)).await;
         let mut config = match read {
             Ok(Ok(config)) => config,
-            Ok(Err(faults)) => return self.refuse(&faults).await,
+            Ok(Err(faults)) => return self.refuse(&faults),
             Err(e) => {
                 return error!(error = &e as &(dyn std::error::Error + 'static), "the file's reader broke");
             }
@@ -233,23 +259,23 @@ impl Supervisor {
             warn!("[gateway] data, [buffer] and [log] take effect when steward-edge is started again");
         }
         match self.apply(config).await {
-            Ok(detail) => self.tell(EventKind::ConfigApplied, &detail).await,
+            Ok(detail) => self.tell(EventKind::ConfigApplied, &detail),
             Err(e) => {
                 let detail = format!("the new configuration could not be taken over: {e}");
                 error!(error = &e as &(dyn std::error::Error + 'static), "{detail}");
-                self.tell(EventKind::ConfigRefused, &detail).await;
+                self.tell(EventKind::ConfigRefused, &detail);
             }
         }
     }
 
-    async fn refuse(&mut self, faults: &[Fault]) {
+    fn refuse(&mut self, faults: &[Fault]) {
         for fault in faults {
             error!("{fault}");
         }
         error!(faults = faults.len(), "the gateway's file is broken; the configuration in force stays");
         let first = faults.first().map(ToString::to_string).unwrap_or_default();
         let detail = format!("{} faults, the first: {first}", faults.len());
-        self.tell(EventKind::ConfigRefused, &detail).await;
+        self.tell(EventKind::ConfigRefused, &detail);
     }
 
     /// Puts a configuration in force. Only what differs is restarted; says in words what that was.
@@ -263,7 +289,7 @@ impl Supervisor {
         let wanted = config.lines.iter().cloned().zip(numbers).collect();
         let changes = self.lines.apply(wanted).await;
         self.gauges.send_replace(self.lines.gauges());
-        self.end_unknown(&config).await;
+        self.end_unknown(&config);
         if self.config.hub != config.hub
             && let Some(uplink) = self.uplink.take()
         {
@@ -294,7 +320,7 @@ impl Supervisor {
     }
 
     /// What was wrong with a line or device that is configured no more is over.
-    async fn end_unknown(&self, config: &Config) {
+    fn end_unknown(&self, config: &Config) {
         let known = |line: Option<&str>, device: Option<&str>| {
             line.is_none_or(|line| {
                 config.lines.iter().any(|l| {
@@ -302,9 +328,7 @@ impl Supervisor {
                 })
             })
         };
-        if let Err(e) = self.alarms.end_unknown(known).await {
-            error!(error = &e as &(dyn std::error::Error + 'static), "an event could not be kept");
-        }
+        self.alarms.end_unknown(known);
     }
 
     fn start_uplink(&mut self) {
@@ -353,10 +377,8 @@ impl Supervisor {
         }));
     }
 
-    async fn tell(&self, kind: EventKind, detail: &str) {
-        if let Err(e) = self.alarms.set(kind, None, None, true, detail).await {
-            error!(error = &e as &(dyn std::error::Error + 'static), "an event could not be kept");
-        }
+    fn tell(&self, kind: EventKind, detail: &str) {
+        self.alarms.tell(kind, None, None, true, detail);
     }
 
     /// Stops taking, hands everything over, stops sending, flushes, closes: what the hub has not got is on disk.
@@ -375,6 +397,7 @@ impl Supervisor {
             }
         }
         self.reporter.stop("health").await;
+        self.keeper.stop("alarms").await;
         if let Err(e) = self.buffer.close().await {
             error!(error = &e as &(dyn std::error::Error + 'static), "the buffer did not close cleanly");
         }

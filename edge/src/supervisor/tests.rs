@@ -18,6 +18,7 @@ use tokio::time::{Instant, sleep};
 use tokio_util::sync::CancellationToken;
 
 use super::*;
+use crate::alarm::Alarms;
 use crate::buffer::{Buffer, BufferSettings};
 use crate::config::{WireConfig, load};
 use crate::line::Dial;
@@ -62,6 +63,8 @@ struct House {
     folder: tempfile::TempDir,
     dialled: Arc<Mutex<BTreeMap<u16, Dials>>>,
     latest: Arc<Latest>,
+    buffer: Buffer,
+    alarms: Alarms,
     reload: mpsc::Sender<()>,
     stop: CancellationToken,
     task: JoinHandle<Result<(), SupervisorError>>,
@@ -97,11 +100,11 @@ impl House {
         };
         let config = load(&path).unwrap_or_else(|f| panic!("{}", steward_shared::document::listing(&f)));
         let supervisor = Supervisor::start(setup, config).await.unwrap();
-        let latest = supervisor.latest();
+        let (latest, buffer, alarms) = (supervisor.latest(), supervisor.buffer(), supervisor.alarms());
         let (reload, reloads) = mpsc::channel(1);
         let stop = CancellationToken::new();
         let task = tokio::spawn(supervisor.run(stop.clone(), reloads));
-        Self { folder, dialled, latest, reload, stop, task }
+        Self { folder, dialled, latest, buffer, alarms, reload, stop, task }
     }
 
     fn dials(&self, port: u16) -> usize {
@@ -207,6 +210,31 @@ async fn a_changed_profile_is_noticed_and_restarts_the_lines_that_use_it() {
     .await;
     assert_eq!((house.dials(1), house.dials(2)), (1, 2));
     house.stop().await;
+}
+
+#[tokio::test]
+async fn a_buffer_that_ended_ends_the_program_so_that_it_is_started_again() {
+    let house = House::start(&[("a", 1, "acme/m1")]).await;
+    eventually("it is polled", || house.is_live("meter-a")).await;
+    house.buffer.close().await.unwrap();
+    let ended = house.task.await.unwrap().unwrap_err();
+    assert!(matches!(ended, SupervisorError::TaskEnded("buffer")), "{ended}");
+}
+
+/// What a line tells just before it is taken out of the file is handled when it is gone already.
+#[tokio::test]
+async fn an_alarm_of_a_line_that_is_configured_no_more_ends_whenever_it_comes() {
+    let house = House::start(&[("a", 1, "acme/m1")]).await;
+    eventually("it is polled", || house.is_live("meter-a")).await;
+    house.alarms.tell(EventKind::LineDown, Some("gone"), None, true, "told late");
+    house.alarms.tell(EventKind::LineDown, Some("a"), None, true, "a line that is there");
+    let heads = house.buffer.heads();
+    eventually("it has ended", || heads.borrow().alarm >= 4).await;
+    let (events, _) = house.stop().await;
+    let of = |line: &str| -> Vec<_> {
+        events.iter().filter(|e| e.line.as_deref() == Some(line)).map(|e| e.active).collect()
+    };
+    assert_eq!((of("gone"), of("a")), (vec![true, false], vec![true]));
 }
 
 #[tokio::test]

@@ -10,7 +10,8 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use steward_shared::id::{PointNo, RandomIds};
+use steward_shared::alarm::{Event, EventKind};
+use steward_shared::id::{EventId, PointNo, RandomIds};
 use steward_shared::reading::{Quality, Reading, Value};
 use steward_shared::time::{Clock, SystemClock};
 use steward_shared::wire::message::{Health, Lane};
@@ -61,6 +62,19 @@ impl Gateway {
     async fn batch(&self, from: i64) {
         self.buffer.record(readings(from)).await;
         self.buffer.flush().await.unwrap();
+    }
+
+    async fn event(&self, kind: EventKind, device: Option<&str>) {
+        let event = Event {
+            id: EventId::new(&RandomIds),
+            at: SystemClock.now(),
+            kind,
+            active: true,
+            line: None,
+            device: device.map(Into::into),
+            detail: String::new(),
+        };
+        self.buffer.event(event).await.unwrap();
     }
 
     async fn stop(self) {

@@ -139,8 +139,8 @@ async fn fault_s11_what_is_open_stays_open_when_the_alarms_are_damaged_in_use() 
     assert_eq!(still, ["before", "chiller"]);
     assert!(told.contains(&chiller), "with its id: the hub knows it");
     assert_eq!(told.last().unwrap().kind, EventKind::BufferCorrupt);
-    assert!(!b.raise(silent("chiller", true)).await.unwrap(), "it is open");
-    assert!(b.raise(silent("chiller", false)).await.unwrap(), "and can end");
+    assert!(!b.event(silent("chiller", true)).await.unwrap(), "it is open");
+    assert!(b.event(silent("chiller", false)).await.unwrap(), "and can end");
 
     b.close().await.unwrap();
     let b = open(dir.path(), BufferSettings::default(), &clock());

@@ -30,22 +30,13 @@ async fn write_until_killed(dir: &Path) {
     let clock = clock();
     let settings = BufferSettings { retention: Duration::ZERO, ..BufferSettings::default() };
     let b = open(dir, settings, &clock);
-    let event = |seq: u64| Event {
-        id: EventId::new(&RandomIds),
-        at: NOON,
-        kind: EventKind::ConfigApplied,
-        active: true,
-        line: None,
-        device: None,
-        detail: seq.to_string(),
-    };
     for seq in b.state().await.unwrap().lanes[1].last + 1.. {
         b.record(readings(seq as i64, 40)).await;
         b.flush().await.unwrap();
         eprintln!("live {seq}");
         clock.advance(Duration::from_millis(1));
         if seq % 5 == 0 {
-            b.event(event(seq)).await.unwrap();
+            b.event(applied(seq)).await.unwrap();
             eprintln!("alarm {}", b.state().await.unwrap().lanes[0].last);
         }
         if seq % 7 == 0 {
@@ -59,6 +50,18 @@ async fn write_until_killed(dir: &Path) {
             b.ack(Lane::Live, acked).await.unwrap();
             b.look_after().await.unwrap();
         }
+    }
+}
+
+fn applied(seq: u64) -> Event {
+    Event {
+        id: EventId::new(&RandomIds),
+        at: NOON,
+        kind: EventKind::ConfigApplied,
+        active: true,
+        line: None,
+        device: None,
+        detail: seq.to_string(),
     }
 }
 
@@ -270,7 +273,6 @@ async fn fault_s5_on_a_full_disk_alarms_are_stored_and_it_recovers_without_resta
     let dir = disk.0.path().join("data");
     let clock = clock();
     let b = open(&dir, BufferSettings::default(), &clock);
-    let alarms = crate::alarm::Alarms::open(b.clone(), clock.clone(), Arc::new(RandomIds)).await.unwrap();
     assert!(dir.join("ballast").exists());
     for i in 0..20 {
         b.record(noise(i, 1000)).await;
@@ -284,7 +286,7 @@ async fn fault_s5_on_a_full_disk_alarms_are_stored_and_it_recovers_without_resta
         b.record(noise(i, 1000)).await;
         let _ = b.flush().await;
         if i % 10 == 0 {
-            alarms.set(EventKind::ConfigApplied, None, None, true, "x").await.unwrap();
+            b.event(applied(i)).await.unwrap();
         }
     }
     let state = b.state().await.unwrap();

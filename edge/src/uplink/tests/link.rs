@@ -4,7 +4,6 @@ use std::collections::HashMap;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use steward_shared::alarm::EventKind;
 use tokio::net::UdpSocket;
 use tokio::time::{Instant, sleep};
 
@@ -64,10 +63,8 @@ async fn fault_n1_an_alarm_raised_while_the_link_is_down_is_there_soon_after_it_
     let link = Link::to(hub.address).await;
     let mut g = Gateway::start_by(dir.path(), link.address);
     g.state.wait_for(|s| s.connected).await.unwrap();
-    let alarms = crate::alarm::Alarms::open(g.buffer.clone(), Arc::new(SystemClock), Arc::new(RandomIds));
-    let alarms = alarms.await.unwrap();
     link.cut(true);
-    alarms.set(EventKind::DeviceSilent, Some("l"), Some("chiller"), true, "").await.unwrap();
+    g.event(EventKind::DeviceSilent, Some("chiller")).await;
     // The break itself, not a wait for something to become true.
     sleep(Duration::from_secs(10)).await;
     assert_eq!(mark(&hub, Lane::Alarm), 0);

@@ -1,4 +1,3 @@
-use steward_shared::alarm::EventKind;
 use steward_shared::time::Timestamp;
 use steward_shared::wire::columns;
 use steward_shared::wire::message::{Catalogue, LineHealth, Refusal, RefusalReason, Watch};
@@ -17,8 +16,7 @@ async fn what_the_hub_acknowledged_is_no_longer_owed() {
     let hub = Hub::start();
     let dir = enrolled(&hub);
     let g = Gateway::start(dir.path(), &hub);
-    let alarms = crate::alarm::Alarms::open(g.buffer.clone(), Arc::new(SystemClock), Arc::new(RandomIds));
-    alarms.await.unwrap().set(EventKind::Started, None, None, true, "").await.unwrap();
+    g.event(EventKind::Started, None).await;
     g.batch(0).await;
     g.batch(1).await;
     g.buffer.import(Lane::Backfill, readings(-5000)).await.unwrap();
