@@ -42,6 +42,8 @@ pub struct BufferStats {
     pub oldest_unacked: Option<Timestamp>,
     /// Readings dropped for want of space since the database was made.
     pub dropped: u64,
+    /// The disk is full: telemetry only takes the place of older telemetry.
+    pub is_full: bool,
     /// Why the last write failed, absent while writing works.
     pub last_error: Option<String>,
 }

@@ -83,6 +83,7 @@ pub(super) struct Writer {
     /// The disk is full: the ballast is released, and telemetry only takes the place of older telemetry.
     full: bool,
     last_error: Option<String>,
+    event_error: Option<String>,
     /// For which lanes `bytes` and `oldest_unacked` were asked for last.
     measured: Option<[LaneState; 3]>,
     bytes: u64,
@@ -307,7 +308,8 @@ impl Writer {
             unacked: self.lanes.iter().map(|l| (l.last + 1).saturating_sub(l.first.max(l.acked + 1))).sum(),
             oldest_unacked: self.oldest_unacked,
             dropped: self.dropped,
-            last_error: self.last_error.clone(),
+            is_full: self.full,
+            last_error: self.last_error.clone().or(self.event_error.clone()),
         };
         self.stats.send_if_modified(|s| {
             let is_changed = *s != stats;

@@ -73,7 +73,7 @@ fn read_root(root: &Table<'_>, folder: &Path, of_profiles: &mut Vec<Fault>) -> O
     Some(Config {
         name,
         title,
-        data,
+        data: folder.join(data),
         hub: hub?,
         buffer: buffer?,
         folders,

@@ -135,6 +135,20 @@ address = 0
 }
 
 #[test]
+fn folders_that_are_not_named_from_the_root_start_where_the_file_is() {
+    let data = |line: &str| {
+        let text = GOOD.replace("name = \"east-plant\"", &format!("name = \"east-plant\"\n{line}"));
+        let folder = folder();
+        let text = format!("[profiles]\nfolders = [\"profiles\"]\n{text}");
+        let config = parse("edge.toml", &text, folder.path(), []).unwrap();
+        config.data.strip_prefix(folder.path()).map_or(config.data.clone(), Path::to_owned)
+    };
+    assert_eq!(data("data = \"kept\""), Path::new("kept"));
+    assert_eq!(data("data = \"/srv/steward\""), Path::new("/srv/steward"));
+    assert_eq!(data(""), Path::new("/var/lib/steward-edge"));
+}
+
+#[test]
 fn one_address_twice_on_a_line_is_a_fault_and_on_two_lines_it_is_not() {
     let twice = GOOD.to_owned() + "[[line.device]]\nname = \"pump-2\"\nprofile = \"acme/m1\"\naddress = 1\n";
     let told = read(&twice).unwrap_err();

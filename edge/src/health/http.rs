@@ -16,11 +16,13 @@ use metrics_exporter_prometheus::PrometheusHandle;
 use serde::Serialize;
 use steward_shared::id::GatewayId;
 use steward_shared::time::{Clock, Timestamp};
-use steward_shared::wire::message::Health;
+use steward_shared::wire::message::{Health, Names};
 use tokio::net::TcpListener;
 use tokio::sync::watch;
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
+use crate::buffer::Buffer;
 use crate::poll::{Latest, Shown};
 use crate::uplink::UplinkState;
 
@@ -31,6 +33,10 @@ const REPORT_AGE: Duration = Duration::from_secs(45);
 #[derive(Clone)]
 pub struct Pages {
     pub gateway: String,
+    pub title: Names,
+    pub buffer: Buffer,
+    /// The instant from which reports count their uptime.
+    pub started: Instant,
     pub latest: Arc<Latest>,
     pub health: watch::Receiver<Health>,
     pub hub: watch::Receiver<UplinkState>,
@@ -41,6 +47,7 @@ pub struct Pages {
 #[derive(Serialize)]
 struct Status {
     gateway: String,
+    title: Names,
     version: &'static str,
     now: Timestamp,
     hub: Hub,
@@ -81,23 +88,33 @@ fn router(pages: Pages) -> Router {
         .with_state(Arc::new(pages))
 }
 
-/// Whether the program does its work at all: a supervisor restarts it when not.
+/// Whether the program does its work at all: a supervisor restarts it when not. The age is not the wall clock's: one that
+/// is set right is no fault.
 async fn healthz(State(pages): State<Arc<Pages>>) -> (StatusCode, String) {
-    let at = pages.health.borrow().at;
-    let age = pages.clock.now().since(at);
-    if at != Timestamp::default() && age > REPORT_AGE {
+    let reported = Duration::from_secs(pages.health.borrow().uptime_s);
+    let age = pages.started.elapsed().saturating_sub(reported);
+    if pages.buffer.is_closed() {
+        (StatusCode::SERVICE_UNAVAILABLE, "the buffer has ended; nothing is kept\n".to_owned())
+    } else if age > REPORT_AGE {
         (StatusCode::SERVICE_UNAVAILABLE, format!("the last health report is {} s old\n", age.as_secs()))
     } else {
         (StatusCode::OK, "ok\n".to_owned())
     }
 }
 
-/// Whether it does its work well: every line up, room on the disk.
+/// Whether it does its work well: every line up, room on the disk, everything stored.
 async fn readyz(State(pages): State<Arc<Pages>>) -> (StatusCode, String) {
     let health = pages.health.borrow().clone();
+    let stats = pages.buffer.stats();
     let mut wrong = Vec::new();
     if health.at == Timestamp::default() {
         wrong.push("starting".to_owned());
+    }
+    if stats.is_full {
+        wrong.push("the disk is full; free some space: the oldest readings are dropped".to_owned());
+    }
+    if let Some(why) = &stats.last_error {
+        wrong.push(format!("the last write to the disk failed: {why}"));
     }
     for line in health.lines.iter().filter(|l| !l.up) {
         let why = line.last_error.as_deref().unwrap_or("not opened yet");
@@ -120,6 +137,7 @@ async fn status(State(pages): State<Arc<Pages>>) -> impl IntoResponse {
     let hub = pages.hub.borrow().clone();
     Json(Status {
         gateway: pages.gateway.clone(),
+        title: pages.title.clone(),
         version: env!("CARGO_PKG_VERSION"),
         now,
         hub: Hub {
@@ -133,4 +151,97 @@ async fn status(State(pages): State<Arc<Pages>>) -> impl IntoResponse {
         health: pages.health.borrow().clone(),
         values: pages.latest.show(now),
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use steward_shared::id::RandomIds;
+    use steward_shared::time::ManualClock;
+    use steward_shared::wire::message::LineHealth;
+
+    use super::*;
+    use crate::buffer::BufferSettings;
+
+    struct House {
+        _dir: tempfile::TempDir,
+        clock: Arc<ManualClock>,
+        health: watch::Sender<Health>,
+        pages: Arc<Pages>,
+    }
+
+    /// A gateway that reported now, with a line that is up.
+    fn house() -> House {
+        let dir = tempfile::tempdir().unwrap();
+        let clock = Arc::new(ManualClock::at(Timestamp(1_760_000_000_000)));
+        let line = LineHealth { name: "chw".into(), up: true, ..LineHealth::default() };
+        let health = watch::Sender::new(Health { at: clock.now(), lines: vec![line], ..Health::default() });
+        let settings = BufferSettings::default();
+        let pages = Pages {
+            gateway: "east".into(),
+            title: Names { zh: "东区".into(), en: "East".into() },
+            buffer: Buffer::open(dir.path(), settings, clock.clone(), Arc::new(RandomIds)).unwrap(),
+            started: Instant::now(),
+            latest: Arc::default(),
+            health: health.subscribe(),
+            hub: watch::Sender::default().subscribe(),
+            prometheus: None,
+            clock: clock.clone(),
+        };
+        House { _dir: dir, clock, health, pages: Arc::new(pages) }
+    }
+
+    async fn healthy(h: &House) -> (u16, String) {
+        let (status, text) = healthz(State(Arc::clone(&h.pages))).await;
+        (status.as_u16(), text)
+    }
+
+    async fn ready(h: &House) -> (u16, String) {
+        let (status, text) = readyz(State(Arc::clone(&h.pages))).await;
+        (status.as_u16(), text)
+    }
+
+    #[tokio::test]
+    async fn a_wall_clock_that_is_set_right_is_no_fault() {
+        let h = house();
+        h.clock.advance(Duration::from_hours(1));
+        assert_eq!(healthy(&h).await, (200, "ok\n".to_owned()));
+    }
+
+    #[tokio::test]
+    async fn a_program_that_reports_no_more_or_keeps_nothing_is_not_healthy() {
+        let h = house();
+        tokio::time::pause();
+        tokio::time::advance(Duration::from_secs(100)).await;
+        tokio::time::resume();
+        h.health.send_modify(|health| health.uptime_s = 40);
+        let (status, text) = healthy(&h).await;
+        assert_eq!((status, text.contains("is 60 s old")), (503, true), "{text}");
+        h.health.send_modify(|health| health.uptime_s = 95);
+        assert_eq!(healthy(&h).await.0, 200);
+        h.pages.buffer.close().await.unwrap();
+        let (status, text) = healthy(&h).await;
+        assert_eq!((status, text.contains("nothing is kept")), (503, true), "{text}");
+    }
+
+    #[tokio::test]
+    async fn what_does_not_work_well_is_named() {
+        let h = house();
+        assert_eq!(ready(&h).await, (200, "ready\n".to_owned()));
+        h.health.send_modify(|health| {
+            health.lines[0].up = false;
+            health.lines[0].last_error = Some("no such port".into());
+        });
+        let (status, text) = ready(&h).await;
+        assert_eq!((status, text.as_str()), (503, "line chw is down: no such port\n"));
+    }
+
+    #[tokio::test]
+    async fn the_status_says_the_name_for_people_in_both_languages() {
+        let h = house();
+        let response = status(State(Arc::clone(&h.pages))).await.into_response();
+        let body = axum::body::to_bytes(response.into_body(), 1 << 20).await.unwrap();
+        let shown: serde_json::Value = serde_json::from_slice(&body).unwrap();
+        assert_eq!(shown["title"], serde_json::json!({ "zh": "东区", "en": "East" }));
+        assert_eq!(shown["gateway"], "east");
+    }
 }

@@ -32,14 +32,15 @@ pub struct HealthTask {
     pub report: watch::Sender<Health>,
     pub changed: Arc<Notify>,
     pub clock: Arc<dyn Clock>,
+    /// Uptime counts from here.
+    pub started: Instant,
 }
 
 impl HealthTask {
     pub async fn run(self, cancel: CancellationToken) {
-        let start = Instant::now();
         let machine = Arc::new(Machine::new(&self.data));
         let mut reporter = Reporter::default();
-        let mut before = (self.clock.now(), start);
+        let mut before = (self.clock.now(), Instant::now());
         loop {
             let look = look(&machine).await;
             let lines = self.lines.borrow().clone();
@@ -52,7 +53,7 @@ impl HealthTask {
                 unacked: stats.unacked,
                 oldest_unacked: stats.oldest_unacked,
                 dropped: stats.dropped,
-                ..reporter.report(look, &lines, self.clock.now(), start.elapsed())
+                ..reporter.report(look, &lines, self.clock.now(), self.started.elapsed())
             };
             publish(&health, &lines);
             self.report.send_replace(health);

@@ -13,7 +13,7 @@ use steward_shared::time::Clock;
 use steward_shared::wire::message::Health;
 use tokio::sync::{Notify, broadcast, mpsc, watch};
 use tokio::task::JoinHandle;
-use tokio::time::{interval, timeout};
+use tokio::time::{Instant, interval, timeout};
 use tokio_util::sync::CancellationToken;
 use tracing::{error, info, warn};
 
@@ -75,6 +75,7 @@ pub struct Supervisor {
     uplink: Option<Stoppable>,
     /// How the way to the hub fares.
     hub: watch::Sender<UplinkState>,
+    started: Instant,
     pages: Option<Stoppable>,
     pages_failed: bool,
 }
@@ -117,6 +118,7 @@ impl Supervisor {
             live: live.clone(),
             changed: Arc::clone(&changed),
         };
+        let started = Instant::now();
         let (gauges, of_lines) = watch::channel(Vec::new());
         let (report, health) = watch::channel(Health::default());
         let reporter = HealthTask {
@@ -127,6 +129,7 @@ impl Supervisor {
             report,
             changed,
             clock: Arc::clone(&clock),
+            started,
         };
         let keeper = alarms.clone();
         let mut supervisor = Self {
@@ -145,6 +148,7 @@ impl Supervisor {
             keeper: Stoppable::spawn(|cancel| keeper.keep(cancel)),
             uplink: None,
             hub: watch::Sender::new(UplinkState::default()),
+            started,
             pages: None,
             pages_failed: false,
         };
@@ -296,7 +300,8 @@ impl Supervisor {
             uplink.stop("uplink").await;
             self.hub.send_replace(UplinkState::default());
         }
-        if self.config.http != config.http
+        let shown = |c: &Config| (c.http, c.name.clone(), c.title.clone());
+        if shown(&self.config) != shown(&config)
             && let Some(pages) = self.pages.take()
         {
             pages.stop("pages").await;
@@ -364,6 +369,9 @@ impl Supervisor {
         info!(listen = %self.config.http, "status pages");
         let pages = Pages {
             gateway: self.config.name.clone(),
+            title: self.config.title.clone(),
+            buffer: self.buffer.clone(),
+            started: self.started,
             latest: Arc::clone(&self.latest),
             health: self.health.clone(),
             hub: self.hub.subscribe(),

@@ -1,6 +1,7 @@
 //! The supervisor with a real buffer on a real disk, in real time; only the wires are fake.
 
 use std::collections::BTreeMap;
+use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -24,6 +25,7 @@ use crate::config::{WireConfig, load};
 use crate::line::Dial;
 use crate::line::fake::{Act, FakeWire};
 use crate::poll::Latest;
+use crate::uplink::tests::Hub;
 
 const PROFILE: &str = r#"
 vendor = "Acme"
@@ -41,9 +43,13 @@ class = "fast"
 "#;
 
 fn file(folder: &Path, lines: &[(&str, u16, &str)]) {
-    let mut text = String::from(
-        "[gateway]\nname = \"t\"\ndata = \"unused\"\n[periods]\nfast = \"100ms\"\n[profiles]\nfolders = [\"profiles\"]\n\
-         [http]\nlisten = \"127.0.0.1:0\"\n",
+    file_with(folder, "", "127.0.0.1:0", lines);
+}
+
+fn file_with(folder: &Path, more: &str, listen: &str, lines: &[(&str, u16, &str)]) {
+    let mut text = format!(
+        "[gateway]\nname = \"t\"\ndata = \"data\"\n[periods]\nfast = \"100ms\"\n[profiles]\nfolders = [\"profiles\"]\n\
+         [http]\nlisten = \"{listen}\"\n{more}\n",
     );
     for (name, port, profile) in lines {
         let line = format!(
@@ -73,12 +79,17 @@ struct House {
 impl House {
     async fn start(lines: &[(&str, u16, &str)]) -> Self {
         let folder = tempfile::tempdir().unwrap();
+        file(folder.path(), lines);
+        Self::start_in(folder).await
+    }
+
+    /// With the gateway's file that lies in the folder.
+    async fn start_in(folder: tempfile::TempDir) -> Self {
         for model in ["m1", "m2"] {
             std::fs::create_dir_all(folder.path().join("profiles/acme")).unwrap();
             let text = PROFILE.replace("M1", &model.to_uppercase());
             std::fs::write(folder.path().join(format!("profiles/acme/{model}.toml")), text).unwrap();
         }
-        file(folder.path(), lines);
         let path = folder.path().join("edge.toml");
         let dialled = Arc::new(Mutex::new(BTreeMap::new()));
         let seen = Arc::clone(&dialled);
@@ -92,7 +103,7 @@ impl House {
         };
         let setup = Setup {
             path: path.clone(),
-            data: Some(folder.path().join("data")),
+            data: None,
             clock: Arc::new(SystemClock),
             ids: Arc::new(RandomIds),
             prometheus: None,
@@ -209,6 +220,48 @@ async fn a_changed_profile_is_noticed_and_restarts_the_lines_that_use_it() {
     })
     .await;
     assert_eq!((house.dials(1), house.dials(2)), (1, 2));
+    house.stop().await;
+}
+
+/// A port that nobody listens on.
+fn free_port() -> SocketAddr {
+    std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap()
+}
+
+fn listens(at: SocketAddr) -> bool {
+    std::net::TcpStream::connect(at).is_ok()
+}
+
+#[tokio::test]
+async fn a_changed_address_of_the_pages_moves_them_and_touches_no_line() {
+    let (folder, lines) = (tempfile::tempdir().unwrap(), [("a", 1, "acme/m1")]);
+    let [before, after] = [free_port(), free_port()];
+    file_with(folder.path(), "", &before.to_string(), &lines);
+    let house = House::start_in(folder).await;
+    eventually("the pages are there", || listens(before)).await;
+    file_with(house.folder.path(), "", &after.to_string(), &lines);
+    house.reload.send(()).await.unwrap();
+    eventually("they are elsewhere", || listens(after) && !listens(before)).await;
+    assert_eq!(house.dials(1), 1);
+    house.stop().await;
+}
+
+#[tokio::test]
+async fn a_changed_hub_ends_the_session_and_begins_another() {
+    let (folder, lines) = (tempfile::tempdir().unwrap(), [("a", 1, "acme/m1")]);
+    let hub = Hub::start();
+    hub.identity(-1, 30).save(&folder.path().join("data")).unwrap();
+    let with_hub = format!("[hub]\naddress = \"{}\"", hub.address);
+    file_with(folder.path(), &with_hub, "127.0.0.1:0", &lines);
+    let house = House::start_in(folder).await;
+    eventually("a session", || hub.seen().hellos.len() == 1).await;
+    file(house.folder.path(), &lines);
+    house.reload.send(()).await.unwrap();
+    eventually("a goodbye", || hub.seen().goodbyes.len() == 1).await;
+    file_with(house.folder.path(), &with_hub, "127.0.0.1:0", &lines);
+    house.reload.send(()).await.unwrap();
+    eventually("another session", || hub.seen().hellos.len() == 2).await;
+    assert_eq!(house.dials(1), 1, "the line was not touched");
     house.stop().await;
 }
 

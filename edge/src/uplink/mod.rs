@@ -41,4 +41,4 @@ pub use run::{Live, run};
 pub use state::{UplinkSettings, UplinkState};
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

@@ -19,7 +19,7 @@ use tokio::sync::{broadcast, watch};
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
-use self::hub::Hub;
+pub(crate) use self::hub::Hub;
 use super::{Live, UplinkSettings, UplinkState, run};
 use crate::buffer::{Buffer, BufferSettings};
 

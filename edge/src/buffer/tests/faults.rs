@@ -292,7 +292,7 @@ async fn fault_s5_on_a_full_disk_alarms_are_stored_and_it_recovers_without_resta
     let state = b.state().await.unwrap();
     assert!(state.lanes[1].first > 1, "the oldest telemetry was dropped: {state:?}");
     assert_eq!(state.lanes[1].last, 400, "and the newest is there");
-    assert!(b.stats().dropped > 0);
+    assert!(b.stats().dropped > 0 && b.stats().is_full);
     let told = events(&b).await;
     assert_eq!(told.iter().filter(|e| e.kind == EventKind::ConfigApplied).count(), 38);
     assert_eq!(told.iter().filter(|e| e.kind == EventKind::BufferDropped).count(), 1);
@@ -322,6 +322,7 @@ async fn fault_s5_on_a_full_disk_alarms_are_stored_and_it_recovers_without_resta
     let dropped = b.stats().dropped;
     b.look_after().await.unwrap();
     assert!(dir.join("ballast").exists(), "the ballast stands again");
+    assert!(!b.stats().is_full);
     for i in 420..440 {
         b.record(noise(i, 1000)).await;
         b.flush().await.unwrap();

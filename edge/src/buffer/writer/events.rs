@@ -13,7 +13,9 @@ const UNTOLD: usize = 64;
 
 impl Writer {
     pub(super) fn event(&mut self, event: &Event) -> Result<bool> {
-        let stored = self.on_alarms(|w| w.append_event(event))?;
+        let stored = self.on_alarms(|w| w.append_event(event));
+        self.event_error = stored.as_ref().err().map(ToString::to_string);
+        let stored = stored?;
         if let Some(seq) = stored {
             self.lanes[0].last = seq;
             self.lanes[0].first = self.lanes[0].first.min(seq);

@@ -97,6 +97,7 @@ impl Writer {
             dropping: false,
             full: false,
             last_error: None,
+            event_error: None,
             measured: None,
             bytes: 0,
             oldest_unacked: None,
