@@ -253,14 +253,10 @@ impl Supervisor {
             config.data.clone_from(data);
         }
         self.files.watch(&config.folders);
+        self.put_off(&mut config);
         if config == self.config {
             info!("the configuration is as before");
             return;
-        }
-        if (&config.data, &config.buffer, &config.log)
-            != (&self.config.data, &self.config.buffer, &self.config.log)
-        {
-            warn!("[gateway] data, [buffer] and [log] take effect when steward-edge is started again");
         }
         match self.apply(config).await {
             Ok(detail) => self.tell(EventKind::ConfigApplied, &detail),
@@ -270,6 +266,18 @@ impl Supervisor {
                 self.tell(EventKind::ConfigRefused, &detail);
             }
         }
+    }
+
+    /// What only a new start changes stays as it is until then, all of it: an identity in the new folder and readings in
+    /// the old one would be nobody's wish.
+    fn put_off(&self, config: &mut Config) {
+        let running = (&self.config.data, &self.config.buffer, &self.config.log);
+        if (&config.data, &config.buffer, &config.log) != running {
+            warn!("[gateway] data, [buffer] and [log] take effect when steward-edge is started again");
+        }
+        config.data.clone_from(&self.config.data);
+        config.buffer.clone_from(&self.config.buffer);
+        config.log.clone_from(&self.config.log);
     }
 
     fn refuse(&mut self, faults: &[Fault]) {

@@ -266,6 +266,31 @@ async fn a_changed_hub_ends_the_session_and_begins_another() {
 }
 
 #[tokio::test]
+async fn what_takes_effect_at_the_next_start_takes_none_before_it() {
+    let (folder, lines) = (tempfile::tempdir().unwrap(), [("a", 1, "acme/m1")]);
+    let hub = Hub::start();
+    hub.identity(-1, 30).save(&folder.path().join("data")).unwrap();
+    let with_hub = format!("[hub]\naddress = \"{}\"", hub.address);
+    file_with(folder.path(), "", "127.0.0.1:0", &lines);
+    let house = House::start_in(folder).await;
+    let elsewhere = |more: &str| {
+        file_with(house.folder.path(), more, "127.0.0.1:0", &lines);
+        let path = house.folder.path().join("edge.toml");
+        let text = std::fs::read_to_string(&path).unwrap().replace("data = \"data\"", "data = \"elsewhere\"");
+        std::fs::write(path, text + "[buffer]\nflush = \"60s\"\n").unwrap();
+    };
+    elsewhere("");
+    house.reload.send(()).await.unwrap();
+    elsewhere(&with_hub);
+    house.reload.send(()).await.unwrap();
+    eventually("a session with the identity of the folder in use", || hub.seen().hellos.len() == 1).await;
+    let folder = house.folder.path().to_owned();
+    assert!(!folder.join("elsewhere").exists());
+    let (events, _) = house.stop().await;
+    assert_eq!(count(&events, EventKind::ConfigApplied), 1, "only the hub was applied: {events:?}");
+}
+
+#[tokio::test]
 async fn a_buffer_that_ended_ends_the_program_so_that_it_is_started_again() {
     let house = House::start(&[("a", 1, "acme/m1")]).await;
     eventually("it is polled", || house.is_live("meter-a")).await;
