@@ -14,7 +14,6 @@ use tracing::{info, warn};
 
 use super::log::start_log;
 use crate::config::load;
-use crate::health::install;
 use crate::line::dial_of;
 use crate::supervisor::{Setup, Supervisor, SupervisorError};
 
@@ -33,13 +32,11 @@ pub async fn run(path: &Path, data: Option<PathBuf>) -> Result<(), RunError> {
     let config = load(path).map_err(|faults| RunError::Config(listing(&faults)))?;
     start_log(&config.log);
     let (stop, reload) = hear_signals().map_err(RunError::Signals)?;
-    let prometheus = install().inspect_err(|e| warn!("no figures for Prometheus: {e}")).ok();
     let setup = Setup {
         path: path.to_owned(),
         data,
         clock: Arc::new(SystemClock),
         ids: Arc::new(RandomIds),
-        prometheus,
         dial: Arc::new(dial_of),
     };
     info!(version = env!("CARGO_PKG_VERSION"), gateway = config.name, "steward-edge starts");

@@ -12,7 +12,6 @@ use axum::http::{StatusCode, header};
 use axum::response::IntoResponse;
 use axum::routing::get;
 use axum::{Json, Router};
-use metrics_exporter_prometheus::PrometheusHandle;
 use serde::Serialize;
 use steward_shared::id::GatewayId;
 use steward_shared::time::{Clock, Timestamp};
@@ -22,6 +21,8 @@ use tokio::sync::watch;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
+use super::gauges::LineGauge;
+use super::metric::figures;
 use crate::buffer::Buffer;
 use crate::poll::{Latest, Shown};
 use crate::uplink::UplinkState;
@@ -40,7 +41,7 @@ pub struct Pages {
     pub latest: Arc<Latest>,
     pub health: watch::Receiver<Health>,
     pub hub: watch::Receiver<UplinkState>,
-    pub prometheus: Option<PrometheusHandle>,
+    pub lines: watch::Receiver<Vec<Arc<LineGauge>>>,
     pub clock: Arc<dyn Clock>,
 }
 
@@ -128,7 +129,9 @@ async fn readyz(State(pages): State<Arc<Pages>>) -> (StatusCode, String) {
 }
 
 async fn metrics(State(pages): State<Arc<Pages>>) -> impl IntoResponse {
-    let text = pages.prometheus.as_ref().map(PrometheusHandle::render).unwrap_or_default();
+    let (health, hub) = (pages.health.borrow().clone(), pages.hub.borrow().clone());
+    let lines = pages.lines.borrow().clone();
+    let text = figures(&health, &lines, &hub, pages.clock.now());
     ([(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], text)
 }
 
@@ -184,7 +187,7 @@ mod tests {
             latest: Arc::default(),
             health: health.subscribe(),
             hub: watch::Sender::default().subscribe(),
-            prometheus: None,
+            lines: watch::Sender::default().subscribe(),
             clock: clock.clone(),
         };
         House { _dir: dir, clock, health, pages: Arc::new(pages) }

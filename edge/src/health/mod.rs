@@ -10,5 +10,5 @@ mod report;
 pub use gauges::LineGauge;
 pub use http::{Pages, bind, serve};
 pub use machine::{Look, Machine};
-pub use metric::{install, publish};
+pub use metric::figures;
 pub use report::Reporter;

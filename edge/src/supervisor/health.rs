@@ -1,4 +1,4 @@
-//! The health task: a report every ten seconds and when a line or device changes its state, to the uplink, the pages and Prometheus. It also sees when
+//! The health task: a report every ten seconds and when a line or device changes its state, to the uplink and the pages. It also sees when
 //! the wall clock jumps against the monotonic one, and says so.
 
 use std::path::PathBuf;
@@ -15,7 +15,7 @@ use tracing::warn;
 
 use crate::alarm::Alarms;
 use crate::buffer::Buffer;
-use crate::health::{LineGauge, Look, Machine, Reporter, publish};
+use crate::health::{LineGauge, Look, Machine, Reporter};
 
 const EVERY: Duration = Duration::from_secs(10);
 /// Two reports are at least so far apart, however much happens.
@@ -55,7 +55,6 @@ impl HealthTask {
                 dropped: stats.dropped,
                 ..reporter.report(look, &lines, self.clock.now(), self.started.elapsed())
             };
-            publish(&health, &lines);
             self.report.send_replace(health);
             let due = async {
                 sleep(APART).await;

@@ -4,7 +4,6 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use metrics_exporter_prometheus::PrometheusHandle;
 use steward_shared::alarm::EventKind;
 use steward_shared::document::Fault;
 use steward_shared::id::Ids;
@@ -53,7 +52,6 @@ pub struct Setup {
     pub data: Option<PathBuf>,
     pub clock: Arc<dyn Clock>,
     pub ids: Arc<dyn Ids>,
-    pub prometheus: Option<PrometheusHandle>,
     pub dial: DialOf,
 }
 
@@ -383,7 +381,7 @@ impl Supervisor {
             latest: Arc::clone(&self.latest),
             health: self.health.clone(),
             hub: self.hub.subscribe(),
-            prometheus: self.setup.prometheus.clone(),
+            lines: self.gauges.subscribe(),
             clock: Arc::clone(&self.setup.clock),
         };
         self.pages = Some(Stoppable::spawn(|cancel| async move {

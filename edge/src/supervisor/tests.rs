@@ -106,7 +106,6 @@ impl House {
             data: None,
             clock: Arc::new(SystemClock),
             ids: Arc::new(RandomIds),
-            prometheus: None,
             dial: Arc::new(dial),
         };
         let config = load(&path).unwrap_or_else(|f| panic!("{}", steward_shared::document::listing(&f)));

@@ -17,6 +17,7 @@ use super::error::UplinkError;
 use super::frames::{self, FrameReader};
 use super::identity::Identity;
 use super::live::Wish;
+use super::state::UplinkState;
 use crate::buffer::{Buffer, BufferError};
 
 const HEALTH: Duration = Duration::from_secs(10);
@@ -116,6 +117,7 @@ pub(super) struct Down<'a> {
     pub wish: &'a watch::Sender<Option<Wish>>,
     pub identity: &'a watch::Sender<Arc<Identity>>,
     pub state_dir: &'a Path,
+    pub state: &'a watch::Sender<UplinkState>,
 }
 
 impl Down<'_> {
@@ -150,6 +152,7 @@ impl Down<'_> {
         let saved = tokio::task::spawn_blocking(move || saved.save(&dir)).await;
         saved.map_err(|_| UplinkError::Protocol("the renewal was interrupted"))??;
         tracing::info!(expires = %next.expires, "the certificate is renewed");
+        self.state.send_modify(|s| s.certificate_expires = Some(next.expires));
         self.identity.send_replace(next);
         Ok(())
     }

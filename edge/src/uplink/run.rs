@@ -110,6 +110,7 @@ impl Uplink {
             health: &self.health,
             clock: &self.clock,
             identity: identity.clone(),
+            state: &self.state,
         };
         let welcomed = || {
             told.clear();

@@ -16,7 +16,7 @@ use super::error::UplinkError;
 use super::frames::{self, FrameReader};
 use super::identity::Identity;
 use super::run::Live;
-use super::state::UplinkSettings;
+use super::state::{UplinkSettings, UplinkState};
 use super::{lane, live, pulse};
 use crate::buffer::{Buffer, BufferError, BufferState};
 
@@ -33,6 +33,7 @@ pub(super) struct Session<'a> {
     pub health: &'a watch::Receiver<Health>,
     pub clock: &'a Arc<dyn Clock>,
     pub identity: Arc<Identity>,
+    pub state: &'a watch::Sender<UplinkState>,
 }
 
 impl Session<'_> {
@@ -76,8 +77,13 @@ impl Session<'_> {
             control.catalogue().await?;
         }
         welcomed();
-        let replies =
-            Down { answers: down, wish: &wish, identity: &identities, state_dir: &self.settings.state_dir };
+        let replies = Down {
+            answers: down,
+            wish: &wish,
+            identity: &identities,
+            state_dir: &self.settings.state_dir,
+            state: self.state,
+        };
         let send = |lane| {
             let from = welcome.watermarks.iter().find(|w| w.lane == lane).map_or(0, |w| w.seq);
             lane::send(connection, self.buffer, lane, welcome.epoch, from)

@@ -97,10 +97,11 @@ async fn an_old_certificate_renews_itself_and_the_next_session_uses_it() {
     let (hub, dir) = (Hub::start(), tempfile::tempdir().unwrap());
     let old = hub.identity(-25, 5);
     old.save(dir.path()).unwrap();
-    let g = Gateway::start(dir.path(), &hub);
+    let mut g = Gateway::start(dir.path(), &hub);
     let renewed = || Identity::load(dir.path()).unwrap().is_some_and(|i| i.expires > old.expires);
     eventually("the renewed certificate is on disk", renewed).await;
     assert_eq!(hub.seen().renewals, 1);
+    g.state.wait_for(|s| s.certificate_expires > Some(old.expires)).await.unwrap();
     g.stop().await;
 }
 
