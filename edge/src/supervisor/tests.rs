@@ -12,7 +12,7 @@ use steward_shared::reading::Quality;
 use steward_shared::time::{Clock, SystemClock};
 use steward_shared::wire::columns::decode;
 use steward_shared::wire::frame::from_cbor;
-use steward_shared::wire::message::Lane;
+use steward_shared::wire::message::{Lane, Watch};
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, sleep};
@@ -261,6 +261,30 @@ async fn a_changed_hub_ends_the_session_and_begins_another() {
     house.reload.send(()).await.unwrap();
     eventually("another session", || hub.seen().hellos.len() == 2).await;
     assert_eq!(house.dials(1), 1, "the line was not touched");
+    house.stop().await;
+}
+
+/// Held against the newest sample of the gateway itself, so that a machine that is busy delays both.
+#[tokio::test]
+async fn what_is_watched_is_at_the_hub_within_a_second_of_its_sample_and_before_any_batch() {
+    let (folder, lines) = (tempfile::tempdir().unwrap(), [("a", 1, "acme/m1")]);
+    let hub = Hub::start();
+    hub.seen().catalogue_wanted = true;
+    hub.identity(-1, 30).save(&folder.path().join("data")).unwrap();
+    let more = format!("[hub]\naddress = \"{}\"\n[buffer]\nflush = \"5min\"", hub.address);
+    file_with(folder.path(), &more, "127.0.0.1:0", &lines);
+    let house = House::start_in(folder).await;
+    eventually("a session", || !hub.seen().catalogues.is_empty() && hub.seen().control.is_some()).await;
+    let no = hub.seen().catalogues[0].points[0].no;
+    hub.watch(Watch { points: vec![no], for_ms: 60_000 }).await;
+    for n in 1..=10 {
+        eventually("one more sample", || hub.seen().live.len() >= n).await;
+        let sample = hub.seen().live.last().unwrap().clone();
+        assert_eq!((sample.no, sample.quality), (no, Quality::Good));
+        let newest = house.latest.show(SystemClock.now())[0].at.unwrap();
+        assert!(newest.since(sample.at) <= Duration::from_secs(1), "{newest} and {sample:?}");
+    }
+    assert!(hub.seen().stored.iter().all(|b| b.lane != Lane::Live), "the flush is every five minutes");
     house.stop().await;
 }
 

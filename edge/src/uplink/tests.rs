@@ -39,8 +39,11 @@ impl Gateway {
     }
 
     fn start_by(dir: &Path, address: SocketAddr) -> Self {
-        let buffer =
-            Buffer::open(dir, BufferSettings::default(), Arc::new(SystemClock), Arc::new(RandomIds)).unwrap();
+        Self::start_with(dir, address, BufferSettings::default())
+    }
+
+    fn start_with(dir: &Path, address: SocketAddr, settings: BufferSettings) -> Self {
+        let buffer = Buffer::open(dir, settings, Arc::new(SystemClock), Arc::new(RandomIds)).unwrap();
         let settings =
             UplinkSettings { hub: address.to_string(), state_dir: dir.to_owned(), version: "0.1.0".into() };
         let (live, health, state) =

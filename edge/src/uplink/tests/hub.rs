@@ -52,6 +52,10 @@ pub struct Seen {
     /// The welcome says that the hub has nothing, though it has.
     pub forgetful: bool,
     pub nack_once: Option<(Lane, u64)>,
+    /// Takes nothing of this lane.
+    pub nack_all: Option<Lane>,
+    /// How often it refused a batch.
+    pub nacks: usize,
     pub refuse: Option<Refusal>,
     pub hang_up: bool,
     pub catalogue_wanted: bool,
@@ -170,6 +174,11 @@ impl Hub {
                 seen.marks.clear();
                 seen.stored.clear();
             }
+            // What the gateway dropped never comes.
+            for held in &hello.lanes {
+                let mark = seen.marks.entry(held.lane).or_default();
+                *mark = (*mark).max(held.first.saturating_sub(1));
+            }
             seen.hellos.push(hello);
             seen.connection = Some(connection.clone());
             let known = |lane| if seen.forgetful { None } else { seen.marks.get(&lane).copied() };
@@ -251,7 +260,8 @@ impl Hub {
             seen.nack_once = None;
             return Some(LaneDown::Nack(mark));
         }
-        if seq > mark + 1 {
+        if seq > mark + 1 || seen.nack_all == Some(lane) {
+            seen.nacks += 1;
             return Some(LaneDown::Nack(mark));
         }
         if seq == mark + 1 {

@@ -94,6 +94,49 @@ async fn a_refused_batch_is_sent_again_from_there() {
 }
 
 #[tokio::test]
+async fn what_was_dropped_in_the_middle_of_a_session_does_not_stop_the_rest() {
+    let hub = Hub::start();
+    let dir = enrolled(&hub);
+    hub.seen().nack_all = Some(Lane::Live);
+    let settings = BufferSettings { quota_bytes: 600 << 10, ..BufferSettings::default() };
+    let g = Gateway::start_with(dir.path(), hub.address, settings);
+    g.batch(0).await;
+    eventually("the hub cannot take it now", || hub.seen().nacks > 0).await;
+    for i in 0..150 {
+        g.buffer.record(noise(i, 1000)).await;
+        g.buffer.flush().await.unwrap();
+    }
+    let first = g.buffer.state().await.unwrap().lanes[1].first;
+    assert!(first > 1, "the oldest were dropped, the refused one too");
+    hub.seen().nack_all = None;
+    eventually("the hub has what is left", || mark(&hub, Lane::Live) == 151).await;
+    eventually("nothing is owed", || g.buffer.stats().unacked == 0).await;
+    let seqs: Vec<_> = hub.seen().stored.iter().filter(|b| b.lane == Lane::Live).map(|b| b.seq).collect();
+    assert_eq!(seqs, (first..=151).collect::<Vec<_>>());
+    assert!(hub.seen().hellos.len() >= 2, "only a new hello can say what is missing");
+    g.stop().await;
+}
+
+#[tokio::test]
+async fn a_batch_that_the_hub_never_takes_ends_the_session_and_not_the_uplink() {
+    let hub = Hub::start();
+    let dir = enrolled(&hub);
+    hub.seen().nack_all = Some(Lane::Live);
+    let mut g = Gateway::start(dir.path(), &hub);
+    g.batch(0).await;
+    let told = |s: &UplinkState| {
+        s.last_error.as_ref().is_some_and(|e| e.contains("cannot take batch 1 of lane live"))
+    };
+    g.state.wait_for(told).await.unwrap();
+    hub.seen().nack_all = None;
+    g.event(EventKind::Started, None).await;
+    eventually("the next session has both", || (mark(&hub, Lane::Live), mark(&hub, Lane::Alarm)) == (1, 1))
+        .await;
+    assert!(hub.seen().hellos.len() >= 2);
+    g.stop().await;
+}
+
+#[tokio::test]
 async fn a_hub_that_went_back_to_its_backup_gets_again_what_it_lacks() {
     let hub = Hub::start();
     let dir = enrolled(&hub);
