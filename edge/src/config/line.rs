@@ -2,7 +2,6 @@
 //! names, ports, addresses on a line.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::ops::RangeInclusive;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -36,12 +35,19 @@ pub(super) fn read_line(
     }
     let serial = table.word("kind", &[("tcp", false), ("serial", true)]);
     let (wire, addresses, timeout) = match serial {
-        Some(true) => (read_serial(table, seen).map(WireConfig::Serial), 1..=247, Duration::from_millis(500)),
-        Some(false) => (read_tcp(table, seen), 0..=255, Duration::from_secs(1)),
+        Some(true) => {
+            let wire = read_serial(table, seen).map(WireConfig::Serial);
+            (wire, Addresses::Bus, Duration::from_millis(500))
+        }
+        Some(false) => {
+            let (wire, framing) = read_tcp(table, seen);
+            let addresses = if framing == Framing::Rtu { Addresses::Bus } else { Addresses::Units };
+            (wire, addresses, Duration::from_secs(1))
+        }
         None => {
             // Without its kind nobody knows which keys belong here.
             table.ignore_rest();
-            (None, 0..=255, Duration::from_secs(1))
+            (None, Addresses::Units, Duration::from_secs(1))
         }
     };
     let timeout = if table.has("timeout") {
@@ -53,7 +59,7 @@ pub(super) fn read_line(
     let devices: Vec<_> = table
         .tables("device")
         .iter()
-        .map(|t| read_device(t, periods, library, &addresses, &mut seen.devices, &mut on_line))
+        .map(|t| read_device(t, periods, library, addresses, &mut seen.devices, &mut on_line))
         .collect();
     Some(LineConfig {
         name: name?,
@@ -63,23 +69,48 @@ pub(super) fn read_line(
     })
 }
 
-fn read_tcp(table: &Table<'_>, seen: &mut Seen) -> Option<WireConfig> {
+/// What a device's address may be.
+#[derive(Clone, Copy, Debug)]
+enum Addresses {
+    /// On a serial line or behind a converter: 0 is for all, 248 to 255 are reserved (serial line guide V1.02, 2.2).
+    Bus,
+    /// In MODBUS TCP 0 and 255 mean the device at the other end itself (implementation guide V1.0b, 4.4.2.1).
+    Units,
+}
+
+fn read_address(table: &Table<'_>, addresses: Addresses) -> Option<u8> {
+    let given = table.required::<u16>("address")?;
+    let (fits, way_out) = match addresses {
+        Addresses::Bus => (matches!(given, 1..=247), "write a value from 1 to 247"),
+        Addresses::Units => (
+            matches!(given, 0..=247 | 255),
+            "write a value from 0 to 247, or 255 where one device alone is behind the connection",
+        ),
+    };
+    if !fits {
+        table.fault("address", format!("{given} is no address of a device"), way_out);
+    }
+    u8::try_from(given).ok().filter(|_| fits)
+}
+
+fn read_tcp(table: &Table<'_>, seen: &mut Seen) -> (Option<WireConfig>, Framing) {
     let host = table.required::<String>("host");
     let port = table.within("port", 1..=65_535_u16);
     let framings = [("tcp", Framing::Tcp), ("rtu", Framing::Rtu)];
     let framing = table.word_or("framing", &framings, Framing::Tcp);
-    let host = host?;
-    if host.is_empty() || host.contains(['/', ' ']) {
-        table.fault(
-            "host",
-            format!("\"{host}\" is no host"),
-            "write a name or address, and the port into port",
-        );
-        return None;
-    }
-    let port = port?;
-    check_unique(table, "port", "connection", &mut seen.ports, &format!("{host}:{port}"));
-    Some(WireConfig::Tcp { host, port, framing })
+    let host = host.filter(|host| {
+        let fits = !host.is_empty() && !host.contains(['/', ' ']);
+        if !fits {
+            let way_out = "write a name or address, and the port into port";
+            table.fault("host", format!("\"{host}\" is no host"), way_out);
+        }
+        fits
+    });
+    let wire = host.zip(port).map(|(host, port)| {
+        check_unique(table, "port", "connection", &mut seen.ports, &format!("{host}:{port}"));
+        WireConfig::Tcp { host, port, framing }
+    });
+    (wire, framing)
 }
 
 fn read_serial(table: &Table<'_>, seen: &mut Seen) -> Option<SerialConfig> {
@@ -119,7 +150,7 @@ fn read_device(
     table: &Table<'_>,
     periods: Option<&Periods>,
     library: Option<&Library>,
-    addresses: &RangeInclusive<u8>,
+    addresses: Addresses,
     names: &mut BTreeSet<String>,
     on_line: &mut BTreeMap<u8, String>,
 ) -> Option<DeviceConfig> {
@@ -130,7 +161,7 @@ fn read_device(
     }
     let title = read_title(table, name.as_deref().unwrap_or_default());
     let profile = read_profile(table, library);
-    let address = table.within("address", addresses.clone());
+    let address = read_address(table, addresses);
     if let Some(address) = address
         && let Some(first) = on_line.insert(address, name.clone().unwrap_or_default())
     {

@@ -5,8 +5,9 @@ use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use steward_protocols::modbus::{SampleFault, verify_samples};
 use steward_shared::document::{ByteSize, Document, Fault, HostPort, Table};
-use steward_shared::profile::Library;
+use steward_shared::profile::{Library, Profile};
 use steward_shared::wire::message::Names;
 use tracing::Level;
 
@@ -61,6 +62,7 @@ fn read_root(root: &Table<'_>, folder: &Path, of_profiles: &mut Vec<Fault>) -> O
     let folders = root.table("profiles").and_then(|t| t.required::<Vec<PathBuf>>("folders"));
     let folders: Vec<_> = folders.unwrap_or_default().iter().map(|f| folder.join(f)).collect();
     let library = Library::load(&folders).map_err(|faults| of_profiles.extend(faults)).ok();
+    of_profiles.extend(library.iter().flat_map(Library::iter).flat_map(|profile| try_samples(profile)));
     let http = root.table("http").and_then(|t| t.required("listen"));
     let log = root.table("log").and_then(|t| read_log(&t));
     let mut seen = Seen::default();
@@ -81,6 +83,16 @@ fn read_root(root: &Table<'_>, folder: &Path, of_profiles: &mut Vec<Fault>) -> O
         log: log?,
         lines: lines.into_iter().collect::<Option<_>>()?,
     })
+}
+
+/// A profile whose sample frames do not give the values that it states would read its devices wrong.
+fn try_samples(profile: &Profile) -> Vec<Fault> {
+    let way_out = "compare the frame with the device's document, and the point with the frame";
+    let told = |fault: SampleFault| {
+        let frame = profile.frames.get(fault.frame)?;
+        Some(frame.spot.fault(fault.message, way_out))
+    };
+    verify_samples(profile).into_iter().filter_map(told).collect()
 }
 
 fn read_gateway(table: &Table<'_>) -> Option<(String, Names, PathBuf)> {

@@ -120,7 +120,10 @@ address = 0
         ("edge.toml:13:8: line[0].port", "out of range"),
         ("edge.toml:14:1: line[0].timout", "did you mean timeout?"),
         ("edge.toml:17:11: line[0].device[0].profile", "did you mean \"acme/m1\"?"),
-        ("edge.toml:18:11: line[0].device[0].address", "from 0 to 255"),
+        (
+            "edge.toml:18:11: line[0].device[0].address",
+            "300 is no address of a device; write a value from 0 to 247",
+        ),
         ("edge.toml:22:8: line[1].port", "write it whole"),
         ("edge.toml:23:8: line[1].baud", "take one of 1200"),
         ("edge.toml:25:8: line[1].device[0].name", "a second time"),
@@ -153,6 +156,48 @@ fn one_address_twice_on_a_line_is_a_fault_and_on_two_lines_it_is_not() {
     let twice = GOOD.to_owned() + "[[line.device]]\nname = \"pump-2\"\nprofile = \"acme/m1\"\naddress = 1\n";
     let told = read(&twice).unwrap_err();
     assert!(told.contains("1 is the address of \"pump-1\" on this line too"), "{told}");
+}
+
+#[test]
+fn an_address_that_no_device_can_have_is_a_fault() {
+    let told = |framing: &str, address: u16| {
+        let text = GOOD.replacen("port = 15020", &format!("port = 15020\nframing = \"{framing}\""), 1);
+        read(&text.replacen("address = 1", &format!("address = {address}"), 1)).err()
+    };
+    for address in [0, 1, 247, 255] {
+        assert_eq!(told("tcp", address), None);
+    }
+    for address in [248, 254, 256] {
+        assert!(told("tcp", address).unwrap().contains("or 255 where one device alone"));
+    }
+    assert_eq!((told("rtu", 1), told("rtu", 247)), (None, None));
+    for address in [0, 248, 255] {
+        assert!(told("rtu", address).unwrap().contains("write a value from 1 to 247"));
+    }
+}
+
+#[test]
+fn a_sample_frame_that_does_not_give_its_value_is_a_fault_of_its_profile() {
+    let sample = r#"[[frame]]
+source = "made for this test"
+framing = "rtu"
+request = "01 03 00 00 00 01 84 0A"
+response = "01 03 02 03 E8 B8 FA"
+values = { power = 1000 }
+"#;
+    let told = |sample: &str| {
+        let folder = folder();
+        let path = folder.path().join("profiles/acme/m1.toml");
+        std::fs::write(path, format!("{PROFILE}{sample}")).unwrap();
+        let text = format!("[profiles]\nfolders = [\"profiles\"]\n{GOOD}");
+        parse("edge.toml", &text, folder.path(), []).err().map(|f| listing(&f)).unwrap_or_default()
+    };
+    assert_eq!(told(sample), "");
+    let wrong = told(&sample.replace("power = 1000", "power = 1001"));
+    assert!(wrong.contains("acme/m1.toml:13:1: frame[0]: power reads as"), "{wrong}");
+    let damaged = told(&sample.replace("B8 FA", "B8 FB"));
+    assert!(damaged.contains("acme/m1.toml:13:1: frame[0]: the response is not whole"), "{damaged}");
+    assert!(damaged.contains("compare the frame"), "{damaged}");
 }
 
 #[test]

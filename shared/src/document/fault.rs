@@ -62,6 +62,22 @@ pub struct Spot {
     pub path: String,
 }
 
+impl Spot {
+    /// For what is found out after the document was read.
+    pub fn fault(&self, message: impl Into<String>, way_out: impl Into<String>) -> Fault {
+        let (line, column) = self.place.position();
+        let (file, path) = (self.place.file().to_owned(), self.path.clone());
+        Fault { file, line, column, path, message: message.into(), way_out: way_out.into() }
+    }
+}
+
+/// What says the same is the same, wherever it stands: a comment above it changes nothing.
+impl PartialEq for Spot {
+    fn eq(&self, _: &Self) -> bool {
+        true
+    }
+}
+
 /// The faults found so far.
 #[derive(Debug, Default)]
 pub struct Faults(RefCell<Vec<Fault>>);

@@ -173,6 +173,11 @@ impl<'a> Table<'a> {
         Spot { place: place.clone(), path: self.path_of(key) }
     }
 
+    /// Where the table itself stands.
+    pub fn spot_here(&self) -> Spot {
+        Spot { place: self.place.clone(), path: self.path.clone() }
+    }
+
     pub fn faults(&self) -> &'a Faults {
         self.faults
     }

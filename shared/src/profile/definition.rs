@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use super::decimal::Decimal;
+use crate::document::Spot;
 use crate::wire::message::{Label, Names, PointKind};
 
 /// One model of one vendor.
@@ -208,6 +209,8 @@ pub enum Framing {
 /// A request and its answer as they stand on the wire, and what must be read from them.
 #[derive(Clone, Debug, PartialEq)]
 pub struct SampleFrame {
+    /// Where it stands in the profile's file.
+    pub spot: Spot,
     /// Where the bytes come from: a document, or the independent program that made them.
     pub source: String,
     pub framing: Framing,

@@ -25,7 +25,8 @@ fn frame(fields: &Fields<'_>, points: &[PointDef]) -> Option<SampleFrame> {
         }
     }
     let (source, framing, request, response) = (source?, framing?, request?, response?);
-    Some(SampleFrame { source, framing, request: request.0, response: response.0, values })
+    let spot = fields.spot_here();
+    Some(SampleFrame { spot, source, framing, request: request.0, response: response.0, values })
 }
 
 /// Bytes as `"01 03 00 6B"`.
