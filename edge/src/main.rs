@@ -12,7 +12,7 @@ const THREADS: usize = 2;
 
 fn main() -> ExitCode {
     let done = match Args::parse().command {
-        Command::Check { config } => match check(&config) {
+        Command::Check { file } => match check(&file.path()) {
             Ok(summary) => {
                 println!("{summary}");
                 Ok(())
@@ -24,8 +24,8 @@ fn main() -> ExitCode {
             println!("enrolled; this gateway is {gateway}. A program that runs connects within seconds");
             Ok(())
         }),
-        Command::Run { config, data } => {
-            runtime().and_then(|runtime| Ok(runtime.block_on(run(&config, data))?))
+        Command::Run { file, data } => {
+            runtime().and_then(|runtime| Ok(runtime.block_on(run(&file.path(), data))?))
         }
     };
     match done {

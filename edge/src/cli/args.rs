@@ -4,6 +4,9 @@ use std::path::PathBuf;
 
 use clap::{Parser, Subcommand};
 
+/// Where the gateway's file is when nothing is said.
+const FILE: &str = "edge.toml";
+
 /// Steward on the gateway: polls the plant room, keeps every reading, syncs to the hub.
 #[derive(Debug, Parser)]
 #[command(name = "steward-edge", version)]
@@ -16,9 +19,8 @@ pub struct Args {
 pub enum Command {
     /// Poll, keep and send, until SIGTERM; SIGHUP has the gateway's file read again.
     Run {
-        /// The gateway's file.
-        #[arg(long, default_value = "edge.toml")]
-        config: PathBuf,
+        #[command(flatten)]
+        file: File,
         /// Keep readings, alarms and identity here instead of where the file says.
         #[arg(long)]
         data: Option<PathBuf>,
@@ -26,7 +28,7 @@ pub enum Command {
     /// Make this gateway known to its hub, with the one-time code from the hub's page.
     Enrol {
         /// The gateway's file.
-        #[arg(long, default_value = "edge.toml")]
+        #[arg(long, default_value = FILE)]
         config: PathBuf,
         /// Keep the identity here instead of where the file says.
         #[arg(long)]
@@ -36,8 +38,47 @@ pub enum Command {
     },
     /// Read a gateway's file and its profiles and tell every fault: file, line, column and the way out.
     Check {
-        /// The gateway's file.
-        #[arg(default_value = "edge.toml")]
-        config: PathBuf,
+        #[command(flatten)]
+        file: File,
     },
+}
+
+/// The gateway's file, with or without `--config` before it.
+#[derive(Debug, clap::Args)]
+pub struct File {
+    /// The gateway's file (edge.toml, when nothing is said).
+    #[arg(value_name = "FILE")]
+    bare: Option<PathBuf>,
+    /// The same.
+    #[arg(long, value_name = "FILE", conflicts_with = "bare")]
+    config: Option<PathBuf>,
+}
+
+impl File {
+    pub fn path(self) -> PathBuf {
+        self.bare.or(self.config).unwrap_or_else(|| FILE.into())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn file_of(words: &[&str]) -> Option<PathBuf> {
+        match Args::try_parse_from([&["steward-edge"], words].concat()).ok()?.command {
+            Command::Run { file, .. } | Command::Check { file } => Some(file.path()),
+            Command::Enrol { config, .. } => Some(config),
+        }
+    }
+
+    #[test]
+    fn the_file_is_named_with_or_without_the_flag() {
+        for command in ["run", "check"] {
+            assert_eq!(file_of(&[command]), Some("edge.toml".into()));
+            assert_eq!(file_of(&[command, "a.toml"]), Some("a.toml".into()));
+            assert_eq!(file_of(&[command, "--config", "a.toml"]), Some("a.toml".into()));
+            assert_eq!(file_of(&[command, "a.toml", "--config", "b.toml"]), None, "which one?");
+        }
+        assert_eq!(file_of(&["enrol", "--config", "a.toml", "STW-1"]), Some("a.toml".into()));
+    }
 }

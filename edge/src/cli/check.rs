@@ -30,3 +30,60 @@ fn told(path: &Path, faults: &[Fault]) -> String {
     let count = if faults.len() == 1 { "1 fault".to_owned() } else { format!("{} faults", faults.len()) };
     format!("{}\n{}: {count}", listing(faults), path.display())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const GOOD: &str = r#"
+[gateway]
+name = "east"
+[hub]
+address = "10.0.0.5:7443"
+[[line]]
+name = "chw"
+kind = "tcp"
+host = "10.0.0.20"
+port = 502
+[[line.device]]
+name = "main"
+profile = "schneider/pm5350"
+address = 1
+[[line.device]]
+name = "second"
+profile = "schneider/pm5350"
+address = 2
+"#;
+
+    fn checked(text: &str) -> Result<String, String> {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("edge.toml");
+        std::fs::write(&path, text).unwrap();
+        let at = format!("{}/", folder.path().display());
+        check(&path).map(|t| t.replace(&at, "")).map_err(|t| t.replace(&at, ""))
+    }
+
+    #[test]
+    fn a_good_file_is_told_with_what_it_would_poll() {
+        let library = steward_shared::profile::Library::compiled_in().unwrap();
+        let points = 2 * library.get("schneider/pm5350").unwrap().points.len();
+        let told = checked(GOOD).unwrap();
+        let wanted = format!(
+            "line chw: 2 devices, {points} points\nhub: 10.0.0.5:7443\nedge.toml is in order: 1 lines, {points} points"
+        );
+        assert_eq!(told, wanted);
+        let told = checked(&GOOD.replace("[hub]\naddress = \"10.0.0.5:7443\"", "")).unwrap();
+        assert!(told.contains("hub: none, readings stay here"), "{told}");
+    }
+
+    #[test]
+    fn the_faults_are_listed_and_counted() {
+        let told = checked(&GOOD.replace("port = 502", "port = 0")).unwrap_err();
+        assert!(told.starts_with("edge.toml:10:8: line[0].port: 0 is out of range"), "{told}");
+        assert!(told.ends_with("\nedge.toml: 1 fault"), "{told}");
+        let two = GOOD.replace("port = 502", "port = 0").replace("address = 2", "address = 1");
+        assert!(checked(&two).unwrap_err().ends_with("\nedge.toml: 2 faults"));
+        let missing = check(Path::new("/nowhere/edge.toml")).unwrap_err();
+        assert!(missing.contains("cannot be read") && missing.contains("edge.default.toml"), "{missing}");
+    }
+}

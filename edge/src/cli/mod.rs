@@ -6,7 +6,7 @@ mod enrol;
 mod log;
 mod run;
 
-pub use args::{Args, Command};
+pub use args::{Args, Command, File};
 pub use check::check;
 pub use enrol::{EnrolRunError, enrol};
 pub use log::start_log;
