@@ -10,12 +10,12 @@ use steward_shared::time::SystemClock;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
-use tracing::{info, warn};
+use tracing::info;
 
 use super::log::start_log;
 use crate::config::load;
 use crate::line::dial_of;
-use crate::supervisor::{Setup, Supervisor, SupervisorError};
+use crate::supervisor::{Setup, Supervisor, SupervisorError, Systemd};
 
 #[derive(Debug, thiserror::Error)]
 pub enum RunError {
@@ -38,6 +38,7 @@ pub async fn run(path: &Path, data: Option<PathBuf>) -> Result<(), RunError> {
         clock: Arc::new(SystemClock),
         ids: Arc::new(RandomIds),
         dial: Arc::new(dial_of),
+        systemd: Systemd::from_environment(),
     };
     info!(version = env!("CARGO_PKG_VERSION"), gateway = config.name, "steward-edge starts");
     Ok(Supervisor::start(setup, config).await?.run(stop, reload).await?)
@@ -58,7 +59,7 @@ fn hear_signals() -> io::Result<(CancellationToken, mpsc::Receiver<()>)> {
             tokio::select! {
                 () = either(&mut terminate, &mut interrupt) => {
                     if heard.is_cancelled() {
-                        warn!("second signal: going at once");
+                        // Without a word: the log may be what does not let the program stop.
                         std::process::exit(130);
                     }
                     heard.cancel();

@@ -61,6 +61,10 @@ impl Lines {
         };
         let gone: Vec<_> =
             self.running.iter().filter(|(_, r)| !same(r)).map(|(name, _)| name.clone()).collect();
+        // All at once, so that one that is stuck holds up none.
+        for running in gone.iter().filter_map(|name| self.running.get(name)) {
+            running.cancel.cancel();
+        }
         for name in &gone {
             if let Some(running) = self.running.remove(name) {
                 running.stop(name).await;

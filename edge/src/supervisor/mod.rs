@@ -8,8 +8,10 @@ mod health;
 mod lines;
 mod recorder;
 mod run;
+mod systemd;
 
 pub use run::{Setup, Supervisor, SupervisorError};
+pub use systemd::Systemd;
 
 #[cfg(test)]
 mod tests;

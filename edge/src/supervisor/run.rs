@@ -21,6 +21,7 @@ use super::files::Files;
 use super::health::HealthTask;
 use super::lines::{DialOf, Lines};
 use super::recorder::Recorder;
+use super::systemd::{self, Systemd};
 use crate::alarm::Alarms;
 use crate::buffer::{Buffer, BufferError, BufferSettings};
 use crate::config::{Config, load};
@@ -53,6 +54,7 @@ pub struct Setup {
     pub clock: Arc<dyn Clock>,
     pub ids: Arc<dyn Ids>,
     pub dial: DialOf,
+    pub systemd: Systemd,
 }
 
 pub struct Supervisor {
@@ -184,6 +186,7 @@ impl Supervisor {
         stop: CancellationToken,
         mut reload: mpsc::Receiver<()>,
     ) -> Result<(), SupervisorError> {
+        self.setup.systemd.tell(systemd::READY);
         let mut tick = interval(TICK);
         let ended = loop {
             // Each branch only says that something is to be looked at; one that is lost comes again.
@@ -199,6 +202,7 @@ impl Supervisor {
                         break dead;
                     }
                     self.tick().await;
+                    self.setup.systemd.tell(systemd::ALIVE);
                 }
             }
         };
@@ -398,6 +402,7 @@ impl Supervisor {
     /// Stops taking, hands everything over, stops sending, flushes, closes: what the hub has not got is on disk.
     async fn stop(mut self) {
         info!("stopping");
+        self.setup.systemd.tell(systemd::STOPPING);
         self.lines.stop_all().await;
         // With the lines the last sender goes, and the recorder ends when it has handed over what it has.
         drop(self.lines);

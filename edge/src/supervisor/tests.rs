@@ -107,6 +107,7 @@ impl House {
             clock: Arc::new(SystemClock),
             ids: Arc::new(RandomIds),
             dial: Arc::new(dial),
+            systemd: Systemd::default(),
         };
         let config = load(&path).unwrap_or_else(|f| panic!("{}", steward_shared::document::listing(&f)));
         let supervisor = Supervisor::start(setup, config).await.unwrap();

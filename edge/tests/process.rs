@@ -1,0 +1,213 @@
+//! The program itself: started as systemd starts it, spoken to by signals and over its pages.
+
+#![allow(clippy::unwrap_used, reason = "a broken fixture ends the test")]
+
+use std::io::{Read, Write};
+use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::os::fd::AsFd;
+use std::os::unix::net::UnixDatagram;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Output, Stdio};
+use std::time::Duration;
+
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+
+/// Nothing here takes this long, on any machine.
+const PATIENCE: Duration = Duration::from_mins(1);
+
+const METER: &str = r#"
+[[line]]
+name = "NAME"
+kind = "tcp"
+host = "127.0.0.1"
+port = 1
+[[line.device]]
+name = "meter"
+profile = "schneider/pm5350"
+address = 1
+"#;
+
+/// A running steward-edge.
+struct Edge {
+    folder: tempfile::TempDir,
+    pages: SocketAddr,
+    notify: UnixDatagram,
+    child: Child,
+}
+
+impl Edge {
+    /// Returns when it says that it works.
+    fn start(lines: &str, log: Stdio) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let pages = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+        write(&file(folder.path()), pages, lines);
+        let socket = folder.path().join("notify");
+        let notify = UnixDatagram::bind(&socket).unwrap();
+        notify.set_read_timeout(Some(PATIENCE)).unwrap();
+        let child = Command::new(env!("CARGO_BIN_EXE_steward-edge"))
+            .arg("run")
+            .arg(file(folder.path()))
+            .env("NOTIFY_SOCKET", socket)
+            .stderr(log)
+            .spawn()
+            .unwrap();
+        let edge = Self { folder, pages, notify, child };
+        edge.says("READY=1");
+        edge
+    }
+
+    /// Waits for this word to systemd.
+    fn says(&self, wanted: &str) {
+        let mut heard = [0; 128];
+        loop {
+            let n = self.notify.recv(&mut heard).unwrap_or_else(|e| panic!("{wanted} was never said: {e}"));
+            if &heard[..n] == wanted.as_bytes() {
+                return;
+            }
+        }
+    }
+
+    fn signal(&self, signal: Signal) {
+        kill(Pid::from_raw(self.child.id().try_into().unwrap()), signal).unwrap();
+    }
+
+    /// Status line and body of a page.
+    fn page(&self, path: &str) -> (String, String) {
+        let mut stream = TcpStream::connect(self.pages).unwrap();
+        write!(stream, "GET {path} HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n").unwrap();
+        let mut text = String::new();
+        stream.read_to_string(&mut text).unwrap();
+        let (head, body) = text.split_once("\r\n\r\n").unwrap();
+        (head.lines().next().unwrap_or_default().to_owned(), body.to_owned())
+    }
+
+    fn ended(&mut self) -> Option<i32> {
+        let mut code = None;
+        eventually("the program has ended", || {
+            code = self.child.try_wait().unwrap();
+            code.is_some()
+        });
+        code.and_then(|c| c.code())
+    }
+}
+
+impl Drop for Edge {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+fn file(folder: &Path) -> PathBuf {
+    folder.join("edge.toml")
+}
+
+fn write(path: &Path, pages: SocketAddr, lines: &str) {
+    let text = format!("[gateway]\nname = \"test\"\ndata = \"data\"\n[http]\nlisten = \"{pages}\"\n{lines}");
+    std::fs::write(path, text).unwrap();
+}
+
+fn eventually(what: &str, mut done: impl FnMut() -> bool) {
+    let begun = tokio::time::Instant::now();
+    while !done() {
+        assert!(begun.elapsed() < PATIENCE, "never: {what}");
+        std::thread::sleep(Duration::from_millis(20));
+    }
+}
+
+#[test]
+fn a_hangup_has_the_file_read_again() {
+    let mut edge = Edge::start(&METER.replace("NAME", "one"), Stdio::null());
+    let shows = |edge: &Edge, line: &str| {
+        edge.page("/metrics").1.contains(&format!("steward_edge_line_up{{line=\"{line}\"}}"))
+    };
+    eventually("the line is there", || shows(&edge, "one"));
+    // As long and as old as before, so that it is not noticed without the signal.
+    let path = file(edge.folder.path());
+    let before = std::fs::metadata(&path).unwrap();
+    write(&path, edge.pages, &METER.replace("NAME", "two"));
+    std::fs::File::options()
+        .write(true)
+        .open(&path)
+        .unwrap()
+        .set_modified(before.modified().unwrap())
+        .unwrap();
+    assert_eq!(std::fs::metadata(&path).unwrap().len(), before.len());
+    edge.signal(Signal::SIGHUP);
+    eventually("the other line is there, and the first is not", || {
+        shows(&edge, "two") && !shows(&edge, "one")
+    });
+    edge.signal(Signal::SIGTERM);
+    edge.says("STOPPING=1");
+    assert_eq!(edge.ended(), Some(0));
+}
+
+#[test]
+fn the_pages_say_how_it_fares() {
+    let mut edge = Edge::start(&METER.replace("NAME", "one"), Stdio::null());
+    assert_eq!(edge.page("/healthz"), ("HTTP/1.1 200 OK".to_owned(), "ok\n".to_owned()));
+    eventually("nobody answers on that line", || edge.page("/readyz").1.starts_with("line one is down: "));
+    assert_eq!(edge.page("/readyz").0, "HTTP/1.1 503 Service Unavailable");
+    let (_, figures) = edge.page("/metrics");
+    for name in [
+        "steward_edge_uptime_seconds ",
+        "steward_edge_resident_bytes ",
+        "steward_edge_disk_free_bytes ",
+        "steward_edge_buffer_bytes ",
+        "steward_edge_buffer_oldest_unacknowledged_seconds ",
+        "steward_edge_hub_connected 0",
+        "steward_edge_line_up{line=\"one\"} 0",
+        "steward_edge_line_reconnects_total{line=\"one\"} ",
+        "steward_edge_device_silent{device=\"meter\"} ",
+    ] {
+        assert!(figures.lines().any(|l| l.starts_with(name)), "{name} is missing in\n{figures}");
+    }
+    edge.says("WATCHDOG=1");
+    edge.signal(Signal::SIGINT);
+    assert_eq!(edge.ended(), Some(0));
+}
+
+/// What keeps the program from stopping here is its log, which nobody reads.
+#[test]
+fn a_second_signal_ends_it_at_once_whatever_holds_it_up() {
+    let (reader, mut writer) = std::io::pipe().unwrap();
+    let (log, looked_at) = (Stdio::from(writer.try_clone().unwrap()), writer.try_clone().unwrap());
+    let mut edge = Edge::start("", log);
+    let filling = std::thread::spawn(move || {
+        let full = writer.write_all(&vec![b'x'; 1 << 20]);
+        full.is_err()
+    });
+    eventually("the log is full", || {
+        let mut asked = [PollFd::new(looked_at.as_fd(), PollFlags::POLLOUT)];
+        poll(&mut asked, PollTimeout::ZERO).unwrap() == 0
+    });
+    // Two signals of different kinds: two of one kind may come as one.
+    edge.signal(Signal::SIGTERM);
+    edge.signal(Signal::SIGINT);
+    assert_eq!(edge.ended(), Some(130));
+    drop(reader);
+    assert!(filling.join().unwrap(), "somebody read the log");
+}
+
+fn edge(words: &[&str], folder: &Path) -> Output {
+    Command::new(env!("CARGO_BIN_EXE_steward-edge")).args(words).current_dir(folder).output().unwrap()
+}
+
+#[test]
+fn a_broken_file_and_a_wrong_word_have_exit_codes_of_their_own() {
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(file(folder.path()), "[gateway]\nname = \"x\"\n[http]\nlisten = 3\n").unwrap();
+    for command in ["check", "run"] {
+        let broken = edge(&[command], folder.path());
+        let said = String::from_utf8_lossy(&broken.stderr).into_owned();
+        assert_eq!(broken.status.code(), Some(1), "{said}");
+        assert!(said.starts_with("edge.toml:4:10: http.listen: "), "{said}");
+    }
+    assert_eq!(edge(&["chek"], folder.path()).status.code(), Some(2));
+    std::fs::write(file(folder.path()), "[gateway]\nname = \"x\"\n").unwrap();
+    let sound = edge(&["check", "--config", "edge.toml"], folder.path());
+    assert_eq!(sound.status.code(), Some(0));
+    assert!(String::from_utf8_lossy(&sound.stdout).contains("edge.toml is in order"));
+}
