@@ -4,8 +4,11 @@
 use std::collections::HashSet;
 
 use sha2::{Digest, Sha256};
-use steward_shared::wire::frame::{FrameError, from_cbor, to_cbor};
+use steward_shared::wire::frame::{FrameError, MAX_FRAME, from_cbor, to_cbor};
 use steward_shared::wire::message::Catalogue;
+
+/// What goes into one message to the hub, with room for what is around it.
+pub(super) const MOST: usize = MAX_FRAME - 64;
 
 /// `present` with the former devices and points that it lacks, those as not in use. Sorted, so that the same
 /// content has the same hash.

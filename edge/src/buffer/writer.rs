@@ -226,8 +226,13 @@ impl Writer {
     }
 
     fn set_catalogue(&mut self, present: Catalogue) -> Result<()> {
-        let merged = catalogue::merge(present, self.catalogue.read()?);
-        let sealed = Sealed::of(&merged)?;
+        let mut merged = catalogue::merge(present.clone(), self.catalogue.read()?);
+        let mut sealed = Sealed::of(&merged)?;
+        if sealed.bytes.len() > catalogue::MOST {
+            tracing::warn!("the former devices do not fit into the catalogue any more; the hub forgets them");
+            merged = catalogue::merge(present, Catalogue::default());
+            sealed = Sealed::of(&merged)?;
+        }
         if sealed.hash != self.catalogue.hash {
             self.on_telemetry(|w| Ok(w.telemetry.set_catalogue(&sealed.bytes, &merged.points)?))?;
             self.catalogue = sealed;

@@ -5,11 +5,12 @@ use std::path::Path;
 
 use steward_shared::document::{Fault, listing};
 
-use crate::config::{Config, load};
+use crate::config::Config;
+use crate::supervisor::read;
 
 /// What to print, as a success or as faults.
 pub fn check(path: &Path) -> Result<String, String> {
-    load(path).map(|config| summary(path, &config)).map_err(|faults| told(path, &faults))
+    read(path).map(|config| summary(path, &config)).map_err(|faults| told(path, &faults))
 }
 
 fn summary(path: &Path, config: &Config) -> String {

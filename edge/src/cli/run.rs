@@ -13,9 +13,8 @@ use tokio_util::sync::CancellationToken;
 use tracing::info;
 
 use super::log::start_log;
-use crate::config::load;
 use crate::line::dial_of;
-use crate::supervisor::{Setup, Supervisor, SupervisorError, Systemd};
+use crate::supervisor::{Setup, Supervisor, SupervisorError, Systemd, read};
 
 #[derive(Debug, thiserror::Error)]
 pub enum RunError {
@@ -29,7 +28,7 @@ pub enum RunError {
 }
 
 pub async fn run(path: &Path, data: Option<PathBuf>) -> Result<(), RunError> {
-    let config = load(path).map_err(|faults| RunError::Config(listing(&faults)))?;
+    let config = read(path).map_err(|faults| RunError::Config(listing(&faults)))?;
     start_log(&config.log);
     let (stop, reload) = hear_signals().map_err(RunError::Signals)?;
     let setup = Setup {

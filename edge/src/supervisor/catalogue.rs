@@ -1,13 +1,42 @@
 //! What the gateway's batches may speak of: the catalogue for the hub and the rows of the status page, made
-//! from a configuration and the numbers that the buffer gave its points. Pure; the supervisor calls it.
+//! from a configuration and the numbers that the buffer gave its points. The supervisor calls it, and the command line,
+//! which must not find in order what the supervisor refuses.
 
+use std::path::Path;
 use std::time::Duration;
 
+use steward_shared::document::Fault;
 use steward_shared::id::PointNo;
+use steward_shared::wire::frame::{MAX_FRAME, to_cbor};
 use steward_shared::wire::message::{Catalogue, CatalogueDevice, CataloguePoint};
 
-use crate::config::{Config, DeviceConfig, WireConfig};
+use crate::config::{Config, DeviceConfig, WireConfig, load};
 use crate::poll::Described;
+
+/// Bytes of a frame around the catalogue.
+const AROUND: usize = 64;
+
+/// The gateway's file, read and found in order: what it configures fits into one message to the hub, too.
+pub fn read(path: &Path) -> Result<Config, Vec<Fault>> {
+    let config = load(path)?;
+    match fits(&config, MAX_FRAME - AROUND) {
+        Ok(()) => Ok(config),
+        Err(fault) => Err(vec![Fault { file: path.display().to_string(), ..fault }]),
+    }
+}
+
+fn fits(config: &Config, most: usize) -> Result<(), Fault> {
+    let points = names(config).len();
+    // The largest numbers take the most bytes.
+    let numbers: Vec<_> = (0..points).map(|_| PointNo(u32::MAX)).collect();
+    let bytes = to_cbor(&catalogue(config, &shared_out(config, &numbers))).map_or(0, |bytes| bytes.len());
+    if bytes <= most {
+        return Ok(());
+    }
+    let message =
+        format!("{points} points are more than one gateway can tell its hub about ({bytes} bytes of {most})");
+    Err(Fault::of_file("", message, "give some of the devices to a second gateway"))
+}
 
 /// Device and point of everything that is configured, line by line, in the order of the file and the profile.
 pub fn names(config: &Config) -> Vec<(String, String)> {
@@ -86,5 +115,23 @@ fn address(wire: &WireConfig, address: u8) -> String {
     match wire {
         WireConfig::Tcp { host, port, .. } => format!("{host}:{port}/{address}"),
         WireConfig::Serial(serial) => format!("{}/{address}", serial.path),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn more_points_than_fit_into_a_message_are_told_with_the_way_out() {
+        let text = "[gateway]\nname = \"east\"\n[[line]]\nname = \"l\"\nkind = \"tcp\"\nhost = \"h\"\nport = 502\n\
+                    [[line.device]]\nname = \"m\"\nprofile = \"schneider/pm5350\"\naddress = 1\n";
+        let config = crate::config::parse("edge.toml", text, Path::new("/"), []).unwrap();
+        assert_eq!(fits(&config, MAX_FRAME), Ok(()));
+        let told = fits(&config, 1000).unwrap_err().to_string();
+        assert!(
+            told.contains("points are more than one gateway") && told.contains("second gateway"),
+            "{told}"
+        );
     }
 }

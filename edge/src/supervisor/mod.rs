@@ -10,6 +10,7 @@ mod recorder;
 mod run;
 mod systemd;
 
+pub use catalogue::read;
 pub use run::{Setup, Supervisor, SupervisorError};
 pub use systemd::Systemd;
 

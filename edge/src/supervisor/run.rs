@@ -16,7 +16,7 @@ use tokio::time::{Instant, interval, timeout};
 use tokio_util::sync::CancellationToken;
 use tracing::{error, info, warn};
 
-use super::catalogue::{catalogue, described, names, shared_out};
+use super::catalogue::{catalogue, described, names, read, shared_out};
 use super::files::Files;
 use super::health::HealthTask;
 use super::lines::{DialOf, Lines};
@@ -24,7 +24,7 @@ use super::recorder::Recorder;
 use super::systemd::{self, Systemd};
 use crate::alarm::Alarms;
 use crate::buffer::{Buffer, BufferError, BufferSettings};
-use crate::config::{Config, load};
+use crate::config::Config;
 use crate::health::{LineGauge, Pages, bind, serve};
 use crate::poll::{Latest, Told};
 use crate::uplink::{self, UplinkSettings, UplinkState};
@@ -243,8 +243,8 @@ impl Supervisor {
     /// Reads the gateway's file again. A broken one changes nothing, and says every fault of it.
     async fn reload(&mut self) {
         let path = self.setup.path.clone();
-        let read = tokio::task::spawn_blocking(move || load(&path)).await;
-        let mut config = match read {
+        let done = tokio::task::spawn_blocking(move || read(&path)).await;
+        let mut config = match done {
             Ok(Ok(config)) => config,
             Ok(Err(faults)) => return self.refuse(&faults),
             Err(e) => {

@@ -22,7 +22,7 @@ pub(crate) fn zero(dir: &Path, name: &str) {
     }
 }
 
-fn catalogue_of(points: &[(&str, &str, PointNo)]) -> Catalogue {
+pub(super) fn catalogue_of(points: &[(&str, &str, PointNo)]) -> Catalogue {
     let title = Names { zh: "表".into(), en: "Meter".into() };
     let device = |key: &str| CatalogueDevice {
         key: key.into(),

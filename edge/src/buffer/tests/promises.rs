@@ -7,6 +7,7 @@ use steward_shared::wire::columns;
 use steward_shared::wire::frame::from_cbor;
 use steward_shared::wire::message::{Catalogue, Lane, Watermark};
 
+use super::damage::catalogue_of;
 use super::*;
 
 #[tokio::test]
@@ -176,6 +177,22 @@ async fn the_catalogue_keeps_its_hash_until_it_changes() {
     b.set_catalogue(Catalogue::default()).await.unwrap();
     assert_eq!(b.state().await.unwrap().catalogue, empty);
     assert_eq!(b.catalogue().await.unwrap(), Catalogue::default());
+}
+
+#[tokio::test]
+async fn former_devices_give_way_before_the_catalogue_grows_beyond_a_message() {
+    let dir = tempfile::tempdir().unwrap();
+    let b = open(dir.path(), BufferSettings::default(), &clock());
+    let large = |device: &str| {
+        let mut catalogue = catalogue_of(&[(device, "x", PointNo(1))]);
+        catalogue.devices[0].place = "x".repeat(3 << 20);
+        catalogue
+    };
+    b.set_catalogue(large("one")).await.unwrap();
+    b.set_catalogue(catalogue_of(&[("two", "x", PointNo(2))])).await.unwrap();
+    assert_eq!(b.catalogue().await.unwrap().devices.len(), 2);
+    b.set_catalogue(large("three")).await.unwrap();
+    assert_eq!(b.catalogue().await.unwrap(), large("three"));
 }
 
 #[tokio::test]
