@@ -6,15 +6,15 @@
 //! |---|---|
 //! | `handle` | [`Buffer`]: what the other rooms call |
 //! | `writer` | the thread: commands, the flush, what is due after it |
-//! | `space` | the ballast |
+//! | `space` | the ballast, which keeps room for events |
 //! | `catalogue` | the present configuration merged with the former ones |
 //! | `store` | SQL: `telemetry.db`, `alarms.db`, and how they are opened |
 //! | `boot` | which run of the machine this is, and its monotonic clock |
 //!
 //! A batch that was committed survives `kill -9` and a power cut (WAL with `synchronous=FULL`). It leaves when the hub
 //! has acknowledged it and the retention is over, or when space runs out: then acknowledged batches go first, then
-//! history, then live telemetry, each oldest first; events never. A database that is damaged is moved aside, at the start
-//! or in use; points keep their numbers then, as far as anybody knows them.
+//! history, then live telemetry, each oldest first; events only beyond a quota of their own, which takes years. A
+//! database that is damaged is moved aside, at the start or in use; points keep their numbers when it is in use.
 
 mod boot;
 mod catalogue;

@@ -16,6 +16,8 @@ pub struct BufferSettings {
     pub retention: Duration,
     /// Bytes that telemetry may take on disk.
     pub quota_bytes: u64,
+    /// Bytes that events may take: years of them, unless something tells them without end.
+    pub alarm_quota_bytes: u64,
 }
 
 impl Default for BufferSettings {
@@ -25,6 +27,7 @@ impl Default for BufferSettings {
             flush_readings: 3000,
             retention: Duration::from_hours(7 * 24),
             quota_bytes: 512 << 20,
+            alarm_quota_bytes: 32 << 20,
         }
     }
 }

@@ -98,6 +98,7 @@ impl Supervisor {
             flush_readings: config.buffer.flush_readings,
             retention: config.buffer.retention,
             quota_bytes: config.buffer.quota_bytes,
+            ..BufferSettings::default()
         };
         let data = config.data.clone();
         let opening = {

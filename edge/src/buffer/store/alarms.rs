@@ -150,6 +150,22 @@ impl AlarmStore {
         self.db.prepare_cached(sql)?.query_row([seq as i64], |r| r.get(0).map(Timestamp)).optional()
     }
 
+    /// Removes the oldest events, acknowledged or not, some at a time; answers up to which sequence.
+    pub fn drop_oldest(&self) -> Result<Option<u64>> {
+        let sql =
+            "delete from event where seq in (select seq from event order by seq limit 256) returning seq";
+        let mut statement = self.db.prepare_cached(sql)?;
+        let gone: Vec<i64> = statement.query_map([], |r| r.get(0))?.collect::<Result<_>>()?;
+        Ok(gone.into_iter().max().map(|seq| seq as u64))
+    }
+
+    /// Bytes that the content takes, without pages that wait to be used again.
+    pub fn bytes_used(&self) -> Result<u64> {
+        let pragma = |name: &str| self.db.pragma_query_value(None, name, |r| r.get::<_, i64>(0));
+        let pages = pragma("page_count")? - pragma("freelist_count")?;
+        Ok((pages * pragma("page_size")?) as u64)
+    }
+
     /// Removes acknowledged events that were stored before an instant, some at a time.
     pub fn trim(&self, before: Timestamp) -> Result<usize> {
         let sql = "delete from event where seq in (select seq from event where \

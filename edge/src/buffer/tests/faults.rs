@@ -53,7 +53,7 @@ async fn write_until_killed(dir: &Path) {
     }
 }
 
-fn applied(seq: u64) -> Event {
+pub(super) fn applied(seq: u64) -> Event {
     Event {
         id: EventId::new(&RandomIds),
         at: NOON,

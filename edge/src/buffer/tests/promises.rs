@@ -8,6 +8,7 @@ use steward_shared::wire::frame::from_cbor;
 use steward_shared::wire::message::{Catalogue, Lane, Watermark};
 
 use super::damage::catalogue_of;
+use super::faults::applied;
 use super::*;
 
 #[tokio::test]
@@ -166,6 +167,38 @@ async fn over_the_quota_acknowledged_batches_go_first_and_nothing_is_told() {
         b.ack(Lane::Live, i + 1).await.unwrap();
     }
     assert_eq!((b.stats().dropped, b.state().await.unwrap().lanes[0].last), (0, 0));
+}
+
+#[tokio::test]
+async fn events_without_end_do_not_fill_the_disk_and_it_is_told_once() {
+    let dir = tempfile::tempdir().unwrap();
+    let settings = BufferSettings { alarm_quota_bytes: 1 << 20, ..BufferSettings::default() };
+    let b = open(dir.path(), settings, &clock());
+    for i in 0..600 {
+        b.event(Event { detail: "x".repeat(4000), ..applied(i) }).await.unwrap();
+    }
+    b.look_after().await.unwrap();
+    let lane = b.state().await.unwrap().lanes[0];
+    assert_eq!((lane.first, lane.last), (513, 601), "the oldest went, in steps");
+    b.look_after().await.unwrap();
+    assert_eq!(b.state().await.unwrap().lanes[0].last, 601);
+    let last: Event = from_cbor(&b.after(Lane::Alarm, 600).await.unwrap().unwrap().body).unwrap();
+    assert_eq!(last.kind, EventKind::BufferDropped);
+}
+
+#[tokio::test]
+async fn acknowledged_events_past_their_retention_all_leave() {
+    let dir = tempfile::tempdir().unwrap();
+    let clock = clock();
+    let settings = BufferSettings { retention: Duration::from_hours(1), ..BufferSettings::default() };
+    let b = open(dir.path(), settings, &clock);
+    for i in 0..600 {
+        b.event(applied(i)).await.unwrap();
+    }
+    b.ack(Lane::Alarm, 599).await.unwrap();
+    clock.advance(Duration::from_hours(2));
+    b.look_after().await.unwrap();
+    assert_eq!(b.state().await.unwrap().lanes[0].first, 600);
 }
 
 #[tokio::test]

@@ -37,6 +37,9 @@ impl Writer {
             ),
         }
         self.hold_quota();
+        if let Err(e) = self.on_alarms(Self::hold_alarm_quota) {
+            tracing::warn!(error = &e as &dyn std::error::Error, "the quota of the events cannot be held");
+        }
     }
 
     /// What is due each hour: what is acknowledged and past its retention leaves. Not oftener, because each time costs
@@ -70,6 +73,19 @@ impl Writer {
         }
         if self.telemetry.bytes_free()? > KEEP_FREE {
             self.telemetry.shrink()?;
+        }
+        Ok(())
+    }
+
+    /// The oldest events go first; on their lane, that is acknowledged ones before others.
+    fn hold_alarm_quota(&mut self) -> Result<()> {
+        while self.alarms.bytes_used()? > self.settings.alarm_quota_bytes {
+            let Some(gone) = self.alarms.drop_oldest()? else { break };
+            self.lane_mut(Lane::Alarm).first = gone + 1;
+            if gone > self.lane(Lane::Alarm).acked && !self.dropping {
+                self.dropping = true;
+                self.tell(EventKind::BufferDropped, "too many events: the oldest are dropped".to_owned());
+            }
         }
         Ok(())
     }
