@@ -45,7 +45,10 @@ fn a_sample_frame_that_does_not_hold_is_told() {
         let profile = Profile::parse("omron/e5cc.toml", &text.replacen(from, to, 1)).unwrap();
         verify_samples(&profile).iter().map(ToString::to_string).collect::<Vec<_>>()
     };
-    assert!(faults("process-value = 100.0", "process-value = 100.1")[0].contains("reads as"));
+    let told = &faults("process-value = 100.0", "process-value = 100.1")[0];
+    let line = text.lines().position(|l| l == "[[frame]]").unwrap() + 1;
+    assert!(told.starts_with(&format!("omron/e5cc.toml:{line}:1: frame[0]: ")), "{told}");
+    assert!(told.contains("reads as"), "{told}");
     assert!(faults("B8 FA", "B8 FB")[0].contains("not whole"));
     assert!(faults("01 03 20 00 00 01 8F CA", "01 03 20 00 00 01 8F CB")[0].contains("should be"));
     assert!(faults("process-value = 100.0", "set-point = 100.0")[0].contains("not among"));

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use steward_protocols::modbus::{SampleFault, verify_samples};
+use steward_protocols::modbus::verify_samples;
 use steward_shared::document::{ByteSize, Document, Fault, HostPort, Table};
 use steward_shared::profile::{Library, Profile};
 use steward_shared::wire::message::Names;
@@ -87,12 +87,7 @@ fn read_root(root: &Table<'_>, folder: &Path, of_profiles: &mut Vec<Fault>) -> O
 
 /// A profile whose sample frames do not give the values that it states would read its devices wrong.
 fn try_samples(profile: &Profile) -> Vec<Fault> {
-    let way_out = "compare the frame with the device's document, and the point with the frame";
-    let told = |fault: SampleFault| {
-        let frame = profile.frames.get(fault.frame)?;
-        Some(frame.spot.fault(fault.message, way_out))
-    };
-    verify_samples(profile).into_iter().filter_map(told).collect()
+    verify_samples(profile).into_iter().map(Fault::from).collect()
 }
 
 fn read_gateway(table: &Table<'_>) -> Option<(String, Names, PathBuf)> {

@@ -71,26 +71,17 @@ impl Spot {
     }
 }
 
-/// What says the same is the same, wherever it stands: a comment above it changes nothing.
-impl PartialEq for Spot {
-    fn eq(&self, _: &Self) -> bool {
-        true
-    }
-}
-
 /// The faults found so far.
 #[derive(Debug, Default)]
 pub struct Faults(RefCell<Vec<Fault>>);
 
 impl Faults {
     pub fn push(&self, spot: &Spot, message: impl Into<String>, way_out: impl Into<String>) {
-        self.put(&spot.place, &spot.path, message.into(), way_out.into());
+        self.0.borrow_mut().push(spot.fault(message, way_out));
     }
 
     pub(super) fn put(&self, place: &Place, path: &str, message: String, way_out: String) {
-        let (line, column) = place.position();
-        let file = place.source.name.clone();
-        self.0.borrow_mut().push(Fault { file, line, column, path: path.to_owned(), message, way_out });
+        self.push(&Spot { place: place.clone(), path: path.to_owned() }, message, way_out);
     }
 
     pub(super) fn is_empty(&self) -> bool {

@@ -438,6 +438,13 @@ values = { energy = 0.0 }
     }
 
     #[test]
+    fn a_profile_that_only_moved_in_its_file_is_the_same_profile() {
+        let profile = |text: &str| Profile::parse("acme/m1.toml", text).unwrap();
+        assert_eq!(profile(GOOD), profile(&format!("# one line more\n{GOOD}")));
+        assert_ne!(profile(GOOD), profile(&GOOD.replace("energy = 0.0", "energy = 0.5")));
+    }
+
+    #[test]
     fn what_contradicts_itself_is_refused() {
         let told = faults(&GOOD.replace("kind = \"counter\"", "kind = \"gauge\""));
         assert!(told[0].contains("only a counter starts over"), "{told:?}");

@@ -24,9 +24,9 @@ fn frame(fields: &Fields<'_>, points: &[PointDef]) -> Option<SampleFrame> {
             table.fault_here("a sample frame without values tests nothing", "add point = value");
         }
     }
-    let (source, framing, request, response) = (source?, framing?, request?, response?);
     let spot = fields.spot_here();
-    Some(SampleFrame { spot, source, framing, request: request.0, response: response.0, values })
+    let (source, framing, request, response) = (source?, framing?, request?, response?);
+    Some(SampleFrame { source, framing, request: request.0, response: response.0, values, spot })
 }
 
 /// Bytes as `"01 03 00 6B"`.

@@ -3,6 +3,7 @@
 
 use std::fmt;
 
+use steward_shared::document::{Fault, Spot};
 use steward_shared::profile::{Framing, Profile, SampleFrame, SampleValue, Table};
 use steward_shared::reading::{Quality, Value};
 
@@ -12,32 +13,38 @@ use super::tcp;
 use super::value::decode;
 
 /// A sample frame that does not hold.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug)]
 pub struct SampleFault {
     pub profile: String,
-    /// Index of the frame in the profile's file.
-    pub frame: usize,
+    /// Where the frame begins.
+    pub spot: Spot,
     pub message: String,
+}
+
+impl From<SampleFault> for Fault {
+    fn from(fault: SampleFault) -> Self {
+        fault.spot.fault(fault.message, "correct the frame, or the point that it contradicts")
+    }
 }
 
 impl fmt::Display for SampleFault {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}: frame[{}]: {}", self.profile, self.frame, self.message)
+        write!(f, "{}", Fault::from(self.clone()))
     }
 }
 
 /// Everything that is wrong with the profile's sample frames.
 pub fn verify_samples(profile: &Profile) -> Vec<SampleFault> {
-    let fault = |frame: usize, message: String| SampleFault { profile: profile.id.clone(), frame, message };
     let mut faults = Vec::new();
-    for (i, sample) in profile.frames.iter().enumerate() {
+    for sample in &profile.frames {
+        let fault = |message| SampleFault { profile: profile.id.clone(), spot: sample.spot.clone(), message };
         match read(sample) {
             Ok((request, response)) => {
                 let wrong =
                     sample.values.iter().filter_map(|(k, v)| compare(profile, request, &response, k, v));
-                faults.extend(wrong.map(|message| fault(i, message)));
+                faults.extend(wrong.map(fault));
             }
-            Err(message) => faults.push(fault(i, message)),
+            Err(message) => faults.push(fault(message)),
         }
     }
     faults
