@@ -5,7 +5,7 @@
 //! begin(request) ; loop { match poll(now) {
 //!     Send(bytes)   => write them, then sent(now)
 //!     WaitUntil(t)  => read until t; received(bytes, now) for what comes
-//!     Reopen        => close and open again, then opened(now)
+//!     Reopen        => close and open again, then opened(now)      (closed(now) when it breaks by itself)
 //!     Done(outcome) => the request is over; the next may begin
 //!     Idle          => nothing was asked
 //! } }
@@ -47,6 +47,9 @@ pub trait Driver: Send {
 
     /// The line was opened (again); nothing of before can arrive on it any more.
     fn opened(&mut self, now: Instant);
+
+    /// The line was closed by its other end, and whether a question was on it: that will not be answered.
+    fn closed(&mut self, now: Instant) -> bool;
 
     fn poll(&mut self, now: Instant) -> Step<Self::Answer, Self::Failure>;
 }

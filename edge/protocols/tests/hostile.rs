@@ -79,7 +79,7 @@ proptest! {
     }
 
     #[test]
-    fn a_line_survives_any_order_of_events(events in proptest::collection::vec((0_u8..6, 0_u64..2000, any::<u8>()), 0..200), kind in 0_u8..3) {
+    fn a_line_survives_any_order_of_events(events in proptest::collection::vec((0_u8..7, 0_u64..2000, any::<u8>()), 0..200), kind in 0_u8..3) {
         let timeout = Duration::from_millis(200);
         let settings = match kind {
             0 => Settings::serial(9600, 11, timeout),
@@ -96,6 +96,7 @@ proptest! {
                 2 => line.opened(now),
                 3 => line.sent(now),
                 4 => line.hold(now, Duration::from_millis(ms)),
+                5 => { line.closed(now); }
                 _ => if let Step::WaitUntil(t) = line.poll(now) {
                     prop_assert!(t > now, "waiting until the past would spin");
                     prop_assert!(t < now + Duration::from_mins(1), "and nobody waits for ever");

@@ -349,6 +349,28 @@ fn what_comes_unasked_on_tcp_gives_the_connection_up_before_the_next_request() {
 }
 
 #[test]
+fn a_connection_that_breaks_over_a_question_is_opened_once_and_the_line_behind_it_still_rests() {
+    for settings in [Settings::tcp(300 * MS), Settings::rtu_over_tcp(300 * MS)] {
+        for told in [true, false] {
+            let start = beginning();
+            let mut line = open(settings, start);
+            line.begin(ask(1, 10, 1), start);
+            let (_, sent) = until_sent(&mut line, start);
+            if told {
+                assert!(line.closed(sent), "a question was under way");
+                assert!(!line.closed(sent), "and is over");
+            }
+            line.opened(sent);
+            assert_eq!(line.poll(sent), Step::Idle);
+            line.begin(ask(1, 20, 1), sent);
+            let (_, again) = until_sent(&mut line, sent);
+            let rest = settings.quarantine + if settings.quarantine.is_zero() { MS * 0 } else { 300 * MS };
+            assert_eq!(again - sent, rest, "{settings:?}");
+        }
+    }
+}
+
+#[test]
 fn rtu_through_a_device_server_keeps_the_quarantine_though_it_reconnects() {
     let start = beginning();
     let mut line = open(Settings::rtu_over_tcp(300 * MS), start);

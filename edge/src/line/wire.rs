@@ -25,9 +25,12 @@ const READ_AT_ONCE: usize = 600;
 /// Why there is no answer.
 #[derive(Debug, thiserror::Error)]
 pub enum Failure {
-    /// The wire itself: it is closed and must be opened again.
+    /// The wire itself could not be opened, or broke before the question was sent. It is closed.
     #[error("the line is lost")]
     Lost(#[source] io::Error),
+    /// The wire was closed after the question was sent. Some gateways do that for a device that is silent.
+    #[error("the line was closed over the question")]
+    HungUp(#[source] io::Error),
     #[error("something babbles on the line, nobody else gets a word in")]
     Babbling,
     /// The device, or what stands for it: no answer, or none that can be believed.
@@ -61,9 +64,9 @@ impl Wire {
         settings.timeout + settings.quarantine
     }
 
-    /// For how long the line rests after an unanswered question.
-    pub fn quarantine(&self) -> Duration {
-        self.state.settings().quarantine
+    /// For how long the line rests from now, so that what is late is not taken for what comes next.
+    pub fn rest(&self) -> Duration {
+        self.state.rest(now())
     }
 
     pub fn is_open(&self) -> bool {
@@ -77,8 +80,10 @@ impl Wire {
         Ok(())
     }
 
-    pub fn close(&mut self) {
+    /// Whether an answer was awaited on it.
+    pub fn close(&mut self) -> bool {
         self.stream = None;
+        self.state.closed(now())
     }
 
     /// Puts one question and waits for what becomes of it, at most the device's timeout and the time of the
@@ -96,9 +101,9 @@ impl Wire {
                     self.state.sent(now());
                 }
                 Step::WaitUntil(until) => {
-                    let read = timeout_at(until.into(), self.read()).await;
-                    if let Ok(Err(e)) = read {
-                        return Err(self.lost(e));
+                    if let Ok(Err(e)) = timeout_at(until.into(), self.read()).await {
+                        let asked = self.close();
+                        return Err(if asked { Failure::HungUp(e) } else { Failure::Lost(e) });
                     }
                 }
                 Step::Reopen => self.open().await.map_err(|e| self.lost(e))?,

@@ -7,7 +7,8 @@
 //! | failing | not before its next slot | it answers: answering; three failed polls: silent |
 //! | silent | one block at a time, out of the line's bounded share | it answers: answering, all blocks at once |
 //!
-//! A block that fails three polls while its device answers is asked out of the same share.
+//! A block that fails three polls while its device answers is asked out of the same share. A line that is closed
+//! over a question is a device that fails, unless it is closed over everybody.
 
 use std::time::Duration;
 
@@ -22,6 +23,8 @@ use super::plan::Plan;
 
 /// Polls without an answer until a device is silent, or a block is dead.
 pub const DEAD_AFTER: u8 = 3;
+/// So many questions in a row over which the line was closed may all be one block's doing.
+const DOUBTED: u32 = 2;
 /// A silent device is asked at least this often when the line's share allows.
 const PROBE_MOST: Duration = Duration::from_secs(30);
 /// Blocks that a device refused and that were halved are tried whole again after this time: it may only have
@@ -93,6 +96,8 @@ struct Device {
     silent: bool,
     probe_at: Duration,
     probes: u32,
+    /// When the line was closed over a question to it, unless somebody has answered since.
+    hung_up: Option<Duration>,
 }
 
 /// The rounds of one line.
@@ -105,6 +110,8 @@ pub struct Rounds {
     cost: Duration,
     /// Slots that went by untaken, since the start.
     missed: u64,
+    /// Questions over which the line was closed, since the last answer.
+    hung_up: u32,
     last_look: (Timestamp, Duration),
 }
 
@@ -117,6 +124,7 @@ impl Rounds {
             budget: Budget::new(cost, mono),
             cost,
             missed: 0,
+            hung_up: 0,
             last_look: (now, mono),
         };
         for (device, plan) in devices.into_iter().enumerate() {
@@ -134,6 +142,7 @@ impl Rounds {
                 silent: false,
                 probe_at: Duration::ZERO,
                 probes: 0,
+                hung_up: None,
             });
         }
         rounds
@@ -149,6 +158,8 @@ impl Rounds {
         self.make_whole(now, mono);
         let free = self.budget.wait(self.cost, mono);
         let mut wait = LOOK_AGAIN;
+        // Whoever the line was closed over comes last, so that the others are asked in between.
+        let order = |b: &Scheduled| (self.devices[b.device].hung_up.map(|at| (at, b.failed)), b.deadline());
         let mut turn: Option<usize> = None;
         for (which, scheduled) in self.blocks.iter().enumerate() {
             let device = &self.devices[scheduled.device];
@@ -161,7 +172,7 @@ impl Rounds {
             }
             if !until.is_zero() {
                 wait = wait.min(until);
-            } else if turn.is_none_or(|best| scheduled.deadline() < self.blocks[best].deadline()) {
+            } else if turn.is_none_or(|best| order(scheduled) < order(&self.blocks[best])) {
                 turn = Some(which);
             }
         }
@@ -216,6 +227,10 @@ impl Rounds {
         now: Timestamp,
         mono: Duration,
     ) -> Vec<Follow> {
+        if !matches!(outcome, Outcome::Failed(_)) {
+            self.hung_up = 0;
+            self.devices.iter_mut().for_each(|d| d.hung_up = None);
+        }
         match outcome {
             Outcome::Answered => self.answered(ask, now),
             // A gateway's word that the device behind it did not answer (V1.1b3, clause 7, codes 0A and 0B).
@@ -325,6 +340,17 @@ impl Rounds {
             return vec![mark(ask.block.points.clone())];
         }
         Vec::new()
+    }
+
+    /// The line was closed over this question. True when it is the line's fault: that happened more than once
+    /// or twice without an answer in between, and to every device that was believed to answer.
+    pub fn hung_up(&mut self, ask: &Ask, mono: Duration) -> bool {
+        if self.devices[ask.device].silent || self.blocks[ask.which].failed >= DEAD_AFTER {
+            return false;
+        }
+        self.hung_up = self.hung_up.saturating_add(1);
+        self.devices[ask.device].hung_up = Some(mono);
+        self.hung_up > DOUBTED && self.devices.iter().all(|d| d.silent || d.hung_up.is_some())
     }
 
     /// The line was lost over this question: it is as if it had not been put.

@@ -44,6 +44,25 @@ fn line(folder: &Path, kind: &str, units: &[u8]) -> LineConfig {
     config.lines.remove(0)
 }
 
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum Kind {
+    Serial,
+    Tcp,
+    RtuOverTcp,
+}
+
+impl Kind {
+    const ALL: [Self; 3] = [Self::Serial, Self::Tcp, Self::RtuOverTcp];
+
+    fn config(self) -> &'static str {
+        match self {
+            Self::Serial => "kind = \"serial\"\nport = \"/dev/fake\"",
+            Self::Tcp => "kind = \"tcp\"\nhost = \"h\"\nport = 502",
+            Self::RtuOverTcp => "kind = \"tcp\"\nhost = \"h\"\nport = 502\nframing = \"rtu\"",
+        }
+    }
+}
+
 struct Run {
     readings: Vec<Reading>,
     alarms: Vec<(EventKind, Option<String>, bool)>,
@@ -53,23 +72,18 @@ struct Run {
 
 /// Point numbers are 10 for each unit, plus the point's place in the profile.
 async fn run(
-    rtu: bool,
+    kind: Kind,
     units: &[u8],
     seconds: u64,
     opens: impl Fn(Duration) -> bool + Send + Sync + 'static,
     device: impl Fn(Duration, u8, u16) -> Act + Send + Sync + 'static,
 ) -> Run {
     let folder = profiles();
-    let kind = if rtu {
-        "kind = \"serial\"\nport = \"/dev/fake\""
-    } else {
-        "kind = \"tcp\"\nhost = \"h\"\nport = 502"
-    };
-    let config = line(folder.path(), kind, units);
+    let config = line(folder.path(), kind.config(), units);
     let start = Instant::now();
     let dialled = Arc::new(Mutex::new(Vec::new()));
     let wire = FakeWire {
-        rtu,
+        rtu: kind != Kind::Tcp,
         start,
         device: Arc::new(device),
         opens: Box::new(opens),
@@ -128,7 +142,7 @@ impl Run {
 
 #[tokio::test(start_paused = true)]
 async fn readings_carry_the_slot_of_their_poll() {
-    let run = run(false, &[1], 10, |_| true, |_, _, _| Act::Answer).await;
+    let run = run(Kind::Tcp, &[1], 10, |_| true, |_, _, _| Act::Answer).await;
     run.assert_no_value_of_another();
     assert!(run.readings.iter().all(|r| r.at.as_millis() % 1000 == 0), "{:?}", run.readings);
     let slots: BTreeSet<_> = run.readings.iter().map(|r| (r.point, r.at)).collect();
@@ -138,16 +152,16 @@ async fn readings_carry_the_slot_of_their_poll() {
 
 #[tokio::test(start_paused = true)]
 async fn fault_b4_a_late_reply_is_never_taken_for_the_answer() {
-    for rtu in [true, false] {
+    for kind in Kind::ALL {
         for late in [350, 450, 600, 790] {
             let act = move |at: Duration, _: u8, address: u16| {
                 let now_and_then = at.as_secs() % 3 == 1 && address == 0;
                 if now_and_then { Act::Late(Duration::from_millis(late)) } else { Act::Answer }
             };
-            let run = run(rtu, &[1, 2], 60, |_| true, act).await;
+            let run = run(kind, &[1, 2], 60, |_| true, act).await;
             run.assert_no_value_of_another();
-            assert!(run.good(1) >= 40, "rtu {rtu}, late {late}: {}", run.good(1));
-            assert!(run.health.errors > 10, "rtu {rtu}, late {late}: {:?}", run.health);
+            assert!(run.good(1) >= 40, "{kind:?}, late {late}: {}", run.good(1));
+            assert!(run.health.errors > 10, "{kind:?}, late {late}: {:?}", run.health);
         }
     }
 }
@@ -171,7 +185,7 @@ async fn fault_b4_a_foreign_cut_or_damaged_reply_is_never_stored() {
         let act = move |at: Duration, _: u8, address: u16| {
             if at.as_secs() % 4 == 2 && address == 0 { Act::Raw(bytes.clone()) } else { Act::Answer }
         };
-        let run = run(true, &[1], 40, |_| true, act).await;
+        let run = run(Kind::Serial, &[1], 40, |_| true, act).await;
         run.assert_no_value_of_another();
         assert!(run.health.errors >= 5, "{what}: {:?}", run.health);
         assert!(run.good(1) >= 60, "{what}: {}", run.good(1));
@@ -183,7 +197,7 @@ async fn fault_b4_after_three_bad_polls_the_quality_is_bad() {
     let act = |at: Duration, _: u8, _: u16| {
         if at < Duration::from_secs(5) { Act::Answer } else { Act::Raw(vec![1, 3, 4, 9, 9, 9, 9, 0, 0]) }
     };
-    let run = run(true, &[1], 30, |_| true, act).await;
+    let run = run(Kind::Serial, &[1], 30, |_| true, act).await;
     run.assert_no_value_of_another();
     for place in 0..3 {
         let last = run.readings.iter().rfind(|r| r.point == PointNo(10 + place)).unwrap();
@@ -194,7 +208,7 @@ async fn fault_b4_after_three_bad_polls_the_quality_is_bad() {
 #[tokio::test(start_paused = true)]
 async fn fault_b5_a_refusal_is_a_quality_and_hurts_no_neighbour() {
     let act = |_: Duration, _: u8, address: u16| if address == 0 { Act::Exception(2) } else { Act::Answer };
-    let run = run(false, &[1], 10, |_| true, act).await;
+    let run = run(Kind::Tcp, &[1], 10, |_| true, act).await;
     run.assert_no_value_of_another();
     let of =
         |place: u32| run.readings.iter().filter(move |r| r.point == PointNo(10 + place)).collect::<Vec<_>>();
@@ -208,7 +222,7 @@ async fn fault_b11_a_silent_device_is_marked_once_told_once_and_cleared_when_it_
     let act = move |at: Duration, unit: u8, _: u16| {
         if unit == 2 && at > gone && at < back { Act::Silent } else { Act::Answer }
     };
-    let run = run(true, &[1, 2], 120, |_| true, act).await;
+    let run = run(Kind::Serial, &[1, 2], 120, |_| true, act).await;
     run.assert_no_value_of_another();
     let marks: Vec<_> = run.readings.iter().filter(|r| r.quality == Quality::NoReply).collect();
     assert_eq!(marks.len(), 3, "each of its points once: {marks:?}");
@@ -230,7 +244,7 @@ async fn a_line_that_cannot_be_opened_is_told_once_and_cleared_when_it_can() {
     let opens = move |at: Duration| at < gone || at > back;
     let act =
         move |at: Duration, _: u8, _: u16| if at > gone && at < back { Act::HangUp } else { Act::Answer };
-    let run = run(true, &[1, 2], 90, opens, act).await;
+    let run = run(Kind::Serial, &[1, 2], 90, opens, act).await;
     let states: Vec<_> = run
         .alarms
         .iter()
@@ -251,16 +265,97 @@ async fn a_line_that_cannot_be_opened_is_told_once_and_cleared_when_it_can() {
 
 #[tokio::test(start_paused = true)]
 async fn a_peer_that_takes_connections_and_drops_them_is_not_stormed() {
-    let run = run(false, &[1], 60, |_| true, |_, _, _| Act::HangUp).await;
+    let run = run(Kind::Tcp, &[1], 60, |_| true, |_, _, _| Act::HangUp).await;
     assert!(run.dialled.len() < 40, "{} dials in a minute", run.dialled.len());
     assert!(run.alarms.contains(&(EventKind::LineDown, None, true)));
     assert!(!run.health.up);
 }
 
+/// What was told of a kind, in order: the device where it is about one, and whether it began.
+fn told(run: &Run, kind: EventKind) -> Vec<(Option<&str>, bool)> {
+    run.alarms.iter().filter(|(k, _, _)| *k == kind).map(|(_, d, active)| (d.as_deref(), *active)).collect()
+}
+
+#[tokio::test(start_paused = true)]
+async fn fault_b11_a_device_over_which_the_connection_is_closed_starves_no_other() {
+    let back = Duration::from_secs(90);
+    for kind in [Kind::Tcp, Kind::RtuOverTcp] {
+        let act = move |at: Duration, unit: u8, _: u16| {
+            if unit == 1 && at < back { Act::HangUp } else { Act::Answer }
+        };
+        let run = run(kind, &[1, 2, 3], 150, |_| true, act).await;
+        run.assert_no_value_of_another();
+        for unit in [2, 3] {
+            assert!(run.good(unit) >= 3 * 140, "{kind:?}: unit {unit} lost values: {}", run.good(unit));
+        }
+        let marks: Vec<_> = run.readings.iter().filter(|r| !r.quality.is_good()).collect();
+        assert!(marks.iter().all(|r| r.quality == Quality::NoReply && r.point.0 / 10 == 1), "{marks:?}");
+        assert_eq!(marks.len(), 3, "each of its points once");
+        let silent = told(&run, EventKind::DeviceSilent);
+        let mut of_it: Vec<_> = silent.iter().filter(|(d, _)| *d == Some("d1")).map(|(_, a)| *a).collect();
+        of_it.dedup();
+        assert_eq!(of_it, [true, false], "{kind:?}: {silent:?}");
+        assert_eq!(told(&run, EventKind::LineDown), [(None, false)], "{kind:?}: the line is in order");
+        assert!(run.good(1) >= 3 * 25, "{kind:?}: polled as before once it is back: {}", run.good(1));
+        assert!(run.dialled.len() < 40, "{kind:?}: {} dials", run.dialled.len());
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn two_devices_over_which_the_connection_is_closed_are_not_a_line_that_is_down() {
+    let act = |_: Duration, unit: u8, _: u16| if unit < 3 { Act::HangUp } else { Act::Answer };
+    let run = run(Kind::Tcp, &[1, 2, 3], 60, |_| true, act).await;
+    assert_eq!(told(&run, EventKind::LineDown), [(None, false)]);
+    let silent = told(&run, EventKind::DeviceSilent);
+    assert!(silent.contains(&(Some("d1"), true)) && silent.contains(&(Some("d2"), true)), "{silent:?}");
+    assert!(run.good(3) >= 3 * 55, "{}", run.good(3));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_block_over_which_the_connection_is_closed_hurts_no_other_block_of_its_device() {
+    for bad in [0, 100] {
+        let act =
+            move |_: Duration, _: u8, address: u16| if address == bad { Act::HangUp } else { Act::Answer };
+        let run = run(Kind::Tcp, &[1], 60, |_| true, act).await;
+        run.assert_no_value_of_another();
+        let (good, marked) = if bad == 0 { (55, 2) } else { (2 * 55, 1) };
+        assert!(run.good(1) >= good, "{bad}: {}", run.good(1));
+        let marks: Vec<_> = run.readings.iter().filter(|r| !r.quality.is_good()).collect();
+        assert!(marks.len() == marked && marks.iter().all(|r| r.quality == Quality::NoReply), "{marks:?}");
+        assert_eq!(run.alarms.iter().filter(|(_, _, active)| *active).count(), 0, "{:?}", run.alarms);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_gateway_that_closes_over_every_device_is_one_fault_and_whoever_is_back_first_is_found() {
+    let (one, all) = (Duration::from_secs(60), Duration::from_secs(100));
+    let act = move |at: Duration, unit: u8, _: u16| {
+        let answers = at < Duration::from_secs(10) || at > all || (at > one && unit == 2);
+        if answers { Act::Answer } else { Act::HangUp }
+    };
+    let run = run(Kind::Tcp, &[1, 2, 3], 150, |_| true, act).await;
+    run.assert_no_value_of_another();
+    assert_eq!(told(&run, EventKind::LineDown), [(None, false), (None, true), (None, false)]);
+    let down = run.alarms.iter().position(|a| *a == (EventKind::LineDown, None, true)).unwrap();
+    let up = run.alarms.iter().rposition(|a| *a == (EventKind::LineDown, None, false)).unwrap();
+    assert_eq!(up, down + 1, "nothing is told of the devices of a line that is down: {:?}", run.alarms);
+    let first = run.readings.iter().find(|r| r.quality.is_good() && r.at > BASE.plus(one)).unwrap();
+    assert_eq!(first.point.0 / 10, 2);
+    assert!(first.at < BASE.plus(one + Duration::from_secs(16)), "found at {}", first.at);
+    for unit in [1, 3] {
+        let again = run
+            .readings
+            .iter()
+            .find(|r| r.point.0 / 10 == unit && r.quality.is_good() && r.at > BASE.plus(one));
+        assert!(again.unwrap().at < BASE.plus(all + Duration::from_secs(35)), "unit {unit}");
+    }
+    assert!(run.dialled.len() < 150, "{} dials", run.dialled.len());
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_connection_is_given_up_after_an_unanswered_question() {
     let act = |at: Duration, _: u8, _: u16| if at.as_secs() == 5 { Act::Silent } else { Act::Answer };
-    let run = run(false, &[1], 10, |_| true, act).await;
+    let run = run(Kind::Tcp, &[1], 10, |_| true, act).await;
     assert!(run.dialled.len() >= 2, "{:?}", run.dialled);
     assert!(run.health.up);
     run.assert_no_value_of_another();
@@ -268,17 +363,17 @@ async fn a_connection_is_given_up_after_an_unanswered_question() {
 
 #[tokio::test(start_paused = true)]
 async fn fault_b4_a_reply_that_comes_after_the_answer_is_thrown_away() {
-    for rtu in [true, false] {
+    for kind in Kind::ALL {
         // Register 0's answer twice: the second copy lies on the wire when register 100 is asked for.
         let act = move |_: Duration, _: u8, address: u16| {
-            if rtu && address == 0 {
+            if kind != Kind::Tcp && address == 0 {
                 let one = framed(true, &[], 1, &[3, 4, 0x03, 0xe8, 0x03, 0xe9]);
                 Act::Raw([one.clone(), one].concat())
             } else {
                 Act::Answer
             }
         };
-        let run = run(rtu, &[1], 20, |_| true, act).await;
+        let run = run(kind, &[1], 20, |_| true, act).await;
         run.assert_no_value_of_another();
     }
 }
@@ -286,7 +381,7 @@ async fn fault_b4_a_reply_that_comes_after_the_answer_is_thrown_away() {
 #[tokio::test(start_paused = true)]
 async fn a_line_that_babbles_is_told_of_and_not_polled_into() {
     let act = |at: Duration, _: u8, _: u16| if at.as_secs() < 10 { Act::Answer } else { Act::Babble };
-    let run = run(true, &[1, 2], 60, |_| true, act).await;
+    let run = run(Kind::Serial, &[1, 2], 60, |_| true, act).await;
     run.assert_no_value_of_another();
     assert!(
         run.alarms.contains(&(EventKind::LineDown, None, true)) || run.health.errors > 0,

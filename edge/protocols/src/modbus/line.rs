@@ -9,6 +9,7 @@
 //! | pending | no silence for too long | done: `Babbling` |
 //! | awaiting | whole answer | done: answer |
 //! | awaiting | deadline, or the line fell quiet over something wrong | quarantine; done: failure |
+//! | awaiting | line closed or opened anew | quarantine; idle |
 //!
 //! On a serial line everything that comes outside of "awaiting" is thrown away and restarts the silence. RTU
 //! has no numbers in its frames: only the quarantine tells a late answer from the answer, so it lasts at least
@@ -205,6 +206,11 @@ impl LineState {
         }
     }
 
+    /// For how long from now nothing is asked.
+    pub fn rest(&self, now: Instant) -> Duration {
+        self.not_before.map_or(Duration::ZERO, |t| t.saturating_duration_since(now))
+    }
+
     /// When the slowest device has answered a request, if it ever will.
     fn worst_answer(&self, asked: Instant) -> Instant {
         asked + self.settings.timeout + self.settings.quarantine
@@ -301,8 +307,18 @@ impl Driver for LineState {
     }
 
     fn opened(&mut self, now: Instant) {
+        self.closed(now);
         self.must_reopen = false;
         self.quiet_since = Some(now);
+    }
+
+    fn closed(&mut self, _now: Instant) -> bool {
+        self.must_reopen = true;
+        let Phase::Awaiting { asked, .. } = self.phase else { return false };
+        // A serial line behind the connection may still carry the answer.
+        self.fail(Failure::NoReply(self.settings.timeout), self.worst_answer(asked));
+        self.phase = Phase::Idle;
+        true
     }
 
     fn poll(&mut self, now: Instant) -> Step<Answer, Failure> {
