@@ -138,6 +138,7 @@ proptest! {
             if let Some(halves) = block.halves(&points) {
                 prop_assert!(halves.iter().all(inside));
                 prop_assert_eq!(halves.iter().map(|h| h.points.len()).sum::<usize>(), block.points.len());
+                prop_assert!(halves[0].address + halves[0].count <= halves[1].address);
             }
             let response = Response::Registers(vec![0; usize::from(block.count)]);
             prop_assert_eq!(block.values(&points, &response).len(), block.points.len());

@@ -290,11 +290,10 @@ impl Rounds {
         follow
     }
 
-    /// Two smaller blocks, where the refusal is about addresses and both ask for less than the whole.
+    /// Two smaller blocks, where the refusal is about addresses.
     fn halves(&self, ask: &Ask, exception: Exception) -> Option<[Block; 2]> {
         let points = &self.devices[ask.device].plan.profile.points;
-        let halves = ask.block.halves(points).filter(|_| exception.is_about_the_address())?;
-        halves.iter().all(|half| half.count < ask.block.count).then_some(halves)
+        exception.is_about_the_address().then(|| ask.block.halves(points))?
     }
 
     fn failed(

@@ -182,6 +182,37 @@ fn fault_b5_one_bad_register_does_not_hurt_its_neighbours() {
 }
 
 #[test]
+fn fault_b5_a_bad_register_behind_one_of_many_points_does_not_take_them_with_it() {
+    let mut text = String::from(
+        "vendor = \"Acme\"\nmodel = \"M1\"\ntitle = { zh = \"\u{8868}\", en = \"Meter\" }\nsource = [\"this test\"]\n",
+    );
+    let mut point = |key: &str, rest: &str| {
+        text.push_str(&format!(
+            "[[point]]\nkey = \"{key}\"\ntitle = {{ zh = \"\u{70b9}\", en = \"Point\" }}\ntable = \"holding\"\n{rest}\n"
+        ));
+    };
+    for bit in 0..10 {
+        point(&format!("bit-{bit}"), &format!("address = 10\ntype = \"bit\"\nbit = {bit}"));
+    }
+    point("bad", "address = 11\ntype = \"u16\"\nunit = \"1\"");
+    let profile = Profile::parse("acme/m1.toml", &text).unwrap_or_else(|f| panic!("{}", listing(&f)));
+    let whole = Block { table: Table::Holding, address: 10, count: 2, points: (0..11).collect() };
+    let mut world = World::new(vec![Plan { profile: Arc::new(profile), blocks: vec![(whole, SECOND)] }]);
+    world.run(Duration::from_secs(10), |_, ask| {
+        let bad = u32::from(ask.block.address) + u32::from(ask.block.count) > 11;
+        if bad { Outcome::Refused(Exception(2)) } else { Outcome::Answered }
+    });
+    assert!(
+        world.follow.iter().all(|f| matches!(f, Follow::Mark { points, .. } if *points == [10])),
+        "only the bad one: {:?}",
+        world.follow
+    );
+    let read =
+        world.asked.iter().filter(|(_, ask, o)| ask.block.points.len() == 10 && *o == Outcome::Answered);
+    assert_eq!(read.count(), 10);
+}
+
+#[test]
 fn a_device_that_refused_while_it_started_is_read_in_whole_blocks_again() {
     let mut world = World::new(vec![device(&[(&[(0, 1), (1, 1), (2, 1), (3, 1)], SECOND)])]);
     let started = Duration::from_secs(20);

@@ -70,10 +70,21 @@ impl Block {
         self.points.iter().filter_map(value).collect()
     }
 
-    /// The same points in two smaller blocks, for a device that refuses the whole (exception 2 or 3).
-    /// `None` for a block of one point.
+    /// The same points in two smaller blocks that share no address, for a device that refuses the whole
+    /// (exception 2 or 3). `None` where there is no place to cut: points may share registers.
     pub fn halves(&self, points: &[PointDef]) -> Option<[Self; 2]> {
-        let (left, right) = self.points.split_at_checked(self.points.len() / 2)?;
+        let middle = self.points.len() / 2;
+        let mut end = 0;
+        let mut cut = None;
+        for (i, point) in self.points.iter().map(|i| points.get(*i)).enumerate() {
+            let point = point?;
+            let nearer = cut.is_none_or(|c| middle.abs_diff(i) < middle.abs_diff(c));
+            if i > 0 && u32::from(point.address) >= end && nearer {
+                cut = Some(i);
+            }
+            end = end.max(point.end());
+        }
+        let (left, right) = self.points.split_at_checked(cut?)?;
         Some([self.part(points, left)?, self.part(points, right)?])
     }
 
