@@ -349,6 +349,31 @@ fn what_comes_unasked_on_tcp_gives_the_connection_up_before_the_next_request() {
 }
 
 #[test]
+fn what_comes_unasked_through_a_device_server_only_restarts_the_silence() {
+    let start = beginning();
+    let mut line = open(Settings::rtu_over_tcp(300 * MS), start);
+    line.begin(ask(1, 10, 1), start);
+    line.received(&[0x55; 8], start + 3 * MS);
+    let (_, sent) = until_sent(&mut line, start + 3 * MS);
+    assert_eq!(sent, start + 8 * MS);
+    assert_eq!(line.stray_bytes(), 8);
+}
+
+#[test]
+fn a_connection_that_babbles_at_once_when_it_is_opened_anew_is_not_opened_for_ever() {
+    let start = beginning();
+    let mut line = open(Settings::tcp(300 * MS), start);
+    line.hold(start, 50 * MS);
+    line.begin(ask(1, 10, 1), start);
+    line.received(&[0x55; 8], start);
+    assert_eq!(line.poll(start), Step::Reopen);
+    line.opened(start);
+    assert!(matches!(line.poll(start), Step::WaitUntil(_)));
+    line.received(&[0x55; 8], start);
+    assert_eq!(line.poll(start), Step::Done(Err(Failure::Babbling)));
+}
+
+#[test]
 fn a_connection_that_breaks_over_a_question_is_opened_once_and_the_line_behind_it_still_rests() {
     for settings in [Settings::tcp(300 * MS), Settings::rtu_over_tcp(300 * MS)] {
         for told in [true, false] {

@@ -34,7 +34,9 @@ pub enum Act {
     Raw(Vec<u8>),
     Exception(u8),
     HangUp,
-    /// Noise from now on, whether asked or not.
+    /// The answer, and once more after this time.
+    Twice(Duration),
+    /// Noise from now on, whether asked or not. What is sent into it is heard, and nothing comes of it.
     Babble,
 }
 
@@ -73,8 +75,9 @@ async fn far_end(far: DuplexStream, rtu: bool, start: Instant, device: Arc<Devic
     let (mut read, write) = tokio::io::split(far);
     let write = Arc::new(tokio::sync::Mutex::new(write));
     // Noise does not wait to be asked; unit 0 is nobody's.
-    if matches!(device(start.elapsed(), 0, 0), Act::Babble) {
-        return babble(&write).await;
+    let mut babbling = matches!(device(start.elapsed(), 0, 0), Act::Babble);
+    if babbling {
+        tokio::spawn(babble(Arc::clone(&write)));
     }
     loop {
         let mut frame = vec![0; if rtu { 8 } else { 12 }];
@@ -88,8 +91,17 @@ async fn far_end(far: DuplexStream, rtu: bool, start: Instant, device: Arc<Devic
         for n in address..address + count {
             answer.extend((n + 1000 * u16::from(unit)).to_be_bytes());
         }
-        let (delay, bytes) = match device(start.elapsed(), unit, address) {
+        let act = device(start.elapsed(), unit, address);
+        if babbling {
+            continue;
+        }
+        let mut again = None;
+        let (delay, bytes) = match act {
             Act::Answer => (Duration::from_millis(5), framed(rtu, &frame, unit, &answer)),
+            Act::Twice(after) => {
+                again = Some(after);
+                (Duration::from_millis(5), framed(rtu, &frame, unit, &answer))
+            }
             Act::Late(delay) => (delay, framed(rtu, &frame, unit, &answer)),
             Act::Silent => continue,
             Act::Raw(bytes) => (Duration::from_millis(5), bytes),
@@ -97,17 +109,25 @@ async fn far_end(far: DuplexStream, rtu: bool, start: Instant, device: Arc<Devic
                 (Duration::from_millis(5), framed(rtu, &frame, unit, &[pdu[0] | 0x80, code]))
             }
             Act::HangUp => return,
-            Act::Babble => return babble(&write).await,
+            Act::Babble => {
+                babbling = true;
+                tokio::spawn(babble(Arc::clone(&write)));
+                continue;
+            }
         };
         let write = Arc::clone(&write);
         tokio::spawn(async move {
             tokio::time::sleep(delay).await;
             let _ = write.lock().await.write_all(&bytes).await;
+            if let Some(after) = again {
+                tokio::time::sleep(after).await;
+                let _ = write.lock().await.write_all(&bytes).await;
+            }
         });
     }
 }
 
-async fn babble(write: &tokio::sync::Mutex<WriteHalf<DuplexStream>>) {
+async fn babble(write: Arc<tokio::sync::Mutex<WriteHalf<DuplexStream>>>) {
     while write.lock().await.write_all(&[0x55; 8]).await.is_ok() {
         tokio::time::sleep(Duration::from_millis(2)).await;
     }

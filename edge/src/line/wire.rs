@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use steward_protocols::driver::{Driver, Step};
 use steward_protocols::modbus::{self, LineState, Reply, Request, Settings};
-use steward_shared::profile::Modbus;
+use steward_shared::profile::{self, Modbus};
 use steward_shared::reading::Quality;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::time::{timeout, timeout_at};
@@ -125,13 +125,13 @@ impl Wire {
     }
 
     /// Takes what comes while nobody was asked (so that it is never taken for an answer), until the wire is
-    /// lost or, on a connection, whatever comes: it cannot be told apart from answers any more. May be dropped
-    /// at any time: a read that is dropped has taken nothing.
+    /// lost. Modbus TCP says nothing unasked: whatever comes there is an error. May be dropped at any time: a
+    /// read that is dropped has taken nothing.
     pub async fn listen(&mut self) -> io::Error {
         loop {
             match self.read().await {
                 Err(e) => return e,
-                Ok(()) if self.state.settings().reopen_after_error => {
+                Ok(()) if self.state.settings().framing == profile::Framing::Tcp => {
                     return io::Error::new(io::ErrorKind::InvalidData, "it speaks without being asked");
                 }
                 Ok(()) => {}

@@ -380,12 +380,33 @@ async fn fault_b4_a_reply_that_comes_after_the_answer_is_thrown_away() {
 
 #[tokio::test(start_paused = true)]
 async fn a_line_that_babbles_is_told_of_and_not_polled_into() {
-    let act = |at: Duration, _: u8, _: u16| if at.as_secs() < 10 { Act::Answer } else { Act::Babble };
-    let run = run(Kind::Serial, &[1, 2], 60, |_| true, act).await;
+    let (from, to) = (Duration::from_secs(10), Duration::from_secs(60));
+    for kind in [Kind::Serial, Kind::RtuOverTcp] {
+        let asked = Arc::new(Mutex::new(Vec::new()));
+        let heard = Arc::clone(&asked);
+        let act = move |at: Duration, unit: u8, _: u16| {
+            if unit > 0 {
+                heard.lock().unwrap().push(at);
+            }
+            if at >= from && at < to { Act::Babble } else { Act::Answer }
+        };
+        let run = run(kind, &[1, 2], 90, |_| true, act).await;
+        run.assert_no_value_of_another();
+        let into: Vec<_> = asked.lock().unwrap().iter().copied().filter(|t| *t > from && *t < to).collect();
+        assert!(into.len() <= 1, "{kind:?}: only what set it off: {into:?}");
+        assert_eq!(told(&run, EventKind::LineDown), [(None, false), (None, true), (None, false)], "{kind:?}");
+        let marks = run.readings.iter().filter(|r| r.quality == Quality::LineDown).count();
+        assert_eq!(marks, 6, "{kind:?}: each point of the line once");
+        assert!(run.dialled.len() < 20, "{kind:?}: no storm of dials: {}", run.dialled.len());
+        assert!(run.good(1) >= 3 * 25 && run.health.up, "{kind:?}: polled as before when it is over");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn bytes_that_nobody_asked_for_close_no_connection_whose_frames_bear_no_number() {
+    let act = |_: Duration, _: u8, _: u16| Act::Twice(Duration::from_millis(200));
+    let run = run(Kind::RtuOverTcp, &[1], 30, |_| true, act).await;
     run.assert_no_value_of_another();
-    assert!(
-        run.alarms.contains(&(EventKind::LineDown, None, true)) || run.health.errors > 0,
-        "{:?}",
-        run.alarms
-    );
+    assert_eq!(run.dialled.len(), 1, "{:?}", run.dialled);
+    assert_eq!(run.good(1), 90);
 }

@@ -6,14 +6,14 @@
 //! | idle | `begin` | pending |
 //! | pending | silence kept and quarantine over | `Send` -> awaiting |
 //! | pending | connection to be given up | `Reopen`, stays pending |
-//! | pending | no silence for too long | done: `Babbling` |
+//! | pending | no silence for too long, or a second `Reopen` | done: `Babbling` |
 //! | awaiting | whole answer | done: answer |
 //! | awaiting | deadline, or the line fell quiet over something wrong | quarantine; done: failure |
 //! | awaiting | line closed or opened anew | quarantine; idle |
 //!
-//! On a serial line everything that comes outside of "awaiting" is thrown away and restarts the silence. RTU
-//! has no numbers in its frames: only the quarantine tells a late answer from the answer, so it lasts at least
-//! as long as the slowest device may take. A TCP connection is given up after any error instead.
+//! RTU has no numbers in its frames: only the quarantine tells a late answer from the answer, so it lasts at least
+//! as long as the slowest device may take, and what comes outside of "awaiting" is thrown away and restarts the
+//! silence. TCP frames need neither: any error, and any byte that nobody asked for, gives the connection up.
 
 use std::time::{Duration, Instant};
 
@@ -142,7 +142,7 @@ const PATIENCE: Duration = Duration::from_secs(3);
 #[derive(Debug)]
 enum Phase {
     Idle,
-    Pending { request: Request, since: Instant },
+    Pending { request: Request, since: Instant, reopened: bool },
     Awaiting { awaited: Awaited, asked: Instant, deadline: Instant },
     Done(Result<Answer, Failure>),
 }
@@ -276,7 +276,7 @@ impl Driver for LineState {
         if let Phase::Awaiting { asked, .. } = self.phase {
             self.fail(Failure::NoReply(self.settings.timeout), self.worst_answer(asked));
         }
-        self.phase = Phase::Pending { request, since: now };
+        self.phase = Phase::Pending { request, since: now, reopened: false };
     }
 
     fn sent(&mut self, now: Instant) {
@@ -298,8 +298,7 @@ impl Driver for LineState {
             Phase::Awaiting { awaited: Awaited::Tcp(decoder), .. } => decoder.push(bytes),
             Phase::Idle | Phase::Pending { .. } | Phase::Done(_) => {
                 self.stray += bytes.len() as u64;
-                // Nobody was asked: whatever this connection says next cannot be told apart.
-                self.must_reopen |= self.settings.reopen_after_error;
+                self.must_reopen |= self.settings.framing == Framing::Tcp;
                 return;
             }
         };
@@ -310,6 +309,9 @@ impl Driver for LineState {
         self.closed(now);
         self.must_reopen = false;
         self.quiet_since = Some(now);
+        if let Phase::Pending { reopened, .. } = &mut self.phase {
+            *reopened = true;
+        }
     }
 
     fn closed(&mut self, _now: Instant) -> bool {
@@ -330,10 +332,12 @@ impl Driver for LineState {
                 };
                 Step::Done(outcome)
             }
-            Phase::Pending { request, since } => {
-                if self.must_reopen {
-                    return Step::Reopen;
-                }
+            Phase::Pending { reopened: true, .. } if self.must_reopen => {
+                self.fail(Failure::Babbling, now);
+                self.poll(now)
+            }
+            Phase::Pending { .. } if self.must_reopen => Step::Reopen,
+            Phase::Pending { request, since, .. } => {
                 let (request, since) = (*request, *since);
                 let silent_from = self.quiet_since.unwrap_or(since) + self.settings.gap;
                 let ready = self.not_before.map_or(silent_from, |t| t.max(silent_from));
