@@ -90,6 +90,10 @@ impl Wire {
     /// frames on the wire, after whatever rest the line is owed.
     pub async fn ask(&mut self, request: Request, limits: &Modbus) -> Result<Answer, Failure> {
         self.state.set_timeout(limits.timeout.unwrap_or(self.usual).max(self.usual));
+        // The owner may have been held up: what came meanwhile is no answer to what is asked now.
+        if self.is_open() && self.take_waiting().await.is_err() {
+            self.close();
+        }
         if !self.is_open() {
             self.open().await.map_err(Failure::Lost)?;
         }
@@ -136,6 +140,16 @@ impl Wire {
                 }
                 Ok(()) => {}
             }
+        }
+    }
+
+    /// Takes what lies on the wire already, and waits for nothing.
+    async fn take_waiting(&mut self) -> io::Result<()> {
+        tokio::select! {
+            biased;
+            read = self.read() => read,
+            // A read that is dropped has taken nothing.
+            () = std::future::ready(()) => Ok(()),
         }
     }
 

@@ -70,14 +70,14 @@ struct Run {
     health: steward_shared::wire::message::LineHealth,
 }
 
-/// Point numbers are 10 for each unit, plus the point's place in the profile.
-async fn run(
+/// The task of a fake line. Point numbers are 10 for each unit, plus the point's place in the profile.
+fn task(
     kind: Kind,
     units: &[u8],
-    seconds: u64,
     opens: impl Fn(Duration) -> bool + Send + Sync + 'static,
     device: impl Fn(Duration, u8, u16) -> Act + Send + Sync + 'static,
-) -> Run {
+    told: mpsc::Sender<Told>,
+) -> (LineTask, Arc<Mutex<Vec<Duration>>>) {
     let folder = profiles();
     let config = line(folder.path(), kind.config(), units);
     let start = Instant::now();
@@ -89,18 +89,22 @@ async fn run(
         opens: Box::new(opens),
         dialled: Arc::clone(&dialled),
     };
-    let (told, mut from_line) = mpsc::channel(64);
     let gauge = Arc::new(LineGauge::new("l", config.devices.iter().map(|d| d.name.clone())));
     let numbers = units.iter().map(|u| (0..3).map(|p| PointNo(u32::from(*u) * 10 + p)).collect()).collect();
-    let task = LineTask {
-        config,
-        numbers,
-        dial: Arc::new(wire),
-        gauge: Arc::clone(&gauge),
-        told,
-        clock: Arc::new(PausedClock(start)),
-        ids: Arc::new(RandomIds),
-    };
+    let (clock, ids) = (Arc::new(PausedClock(start)), Arc::new(RandomIds));
+    (LineTask { config, numbers, dial: Arc::new(wire), gauge, told, clock, ids }, dialled)
+}
+
+async fn run(
+    kind: Kind,
+    units: &[u8],
+    seconds: u64,
+    opens: impl Fn(Duration) -> bool + Send + Sync + 'static,
+    device: impl Fn(Duration, u8, u16) -> Act + Send + Sync + 'static,
+) -> Run {
+    let (told, mut from_line) = mpsc::channel(64);
+    let (task, dialled) = task(kind, units, opens, device, told);
+    let (start, gauge) = (Instant::now(), Arc::clone(&task.gauge));
     let cancel = CancellationToken::new();
     let running = tokio::spawn(task.run(cancel.clone()));
     let (mut readings, mut alarms) = (Vec::new(), Vec::new());
@@ -375,6 +379,38 @@ async fn fault_b4_a_reply_that_comes_after_the_answer_is_thrown_away() {
         };
         let run = run(kind, &[1], 20, |_| true, act).await;
         run.assert_no_value_of_another();
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn fault_b4_a_reply_that_came_late_while_the_owner_was_held_up_is_thrown_away() {
+    for kind in Kind::ALL {
+        let first = Mutex::new(true);
+        let act = move |_: Duration, unit: u8, address: u16| match (unit, address) {
+            (1, 0) if std::mem::take(&mut *first.lock().unwrap()) => Act::Late(Duration::from_millis(600)),
+            (1, 0) => Act::Silent,
+            _ => Act::Answer,
+        };
+        // Nobody takes what the line tells: its owner stands still after the first question, which failed.
+        let (told, mut from_line) = mpsc::channel(1);
+        told.try_send(Told::Readings(Vec::new())).unwrap();
+        let (task, _) = task(kind, &[1], |_| true, act, told);
+        let cancel = CancellationToken::new();
+        let running = tokio::spawn(task.run(cancel.clone()));
+        tokio::time::sleep(Duration::from_secs(2)).await;
+        let end = Instant::now() + Duration::from_secs(10);
+        let mut readings = Vec::new();
+        while let Ok(Some(told)) = tokio::time::timeout_at(end, from_line.recv()).await {
+            if let Told::Readings(some) = told {
+                readings.extend(some);
+            }
+        }
+        let good =
+            |p: u32| readings.iter().filter(|r| r.point == PointNo(10 + p) && r.quality.is_good()).count();
+        assert_eq!((good(0), good(1)), (0, 0), "{kind:?}: it answered nothing after that");
+        assert!(good(2) > 0, "{kind:?}");
+        cancel.cancel();
+        running.await.unwrap();
     }
 }
 
