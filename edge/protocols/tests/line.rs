@@ -197,6 +197,31 @@ fn fault_b4_a_late_reply_is_never_taken_for_the_answer() {
 }
 
 #[test]
+fn fault_b4_what_comes_after_the_quarantine_is_a_sign_that_it_is_too_short() {
+    let start = beginning();
+    let mut line = open(serial(), start);
+    let late = |line: &mut LineState, after: Duration| {
+        line.begin(ask(1, 10, 2), start);
+        let (_, sent) = until_sent(line, start);
+        until_done(line, sent).0.unwrap_err();
+        line.received(&answer(ask(1, 10, 2)), sent + after);
+        line.was_late()
+    };
+    assert!(!late(&mut line, 900 * MS), "the quarantine is there for this");
+    assert!(late(&mut open(serial(), start), 1100 * MS));
+
+    // An answer shows that the line is in order; noise after it says nothing.
+    let mut line = open(serial(), start);
+    late(&mut line, 900 * MS);
+    line.begin(ask(1, 20, 1), start + 2000 * MS);
+    let (_, sent) = until_sent(&mut line, start + 2000 * MS);
+    line.received(&answer(ask(1, 20, 1)), sent + 40 * MS);
+    until_done(&mut line, sent + 40 * MS).0.unwrap();
+    line.received(&[0xFF], sent + 5000 * MS);
+    assert!(!line.was_late());
+}
+
+#[test]
 fn fault_b4_a_request_that_was_given_up_from_outside_is_quarantined_too() {
     let start = beginning();
     let mut line = open(serial(), start);

@@ -24,6 +24,7 @@ struct Inner {
     requests: u64,
     errors: u64,
     missed: u64,
+    stray: u64,
     reconnects: u64,
     last_error: Option<String>,
     devices: Vec<DeviceGauge>,
@@ -67,6 +68,11 @@ impl LineGauge {
     /// Slots that went by untaken, since the line's task began.
     pub fn missed(&self, missed: u64) {
         self.inner().missed = missed;
+    }
+
+    /// Bytes that came when nobody was asked, since the line's task began.
+    pub fn stray(&self, bytes: u64) {
+        self.inner().stray = bytes;
     }
 
     /// One question to a device, the line time it took, and how it ended: values of a slot after the
@@ -119,6 +125,10 @@ impl LineGauge {
     pub fn counts(&self) -> (u64, u64) {
         let inner = self.inner();
         (inner.missed, inner.reconnects)
+    }
+
+    pub fn stray_bytes(&self) -> u64 {
+        self.inner().stray
     }
 
     fn inner(&self) -> MutexGuard<'_, Inner> {

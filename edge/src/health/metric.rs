@@ -53,6 +53,7 @@ fn of_lines(health: &Health, lines: &[Arc<LineGauge>]) {
         let labels = [("line", line.name().to_owned())];
         counter!("steward_edge_line_missed_slots_total", &labels).absolute(missed);
         counter!("steward_edge_line_reconnects_total", &labels).absolute(reconnects);
+        counter!("steward_edge_line_stray_bytes_total", &labels).absolute(line.stray_bytes());
     }
 }
 

@@ -69,6 +69,16 @@ impl Wire {
         self.state.rest(now())
     }
 
+    /// Bytes that came when nobody was asked, since the beginning.
+    pub fn stray_bytes(&self) -> u64 {
+        self.state.stray_bytes()
+    }
+
+    /// Whether a device was ever heard to answer later than the line waits for it; see `LineState`.
+    pub fn was_late(&self) -> bool {
+        self.state.was_late()
+    }
+
     pub fn is_open(&self) -> bool {
         self.stream.is_some()
     }
@@ -90,14 +100,14 @@ impl Wire {
     /// frames on the wire, after whatever rest the line is owed.
     pub async fn ask(&mut self, request: Request, limits: &Modbus) -> Result<Answer, Failure> {
         self.state.set_timeout(limits.timeout.unwrap_or(self.usual).max(self.usual));
-        // The owner may have been held up: what came meanwhile is no answer to what is asked now.
-        if self.is_open() && self.take_waiting().await.is_err() {
-            self.close();
-        }
         if !self.is_open() {
             self.open().await.map_err(Failure::Lost)?;
         }
         self.state.begin(request, now());
+        // The owner may have been held up: what came meanwhile is no answer to what is asked now.
+        if self.take_waiting().await.is_err() {
+            self.open().await.map_err(|e| self.lost(e))?;
+        }
         loop {
             match self.state.poll(now()) {
                 Step::Send(bytes) => {

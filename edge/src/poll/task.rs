@@ -73,6 +73,7 @@ struct Owner {
     backoff: Backoff,
     /// Whether somebody has been told that the line is down.
     told_down: bool,
+    warned_of_late: bool,
     /// Whether the wire has worked since this task began, and which devices have answered.
     worked: bool,
     answered: Vec<bool>,
@@ -92,6 +93,7 @@ impl Owner {
             start,
             backoff: Backoff::new(TRY_AGAIN),
             told_down: false,
+            warned_of_late: false,
             worked: false,
             answered,
         }
@@ -103,6 +105,18 @@ impl Owner {
                 Turn::Wait(wait) => self.rest(wait).await,
                 Turn::Ask(ask) => self.ask(ask).await,
             }
+            self.tell_stray();
+        }
+    }
+
+    /// Bytes that nobody asked for are counted; the dangerous kind is warned of, once.
+    fn tell_stray(&mut self) {
+        self.task.gauge.stray(self.wire.stray_bytes());
+        if self.wire.was_late() && !std::mem::replace(&mut self.warned_of_late, true) {
+            warn!(
+                line = self.task.config.name,
+                "a device answered after the line had waited for it; give the line or its profile a longer timeout"
+            );
         }
     }
 

@@ -64,6 +64,7 @@ impl Kind {
 }
 
 struct Run {
+    gauge: Arc<LineGauge>,
     readings: Vec<Reading>,
     alarms: Vec<(EventKind, Option<String>, bool)>,
     dialled: Vec<Duration>,
@@ -118,7 +119,7 @@ async fn run(
     cancel.cancel();
     running.await.unwrap();
     let dialled = dialled.lock().unwrap().clone();
-    Run { readings, alarms, dialled, health: gauge.read().0 }
+    Run { readings, alarms, dialled, health: gauge.read().0, gauge }
 }
 
 impl Run {
@@ -445,4 +446,5 @@ async fn bytes_that_nobody_asked_for_close_no_connection_whose_frames_bear_no_nu
     run.assert_no_value_of_another();
     assert_eq!(run.dialled.len(), 1, "{:?}", run.dialled);
     assert_eq!(run.good(1), 90);
+    assert!(run.gauge.stray_bytes() >= 29 * (9 + 7), "each byte counts: {}", run.gauge.stray_bytes());
 }

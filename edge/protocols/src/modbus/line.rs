@@ -168,6 +168,9 @@ pub struct LineState {
     must_reopen: bool,
     transaction: u16,
     stray: u64,
+    /// When the last quarantine ends, until there is an answer again.
+    quarantined: Option<Instant>,
+    late: bool,
 }
 
 impl LineState {
@@ -181,6 +184,8 @@ impl LineState {
             must_reopen: true,
             transaction: 0,
             stray: 0,
+            quarantined: None,
+            late: false,
         }
     }
 
@@ -191,6 +196,12 @@ impl LineState {
     /// Bytes that came when nobody was asked, since the beginning.
     pub const fn stray_bytes(&self) -> u64 {
         self.stray
+    }
+
+    /// Whether something has ever come unasked after a quarantine. A device then answers later than timeout and
+    /// quarantine together, and its next late answer may be taken for that to another question.
+    pub const fn was_late(&self) -> bool {
+        self.late
     }
 
     /// Keeps the line quiet for so long, counted from now: the pause that a device wants after its answer.
@@ -222,6 +233,7 @@ impl LineState {
         }
         if !self.settings.quarantine.is_zero() {
             self.not_before = self.not_before.max(Some(quarantine_until));
+            self.quarantined = Some(quarantine_until);
         }
         self.phase = Phase::Done(Err(failure));
     }
@@ -239,6 +251,7 @@ impl LineState {
                 {
                     self.must_reopen = true;
                 }
+                self.quarantined = None;
                 self.phase = Phase::Done(Ok(Answer { reply, asked, answered: now }));
             }
             Progress::Bad(fault) => self.fail(Failure::BadReply(fault), worst),
@@ -298,6 +311,9 @@ impl Driver for LineState {
             Phase::Awaiting { awaited: Awaited::Tcp(decoder), .. } => decoder.push(bytes),
             Phase::Idle | Phase::Pending { .. } | Phase::Done(_) => {
                 self.stray += bytes.len() as u64;
+                // Before a question, what came may have lain there unread for long.
+                let listening = matches!(self.phase, Phase::Idle);
+                self.late |= listening && self.quarantined.is_some_and(|end| now > end);
                 self.must_reopen |= self.settings.framing == Framing::Tcp;
                 return;
             }
