@@ -15,7 +15,8 @@ pub struct Scheduled {
     pub grid: Grid,
     /// Failed polls in a row; see `round::DEAD_AFTER`.
     pub failed: u8,
-    /// Its points were marked as without value: the next answer must be newer than the mark, whatever the grid.
+    /// Its points have no value yet, or were marked as without one: the next answer bears its own instant,
+    /// whatever the grid.
     pub catch_up: bool,
 }
 

@@ -48,8 +48,8 @@ pub enum Turn {
 pub struct Ask {
     pub device: usize,
     pub block: Block,
-    /// The slot that the answer's readings are stamped with; the present instant where the points were marked
-    /// as without value, so that their return is not taken for older than the mark.
+    /// The slot that the answer's readings are stamped with; the present instant after a start, and where the
+    /// points were marked as without value: what is read then is not as old as the slot.
     pub slot: Timestamp,
     catch_up: bool,
     which: usize,
@@ -129,9 +129,12 @@ impl Rounds {
         };
         for (device, plan) in devices.into_iter().enumerate() {
             let fastest = plan.blocks.iter().map(|(_, period)| *period).min().unwrap_or(LOOK_AGAIN);
-            let blocks =
-                plan.blocks.iter().map(|(block, period)| Scheduled::new(device, block.clone(), *period, now));
-            rounds.blocks.extend(blocks);
+            // The present slot may have begun long ago: the first poll bears its own instant.
+            let first = |(block, period): &(Block, Duration)| Scheduled {
+                catch_up: true,
+                ..Scheduled::new(device, block.clone(), *period, now)
+            };
+            rounds.blocks.extend(plan.blocks.iter().map(first));
             rounds.devices.push(Device {
                 plan,
                 fastest,

@@ -78,6 +78,12 @@ impl World {
         }
     }
 
+    /// The polls of a start, which bear their own instants: the next ones are on the grid.
+    fn answer_once(&mut self) {
+        self.run(SECOND, |_, _| Outcome::Answered);
+        self.asked.clear();
+    }
+
     fn asked_of(&self, device: usize) -> Vec<&(Duration, Ask, Outcome)> {
         self.asked.iter().filter(|(_, ask, _)| ask.device == device).collect()
     }
@@ -90,12 +96,28 @@ fn readings_are_stamped_with_the_slots_of_their_period() {
         device(&[(&[(0, 2)], SECOND)]),
     ]);
     world.run(Duration::from_mins(1), |_, _| Outcome::Answered);
-    for (_, ask, _) in &world.asked {
+    for (_, ask, _) in world.asked.iter().filter(|(at, _, _)| *at >= SECOND) {
         let period = if ask.block.address == 100 { 10_000 } else { 1_000 };
         assert_eq!(ask.slot.as_millis() % period, 0, "{ask:?}");
     }
     assert_eq!(world.asked_of(1).len(), 60);
     assert_eq!(world.rounds.missed(), 0);
+}
+
+#[test]
+fn the_first_poll_after_a_start_is_stamped_with_its_own_instant_and_the_next_with_its_slot() {
+    let hour = Duration::from_hours(1);
+    let begun = START.plus(Duration::from_millis(7_300));
+    let plan = device(&[(&[(0, 1)], Duration::from_secs(10)), (&[(50, 1)], hour)]);
+    let mut world = World { step_ms: 7_300, ..World::new(Vec::new()) };
+    world.rounds = Rounds::new(vec![plan], TIMEOUT, begun, Duration::ZERO);
+    world.run(Duration::from_mins(1), |_, _| Outcome::Answered);
+    let slots = |address| -> Vec<i64> {
+        let of = world.asked.iter().filter(move |(_, ask, _)| ask.block.address == address);
+        of.map(|(_, ask, _)| ask.slot.as_millis() - begun.as_millis()).collect()
+    };
+    assert_eq!(slots(0), [0, 2_700, 12_700, 22_700, 32_700, 42_700, 52_700]);
+    assert_eq!(slots(50), [20], "not up to an hour before it was read");
 }
 
 #[test]
@@ -117,6 +139,7 @@ fn fault_b11_a_silent_device_takes_at_most_its_share_of_the_line() {
 #[test]
 fn fault_b11_after_three_polls_a_silent_device_is_told_of_once_and_marked_once() {
     let mut world = World::new(vec![device(&[(&[(0, 1), (1, 1)], SECOND), (&[(9, 1)], SECOND)])]);
+    world.answer_once();
     world.run(Duration::from_mins(2), |_, _| Outcome::Failed(Quality::NoReply));
     let told: Vec<_> = world.follow.iter().filter(|f| matches!(f, Follow::Silent { .. })).collect();
     assert_eq!(told.len(), 1);
@@ -145,8 +168,9 @@ fn fault_b11_a_device_that_answers_again_is_polled_as_before() {
 #[test]
 fn fault_b4_a_bad_reply_is_asked_once_more_in_its_slot_and_marked_after_three() {
     let mut world = World::new(vec![device(&[(&[(0, 1)], SECOND)])]);
-    world.run(Duration::from_secs(1), |at, _| {
-        if at.is_zero() { Outcome::Failed(Quality::BadReply) } else { Outcome::Answered }
+    world.answer_once();
+    world.run(Duration::from_secs(2), |at, _| {
+        if at == SECOND { Outcome::Failed(Quality::BadReply) } else { Outcome::Answered }
     });
     assert_eq!(world.asked.len(), 2);
     assert_eq!(world.asked[0].1.slot, world.asked[1].1.slot);
@@ -158,6 +182,7 @@ fn fault_b4_a_bad_reply_is_asked_once_more_in_its_slot_and_marked_after_three() 
 #[test]
 fn fault_b5_one_bad_register_does_not_hurt_its_neighbours() {
     let mut world = World::new(vec![device(&[(&[(0, 2), (2, 2), (4, 2), (6, 2), (8, 2), (10, 2)], SECOND)])]);
+    world.answer_once();
     world.run(Duration::from_secs(10), |_, ask| {
         let bad = (ask.block.address..ask.block.address + ask.block.count).contains(&6);
         if bad { Outcome::Refused(Exception(2)) } else { Outcome::Answered }
@@ -171,7 +196,7 @@ fn fault_b5_one_bad_register_does_not_hurt_its_neighbours() {
         })
         .collect();
     assert_eq!(marked.into_iter().collect::<Vec<_>>(), vec![3], "only the bad one");
-    let first: Vec<_> = world.asked.iter().filter(|(_, ask, _)| ask.slot == START).collect();
+    let first: Vec<_> = world.asked.iter().filter(|(_, ask, _)| ask.slot == START.plus(SECOND)).collect();
     let good: usize = first
         .iter()
         .filter(|(_, _, o)| *o == Outcome::Answered)
