@@ -1,5 +1,6 @@
 //! The latest value of every point, with its instant and its quality. The lines' tasks write it, the status
-//! page reads it. A value that has outlived three of its periods is never shown as good.
+//! page reads it. A value that has outlived three of its periods is never shown as good, and neither is one of
+//! the future: the clock was set back since.
 
 use std::collections::BTreeMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -67,12 +68,12 @@ impl Latest {
         }
     }
 
-    /// Takes readings over; an older one never replaces a newer.
-    pub fn take(&self, readings: &[Reading]) {
+    /// Takes readings over; an older one never replaces a newer, unless that is of the future by now.
+    pub fn take(&self, readings: &[Reading], now: Timestamp) {
         let mut rows = self.rows();
         for reading in readings {
             if let Some(row) = rows.get_mut(&reading.point)
-                && row.last.as_ref().is_none_or(|last| last.at <= reading.at)
+                && row.last.as_ref().is_none_or(|last| last.at <= reading.at || last.at > now)
             {
                 row.last = Some(reading.clone());
             }
@@ -96,7 +97,7 @@ impl Row {
         let last = self.last.as_ref();
         let age = last.map(|r| now.since(r.at));
         let quality = last.map(|r| match r.quality {
-            Quality::Good if age.is_some_and(|a| a > period * AGE_PERIODS) => Quality::Stale,
+            Quality::Good if r.at > now || now.since(r.at) > period * AGE_PERIODS => Quality::Stale,
             q => q,
         });
         Shown {
@@ -143,7 +144,7 @@ mod tests {
     #[test]
     fn a_value_older_than_three_periods_is_shown_as_stale() {
         let latest = table();
-        latest.take(&[good(10_000, 4.5)]);
+        latest.take(&[good(10_000, 4.5)], Timestamp(10_000));
         assert_eq!(latest.show(Timestamp(40_000))[0].quality, Some("good"));
         let late = &latest.show(Timestamp(40_001))[0];
         assert_eq!((late.quality, late.age_ms), (Some("stale"), Some(30_001)));
@@ -153,9 +154,20 @@ mod tests {
     #[test]
     fn a_late_reading_never_replaces_a_newer_one() {
         let latest = table();
-        latest.take(&[good(20_000, 2.0)]);
-        latest.take(&[good(10_000, 1.0)]);
+        latest.take(&[good(20_000, 2.0)], Timestamp(20_000));
+        latest.take(&[good(10_000, 1.0)], Timestamp(20_000));
         assert_eq!(latest.show(Timestamp(20_000))[0].value, Some(Word::Number(2.0)));
+    }
+
+    #[test]
+    fn after_the_clock_was_set_back_the_old_value_is_stale_and_a_new_one_takes_its_place() {
+        let latest = table();
+        latest.take(&[good(1_000_000, 1.0)], Timestamp(1_000_000));
+        let old = &latest.show(Timestamp(400_000))[0];
+        assert_eq!((old.quality, old.at), (Some("stale"), Some(Timestamp(1_000_000))));
+        latest.take(&[good(410_000, 2.0)], Timestamp(410_000));
+        let new = &latest.show(Timestamp(411_000))[0];
+        assert_eq!((new.quality, new.value.clone()), (Some("good"), Some(Word::Number(2.0))));
     }
 
     #[test]
@@ -163,7 +175,7 @@ mod tests {
         let latest = table();
         assert_eq!(latest.show(Timestamp(0))[0].quality, None);
         latest.describe(Vec::new());
-        latest.take(&[good(1, 1.0)]);
+        latest.take(&[good(1, 1.0)], Timestamp(1));
         assert!(latest.show(Timestamp(1)).is_empty());
     }
 }

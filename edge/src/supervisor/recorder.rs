@@ -5,6 +5,7 @@
 use std::sync::Arc;
 
 use steward_shared::reading::Reading;
+use steward_shared::time::Clock;
 use tokio::sync::{Notify, broadcast, mpsc};
 
 use crate::alarm::Alarms;
@@ -16,6 +17,7 @@ pub struct Recorder {
     pub buffer: Buffer,
     pub alarms: Alarms,
     pub latest: Arc<Latest>,
+    pub clock: Arc<dyn Clock>,
     /// Lossy: a watcher that lags misses samples, and the batches have them all the same.
     pub live: broadcast::Sender<Arc<[Reading]>>,
     /// Called when a line or device changed its state: the next report is due then.
@@ -28,7 +30,7 @@ impl Recorder {
         while let Some(told) = self.told.recv().await {
             match told {
                 Told::Readings(readings) => {
-                    self.latest.take(&readings);
+                    self.latest.take(&readings, self.clock.now());
                     if self.live.receiver_count() > 0 {
                         // An error says that the last watcher has just left.
                         let _ = self.live.send(Arc::from(readings.as_slice()));

@@ -116,6 +116,7 @@ impl Supervisor {
             buffer: buffer.clone(),
             alarms: alarms.clone(),
             latest: Arc::clone(&latest),
+            clock: Arc::clone(&clock),
             live: live.clone(),
             changed: Arc::clone(&changed),
         };
