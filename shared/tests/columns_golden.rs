@@ -1,35 +1,16 @@
 //! Bodies of readings that other code wrote, and the first that this version wrote: both must read for as long as
-//! schema 1 is supported. How the files are made, and how Steward's own is checked by cbor2 and pcodec from PyPI,
-//! stands in `golden/columns.py`.
+//! schema 1 is supported. `golden/columns.py` makes the one and checks the other with cbor2 and pcodec from
+//! PyPI; `examples/golden_body.rs` writes the other.
 
-use steward_shared::id::{BootId, PointNo};
-use steward_shared::reading::{Quality, Reading, Value};
-use steward_shared::time::Timestamp;
-use steward_shared::wire::columns::{Body, Header, decode, encode};
+use steward_shared::wire::columns::decode;
+
+#[path = "golden/content.rs"]
+mod content;
+
+use content::content;
 
 const PYTHON: &[u8] = include_bytes!("golden/columns_1_python.cbor");
 const STEWARD: &[u8] = include_bytes!("golden/columns_1_steward.cbor");
-
-/// The same formulas as in `golden/columns.py`.
-fn content() -> Body {
-    let t0 = 1_760_000_000_000;
-    let row =
-        |point, at, value, quality| Reading { point: PointNo(point), at: Timestamp(at), value, quality };
-    let number = |v: f64| Some(Value::Number(v));
-    let mut readings = Vec::new();
-    for i in 0..400_i32 {
-        let at = t0 + i64::from(i) * 10_000;
-        readings.push(row(7, at, number(f64::from((i * 37) % 113 - 50) / 10.0), Quality::Good));
-        readings.push(row(9, at, number(f64::from(i) / 7.0), Quality::Good));
-        readings.push(row(20, at, None, Quality::NoReply));
-        readings.push(row(30, at, number(f64::from(i as f32 / 3.0)), Quality::Good));
-    }
-    readings.push(row(12, t0 + 5, Some(Value::Text("运行".into())), Quality::Good));
-    readings.push(row(12, t0 + 4_000_005, Some(Value::Text("stop".into())), Quality::Good));
-    readings.sort_by_key(|r| (r.point, r.at));
-    let boot = BootId("00010203-0405-0607-0809-0a0b0c0d0e0f".parse().expect("a well-formed id"));
-    Body { header: Header { boot, mono_ms: 86_400_123, wall: Timestamp(1_760_004_000_000) }, readings }
-}
 
 #[test]
 fn a_body_made_by_cbor2_and_pcodec_reads_as_what_it_says() {
@@ -39,13 +20,4 @@ fn a_body_made_by_cbor2_and_pcodec_reads_as_what_it_says() {
 #[test]
 fn the_first_body_of_schema_1_still_reads() {
     assert_eq!(decode(STEWARD).unwrap(), content());
-}
-
-/// Run once for each schema number: `cargo test -p steward-shared --test columns_golden -- --ignored`.
-#[test]
-#[ignore = "writes the golden body of this version"]
-fn write_the_golden_body() {
-    let body = content();
-    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/golden/columns_1_steward.cbor");
-    std::fs::write(path, encode(&body.readings, &body.header).unwrap()).unwrap();
 }

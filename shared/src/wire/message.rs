@@ -8,7 +8,8 @@
 //! | enrolment (its own ALPN, no client certificate) | `Enrol` | `EnrolAnswer` |
 //! | datagram | `LiveSamples` | - |
 //!
-//! Fields and variants are only ever appended: their order is their key on the wire.
+//! A field's key on the wire is its place; a variant that holds something goes by its name, one that holds nothing
+//! by its place. So fields and variants are only ever appended, and no variant is renamed.
 
 use serde::{Deserialize, Serialize};
 
