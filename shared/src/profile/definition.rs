@@ -35,9 +35,10 @@ pub struct Modbus {
     pub max_registers: u16,
     /// Most coils or discrete inputs in one request, 1 to 2000.
     pub max_bits: u16,
-    /// Silence that the device wants between an answer and the next request to it, beyond t3.5.
+    /// Silence that the device wants between an answer and the next request to it, beyond t3.5. At most 1 s.
     pub pause: Duration,
-    /// How long the device may take for its answer, where its documentation says so.
+    /// How long the device may take for its answer, where its documentation says so, 20 ms to 30 s. It lengthens
+    /// the line's timeout and never shortens it: what lies between may add its own.
     pub timeout: Option<Duration>,
 }
 

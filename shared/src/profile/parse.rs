@@ -2,6 +2,7 @@
 //! addresses fit, keys are unique, labels and kinds agree, sample frames speak of points that exist.
 
 use std::collections::BTreeSet;
+use std::ops::RangeInclusive;
 use std::path::Path;
 use std::time::Duration;
 
@@ -117,9 +118,25 @@ fn limits(fields: &Fields<'_>) -> Modbus {
     Modbus {
         max_registers: fields.within_or("max_registers", 1..=125, usual.max_registers),
         max_bits: fields.within_or("max_bits", 1..=2000, usual.max_bits),
-        pause: fields.or("pause", Duration::ZERO),
-        timeout: fields.optional("timeout"),
+        pause: duration_within(fields, "pause", Duration::ZERO..=Duration::from_secs(1))
+            .unwrap_or(usual.pause),
+        timeout: duration_within(fields, "timeout", Duration::from_millis(20)..=Duration::from_secs(30)),
     }
+}
+
+/// A device that wants more than this stops its line for all others.
+fn duration_within(fields: &Fields<'_>, key: &str, range: RangeInclusive<Duration>) -> Option<Duration> {
+    let given = fields.optional::<Duration>(key)?;
+    if range.contains(&given) {
+        return Some(given);
+    }
+    let (least, most) = (range.start().as_millis(), range.end().as_millis());
+    fields.fault(
+        key,
+        "this duration is out of range",
+        format!("write one from \"{least}ms\" to \"{most}ms\""),
+    );
+    None
 }
 
 fn points(root: &Fields<'_>, modbus: &Modbus) -> Vec<PointDef> {
@@ -442,6 +459,18 @@ values = { energy = 0.0 }
         let profile = |text: &str| Profile::parse("acme/m1.toml", text).unwrap();
         assert_eq!(profile(GOOD), profile(&format!("# one line more\n{GOOD}")));
         assert_ne!(profile(GOOD), profile(&GOOD.replace("energy = 0.0", "energy = 0.5")));
+    }
+
+    #[test]
+    fn a_device_cannot_stop_its_line_by_a_pause_or_timeout() {
+        for (key, good, bad) in
+            [("pause", "1s", "1.1s"), ("pause", "0ms", "200000000000d"), ("timeout", "30s", "1h")]
+        {
+            let with = |value: &str| GOOD.replace("pause = \"20ms\"", &format!("{key} = \"{value}\""));
+            assert!(Profile::parse("acme/m1.toml", &with(good)).is_ok(), "{key} {good}");
+            let told = faults(&with(bad));
+            assert!(told.len() == 1 && told[0].contains("out of range; write one from"), "{told:?}");
+        }
     }
 
     #[test]
