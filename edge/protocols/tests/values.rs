@@ -109,6 +109,25 @@ fn bits_and_bit_fields_are_cut_out_of_their_register() {
 }
 
 #[test]
+fn a_flag_in_a_register_is_0_or_1_and_nothing_else() {
+    let flag = PointDef { kind: PointKind::Flag, ..point(DataType::U16, Order::ABCD) };
+    assert_eq!(read(&flag, &[1]), (Some(Value::Number(1.0)), Quality::Good));
+    assert_eq!(read(&flag, &[2]), (None, Quality::Undecodable));
+}
+
+#[test]
+fn coils_and_discrete_inputs_are_flags_in_their_place() {
+    for table in [Table::Coil, Table::Discrete] {
+        let p = PointDef { table, kind: PointKind::Flag, ..point(DataType::Bit { n: 0 }, Order::ABCD) };
+        let response = Response::Bits(vec![false, true]);
+        assert_eq!(decode(&p, &response, 0), (Some(Value::Number(0.0)), Quality::Good));
+        assert_eq!(decode(&p, &response, 1), (Some(Value::Number(1.0)), Quality::Good));
+        assert_eq!(decode(&p, &response, 2), (None, Quality::BadReply));
+        assert_eq!(encode(&p, Some(&Value::Number(1.0))), Ok(vec![1]));
+    }
+}
+
+#[test]
 fn texts_end_at_nul_and_lose_their_blanks() {
     let text = |order, registers: &[u16]| read(&point(DataType::Text { registers: 3 }, order), registers);
     let good = |t: &str| (Some(Value::Text(t.to_owned())), Quality::Good);

@@ -78,8 +78,8 @@ impl Profile {
                 );
             }
             let modbus = root.optional_table("modbus").map_or_else(Modbus::default, |t| limits(&t));
-            let points = points(root, &modbus);
-            let frames = frames(root, &points);
+            let (keys, points) = points(root, &modbus);
+            let frames = frames(root, &keys);
             Some(Self { id, vendor: vendor?, model: model?, title: title?, source, modbus, points, frames })
         })
     }
@@ -139,9 +139,10 @@ fn duration_within(fields: &Fields<'_>, key: &str, range: RangeInclusive<Duratio
     None
 }
 
-fn points(root: &Fields<'_>, modbus: &Modbus) -> Vec<PointDef> {
+/// The keys of all points, and the points that are in order.
+fn points(root: &Fields<'_>, modbus: &Modbus) -> (Vec<String>, Vec<PointDef>) {
+    let (mut keys, mut points) = (Vec::new(), Vec::new());
     let mut seen = BTreeSet::new();
-    let mut points = Vec::new();
     let tables = root.tables("point");
     if tables.is_empty() {
         root.fault_here(
@@ -150,8 +151,9 @@ fn points(root: &Fields<'_>, modbus: &Modbus) -> Vec<PointDef> {
         );
     }
     for fields in tables {
-        let point = point(&fields, modbus);
-        if let Some(point) = point {
+        let key = fields.required::<String>("key");
+        keys.extend(key.clone());
+        if let Some(point) = point(&fields, key, modbus) {
             if !seen.insert(point.key.clone()) {
                 fields.fault(
                     "key",
@@ -162,11 +164,11 @@ fn points(root: &Fields<'_>, modbus: &Modbus) -> Vec<PointDef> {
             points.push(point);
         }
     }
-    points
+    (keys, points)
 }
 
-fn point(fields: &Fields<'_>, modbus: &Modbus) -> Option<PointDef> {
-    let key = fields.required::<String>("key").filter(|key| {
+fn point(fields: &Fields<'_>, key: Option<String>, modbus: &Modbus) -> Option<PointDef> {
+    let key = key.filter(|key| {
         let plain = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
         let good = !key.is_empty() && key.chars().all(plain) && key.len() <= 64;
         if !good {
@@ -193,10 +195,13 @@ fn point(fields: &Fields<'_>, modbus: &Modbus) -> Option<PointDef> {
     } else {
         PointKind::Gauge
     };
-    let kind = fields.word_or("kind", &KINDS, usual);
-    let unit = unit_code(fields, matches!(kind, PointKind::Gauge | PointKind::Counter));
+    let given = fields.optional_word("kind", &KINDS);
+    // Where it is not known, nothing is judged by it.
+    let known = given.or(data.filter(|_| !fields.has("kind")).map(|_| usual));
+    let kind = known.unwrap_or(usual);
+    let unit = unit_code(fields, matches!(known, Some(PointKind::Gauge | PointKind::Counter)));
     let decimals = fields.within_or("decimals", 0..=9, usual_decimals(scale, data));
-    let labels = labels(fields, kind);
+    let labels = labels(fields, known);
     let sentinels = sentinels(fields, data);
     let modulus = fields.optional::<f64>("modulus");
     let class = fields.word_or("class", &CLASSES, PeriodClass::Normal);
@@ -204,14 +209,18 @@ fn point(fields: &Fields<'_>, modbus: &Modbus) -> Option<PointDef> {
     if modulus.is_some_and(|m| m <= 0.0) {
         fields.fault("modulus", "a counter starts over above 0", "write the value at which it starts over");
     }
-    if modulus.is_some() && kind != PointKind::Counter {
+    if modulus.is_some() && known.is_some_and(|k| k != PointKind::Counter) {
         fields.fault("modulus", "only a counter starts over", "add kind = \"counter\" or remove modulus");
     }
-    if text != (kind == PointKind::Text) {
+    if data.is_some() && known.is_some_and(|k| text != (k == PointKind::Text)) {
         fields.fault("kind", "kind text and type string belong together", "change one of them");
     }
-    if (text || bit) && (scale != Decimal::ONE || !offset.is_zero()) {
-        fields.fault("scale", "texts and bits are not scaled", "remove scale and offset");
+    let code = bit || matches!(kind, PointKind::Flag | PointKind::Enumeration);
+    if (text || code) && (scale != Decimal::ONE || !offset.is_zero()) {
+        fields.fault("scale", "texts, flags and codes are not scaled", "remove scale and offset");
+    }
+    if code && matches!(data, Some(DataType::F32 | DataType::F64)) {
+        fields.fault("type", "flags and codes are whole numbers", "change type or kind");
     }
     let point = PointDef {
         key: key?,
@@ -251,7 +260,16 @@ fn data_type(fields: &Fields<'_>, table: Option<Table>) -> Option<DataType> {
         }
         return Some(DataType::Bit { n: 0 });
     }
-    match fields.word("type", &TYPES)? {
+    if table.is_none() && !fields.has("type") {
+        // Whether it needs a type depends on a table that is not known.
+        return None;
+    }
+    let Some(word) = fields.word("type", &TYPES) else {
+        // Which of them belong to the type that was meant is not known: none of them is told.
+        let _ = ["bit", "from", "len", "registers"].map(|key| fields.has(key));
+        return None;
+    };
+    match word {
         TypeWord::Plain(data) => Some(data),
         TypeWord::Bit => Some(DataType::Bit { n: fields.within("bit", 0..=15)? }),
         TypeWord::Bits => {
@@ -291,30 +309,35 @@ fn unit_code(fields: &Fields<'_>, wanted: bool) -> Option<String> {
     Some(given)
 }
 
-fn labels(fields: &Fields<'_>, kind: PointKind) -> Vec<Label> {
+fn labels(fields: &Fields<'_>, kind: Option<PointKind>) -> Vec<Label> {
     let mut seen = BTreeSet::new();
     let mut labels = Vec::new();
     for table in fields.tables("labels") {
         let code = table.required::<i64>("code");
         let (zh, en) = (table.required::<String>("zh"), table.required::<String>("en"));
+        for (language, text) in [("zh", &zh), ("en", &en)] {
+            if text.as_ref().is_some_and(|t| t.trim().is_empty()) {
+                table.fault(language, "the label is empty", "every label exists in Chinese and English");
+            }
+        }
         let (Some(code), Some(zh), Some(en)) = (code, zh, en) else { continue };
         if !seen.insert(code) {
             table.fault("code", format!("the code {code} stands twice"), "give each code one label");
         }
-        if kind == PointKind::Flag && !matches!(code, 0 | 1) {
+        if kind == Some(PointKind::Flag) && !matches!(code, 0 | 1) {
             table.fault("code", "a flag is 0 or 1", "use kind = \"enumeration\" for more");
         }
         labels.push(Label { code, names: Names { zh, en } });
     }
     match kind {
-        PointKind::Enumeration if labels.is_empty() => {
+        Some(PointKind::Enumeration) if labels.is_empty() => {
             fields.fault(
                 "labels",
                 "an enumeration has labels",
                 "add labels = [{ code = 0, zh = \"…\", en = \"…\" }]",
             );
         }
-        PointKind::Gauge | PointKind::Counter | PointKind::Text if !labels.is_empty() => {
+        Some(PointKind::Gauge | PointKind::Counter | PointKind::Text) if !labels.is_empty() => {
             fields.fault("labels", "only flags and enumerations have labels", "set kind or remove them");
         }
         _ => {}
@@ -459,6 +482,34 @@ values = { energy = 0.0 }
         let profile = |text: &str| Profile::parse("acme/m1.toml", text).unwrap();
         assert_eq!(profile(GOOD), profile(&format!("# one line more\n{GOOD}")));
         assert_ne!(profile(GOOD), profile(&GOOD.replace("energy = 0.0", "energy = 0.5")));
+    }
+
+    #[test]
+    fn a_fault_brings_no_others_that_only_follow_from_it() {
+        let told = faults(&GOOD.replace("address = 10\n", "address = -1\n"));
+        assert!(
+            told.len() == 1 && told[0].contains("out of range"),
+            "its sample frame is in order: {told:?}"
+        );
+        let told = faults(&GOOD.replace("type = \"u32\"", "type = \"bist\"\nfrom = 3\nlen = 2"));
+        assert!(told.len() == 1 && told[0].contains("did you mean \"bit\"?"), "{told:?}");
+        let told = faults(&GOOD.replace("table = \"coil\"", "table = \"coils\""));
+        assert!(told.len() == 1 && told[0].contains("did you mean \"coil\"?"), "{told:?}");
+        let told = faults(&GOOD.replace("kind = \"counter\"", "kind = \"countre\""));
+        assert!(told.len() == 1 && told[0].contains("did you mean \"counter\"?"), "{told:?}");
+    }
+
+    #[test]
+    fn codes_are_whole_unscaled_and_named_in_both_languages() {
+        let flag =
+            |rest: &str| faults(&GOOD.replace("table = \"coil\"", &format!("table = \"holding\"\n{rest}")));
+        let told = flag("type = \"u16\"\nkind = \"flag\"\nscale = 0.1");
+        assert!(told.len() == 1 && told[0].contains("codes are not scaled"), "{told:?}");
+        let told = flag("type = \"f32\"\nkind = \"flag\"");
+        assert!(told.len() == 1 && told[0].contains("whole numbers"), "{told:?}");
+        let told =
+            flag("type = \"u16\"\nkind = \"enumeration\"\nlabels = [{ code = 1, zh = \"\", en = \"on\" }]");
+        assert!(told.len() == 1 && told[0].contains("labels[0].zh: the label is empty"), "{told:?}");
     }
 
     #[test]

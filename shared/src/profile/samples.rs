@@ -1,13 +1,14 @@
 //! The sample frames of a profile, as its file writes them: bytes in hexadecimal, values by point.
 
-use super::definition::{Framing, PointDef, SampleFrame, SampleValue};
+use super::definition::{Framing, SampleFrame, SampleValue};
 use crate::document::{FromNode, Kind, Node, Table as Fields, Wrong};
 
-pub(super) fn frames(root: &Fields<'_>, points: &[PointDef]) -> Vec<SampleFrame> {
-    root.tables("frame").iter().filter_map(|fields| frame(fields, points)).collect()
+/// `keys` are those of all points, also of such as have faults of their own.
+pub(super) fn frames(root: &Fields<'_>, keys: &[String]) -> Vec<SampleFrame> {
+    root.tables("frame").iter().filter_map(|fields| frame(fields, keys)).collect()
 }
 
-fn frame(fields: &Fields<'_>, points: &[PointDef]) -> Option<SampleFrame> {
+fn frame(fields: &Fields<'_>, keys: &[String]) -> Option<SampleFrame> {
     let source = fields.required::<String>("source");
     let framing = fields.word("framing", &[("rtu", Framing::Rtu), ("tcp", Framing::Tcp)]);
     let request = fields.required::<Bytes>("request");
@@ -15,8 +16,8 @@ fn frame(fields: &Fields<'_>, points: &[PointDef]) -> Option<SampleFrame> {
     let table = fields.table("values");
     let values: Vec<(String, SampleValue)> = table.as_ref().map(Fields::entries).unwrap_or_default();
     if let Some(table) = &table {
-        for (key, _) in values.iter().filter(|(key, _)| !points.iter().any(|p| p.key == *key)) {
-            let way_out = crate::document::nearest(key, points.iter().map(|p| p.key.as_str()))
+        for (key, _) in values.iter().filter(|(key, _)| !keys.contains(key)) {
+            let way_out = crate::document::nearest(key, keys.iter().map(String::as_str))
                 .map_or_else(|| "name a point of this profile".to_owned(), |k| format!("did you mean {k}?"));
             table.fault(key, format!("there is no point {key}"), way_out);
         }

@@ -3,6 +3,7 @@
 
 use steward_shared::profile::{DataType, Order, PointDef};
 use steward_shared::reading::{Quality, Value};
+use steward_shared::wire::message::PointKind;
 
 use super::pdu::Response;
 
@@ -35,6 +36,9 @@ fn from_words(point: &PointDef, words: &[u16]) -> (Option<Value>, Quality) {
     };
     if point.sentinels.contains(&raw) {
         return (None, Quality::NoValue);
+    }
+    if point.kind == PointKind::Flag && raw > 1 {
+        return (None, Quality::Undecodable);
     }
     let whole = |raw: i128| Some(point.scale.apply(raw, point.offset));
     let float = |f: f64| f.is_finite().then(|| f * point.scale.as_f64() + point.offset.as_f64());
