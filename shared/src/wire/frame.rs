@@ -4,6 +4,8 @@
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
+use super::depth::{MAX_DEPTH, is_too_deep};
+
 /// The largest frame that either side accepts.
 pub const MAX_FRAME: usize = 4 << 20;
 /// Bytes of length in front of a frame.
@@ -13,6 +15,8 @@ pub const HEADER: usize = 4;
 pub enum FrameError {
     #[error("a frame of {0} bytes is over the limit of {MAX_FRAME}")]
     TooLarge(u64),
+    #[error("a frame nests deeper than {MAX_DEPTH} levels")]
+    TooDeep,
     #[error("a frame could not be read")]
     Undecodable(#[source] serde_cbor::Error),
     #[error("a message could not be written")]
@@ -30,6 +34,9 @@ pub fn to_cbor<T: Serialize>(message: &T) -> Result<Vec<u8>, FrameError> {
 
 /// The inverse of [`to_cbor`]. Fields that this version does not know are passed over.
 pub fn from_cbor<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, FrameError> {
+    if is_too_deep(bytes) {
+        return Err(FrameError::TooDeep);
+    }
     serde_cbor::from_slice(bytes).map_err(FrameError::Undecodable)
 }
 
@@ -94,7 +101,11 @@ mod tests {
 
     #[test]
     fn fault_h7_deep_nesting_is_refused() {
-        let deep = vec![0x81; 1_000_000];
-        assert!(from_cbor::<serde_cbor::Value>(&deep).is_err());
+        let nested = |depth: usize| [vec![0x81; depth], vec![0x00]].concat();
+        assert!(from_cbor::<serde_cbor::Value>(&nested(32)).is_ok());
+        for depth in [33, 1_000_000] {
+            let refused = from_cbor::<serde_cbor::Value>(&nested(depth));
+            assert!(matches!(refused, Err(FrameError::TooDeep)), "{depth}");
+        }
     }
 }

@@ -2,5 +2,6 @@
 
 pub mod code;
 pub mod columns;
+mod depth;
 pub mod frame;
 pub mod message;
