@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use steward_protocols::modbus::Block;
+use steward_shared::reading::Quality;
 use steward_shared::time::Timestamp;
 
 use super::grid::Grid;
@@ -15,6 +16,8 @@ pub struct Scheduled {
     pub grid: Grid,
     /// Failed polls in a row; see `round::DEAD_AFTER`.
     pub failed: u8,
+    /// Why its points were marked as without value, as long as that holds.
+    pub marked: Option<Quality>,
     /// Its points have no value yet, or were marked as without one: the next answer bears its own instant,
     /// whatever the grid.
     pub catch_up: bool,
@@ -22,7 +25,7 @@ pub struct Scheduled {
 
 impl Scheduled {
     pub fn new(device: usize, block: Block, period: Duration, now: Timestamp) -> Self {
-        Self { device, block, grid: Grid::new(period, now), failed: 0, catch_up: false }
+        Self { device, block, grid: Grid::new(period, now), failed: 0, marked: None, catch_up: false }
     }
 
     /// Earliest first: in the order of deadlines every block gets its turn, however full the line is.

@@ -250,8 +250,8 @@ impl Rounds {
         device.failed_polls = 0;
         device.retrying = false;
         if !device.silent {
-            self.blocks[ask.which].failed = 0;
-            self.blocks[ask.which].catch_up = false;
+            let scheduled = &mut self.blocks[ask.which];
+            (scheduled.failed, scheduled.marked, scheduled.catch_up) = (0, None, false);
             return Vec::new();
         }
         device.silent = false;
@@ -336,12 +336,24 @@ impl Rounds {
             device.probes = 0;
             device.probe_at = mono + device.fastest;
             let points = device.plan.blocks.iter().flat_map(|(b, _)| b.points.iter().copied()).collect();
+            for own in self.blocks.iter_mut().filter(|b| b.device == ask.device) {
+                own.marked = Some(quality);
+            }
             return vec![mark(points), Follow::Silent { device: ask.device }];
         }
         if scheduled.failed >= DEAD_AFTER {
+            scheduled.marked = Some(quality);
             return vec![mark(ask.block.points.clone())];
         }
         Vec::new()
+    }
+
+    /// What is marked still: to be told again where another reason stood for a while.
+    pub fn marks(&self) -> Vec<Follow> {
+        let mark = |b: &Scheduled| {
+            Some(Follow::Mark { device: b.device, points: b.block.points.clone(), quality: b.marked? })
+        };
+        self.blocks.iter().filter_map(mark).collect()
     }
 
     /// The line was closed over this question. True when it is the line's fault: that happened more than once

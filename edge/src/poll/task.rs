@@ -134,7 +134,7 @@ impl Owner {
     }
 
     async fn ask(&mut self, ask: Ask) {
-        let begun = self.start.elapsed();
+        let (begun, was_down) = (self.start.elapsed(), self.told_down);
         let device = &self.task.config.devices[ask.device];
         let profile = Arc::clone(&device.profile);
         let answer = match ask.block.request(device.address) {
@@ -200,6 +200,12 @@ impl Owner {
         let now = self.task.clock.now();
         for follow in self.rounds.settle(&ask, outcome, took, now, self.start.elapsed()) {
             self.follow(&ask, follow).await;
+        }
+        if was_down && !self.told_down {
+            // Whoever was silent before the line went down is so for its own reason.
+            for mark in self.rounds.marks() {
+                self.follow(&ask, mark).await;
+            }
         }
     }
 

@@ -270,6 +270,26 @@ async fn a_line_that_cannot_be_opened_is_told_once_and_cleared_when_it_can() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn when_a_line_is_back_what_was_silent_before_bears_its_own_reason_again() {
+    let (gone, back) = (Duration::from_secs(40), Duration::from_mins(1));
+    let opens = move |at: Duration| at < gone || at > back;
+    let act = move |at: Duration, unit: u8, address: u16| match (unit, address) {
+        _ if at > gone && at < back => Act::HangUp,
+        (2, _) | (1, 100) if at > Duration::from_secs(5) => Act::Silent,
+        _ => Act::Answer,
+    };
+    let run = run(Kind::Serial, &[1, 2], 90, opens, act).await;
+    let last = |point| run.readings.iter().rfind(|r| r.point == PointNo(point)).unwrap();
+    for point in [12, 20, 21, 22] {
+        let of = run.readings.iter().filter(|r| r.point == PointNo(point));
+        let reasons: Vec<_> = of.map(|r| r.quality).filter(|q| !q.is_good()).collect();
+        assert_eq!(reasons, [Quality::NoReply, Quality::LineDown, Quality::NoReply], "{point}");
+        assert!(last(point).at > BASE.plus(back), "{:?}", last(point));
+    }
+    assert!(last(10).quality.is_good() && last(11).quality.is_good());
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_peer_that_takes_connections_and_drops_them_is_not_stormed() {
     let run = run(Kind::Tcp, &[1], 60, |_| true, |_, _, _| Act::HangUp).await;
     assert!(run.dialled.len() < 40, "{} dials in a minute", run.dialled.len());
