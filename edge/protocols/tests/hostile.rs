@@ -25,7 +25,7 @@ fn requests() -> impl Strategy<Value = Request> {
 
 /// Bytes that look like an answer for a while.
 fn answers() -> impl Strategy<Value = (Request, Vec<u8>)> {
-    (requests(), proptest::collection::vec(any::<u8>(), 0..300), any::<bool>(), any::<u8>()).prop_map(
+    (requests(), proptest::collection::vec(any::<u8>(), 0..1200), any::<bool>(), any::<u8>()).prop_map(
         |(request, noise, sealed, head)| {
             let mut bytes = noise;
             if head > 60 && bytes.len() >= 3 {
@@ -54,6 +54,7 @@ proptest! {
         let mut tcp = tcp::Decoder::new(request, 1);
         for part in bytes.chunks(piece) {
             let _ = (rtu.push(part), tcp.push(part));
+            prop_assert!(rtu.held() <= 512 && tcp.held() <= 522, "{} {}", rtu.held(), tcp.held());
             let _ = (rtu.verdict(), rtu.began_like_the_answer(), tcp.verdict(), tcp.trailing());
         }
         let _ = rtu.skip_foreign();

@@ -375,7 +375,7 @@ impl Driver for LineState {
                 }
                 // Something has come that is no whole answer: when the line falls quiet, it never will be.
                 if let (Awaited::Rtu(decoder), Some(quiet)) = (awaited, self.quiet_since)
-                    && !decoder.is_empty()
+                    && decoder.held() > 0
                 {
                     let settled = quiet + self.settings.settle;
                     if now >= settled {

@@ -93,9 +93,9 @@ impl Decoder {
         Some((reply, at + len))
     }
 
-    /// Whether anything came at all.
-    pub fn is_empty(&self) -> bool {
-        self.held.is_empty()
+    /// Bytes that are held, at most a frame and what may come before it.
+    pub fn held(&self) -> usize {
+        self.held.len()
     }
 
     /// Forgets what came if it is a whole frame of other units or functions: somebody else's, or late.

@@ -72,8 +72,9 @@ impl Decoder {
         Some(self.request.read(pdu))
     }
 
-    pub fn is_empty(&self) -> bool {
-        self.held.is_empty()
+    /// Bytes that are held, at most two frames.
+    pub fn held(&self) -> usize {
+        self.held.len()
     }
 
     /// Bytes behind the answer: nobody asked for them.
