@@ -133,7 +133,8 @@ fn texts_end_at_nul_and_lose_their_blanks() {
     let good = |t: &str| (Some(Value::Text(t.to_owned())), Quality::Good);
     assert_eq!(text(Order::ABCD, &[0x4142, 0x4300, 0x4445]), good("ABC"));
     assert_eq!(text(Order::BADC, &[0x4241, 0x2043, 0x2020]), good("ABC"));
-    assert_eq!(text(Order::ABCD, &[0, 0, 0]), good(""));
+    assert_eq!(text(Order::ABCD, &[0x2020, 0, 0]), good(""));
+    assert_eq!(text(Order::ABCD, &[0, 0, 0]), (None, Quality::NoValue), "nothing was ever put there");
     assert_eq!(text(Order::ABCD, &[0xFFFF, 0xFFFF, 0xFFFF]), (None, Quality::Undecodable));
     assert_eq!(text(Order::ABCD, &[0x4107, 0, 0]), (None, Quality::Undecodable), "a bell is no text");
 }

@@ -110,7 +110,8 @@ pub enum DataType {
         from: u8,
         len: u8,
     },
-    /// Two characters a register, ended by NUL, trailing blanks dropped. UTF-8, of which ASCII is a part.
+    /// Two characters a register, ended by NUL, trailing blanks dropped. UTF-8, of which ASCII is a part. NUL alone
+    /// is no value.
     Text {
         registers: u8,
     },

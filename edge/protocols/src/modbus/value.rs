@@ -79,8 +79,12 @@ fn bcd(raw: u64, digits: u32) -> Option<i128> {
     })
 }
 
-/// Characters up to the first NUL, without the blanks at the end. Words stand in reading order always.
+/// Characters up to the first NUL, without the blanks at the end. Words stand in reading order always. Nothing but
+/// NUL is no text: so devices fill what they do not have.
 fn text(words: &[u16], order: Order) -> (Option<Value>, Quality) {
+    if words.iter().all(|w| *w == 0) {
+        return (None, Quality::NoValue);
+    }
     let mut bytes: Vec<u8> = words.iter().flat_map(|w| in_order(*w, order).to_be_bytes()).collect();
     if let Some(end) = bytes.iter().position(|b| *b == 0) {
         bytes.truncate(end);
