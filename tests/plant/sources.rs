@@ -197,6 +197,8 @@ impl Eye<'_> {
             "running" => flag(runs),
             "trip" => flag(drive.trip),
             "warning" => flag(drive.trip || drive.speed > 0.99),
+            "auto-mode" => 1.0,
+            "voltage-warning" | "current-limit" | "thermal-warning" => 0.0,
             // It is under voltage since the room was built.
             "operating-hours" => ((self.scene.t - ORIGIN_S) / HOUR_S).floor().max(0.0),
             "running-hours" => self.scene.totals.hours[drive.i].floor(),
@@ -227,6 +229,7 @@ impl Eye<'_> {
                 set + 0.35 * (people - 0.5) + warm + 0.3 * self.wander(1, 1300.0) + self.noise(2, 0.06)
             }
             "set-point" | "active-set-point" => set,
+            "input-error" => 0.0,
             "cooling-output" => {
                 (12.0 + 95.0 * load + 25.0 * warm + 6.0 * self.wander(3, 400.0)).clamp(0.0, 100.0)
             }
@@ -247,6 +250,7 @@ impl Eye<'_> {
             "velocity" => flow / 3600.0 / (std::f64::consts::PI / 4.0 * 0.065 * 0.065),
             "supply-temperature" => 19.0 + 0.3 * (self.scene.weather.dry_bulb - 19.0) + self.noise(2, 0.08),
             "signal-quality" => (89.0 + 4.0 * self.wander(3, 240.0)).round(),
+            "no-signal" | "poor-signal" | "pipe-empty" | "hardware-failure" => 0.0,
             "volume" => self.scene.totals.water,
             "volume-reverse" => REVERSE,
             "net-volume" => (self.scene.totals.water - REVERSE).max(0.0),

@@ -34,6 +34,15 @@ fn the_sample_frames_of_every_profile_give_the_values_that_it_states() {
 }
 
 #[test]
+fn every_point_of_every_profile_has_a_value_in_a_sample_frame() {
+    for profile in library().iter() {
+        let tried = |key: &str| profile.frames.iter().flat_map(|f| &f.values).any(|(k, _)| k == key);
+        let untried: Vec<_> = profile.points.iter().map(|p| p.key.as_str()).filter(|k| !tried(k)).collect();
+        assert!(untried.is_empty(), "{}: no sample frame has {untried:?}", profile.id);
+    }
+}
+
+#[test]
 fn a_sample_frame_that_does_not_hold_is_told() {
     let text = std::fs::read_to_string(concat!(
         env!("CARGO_MANIFEST_DIR"),
