@@ -193,12 +193,12 @@ impl Eye<'_> {
             "motor-current" if runs => {
                 power * 1000.0 * 0.96 / (ROOT_3 * volts.max(40.0) * 0.84) + self.noise(2, 0.2).abs()
             }
-            "output-frequency" | "motor-current" => 0.0,
+            "output-frequency" | "motor-current" | "voltage-warning" | "current-limit"
+            | "thermal-warning" => 0.0,
             "running" => flag(runs),
             "trip" => flag(drive.trip),
             "warning" => flag(drive.trip || drive.speed > 0.99),
             "auto-mode" => 1.0,
-            "voltage-warning" | "current-limit" | "thermal-warning" => 0.0,
             // It is under voltage since the room was built.
             "operating-hours" => ((self.scene.t - ORIGIN_S) / HOUR_S).floor().max(0.0),
             "running-hours" => self.scene.totals.hours[drive.i].floor(),

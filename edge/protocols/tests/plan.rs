@@ -14,10 +14,11 @@ fn profile(points: &[(&str, u16, &str)]) -> Profile {
         "vendor = \"Acme\"\nmodel = \"M1\"\ntitle = { zh = \"表\", en = \"Meter\" }\nsource = [\"this test\"]\n",
     );
     for (i, (table, address, rest)) in points.iter().enumerate() {
-        text.push_str(&format!(
+        let point = format!(
             "[[point]]\nkey = \"p{i}\"\ntitle = {{ zh = \"点\", en = \"Point\" }}\ntable = \"{table}\"\n\
              address = {address}\n{rest}\n"
-        ));
+        );
+        text.push_str(&point);
     }
     Profile::parse("acme/m1.toml", &text).unwrap_or_else(|f| panic!("{}", listing(&f)))
 }

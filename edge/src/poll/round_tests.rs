@@ -212,9 +212,10 @@ fn fault_b5_a_bad_register_behind_one_of_many_points_does_not_take_them_with_it(
         "vendor = \"Acme\"\nmodel = \"M1\"\ntitle = { zh = \"\u{8868}\", en = \"Meter\" }\nsource = [\"this test\"]\n",
     );
     let mut point = |key: &str, rest: &str| {
-        text.push_str(&format!(
+        let point = format!(
             "[[point]]\nkey = \"{key}\"\ntitle = {{ zh = \"\u{70b9}\", en = \"Point\" }}\ntable = \"holding\"\n{rest}\n"
-        ));
+        );
+        text.push_str(&point);
     };
     for bit in 0..10 {
         point(&format!("bit-{bit}"), &format!("address = 10\ntype = \"bit\"\nbit = {bit}"));

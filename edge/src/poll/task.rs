@@ -176,11 +176,11 @@ impl Owner {
             Err(Failure::HungUp(why)) => {
                 took += self.wire.rest();
                 let why = format!("the line was closed over the question: {why}");
-                self.task.gauge.asked(ask.device, took, Err(&why));
                 if self.rounds.hung_up(&ask, self.start.elapsed()) {
                     self.rounds.give_back(&ask);
                     return self.lost(&why).await;
                 }
+                self.task.gauge.asked(ask.device, took, Err(&why));
                 debug!(line = self.task.config.name, device = self.name(ask.device), why, "no value");
                 Outcome::Failed(Quality::NoReply)
             }

@@ -354,7 +354,7 @@ async fn a_block_over_which_the_connection_is_closed_hurts_no_other_block_of_its
 
 #[tokio::test(start_paused = true)]
 async fn a_gateway_that_closes_over_every_device_is_one_fault_and_whoever_is_back_first_is_found() {
-    let (one, all) = (Duration::from_secs(60), Duration::from_secs(100));
+    let (one, all) = (Duration::from_mins(1), Duration::from_secs(100));
     let act = move |at: Duration, unit: u8, _: u16| {
         let answers = at < Duration::from_secs(10) || at > all || (at > one && unit == 2);
         if answers { Act::Answer } else { Act::HangUp }
@@ -438,7 +438,7 @@ async fn fault_b4_a_reply_that_came_late_while_the_owner_was_held_up_is_thrown_a
 
 #[tokio::test(start_paused = true)]
 async fn a_line_that_babbles_is_told_of_and_not_polled_into() {
-    let (from, to) = (Duration::from_secs(10), Duration::from_secs(60));
+    let (from, to) = (Duration::from_secs(10), Duration::from_mins(1));
     for kind in [Kind::Serial, Kind::RtuOverTcp] {
         let asked = Arc::new(Mutex::new(Vec::new()));
         let heard = Arc::clone(&asked);
