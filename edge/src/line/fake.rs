@@ -34,6 +34,8 @@ pub enum Act {
     Raw(Vec<u8>),
     Exception(u8),
     HangUp,
+    /// The answer, and then the connection is closed.
+    AnswerAndHangUp,
     /// The answer, and once more after this time.
     Twice(Duration),
     /// Noise from now on, whether asked or not. What is sent into it is heard, and nothing comes of it.
@@ -109,6 +111,10 @@ async fn far_end(far: DuplexStream, rtu: bool, start: Instant, device: Arc<Devic
                 (Duration::from_millis(5), framed(rtu, &frame, unit, &[pdu[0] | 0x80, code]))
             }
             Act::HangUp => return,
+            Act::AnswerAndHangUp => {
+                let _ = write.lock().await.write_all(&framed(rtu, &frame, unit, &answer)).await;
+                return;
+            }
             Act::Babble => {
                 babbling = true;
                 tokio::spawn(babble(Arc::clone(&write)));

@@ -328,6 +328,15 @@ async fn fault_b11_a_device_over_which_the_connection_is_closed_starves_no_other
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_gateway_that_closes_after_each_answer_costs_none() {
+    for kind in [Kind::Tcp, Kind::RtuOverTcp] {
+        let run = run(kind, &[1, 2], 20, |_| true, |_, _, _| Act::AnswerAndHangUp).await;
+        run.assert_no_value_of_another();
+        assert_eq!((run.good(1), run.good(2), run.health.errors), (60, 60, 0), "{kind:?}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn two_devices_over_which_the_connection_is_closed_are_not_a_line_that_is_down() {
     let act = |_: Duration, unit: u8, _: u16| if unit < 3 { Act::HangUp } else { Act::Answer };
     let run = run(Kind::Tcp, &[1, 2, 3], 60, |_| true, act).await;
