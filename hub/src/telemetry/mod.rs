@@ -4,6 +4,7 @@
 mod chunk;
 mod compact;
 mod csv;
+mod gaps;
 mod ingest;
 mod model;
 mod readings;
@@ -14,6 +15,8 @@ mod store;
 mod tail;
 #[cfg(test)]
 mod tests;
+mod walk;
+mod words;
 
 pub use ingest::{Checked, IngestError, Opened, Receipt, check};
 pub use model::Sample;

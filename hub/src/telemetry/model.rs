@@ -16,6 +16,10 @@ pub const DAY_MS: i64 = 86_400_000;
 /// A value that is older than this many periods of its point is stale.
 pub const STALE_PERIODS: u32 = 3;
 
+/// Samples are kept as they were read for so long; hours for the next; days with their quarters for ever.
+pub const KEEP_RAW: Duration = Duration::from_hours(24 * 400);
+pub const KEEP_HOURS: Duration = Duration::from_hours(24 * 366 * 3);
+
 /// What a point was at an instant.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Sample {
@@ -103,7 +107,12 @@ const BUCKETS_MS: &[i64] = &[
 pub fn bucket_for(from: Timestamp, to: Timestamp, width: u32) -> i64 {
     let span = to.as_millis().saturating_sub(from.as_millis()).max(1);
     let wanted = span / i64::from(width.max(1)) + i64::from(span % i64::from(width.max(1)) != 0);
-    BUCKETS_MS.iter().copied().find(|b| *b >= wanted).unwrap_or(365 * DAY_MS)
+    round_up(wanted)
+}
+
+/// The smallest of our buckets that is not smaller than this one.
+pub fn round_up(bucket_ms: i64) -> i64 {
+    BUCKETS_MS.iter().copied().find(|b| *b >= bucket_ms).unwrap_or(365 * DAY_MS)
 }
 
 /// The coarsest level whose rows still make up such a bucket; none if no level does.

@@ -11,11 +11,11 @@ use steward_shared::reading::Value;
 use steward_shared::time::Clock;
 use steward_shared::wire::columns;
 use steward_shared::wire::message::LiveSample;
-use tokio::sync::{mpsc, watch};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, watch};
 
 use super::compact::{self, compact};
 use super::ingest::{Waiting, sample_of};
-use super::model::{Sample, hour_of};
+use super::model::{KEEP_HOURS, KEEP_RAW, Sample, hour_of};
 use super::rollup::Counting;
 use super::store;
 use super::tail::Tail;
@@ -33,6 +33,8 @@ const GRACE: Duration = Duration::from_mins(2);
 const AT_ONCE: i64 = 300_000;
 /// A clock that runs ahead by more than this is broken, and its samples would be "the latest" for as long.
 pub(super) const AHEAD: Duration = Duration::from_hours(24);
+/// Tables that are written at once.
+const EXPORTS: usize = 4;
 pub const COMPACT_JOB: &str = "telemetry.compact";
 
 pub struct Readings {
@@ -47,7 +49,11 @@ pub struct Readings {
     tail: Mutex<Tail>,
     watched: Mutex<HashMap<PointId, u32>>,
     wishes: watch::Sender<u64>,
+    exports: Arc<Semaphore>,
 }
+
+/// The right to write a table, until it is dropped.
+pub type Export = OwnedSemaphorePermit;
 
 #[derive(Debug, thiserror::Error)]
 pub enum CompactError {
@@ -75,6 +81,7 @@ impl Readings {
             tail: Mutex::default(),
             watched: Mutex::default(),
             wishes: watch::channel(0).0,
+            exports: Arc::new(Semaphore::new(EXPORTS)),
         }
     }
 
@@ -192,14 +199,28 @@ impl Readings {
         Ok(())
     }
 
-    /// Forgets what is older than the retention of raw samples and of hours. Days stay for ever.
-    pub async fn forget(&self, raw: Duration, hours: Duration) -> Result<(), DbError> {
-        let now = self.clock.now();
-        let gone = store::forget(&self.db, hour_of(now.minus(raw)), hour_of(now.minus(hours))).await?;
+    /// Forgets what is older than the retention of samples and of hours. Days stay for ever.
+    pub async fn forget(&self) -> Result<(), DbError> {
+        let gone = store::forget(&self.db, self.raw_floor(), self.hours_floor()).await?;
         if gone > 0 {
             tracing::info!(rows = gone, "readings past their retention were removed");
         }
         Ok(())
+    }
+
+    /// The hour from which on samples are kept as they were read.
+    pub(super) fn raw_floor(&self) -> i64 {
+        hour_of(self.clock.now().minus(KEEP_RAW))
+    }
+
+    /// The hour from which on the rows of hours are kept.
+    pub(super) fn hours_floor(&self) -> i64 {
+        hour_of(self.clock.now().minus(KEEP_HOURS))
+    }
+
+    /// None when so many tables are being written that another one has to wait.
+    pub fn export(&self) -> Option<Export> {
+        Arc::clone(&self.exports).try_acquire_owned().ok()
     }
 
     /// Whether compaction could take it at once: nothing of it belongs to an hour that still goes on.

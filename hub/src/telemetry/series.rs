@@ -1,21 +1,22 @@
 //! A point's course between two instants, for a chart of some width: its samples, or min, max and mean of buckets.
-//! The coarsest rows that still make up the buckets answer; hours that are not compacted yet are reckoned exactly from
-//! their samples. Where there is nothing there is a gap, and a gap stays one.
+//! Where there is nothing there is a gap, and a gap stays one.
 
-use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use steward_shared::reading::{Quality, Value};
+use steward_shared::reading::Quality;
 use steward_shared::time::Timestamp;
 use steward_shared::wire::message::PointKind;
 
 use super::chunk::{self, ChunkError};
+use super::gaps;
 use super::model::{
     DAY_MS, HOUR_MS, Level, QUARTER_MS, Sample, Shape, bucket_for, day_of, hour_of, level_of,
 };
 use super::readings::Readings;
 use super::rollup::Rollup;
 use super::store;
+use super::walk::hours_between;
+use super::words::{Runs, Shown};
 use crate::gateways::PointRow;
 use crate::kernel::db::DbError;
 
@@ -23,7 +24,7 @@ pub const MOST_POINTS: usize = 32;
 pub const MOST_WIDTH: u32 = 4_000;
 /// Ten years: what a question spans at most.
 pub const MOST_SPAN: Duration = Duration::from_hours(24 * 3660);
-/// Texts and codes cannot be averaged: of a longer question they are shown for its last month.
+/// Of a longer question a text is shown for its last month.
 const MOST_TEXT_MS: i64 = 31 * DAY_MS;
 
 #[derive(Debug, thiserror::Error)]
@@ -48,8 +49,15 @@ pub struct Span {
 /// A point's course. `None` is the edge of a gap.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Course {
-    Samples(Vec<(Timestamp, Option<Value>, Quality)>),
-    Buckets { bucket_ms: i64, buckets: Vec<(Timestamp, Option<Rollup>)> },
+    Samples {
+        samples: Vec<Shown>,
+        /// Of a text only so much is shown: what was before is left out.
+        left_out_before: Option<Timestamp>,
+    },
+    Buckets {
+        bucket_ms: i64,
+        buckets: Vec<(Timestamp, Option<Rollup>)>,
+    },
 }
 
 impl PointRow {
@@ -68,21 +76,58 @@ impl Readings {
     pub async fn course(&self, point: &PointRow, span: Span) -> Result<Course, SeriesError> {
         let shape = point.shape();
         if shape.kind == PointKind::Text {
-            let from = span.from.as_millis().max(span.to.as_millis() - MOST_TEXT_MS);
-            let samples = self.samples(point, Timestamp(from), span.to).await?;
-            return Ok(Course::Samples(with_gaps(samples, &shape)));
+            return self.words(point, &shape, span).await;
         }
-        let bucket_ms = bucket_for(span.from, span.to, span.width);
+        let bucket_ms = self.bucket_from(span.from, bucket_for(span.from, span.to, span.width));
+        // Of samples those of the whole hours: how they are usually spaced is seen in narrow spans too.
+        let (mut from, mut to) = (span.from, span.to);
+        let mut few = None;
         if level_of(bucket_ms) == Some(Level::Raw) {
-            let samples = self.samples(point, span.from, span.to).await?;
-            if samples.len() <= span.width as usize * 2 {
-                return Ok(Course::Samples(with_gaps(samples, &shape)));
-            }
-            let buckets = chunk::buckets(&samples, bucket_ms, shape.counting);
-            return Ok(Course::Buckets { bucket_ms, buckets: gapped(buckets, bucket_ms, &shape) });
+            (from, to) = (Timestamp(hour_of(from)), Timestamp(hour_of(to) + HOUR_MS - 1));
+            few = Some(Vec::new());
         }
-        let buckets = self.rollups(point, span.from, span.to, bucket_ms).await?;
-        Ok(Course::Buckets { bucket_ms, buckets: gapped(buckets, bucket_ms, &shape) })
+        let inside = |s: &Sample| s.at >= span.from && s.at <= span.to;
+        let (mut walk, mut room) = (self.walk(point, from, to, bucket_ms), span.width as usize * 2);
+        let mut buckets = Vec::new();
+        while let Some(piece) = walk.next().await? {
+            let more = piece.samples.iter().filter(|s| inside(s)).count();
+            few = few.filter(|_| more <= room);
+            room = room.saturating_sub(more);
+            if let Some(few) = &mut few {
+                few.extend(piece.samples);
+            }
+            buckets.extend(piece.buckets);
+        }
+        if let Some(samples) = few {
+            let mut samples = with_gaps(samples, &shape);
+            samples.retain(|(at, _, _)| *at >= span.from && *at <= span.to);
+            return Ok(Course::Samples { samples, left_out_before: None });
+        }
+        let mut buckets = gapped(buckets, bucket_ms, &shape);
+        buckets
+            .retain(|(start, _)| start.as_millis() > span.from.as_millis() - bucket_ms && *start <= span.to);
+        Ok(Course::Buckets { bucket_ms, buckets })
+    }
+
+    async fn words(&self, point: &PointRow, shape: &Shape, span: Span) -> Result<Course, SeriesError> {
+        let begin = span.from.max(Timestamp(span.to.as_millis() - MOST_TEXT_MS));
+        let (mut from, mut runs) = (begin.as_millis(), Runs::default());
+        while from <= span.to.as_millis() {
+            let to = (day_of(from) + DAY_MS - 1).min(span.to.as_millis());
+            for sample in self.samples(point, Timestamp(from), Timestamp(to)).await? {
+                runs.push(sample);
+            }
+            from = to + 1;
+        }
+        let (samples, complete_from) = runs.course(shape, span.width as usize * 2);
+        let left_out_before = complete_from.or(Some(begin).filter(|b| *b > span.from));
+        Ok(Course::Samples { samples, left_out_before })
+    }
+
+    /// The bucket with which a span that begins there can be answered: what is older than the samples are kept has
+    /// quarters of an hour at the finest.
+    pub fn bucket_from(&self, from: Timestamp, bucket_ms: i64) -> i64 {
+        if from.as_millis() < self.raw_floor() { bucket_ms.max(QUARTER_MS) } else { bucket_ms }
     }
 
     /// All samples in `from..=to`, in the order of time.
@@ -106,116 +151,39 @@ impl Readings {
         });
         Ok(decoded.await??)
     }
-
-    /// Rollups of the grid of `bucket_ms` (whole quarters of an hour), by the start of their bucket.
-    pub async fn rollups(
-        &self,
-        point: &PointRow,
-        from: Timestamp,
-        to: Timestamp,
-        bucket_ms: i64,
-    ) -> Result<BTreeMap<i64, Rollup>, SeriesError> {
-        let level = level_of(bucket_ms).unwrap_or(Level::Raw);
-        let shape = point.shape();
-        let first = from.as_millis().div_euclid(bucket_ms) * bucket_ms;
-        let last = to.as_millis().div_euclid(bucket_ms) * bucket_ms + bucket_ms - 1;
-        if level == Level::Raw {
-            let samples = self.samples(point, Timestamp(first), Timestamp(last)).await?;
-            return Ok(chunk::buckets(&samples, bucket_ms, shape.counting));
-        }
-        let tail = self.tail().samples(point.gateway, point.id, first, last);
-        let fresh: BTreeSet<i64> = tail.iter().map(|s| hour_of(s.at)).collect();
-        let mut parts = self.stored(point, level, first, last, &fresh).await?;
-        let step = if level == Level::Quarter { QUARTER_MS } else { HOUR_MS };
-        let hours: Vec<i64> = fresh.iter().copied().collect();
-        let mut samples = Vec::new();
-        for c in store::chunks(&self.db, point.id, &hours).await? {
-            samples.extend(chunk::decode(&c)?);
-        }
-        parts.extend(chunk::buckets(&chunk::merge(samples, tail), step, shape.counting));
-        let mut out: BTreeMap<i64, Rollup> = BTreeMap::new();
-        for (start, part) in parts {
-            let bucket = start.div_euclid(bucket_ms) * bucket_ms;
-            out.entry(bucket).and_modify(|r| *r = r.then(&part, shape.counting)).or_insert(part);
-        }
-        Ok(out)
-    }
-
-    /// The rows of this level, without the hours that have samples in the tail.
-    async fn stored(
-        &self,
-        point: &PointRow,
-        level: Level,
-        first: i64,
-        last: i64,
-        fresh: &BTreeSet<i64>,
-    ) -> Result<BTreeMap<i64, Rollup>, SeriesError> {
-        let mut parts = BTreeMap::new();
-        let days: Vec<i64> = steps(day_of(first), last, DAY_MS);
-        match level {
-            Level::Raw | Level::Hour => {
-                let mut hours = hours_between(first, last);
-                hours.retain(|h| !fresh.contains(h));
-                parts.extend(store::hours(&self.db, point.id, &hours).await?);
-            }
-            Level::Quarter => {
-                for columns in store::quarters(&self.db, point.id, &days).await? {
-                    parts.extend(chunk::decode_quarters(&columns)?);
-                }
-                parts.retain(|start, _| {
-                    let hour = start.div_euclid(HOUR_MS) * HOUR_MS;
-                    (first..=last).contains(start) && !fresh.contains(&hour)
-                });
-            }
-            Level::Day => {
-                let fresh_days: BTreeSet<i64> = fresh.iter().map(|h| day_of(*h)).collect();
-                let whole: Vec<i64> = days.iter().copied().filter(|d| !fresh_days.contains(d)).collect();
-                parts.extend(store::days(&self.db, point.id, &whole).await?);
-                let mut hours: Vec<i64> =
-                    fresh_days.iter().flat_map(|d| steps(*d, d + DAY_MS - 1, HOUR_MS)).collect();
-                hours.retain(|h| !fresh.contains(h));
-                parts.extend(store::hours(&self.db, point.id, &hours).await?);
-            }
-        }
-        Ok(parts)
-    }
 }
 
-/// The starts of the hours that `from..=to` touches.
-pub fn hours_between(from: i64, to: i64) -> Vec<i64> {
-    steps(hour_of(Timestamp(from)), to, HOUR_MS)
-}
-
-fn steps(first: i64, last: i64, step: i64) -> Vec<i64> {
-    std::iter::successors(Some(first), |t| t.checked_add(step)).take_while(|t| *t <= last).collect()
-}
-
-/// A sample without a value is a gap; so is a silence of more than three periods, whose edge is put in.
-fn with_gaps(samples: Vec<Sample>, shape: &Shape) -> Vec<(Timestamp, Option<Value>, Quality)> {
-    let mut out: Vec<(Timestamp, Option<Value>, Quality)> = Vec::with_capacity(samples.len());
-    for s in samples {
-        if let Some((before, Some(_), _)) = out.last()
-            && s.at.since(*before) > shape.gap()
-        {
-            out.push((before.plus(shape.period), None, Quality::Stale));
-        }
+/// A sample without a value is a gap; so is a silence that is longer than what is usual, whose edge is put in.
+fn with_gaps(samples: Vec<Sample>, shape: &Shape) -> Vec<Shown> {
+    let at: Vec<i64> = samples.iter().map(|s| s.at.as_millis()).collect();
+    let spacing: Vec<i64> =
+        at.iter().zip(at.iter().skip(1)).map(|(a, b)| b - a).chain(std::iter::once(0)).collect();
+    let mut out: Vec<Shown> = Vec::with_capacity(samples.len());
+    for (s, breaks) in samples.into_iter().zip(gaps::breaks(&at, &spacing, gaps::least(shape))) {
         let value = s.value.filter(|_| s.quality.is_good());
+        let edge = (breaks && value.is_some()).then(|| s.at.plus(shape.period));
         out.push((s.at, value, s.quality));
+        out.extend(edge.map(|at| (at, None, Quality::Stale)));
     }
     out
 }
 
-/// A run of empty buckets is one null at its beginning, if it is longer than the point's own pauses.
-fn gapped(buckets: BTreeMap<i64, Rollup>, bucket_ms: i64, shape: &Shape) -> Vec<(Timestamp, Option<Rollup>)> {
-    let pause = i64::try_from(shape.gap().as_millis()).unwrap_or(i64::MAX).max(bucket_ms);
+/// A run of empty buckets is one null at its beginning, if it is longer than what is usual around it.
+fn gapped(buckets: Vec<(i64, Rollup)>, bucket_ms: i64, shape: &Shape) -> Vec<(Timestamp, Option<Rollup>)> {
+    let at: Vec<i64> = buckets.iter().map(|(start, _)| *start).collect();
+    let spacing: Vec<i64> = buckets
+        .iter()
+        .zip(at.iter().skip(1))
+        .map(|((start, r), next)| (next - start) / r.n.max(1))
+        .chain(std::iter::once(0))
+        .collect();
     let mut out: Vec<(Timestamp, Option<Rollup>)> = Vec::with_capacity(buckets.len());
-    for (start, rollup) in buckets {
-        if let Some((before, Some(_))) = out.last()
-            && start - before.as_millis() > pause
-        {
-            out.push((Timestamp(before.as_millis() + bucket_ms), None));
-        }
+    let breaks = gaps::breaks(&at, &spacing, gaps::least(shape).max(bucket_ms));
+    for ((start, rollup), breaks) in buckets.into_iter().zip(breaks) {
         out.push((Timestamp(start), Some(rollup)));
+        if breaks {
+            out.push((Timestamp(start + bucket_ms), None));
+        }
     }
     out
 }
@@ -223,6 +191,7 @@ fn gapped(buckets: BTreeMap<i64, Rollup>, bucket_ms: i64, shape: &Shape) -> Vec<
 #[cfg(test)]
 mod tests {
     use steward_shared::id::PointId;
+    use steward_shared::reading::Value;
 
     use super::super::rollup::Counting;
     use super::*;
@@ -255,18 +224,52 @@ mod tests {
         assert_eq!(course[1], (Timestamp(10_000), None, Quality::NoReply));
     }
 
+    /// A bucket of a minute of samples each ten seconds.
+    fn six() -> Rollup {
+        Rollup { n: 6, ..Rollup::of(1.0) }
+    }
+
+    fn nulls(course: &[(Timestamp, Option<Rollup>)]) -> Vec<i64> {
+        course.iter().filter(|(_, r)| r.is_none()).map(|(t, _)| t.as_millis() / 1000).collect()
+    }
+
     #[test]
     fn a_run_of_empty_buckets_is_one_null() {
-        let buckets: BTreeMap<i64, Rollup> =
-            [0, 60_000, 600_000].into_iter().map(|t| (t, Rollup::of(1.0))).collect();
-        let course = gapped(buckets, 60_000, &shape());
-        assert_eq!(course.len(), 4);
-        assert_eq!(course[2], (Timestamp(120_000), None));
+        let buckets = [0, 60_000, 600_000].map(|t| (t, six())).to_vec();
+        assert_eq!(nulls(&gapped(buckets, 60_000, &shape())), [120]);
+    }
+
+    #[test]
+    fn a_day_of_readings_each_five_minutes_is_one_line_and_an_outage_in_it_a_gap() {
+        let every_second = Shape { period: Duration::from_secs(1), ..shape() };
+        let day = |minutes: &[i64]| -> Vec<(i64, Rollup)> {
+            minutes.iter().map(|m| (m * 60_000 / 120_000 * 120_000, Rollup::of(1.0))).collect()
+        };
+        let whole: Vec<i64> = (0..288).map(|i| i * 5).collect();
+        assert!(nulls(&gapped(day(&whole), 120_000, &every_second)).is_empty());
+        let broken: Vec<i64> = whole.into_iter().filter(|m| !(600..700).contains(m)).collect();
+        assert_eq!(nulls(&gapped(day(&broken), 120_000, &every_second)), [594 * 60 + 120]);
+    }
+
+    #[test]
+    fn five_minutes_without_samples_of_each_second_are_a_gap_in_buckets_of_two_minutes() {
+        let every_second = Shape { period: Duration::from_secs(1), ..shape() };
+        let full = Rollup { n: 120, ..Rollup::of(1.0) };
+        let buckets = (0..100).filter(|i| !(50..52).contains(i)).map(|i| (i * 120_000, full)).collect();
+        assert_eq!(nulls(&gapped(buckets, 120_000, &every_second)), [50 * 120]);
+    }
+
+    #[test]
+    fn where_coarse_history_meets_what_is_read_now_there_is_no_gap_in_buckets() {
+        let every_second = Shape { period: Duration::from_secs(1), ..shape() };
+        let coarse = (0..50).map(|i| (i * 300_000 / 120_000 * 120_000, Rollup::of(1.0)));
+        let dense = (126..200).map(|i| (i * 120_000, Rollup { n: 120, ..Rollup::of(1.0) }));
+        assert!(nulls(&gapped(coarse.chain(dense).collect(), 120_000, &every_second)).is_empty());
     }
 
     #[test]
     fn buckets_that_are_finer_than_the_point_have_no_holes() {
-        let buckets: BTreeMap<i64, Rollup> = (0..5).map(|i| (i * 10_000, Rollup::of(1.0))).collect();
+        let buckets = (0..5).map(|i| (i * 10_000, Rollup::of(1.0))).collect();
         assert!(gapped(buckets, 2_000, &shape()).iter().all(|(_, r)| r.is_some()));
     }
 }

@@ -1,6 +1,7 @@
 //! Series for charts, and the same as CSV.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use axum::body::{Body, Bytes};
 use axum::extract::State;
@@ -18,10 +19,15 @@ use crate::gateways::{Fleet, PointRow};
 use crate::kernel::ctx::Ctx;
 use crate::kernel::http::{Json, Query};
 use crate::kernel::problem::{FieldError, Problem, ProblemBody};
-use crate::telemetry::csv;
-use crate::telemetry::model::DAY_MS;
-use crate::telemetry::readings::Readings;
+use crate::telemetry::csv::{self, Language};
+use crate::telemetry::model::{DAY_MS, day_of, round_up};
+use crate::telemetry::readings::{Export, Readings};
 use crate::telemetry::series::{Course, MOST_POINTS, MOST_SPAN, MOST_WIDTH, SeriesError, Span};
+
+/// Bytes of one piece of a table, about.
+const PIECE: usize = 64 << 10;
+/// Whoever takes no piece for so long is not there any more.
+const TAKEN_WITHIN: Duration = Duration::from_mins(1);
 
 impl From<SeriesError> for Problem {
     fn from(e: SeriesError) -> Self {
@@ -33,6 +39,7 @@ impl From<SeriesError> for Problem {
 }
 
 #[derive(Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
 pub struct SeriesQuery {
     /// Numbers of points with commas between them, 32 at most.
@@ -48,7 +55,8 @@ pub struct SeriesQuery {
 }
 
 /// One point's course: `value` with `quality` where its samples fit the width, otherwise `min`, `max` and `mean` of
-/// each bucket. A null is the edge of a gap.
+/// each bucket. A null is the edge of a gap: of a silence longer than three of the point's periods and three times the
+/// pauses that are usual around it. Of a text only the ends of each run of the same words are there.
 #[derive(Serialize, ToSchema)]
 pub struct SeriesOfPoint {
     #[schema(value_type = i64)]
@@ -66,6 +74,11 @@ pub struct SeriesOfPoint {
     pub max: Option<Vec<Option<f64>>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub mean: Option<Vec<Option<f64>>>,
+    /// Of a text the last month at most is shown, and of more changes than fit the width the newest: what was before
+    /// this instant is left out. Absent when nothing is.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<String>, format = DateTime)]
+    pub left_out_before: Option<Timestamp>,
 }
 
 #[derive(Serialize, ToSchema)]
@@ -81,7 +94,8 @@ pub struct Series {
     pub series: Vec<SeriesOfPoint>,
 }
 
-/// Courses of points between two instants, as fine as a chart of that width can show.
+/// Courses of points between two instants, as fine as a chart of that width can show. Samples are kept for 400 days:
+/// of what is older there are quarters of an hour at the finest.
 #[utoipa::path(get, path = "/api/v1/series", tag = "telemetry", operation_id = "series", params(SeriesQuery),
     security(("session" = ["viewer"])),
     responses((status = 200, body = Series), (status = 404, body = ProblemBody), (status = 422, body = ProblemBody)))]
@@ -109,7 +123,7 @@ pub async fn series(State(ctx): State<Ctx>, Query(q): Query<SeriesQuery>) -> Res
 
 fn shown(point: PointId, course: Course) -> SeriesOfPoint {
     match course {
-        Course::Samples(samples) => {
+        Course::Samples { samples, left_out_before } => {
             let (mut t, mut values, mut qualities) = (Vec::new(), Vec::new(), Vec::new());
             for (at, value, quality) in samples {
                 t.push(at.as_millis());
@@ -124,6 +138,7 @@ fn shown(point: PointId, course: Course) -> SeriesOfPoint {
                 min: None,
                 max: None,
                 mean: None,
+                left_out_before,
             }
         }
         Course::Buckets { buckets, .. } => SeriesOfPoint {
@@ -134,11 +149,20 @@ fn shown(point: PointId, course: Course) -> SeriesOfPoint {
             min: Some(buckets.iter().map(|(_, r)| r.map(|r| r.min)).collect()),
             max: Some(buckets.iter().map(|(_, r)| r.map(|r| r.max)).collect()),
             mean: Some(buckets.iter().map(|(_, r)| r.map(|r| r.mean())).collect()),
+            left_out_before: None,
         },
     }
 }
 
+#[derive(Clone, Copy, Debug, Deserialize, ToSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum Lang {
+    Zh,
+    En,
+}
+
 #[derive(Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
 pub struct CsvQuery {
     /// Numbers of points with commas between them, 32 at most.
@@ -147,16 +171,23 @@ pub struct CsvQuery {
     /// RFC 3339; the span is ten years at most.
     pub from: String,
     pub to: String,
-    /// Milliseconds of a bucket, whole seconds up to a year. Absent: every sample as it was read.
+    /// Milliseconds of a bucket, whole seconds up to a year; rounded up to the next of the hub's own: 1, 2, 5, 10, 20
+    /// or 30 s, 1, 2, 5, 15 or 30 min, 1, 2, 4, 6 or 12 h, 1, 2, 5, 10, 30, 90 or 365 days, and at least 15 min where
+    /// the span begins earlier than samples are kept, which is 400 days. Absent: every sample as it was read.
     #[param(example = 3_600_000)]
     pub bucket: Option<i64>,
+    /// The language of heads, names, labels and qualities. Absent: English heads, names in both.
+    #[param(inline)]
+    pub lang: Option<Lang>,
 }
 
-/// Readings as a table for spreadsheets: UTF-8 with a byte order mark, a row for each sample or bucket.
+/// Readings as a table for spreadsheets: UTF-8 with a byte order mark, a row for each sample or bucket. `increment` is
+/// how much a counter moved since the bucket before. A reader who takes nothing for a minute is left.
 #[utoipa::path(get, path = "/api/v1/series.csv", tag = "telemetry", operation_id = "series_csv", params(CsvQuery),
     security(("session" = ["viewer"])),
     responses((status = 200, content_type = "text/csv", body = String), (status = 404, body = ProblemBody),
-        (status = 422, body = ProblemBody)))]
+        (status = 422, body = ProblemBody), (status = 503, description = "too many tables are being written; \
+        `Retry-After` says when to ask again", body = ProblemBody)))]
 pub async fn series_csv(State(ctx): State<Ctx>, Query(q): Query<CsvQuery>) -> Result<Response, Problem> {
     let (from, to) = span(&q.from, &q.to)?;
     if let Some(b) = q.bucket
@@ -166,9 +197,19 @@ pub async fn series_csv(State(ctx): State<Ctx>, Query(q): Query<CsvQuery>) -> Re
         return Err(Problem::field("?bucket", "out_of_range", detail));
     }
     let points = rows(&ctx, &numbers(&q.points)?).await?;
+    let readings = ctx.part::<Readings>();
+    let Some(turn) = readings.export() else {
+        let detail = "the hub writes as many tables as it can at once; ask again";
+        return Err(Problem::unavailable("busy", 10, detail));
+    };
+    let language = q.lang.map_or(Language::Both, |l| match l {
+        Lang::Zh => Language::Zh,
+        Lang::En => Language::En,
+    });
     // Written piece by piece as the reader takes it; who goes away ends it.
-    let (send, pieces) = mpsc::channel::<Result<Bytes, std::io::Error>>(2);
-    let table = Table { readings: ctx.part::<Readings>(), points, from, to, bucket: q.bucket };
+    let (send, pieces) = mpsc::channel(2);
+    let bucket = q.bucket.map(|b| readings.bucket_from(from, round_up(b)));
+    let table = Table { readings, points, from, to, bucket, language, _turn: turn };
     let written = tokio_util::task::AbortOnDropHandle::new(tokio::spawn(table.write(send)));
     let body = futures_util::StreamExt::map(ReceiverStream::new(pieces), move |piece| {
         let _as_long_as_it_is_read = &written;
@@ -186,41 +227,94 @@ struct Table {
     from: Timestamp,
     to: Timestamp,
     bucket: Option<i64>,
+    language: Language,
+    _turn: Export,
+}
+
+/// Where the rows go.
+struct Pieces {
+    send: mpsc::Sender<Result<Bytes, std::io::Error>>,
+    text: String,
+}
+
+#[derive(Debug, thiserror::Error)]
+enum Broken {
+    #[error(transparent)]
+    Series(#[from] SeriesError),
+    #[error("the reader went away, or takes nothing any more")]
+    Left,
+}
+
+impl Pieces {
+    /// Hands on what is there when it is large enough, or whatever its size.
+    async fn hand_on(&mut self, least: usize) -> Result<(), Broken> {
+        if self.text.len() < least.max(1) {
+            return Ok(());
+        }
+        let piece = std::mem::take(&mut self.text).into();
+        self.send.send_timeout(Ok(piece), TAKEN_WITHIN).await.map_err(|_| Broken::Left)
+    }
 }
 
 impl Table {
-    async fn write(self, out: mpsc::Sender<Result<Bytes, std::io::Error>>) {
-        if let Err(e) = self.rows(&out).await {
-            tracing::error!(error = %e, "a table of readings could not be written");
-            // The head is sent already: the body breaks off, which the reader sees.
-            let _ = out.send(Err(std::io::Error::other("the table broke off"))).await;
+    async fn write(self, send: mpsc::Sender<Result<Bytes, std::io::Error>>) {
+        let mut out = Pieces { send, text: String::with_capacity(PIECE + 256) };
+        match self.rows(&mut out).await {
+            Ok(()) => {}
+            Err(Broken::Left) => tracing::debug!("the reader of a table of readings left"),
+            Err(Broken::Series(e)) => {
+                tracing::error!(error = %e, "a table of readings could not be written");
+                // The head is sent already: the body breaks off, which the reader sees.
+                let broken = Err(std::io::Error::other("the table broke off"));
+                let _ = out.send.send_timeout(broken, TAKEN_WITHIN).await;
+            }
         }
     }
 
-    async fn rows(&self, out: &mpsc::Sender<Result<Bytes, std::io::Error>>) -> Result<(), SeriesError> {
-        let head = if self.bucket.is_some() { csv::BUCKETS_HEAD } else { csv::SAMPLES_HEAD };
-        let mut piece = format!("{}{head}", csv::BOM);
+    async fn rows(&self, out: &mut Pieces) -> Result<(), Broken> {
+        out.text.push_str(csv::BOM);
+        out.text.push_str(match self.bucket {
+            Some(_) => self.language.buckets_head(),
+            None => self.language.samples_head(),
+        });
         for p in &self.points {
-            let names = csv::Names::of(p);
-            if let Some(bucket) = self.bucket {
-                for (start, r) in self.readings.rollups(p, self.from, self.to, bucket).await? {
-                    csv::bucket_row(&mut piece, &names, start, &r);
-                }
-                if out.send(Ok(std::mem::take(&mut piece).into())).await.is_err() {
-                    return Ok(());
-                }
-                continue;
+            match self.bucket {
+                Some(bucket_ms) => self.buckets(p, bucket_ms, out).await?,
+                None => self.samples(p, out).await?,
             }
-            let mut from = self.from.as_millis();
-            while from <= self.to.as_millis() {
-                let to = (from + DAY_MS - 1).min(self.to.as_millis());
-                for s in self.readings.samples(p, Timestamp(from), Timestamp(to)).await? {
-                    csv::sample_row(&mut piece, &names, &s);
+        }
+        out.hand_on(0).await
+    }
+
+    async fn samples(&self, p: &PointRow, out: &mut Pieces) -> Result<(), Broken> {
+        let names = csv::Names::of(p, self.language);
+        let mut from = self.from.as_millis();
+        while from <= self.to.as_millis() {
+            let to = (day_of(from) + DAY_MS - 1).min(self.to.as_millis());
+            for s in self.readings.samples(p, Timestamp(from), Timestamp(to)).await? {
+                csv::sample_row(&mut out.text, &names, &s);
+                out.hand_on(PIECE).await?;
+            }
+            from = to + 1;
+        }
+        Ok(())
+    }
+
+    async fn buckets(&self, p: &PointRow, bucket_ms: i64, out: &mut Pieces) -> Result<(), Broken> {
+        let (names, counting) = (csv::Names::of(p, self.language), p.shape().counting);
+        let first = self.from.as_millis().div_euclid(bucket_ms) * bucket_ms;
+        // What is before gives the step into the first bucket.
+        let lead = Timestamp(first - bucket_ms.max(DAY_MS));
+        let mut walk = self.readings.walk(p, lead, self.to, bucket_ms);
+        let mut before: Option<f64> = None;
+        while let Some(piece) = walk.next().await? {
+            for (start, r) in piece.buckets {
+                let step = before.map_or(0.0, |before| counting.step(before, r.first));
+                before = Some(r.last);
+                if start >= first {
+                    csv::bucket_row(&mut out.text, &names, start, &r, r.inc + step);
+                    out.hand_on(PIECE).await?;
                 }
-                if !piece.is_empty() && out.send(Ok(std::mem::take(&mut piece).into())).await.is_err() {
-                    return Ok(());
-                }
-                from = to + 1;
             }
         }
         Ok(())

@@ -13,10 +13,6 @@ use crate::kernel::module::{BoxError, Module, Task};
 use crate::telemetry::MIGRATIONS;
 use crate::telemetry::readings::{COMPACT_JOB, Readings};
 
-/// Samples are kept as they were read for so long; hours and quarters for the next; days for ever.
-const KEEP_RAW: Duration = Duration::from_hours(24 * 400);
-const KEEP_HOURS: Duration = Duration::from_hours(24 * 366 * 3);
-
 pub fn module() -> Module {
     let commit = Task {
         name: "telemetry.commit",
@@ -47,9 +43,7 @@ pub fn module() -> Module {
             Job {
                 name: "telemetry.forget",
                 every: Duration::from_hours(6),
-                run: |ctx| {
-                    Box::pin(async move { Ok(ctx.part::<Readings>().forget(KEEP_RAW, KEEP_HOURS).await?) })
-                },
+                run: |ctx| Box::pin(async move { Ok(ctx.part::<Readings>().forget().await?) }),
             },
         ],
         setup: Some(|ctx| {
