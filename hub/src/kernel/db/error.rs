@@ -4,6 +4,7 @@
 use std::time::Duration;
 
 use super::row::RowError;
+use super::{lite, pg};
 
 #[derive(Debug, thiserror::Error)]
 pub enum DbError {
@@ -59,6 +60,18 @@ impl DbError {
     /// Whether it was this constraint that refused.
     pub fn broke(&self, constraint: &str) -> bool {
         matches!(self, Self::Constraint(name) if name == constraint)
+    }
+
+    /// Whether the values are at fault: with them the same statement fails for ever, whatever becomes of the disk, the
+    /// server and the way to it.
+    pub fn is_of_the_values(&self) -> bool {
+        match self {
+            Self::Constraint(_) | Self::Reference | Self::Row(_) => true,
+            Self::Statement { source, .. } => {
+                lite::is_of_the_values(source.as_ref()) || pg::is_of_the_values(source.as_ref())
+            }
+            _ => false,
+        }
     }
 
     /// Whether the same transaction may succeed when it is tried again.

@@ -319,6 +319,13 @@ fn meaning(conn: &Connection, e: rusqlite::Error, sql: &str) -> DbError {
     DbError::Statement { sql: abridged(sql), source: Box::new(e) }
 }
 
+/// A constraint without a name, a type, or a size that no row may have.
+pub fn is_of_the_values(e: &(dyn std::error::Error + 'static)) -> bool {
+    use ffi::ErrorCode::{ConstraintViolation, TooBig, TypeMismatch};
+    matches!(e.downcast_ref(), Some(rusqlite::Error::SqliteFailure(f, _))
+        if matches!(f.code, ConstraintViolation | TypeMismatch | TooBig))
+}
+
 /// SQLite names the columns of a broken unique index, not the index: the schema tells which one has them.
 /// Names agree with PostgreSQL's own for keys without a name: `<table>_pkey`, `<table>_<columns>_key`.
 fn unique_name(conn: &Connection, message: &str) -> String {

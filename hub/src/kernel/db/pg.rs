@@ -224,6 +224,12 @@ fn meaning(e: tokio_postgres::Error, sql: &str) -> DbError {
     DbError::Statement { sql: abridged(sql), source: Box::new(e) }
 }
 
+/// SQLSTATE classes 22, data exception, and 23, integrity constraint violation.
+pub fn is_of_the_values(e: &(dyn std::error::Error + 'static)) -> bool {
+    let refusal = e.downcast_ref::<tokio_postgres::Error>().and_then(tokio_postgres::Error::as_db_error);
+    refusal.is_some_and(|r| r.code().code().starts_with("22") || r.code().code().starts_with("23"))
+}
+
 type Fault = Box<dyn std::error::Error + Sync + Send>;
 
 impl ToSql for V {
