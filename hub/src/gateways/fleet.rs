@@ -250,7 +250,7 @@ impl Fleet {
     }
 
     /// The same within a transaction; the caller tells it after the commit.
-    pub(super) async fn note_in(
+    pub async fn note_in(
         &self,
         tx: &Tx,
         gateway: GatewayId,

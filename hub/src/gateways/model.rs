@@ -187,6 +187,8 @@ pub mod kind {
     /// The gateway dropped what the hub had not got yet.
     pub const DATA_MISSING: &str = "data_missing";
     pub const BATCH_QUARANTINED: &str = "batch_quarantined";
+    /// Readings came after the samples of their hours were forgotten, and were left out.
+    pub const READINGS_TOO_LATE: &str = "readings_too_late";
     /// Security: a certificate of one gateway, the claim to be another.
     pub const IDENTITY_MISMATCH: &str = "identity_mismatch";
     /// Security: two live connections with one identity.

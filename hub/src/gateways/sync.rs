@@ -2,6 +2,7 @@
 //! Every move of a watermark stands in the transaction that stores what it counts; nothing is answered before its
 //! commit.
 
+use sha2::{Digest, Sha256};
 use steward_shared::alarm::{Event, EventKind};
 use steward_shared::id::{BufferId, GatewayId};
 use steward_shared::time::Timestamp;
@@ -145,6 +146,22 @@ impl Fleet {
         let kind = if fork { kind::BATCH_FORKED } else { kind::BATCH_QUARANTINED };
         let detail = format!("{} lane, sequence {}: {reason}", batch.at.lane.word(), batch.at.seq);
         self.note_in(tx, batch.at.gateway, kind, true, &detail, fork).await
+    }
+
+    /// Keeps a batch aside that was stored and turned out to be of no use. Its sequence is not known any more.
+    pub async fn set_aside(
+        &self,
+        tx: &Tx,
+        gateway: GatewayId,
+        epoch: u32,
+        lane: Lane,
+        body: &[u8],
+        reason: &str,
+    ) -> Result<Option<EventRow>, DbError> {
+        let at = Position { gateway, epoch, lane, seq: 0 };
+        store::insert_quarantined(tx, &at, reason, &Sha256::digest(body), body, self.clock.now()).await?;
+        let detail = format!("{} lane, a batch that was stored: {reason}", lane.word());
+        self.note_in(tx, gateway, kind::BATCH_QUARANTINED, true, &detail, false).await
     }
 
     /// After the commit of what gave these events.

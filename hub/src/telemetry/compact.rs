@@ -1,24 +1,29 @@
 //! Compaction: samples of frames into hour chunks and rollups. Pure. It rewrites an hour whole from what is there and
-//! what came, and a day from its hours, so that the same samples give the same rows in whatever pieces and order they
-//! came: late, repeated and imported data need no road of their own.
+//! what came, and a day from its quarters of an hour, so that the same samples give the same rows in whatever pieces and
+//! order they came: late, repeated and imported data need no road of their own. An hour whose samples are forgotten
+//! already is never rewritten: what is left of it is worth more than what comes late.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use steward_shared::id::PointId;
 
 use super::chunk::{self, ChunkError};
-use super::model::{DAY_MS, HOUR_MS, QUARTER_MS, Sample, day_of, hour_of};
+use super::model::{HOUR_MS, QUARTER_MS, Sample, day_of, hour_of};
 use super::rollup::{Counting, Rollup};
+
+/// An hour of a point.
+pub type HourOf = (i64, PointId);
+
+/// Samples by the hour that they belong to, each in the order in which they were said.
+pub type Added = BTreeMap<HourOf, Vec<Sample>>;
 
 /// What is already there of the hours and days in question.
 #[derive(Clone, Debug, Default)]
 pub struct Existing {
     /// Chunks by (hour, point).
-    pub raw: HashMap<(i64, PointId), Vec<u8>>,
-    /// Rollups of all hours of the days in question.
-    pub hours: HashMap<(i64, PointId), Rollup>,
-    /// Columns of quarters by (day, point).
-    pub quarters: HashMap<(i64, PointId), Vec<u8>>,
+    pub raw: HashMap<HourOf, Vec<u8>>,
+    /// Quarters by (day, point).
+    pub quarters: HashMap<(i64, PointId), BTreeMap<i64, Rollup>>,
 }
 
 #[derive(Clone, Debug, PartialEq)]
@@ -46,79 +51,70 @@ pub struct Rewritten {
     pub hours: Vec<(i64, PointId, Option<Rollup>)>,
     pub days: Vec<Day>,
     pub latest: BTreeMap<PointId, Sample>,
+    /// Samples that came after those of their hour were forgotten, and are left out.
+    pub too_late: usize,
 }
 
-/// Which hours these samples fall into.
-pub fn hours_of(samples: &[(PointId, Sample)]) -> BTreeSet<i64> {
-    samples.iter().map(|(_, s)| hour_of(s.at)).collect()
+/// `samples` in the order in which they were said.
+pub fn by_hour(samples: Vec<(PointId, Sample)>) -> Added {
+    let mut out = Added::new();
+    for (point, sample) in samples {
+        out.entry((hour_of(sample.at), point)).or_default().push(sample);
+    }
+    out
 }
 
-/// `added` in the order in which it was said.
+/// The days that these hours belong to.
+pub fn days_of(added: &Added) -> BTreeSet<(i64, PointId)> {
+    added.keys().map(|(hour, point)| (day_of(*hour), *point)).collect()
+}
+
+/// Hours before `raw_floor` may have lost their samples.
 pub fn compact(
-    added: Vec<(PointId, Sample)>,
+    added: Added,
     existing: &Existing,
+    raw_floor: i64,
     counting: impl Fn(PointId) -> Counting,
 ) -> Result<Rewritten, ChunkError> {
     let mut out = Rewritten::default();
-    let mut by_hour: BTreeMap<(i64, PointId), Vec<Sample>> = BTreeMap::new();
-    for (point, sample) in added {
-        by_hour.entry((hour_of(sample.at), point)).or_default().push(sample);
-    }
-    let mut days: BTreeMap<(i64, PointId), Touched> = BTreeMap::new();
-    for ((hour, point), samples) in by_hour {
-        let held = existing.raw.get(&(hour, point)).map_or(Ok(Vec::new()), |c| chunk::decode(c))?;
+    let mut days: BTreeMap<(i64, PointId), BTreeMap<i64, Rollup>> = BTreeMap::new();
+    for ((hour, point), samples) in added {
+        let day = (day_of(hour), point);
+        let held = existing.raw.get(&(hour, point));
+        if held.is_none()
+            && hour < raw_floor
+            && existing.quarters.get(&day).is_some_and(|q| counted_in(q, hour))
+        {
+            out.too_late += samples.len();
+            continue;
+        }
+        let held = held.map_or(Ok(Vec::new()), |c| chunk::decode(c))?;
         let merged = chunk::merge(held, samples);
         let counting = counting(point);
-        let rollup = chunk::rollup(&merged, counting);
-        let day = days.entry((day_of(hour), point)).or_default();
-        day.hours.insert(hour, rollup);
-        day.quarters.extend(chunk::buckets(&merged, QUARTER_MS, counting));
-        out.hours.push((hour, point, rollup));
+        let quarters =
+            days.entry(day).or_insert_with(|| existing.quarters.get(&day).cloned().unwrap_or_default());
+        quarters.retain(|start, _| !is_in(hour, *start));
+        quarters.extend(chunk::buckets(&merged, QUARTER_MS, counting));
+        out.hours.push((hour, point, chunk::rollup(&merged, counting)));
         if let Some(last) = merged.last() {
             // Hours come in the order of time.
             out.latest.insert(point, last.clone());
         }
         out.raw.push(HourChunk { hour, point, n: merged.len(), data: chunk::encode(&merged)? });
     }
-    for ((day, point), touched) in days {
-        out.days.push(touched.day(day, point, existing, counting(point))?);
+    for ((start, point), quarters) in days {
+        let rollup = Rollup::join(quarters.values(), counting(point));
+        out.days.push(Day { start, point, rollup, quarters: chunk::encode_quarters(&quarters)? });
     }
     Ok(out)
 }
 
-/// The hours of a day that were rewritten, and their quarters.
-#[derive(Default)]
-struct Touched {
-    hours: BTreeMap<i64, Option<Rollup>>,
-    quarters: BTreeMap<i64, Rollup>,
+fn counted_in(quarters: &BTreeMap<i64, Rollup>, hour: i64) -> bool {
+    quarters.keys().any(|start| is_in(hour, *start))
 }
 
-impl Touched {
-    fn day(
-        self,
-        day: i64,
-        point: PointId,
-        existing: &Existing,
-        counting: Counting,
-    ) -> Result<Day, ChunkError> {
-        let hours: Vec<Rollup> = (0..DAY_MS / HOUR_MS)
-            .filter_map(|i| {
-                let hour = day + i * HOUR_MS;
-                match self.hours.get(&hour) {
-                    Some(rewritten) => *rewritten,
-                    None => existing.hours.get(&(hour, point)).copied(),
-                }
-            })
-            .collect();
-        let mut quarters = match existing.quarters.get(&(day, point)) {
-            Some(columns) => chunk::decode_quarters(columns)?,
-            None => BTreeMap::new(),
-        };
-        quarters.retain(|start, _| !self.hours.contains_key(&(start.div_euclid(HOUR_MS) * HOUR_MS)));
-        quarters.extend(self.quarters);
-        let quarters = chunk::encode_quarters(&quarters)?;
-        Ok(Day { start: day, point, rollup: Rollup::join(&hours, counting), quarters })
-    }
+fn is_in(hour: i64, quarter: i64) -> bool {
+    (hour..hour + HOUR_MS).contains(&quarter)
 }
 
 #[cfg(test)]
@@ -127,6 +123,7 @@ mod tests {
     use steward_shared::reading::{Quality, Value};
     use steward_shared::time::Timestamp;
 
+    use super::super::model::DAY_MS;
     use super::*;
 
     /// The store as tables in memory.
@@ -139,12 +136,17 @@ mod tests {
 
     impl Tables {
         fn take(&mut self, added: Vec<(PointId, Sample)>, counting: Counting) {
+            self.take_after(added, counting, i64::MIN);
+        }
+
+        fn take_after(&mut self, added: Vec<(PointId, Sample)>, counting: Counting, floor: i64) -> usize {
+            let quarters =
+                |(k, (_, q)): (&(i64, PointId), &(Rollup, Vec<u8>))| (*k, chunk::decode_quarters(q).unwrap());
             let existing = Existing {
                 raw: self.raw.clone().into_iter().collect(),
-                hours: self.hours.clone().into_iter().collect(),
-                quarters: self.days.iter().map(|(k, (_, q))| (*k, q.clone())).collect(),
+                quarters: self.days.iter().map(quarters).collect(),
             };
-            let new = compact(added, &existing, |_| counting).unwrap();
+            let new = compact(by_hour(added), &existing, floor, |_| counting).unwrap();
             self.raw.extend(new.raw.into_iter().map(|c| ((c.hour, c.point), c.data)));
             for (t, p, r) in new.hours {
                 match r {
@@ -158,6 +160,7 @@ mod tests {
                     None => drop(self.days.remove(&(d.start, d.point))),
                 }
             }
+            new.too_late
         }
     }
 
@@ -239,5 +242,41 @@ mod tests {
         let bad = Sample { at, value: None, quality: Quality::BadReply };
         tables.take(vec![(PointId(1), bad)], Counting::default());
         assert_eq!((tables.hours.len(), tables.days.len(), tables.raw.len()), (0, 0, 1));
+    }
+
+    fn good(at: i64, n: f64) -> (PointId, Sample) {
+        let value = Some(Value::Number(n));
+        (PointId(1), Sample { at: Timestamp(at), value, quality: Quality::Good })
+    }
+
+    #[test]
+    fn a_sample_that_comes_after_those_of_its_hour_are_forgotten_destroys_nothing() {
+        let mut tables = Tables::default();
+        let day: Vec<_> = (0..12).map(|hour| good(hour * HOUR_MS, hour as f64)).collect();
+        tables.take(day, Counting::default());
+        // What forgetting leaves of this day.
+        tables.raw.clear();
+        let before = tables.clone();
+        let floor = 2 * DAY_MS;
+        assert_eq!(
+            tables.take_after(vec![good(60_000, 99.0), good(HOUR_MS, 99.0)], Counting::default(), floor),
+            2
+        );
+        assert_eq!(tables, before);
+        tables.hours.clear();
+        let before = tables.clone();
+        assert_eq!(tables.take_after(vec![good(60_000, 99.0)], Counting::default(), floor), 1);
+        assert_eq!(tables, before, "neither when the hours are gone too");
+    }
+
+    #[test]
+    fn old_history_may_be_imported_where_there_was_none_and_the_rest_of_its_day_stays() {
+        let mut tables = Tables::default();
+        tables.take((0..12).map(|hour| good(hour * HOUR_MS, 1.0)).collect(), Counting::default());
+        (tables.raw, tables.hours) = Default::default();
+        let late = vec![good(12 * HOUR_MS, 5.0), good(13 * HOUR_MS, 7.0)];
+        assert_eq!(tables.take_after(late, Counting::default(), 2 * DAY_MS), 0);
+        let (day, _) = tables.days[&(0, PointId(1))];
+        assert_eq!((day.n, day.min, day.max, day.last), (14, 1.0, 7.0, 7.0));
     }
 }

@@ -16,6 +16,7 @@ use tokio_util::sync::CancellationToken;
 use super::model::Sample;
 use super::readings::{AHEAD, COMPACT_JOB, Readings};
 use super::store::{self, NewFrame};
+use super::tail::Held;
 use crate::gateways::{EventRow, Fate, PointMap, Received, Standing};
 use crate::kernel::db::{DbError, Tx};
 
@@ -91,12 +92,16 @@ pub fn check(batch: &Received, count: u32, map: &PointMap, now: Timestamp) -> Ch
     Checked::Readings(out)
 }
 
-/// A number that is none cannot be shown or counted: it is no value.
+/// A number that is none cannot be shown or counted: it is no value. A text is without the NUL that PostgreSQL cannot
+/// hold.
 pub fn sample_of(at: Timestamp, value: Option<Value>, quality: Quality) -> Sample {
     match value {
         Some(Value::Number(n)) if !n.is_finite() => {
             let quality = if quality.is_good() { Quality::Undecodable } else { quality };
             Sample { at, value: None, quality }
+        }
+        Some(Value::Text(t)) if t.contains('\0') => {
+            Sample { at, value: Some(Value::Text(t.replace('\0', ""))), quality }
         }
         value => Sample { at, value, quality },
     }
@@ -175,7 +180,10 @@ impl Readings {
         let mut old_data = false;
         for (w, (fate, frame)) in group.into_iter().zip(fates) {
             if let (Some(frame), Ok(readings)) = (frame, &w.opened.readings) {
-                self.tail().add(w.opened.batch.at.gateway, frame, readings);
+                let held = Held::of(readings, self.present());
+                if !self.tail().add(w.opened.batch.at.gateway, frame, held) {
+                    self.tell_overfull();
+                }
                 for (point, sample) in readings {
                     self.take(*point, sample);
                 }

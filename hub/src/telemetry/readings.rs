@@ -1,22 +1,20 @@
 //! The telemetry module as the program holds it: the tail, the latest values, who watches what. One for the program,
 //! in the context; `link` hands batches and live samples to it, routes read from it.
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::HashMap;
+use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use serde_json::json;
-use steward_shared::id::{GatewayId, PointId};
+use steward_shared::id::PointId;
 use steward_shared::reading::Value;
 use steward_shared::time::Clock;
-use steward_shared::wire::columns;
 use steward_shared::wire::message::LiveSample;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, watch};
 
-use super::compact::{self, compact};
 use super::ingest::{Waiting, sample_of};
 use super::model::{KEEP_HOURS, KEEP_RAW, Sample, hour_of};
-use super::rollup::Counting;
 use super::store;
 use super::tail::Tail;
 use crate::gateways::{Fleet, PointMap};
@@ -28,9 +26,7 @@ use crate::kernel::jobs::Jobs;
 /// Batches that wait for the group commit; a full queue makes the lanes wait, which makes the gateways wait.
 const QUEUE: usize = 256;
 /// An hour is compacted this long after its end, so that what is on its way arrives first.
-const GRACE: Duration = Duration::from_mins(2);
-/// Readings of one transaction of the compaction: a pause for the writers in between.
-const AT_ONCE: i64 = 300_000;
+pub(super) const GRACE: Duration = Duration::from_mins(2);
 /// A clock that runs ahead by more than this is broken, and its samples would be "the latest" for as long.
 pub(super) const AHEAD: Duration = Duration::from_hours(24);
 /// Tables that are written at once.
@@ -50,22 +46,12 @@ pub struct Readings {
     watched: Mutex<HashMap<PointId, u32>>,
     wishes: watch::Sender<u64>,
     exports: Arc<Semaphore>,
+    /// There are frames that the tail has no room for, and that was told.
+    pub(super) is_overfull: AtomicBool,
 }
 
 /// The right to write a table, until it is dropped.
 pub type Export = OwnedSemaphorePermit;
-
-#[derive(Debug, thiserror::Error)]
-pub enum CompactError {
-    #[error("the store of readings failed")]
-    Db(#[from] DbError),
-    #[error("a chunk of the store cannot be read or written")]
-    Chunk(#[from] super::chunk::ChunkError),
-    #[error("another hub compacts the same frames")]
-    Elsewhere,
-    #[error("the work was stopped")]
-    Stopped(#[from] tokio::task::JoinError),
-}
 
 impl Readings {
     pub fn new(ctx: &Ctx, fleet: Arc<Fleet>) -> Self {
@@ -82,121 +68,12 @@ impl Readings {
             watched: Mutex::default(),
             wishes: watch::channel(0).0,
             exports: Arc::new(Semaphore::new(EXPORTS)),
+            is_overfull: AtomicBool::new(false),
         }
     }
 
     pub(super) fn tail(&self) -> MutexGuard<'_, Tail> {
         self.tail.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// After a start: the latest values, and what is not compacted yet.
-    pub async fn rebuild(&self) -> Result<(), DbError> {
-        let latest = store::latest(&self.db).await?;
-        self.tail().begin_with(latest);
-        let mut maps: HashMap<(GatewayId, u32), Option<Arc<PointMap>>> = HashMap::new();
-        let mut after = 0;
-        loop {
-            let frames = store::frames_after(&self.db, after, 200).await?;
-            let Some(last) = frames.last() else { break };
-            after = last.id;
-            for f in &frames {
-                if let std::collections::hash_map::Entry::Vacant(e) = maps.entry((f.gateway, f.epoch)) {
-                    e.insert(self.fleet.point_map(f.gateway, f.epoch).await?);
-                }
-            }
-            for f in frames {
-                let Some(Some(map)) = maps.get(&(f.gateway, f.epoch)) else { continue };
-                let readings = mapped(&f.data.0, map);
-                let mut tail = self.tail();
-                tail.add(f.gateway, f.id, &readings);
-                for (point, sample) in &readings {
-                    tail.take_latest(*point, sample);
-                }
-            }
-        }
-        tracing::info!(
-            readings = self.tail().readings(),
-            "readings that are not compacted yet are in memory"
-        );
-        Ok(())
-    }
-
-    /// Compacts all hours that are over. Idempotent; the job does it each minute and when old data came.
-    pub async fn compact(&self) -> Result<(), CompactError> {
-        let before = hour_of(self.clock.now().minus(GRACE));
-        let mut by_gateway: BTreeMap<GatewayId, Vec<store::FrameHead>> = BTreeMap::new();
-        for head in store::frames_before(&self.db, before).await? {
-            by_gateway.entry(head.gateway).or_default().push(head);
-        }
-        for (gateway, heads) in by_gateway {
-            let counting = self.counting(gateway).await?;
-            let mut rest = heads.as_slice();
-            while !rest.is_empty() {
-                let mut readings = 0;
-                let fitting = rest
-                    .iter()
-                    .take_while(|h| {
-                        readings += h.n;
-                        readings <= AT_ONCE
-                    })
-                    .count();
-                let (some, later) = rest.split_at(fitting.max(1).min(rest.len()));
-                self.compact_some(gateway, some, &counting).await?;
-                rest = later;
-            }
-        }
-        Ok(())
-    }
-
-    async fn counting(&self, gateway: GatewayId) -> Result<Arc<HashMap<PointId, Counting>>, DbError> {
-        let points = self.fleet.points_of(gateway).await?;
-        Ok(Arc::new(points.into_iter().map(|p| (p.id, Counting { modulus: p.modulus })).collect()))
-    }
-
-    async fn compact_some(
-        &self,
-        gateway: GatewayId,
-        heads: &[store::FrameHead],
-        counting: &Arc<HashMap<PointId, Counting>>,
-    ) -> Result<(), CompactError> {
-        let ids: Vec<i64> = heads.iter().map(|h| h.id).collect();
-        let mut maps: HashMap<u32, Arc<PointMap>> = HashMap::new();
-        for epoch in heads.iter().map(|h| h.epoch).collect::<HashSet<_>>() {
-            if let Some(map) = self.fleet.point_map(gateway, epoch).await? {
-                maps.insert(epoch, map);
-            }
-        }
-        let frames = store::frames(&self.db, &ids).await?;
-        let added = tokio::task::spawn_blocking(move || {
-            let mut all = Vec::new();
-            for f in frames {
-                if let Some(map) = maps.get(&f.epoch) {
-                    all.extend(mapped(&f.data.0, map));
-                }
-            }
-            all
-        })
-        .await?;
-        let existing = store::existing(&self.db, gateway, &compact::hours_of(&added)).await?;
-        let n = added.len();
-        let counting = Arc::clone(counting);
-        let new = tokio::task::spawn_blocking(move || {
-            compact(added, &existing, |p| counting.get(&p).copied().unwrap_or_default())
-        })
-        .await??;
-        self.db
-            .tx(async |tx| {
-                // Whoever deletes the frames has the right to write what they become.
-                if store::delete_frames(&tx, &ids).await? != ids.len() as u64 {
-                    return Err(CompactError::Elsewhere);
-                }
-                store::rewrite(&tx, &new).await?;
-                Ok(())
-            })
-            .await?;
-        self.tail().remove(gateway, &ids);
-        tracing::debug!(%gateway, frames = ids.len(), readings = n, chunks = new.raw.len(), "compacted");
-        Ok(())
     }
 
     /// Forgets what is older than the retention of samples and of hours. Days stay for ever.
@@ -243,7 +120,7 @@ impl Readings {
 
     /// Tells the watchers if it is news.
     pub(super) fn take(&self, point: PointId, sample: &Sample) {
-        let news = self.tail().take_latest(point, sample);
+        let news = self.tail().take_latest(point, sample, self.clock.now());
         if news && self.watched().contains_key(&point) {
             self.live.tell("value", Some(point.0), &value_json(point, sample));
         }
@@ -307,19 +184,4 @@ pub fn value_json(point: PointId, s: &Sample) -> serde_json::Value {
         None => serde_json::Value::Null,
     };
     json!({ "point": point, "at": s.at, "value": value, "quality": s.quality.word() })
-}
-
-/// A stored body as samples; what cannot be read was checked when it came, so it is damage and is told.
-fn mapped(body: &[u8], map: &PointMap) -> Vec<(PointId, Sample)> {
-    match columns::decode(body) {
-        Ok(body) => body
-            .readings
-            .into_iter()
-            .filter_map(|r| Some((map.point(r.point)?, sample_of(r.at, r.value, r.quality))))
-            .collect(),
-        Err(e) => {
-            tracing::error!(error = %e, "a stored frame is damaged and is left out");
-            Vec::new()
-        }
-    }
 }

@@ -1,6 +1,7 @@
 //! What stands for many readings of one point: count, extremes, sum, ends, and how much a counter moved.
 //! Pure. Readings of bad quality and without a number never enter. Two neighbouring rollups combine to the
-//! one that all their readings would have given, so that every level is made of the level below.
+//! one that all their readings would have given, so that every level is made of the level below. Every field is
+//! finite: a database and JSON know no other numbers.
 
 use serde::{Deserialize, Serialize};
 
@@ -29,10 +30,10 @@ impl Counting {
     /// larger than half the register, and otherwise (a new meter, a reset) nothing that can be counted.
     pub fn step(self, from: f64, to: f64) -> f64 {
         if to >= from {
-            return to - from;
+            return finite(to - from);
         }
         match self.modulus {
-            Some(m) if from - to > m / 2.0 && from <= m => to + m - from,
+            Some(m) if from - to > m / 2.0 && from <= m => finite(to + (m - from)),
             _ => 0.0,
         }
     }
@@ -60,10 +61,10 @@ impl Rollup {
             n: self.n + later.n,
             min: self.min.min(later.min),
             max: self.max.max(later.max),
-            sum: self.sum + later.sum,
+            sum: finite(self.sum + later.sum),
             first: self.first,
             last: later.last,
-            inc: self.inc + counting.step(self.last, later.first) + later.inc,
+            inc: finite(self.inc + counting.step(self.last, later.first) + later.inc),
         }
     }
 
@@ -80,6 +81,11 @@ impl Rollup {
     pub fn mean(&self) -> f64 {
         self.sum / self.n as f64
     }
+}
+
+/// What lies beyond the largest number is the largest number.
+fn finite(n: f64) -> f64 {
+    n.clamp(f64::MIN, f64::MAX)
 }
 
 #[cfg(test)]
@@ -150,5 +156,22 @@ mod tests {
         assert!((r.inc - 14.0).abs() < 1e-9, "{r:?}");
         let r = Rollup::over([5000.0, 5010.0, 0.0, 4.0], Counting::default()).unwrap();
         assert!((r.inc - 14.0).abs() < 1e-9, "{r:?}");
+    }
+
+    #[test]
+    fn the_largest_numbers_that_a_meter_can_say_stay_numbers() {
+        let most = f64::MAX;
+        for values in [[most, most, most], [-most, most, -most], [-most, -most, most]] {
+            for modulus in [None, Some(most), Some(1000.0)] {
+                let r = Rollup::over(values, Counting { modulus }).unwrap();
+                let twice = r.then(&r, Counting { modulus });
+                for n in [r, twice]
+                    .into_iter()
+                    .flat_map(|r| [r.min, r.max, r.sum, r.first, r.last, r.inc, r.mean()])
+                {
+                    assert!(n.is_finite(), "{values:?} {modulus:?} {r:?}");
+                }
+            }
+        }
     }
 }

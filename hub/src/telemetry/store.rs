@@ -1,6 +1,6 @@
 //! The tables of readings: frames as they came, hours, rollups of hours and days, the latest of what is compacted.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::HashMap;
 
 use serde::Deserialize;
 use steward_shared::id::{GatewayId, PointId};
@@ -8,8 +8,8 @@ use steward_shared::reading::{Quality, Value};
 use steward_shared::time::Timestamp;
 use steward_shared::wire::message::Lane;
 
-use super::compact::{Existing, Rewritten};
-use super::model::{DAY_MS, Sample};
+use super::compact::Rewritten;
+use super::model::{HOUR_MS, Sample};
 use super::rollup::Rollup;
 use crate::kernel::db::{Blob, Db, DbError, Migration, Tx, V};
 use crate::params;
@@ -48,6 +48,8 @@ pub struct FrameHead {
     pub id: i64,
     pub gateway: GatewayId,
     pub epoch: u32,
+    pub lane: i64,
+    pub t1: i64,
     pub n: i64,
 }
 
@@ -59,18 +61,9 @@ pub struct Frame {
     pub data: Blob,
 }
 
-/// Those that end before this instant, in the order in which they came.
-pub async fn frames_before(db: &Db, before: i64) -> Result<Vec<FrameHead>, DbError> {
-    db.query("select id, gateway, epoch, n from frame where t1 < $1 order by id", params![before]).await
-}
-
-/// In the order in which they came, after the given one.
-pub async fn frames_after(db: &Db, after: i64, limit: usize) -> Result<Vec<Frame>, DbError> {
-    db.query(
-        "select id, gateway, epoch, data from frame where id > $1 order by id limit $2",
-        params![after, limit],
-    )
-    .await
+/// All of them, in the order in which they came.
+pub async fn frame_heads(db: &Db) -> Result<Vec<FrameHead>, DbError> {
+    db.query("select id, gateway, epoch, lane, t1, n from frame order by id", params![]).await
 }
 
 pub async fn frames(db: &Db, ids: &[i64]) -> Result<Vec<Frame>, DbError> {
@@ -83,6 +76,10 @@ pub async fn frames(db: &Db, ids: &[i64]) -> Result<Vec<Frame>, DbError> {
         all.extend(db.query::<Frame>(&sql, some.iter().map(|id| V::from(*id)).collect()).await?);
     }
     Ok(all)
+}
+
+pub async fn frame_body(tx: &Tx, id: i64) -> Result<Option<Vec<u8>>, DbError> {
+    Ok(tx.one::<Blob>("select data from frame where id = $1", params![id]).await?.map(|b| b.0))
 }
 
 /// How many of them were still there.
@@ -111,7 +108,6 @@ fn places(from: usize, n: usize) -> String {
 #[derive(Deserialize)]
 struct RollupRow {
     t: i64,
-    point: PointId,
     n: i64,
     min: f64,
     max: f64,
@@ -142,43 +138,46 @@ struct BytesRow {
     data: Blob,
 }
 
-/// Everything that a compaction of these hours of a gateway's points rests on.
-pub async fn existing(db: &Db, gateway: GatewayId, hours: &BTreeSet<i64>) -> Result<Existing, DbError> {
-    let mut out = Existing::default();
-    for hour in hours {
-        let rows: Vec<BytesRow> = db
-            .query(
-                "select t, point, data from raw
-                 where t = $1 and point in (select n.point from point_no n where n.gateway = $2)",
-                params![*hour, gateway],
-            )
-            .await?;
-        out.raw.extend(rows.into_iter().map(|r| ((r.t, r.point), r.data.0)));
-    }
-    let days: BTreeSet<i64> = hours.iter().map(|h| super::model::day_of(*h)).collect();
-    for day in days {
-        let rows: Vec<RollupRow> = db
-            .query(
-                "select t, point, n, min, max, sum, first, last, inc from hour where t >= $1 and t < $2
-                 and point in (select n.point from point_no n where n.gateway = $3)",
-                params![day, day + DAY_MS, gateway],
-            )
-            .await?;
-        out.hours.extend(rows.iter().map(|r| ((r.t, r.point), r.rollup())));
-        let rows: Vec<BytesRow> = db
-            .query(
-                "select t, point, quarters as data from day
-                 where t = $1 and point in (select n.point from point_no n where n.gateway = $2)",
-                params![day, gateway],
-            )
-            .await?;
-        out.quarters.extend(rows.into_iter().map(|r| ((r.t, r.point), r.data.0)));
-    }
-    Ok(out)
+/// Chunks or columns by the start of their hour or day and their point.
+pub type Blobs = HashMap<(i64, PointId), Vec<u8>>;
+
+/// The chunks of these hours.
+pub async fn chunks_of(db: &Db, hours: &[(i64, PointId)]) -> Result<Blobs, DbError> {
+    let of = |pairs| {
+        format!(
+            "with wanted (t, point) as (values {pairs})
+             select r.t, r.point, r.data from wanted w join raw r on r.t = w.t and r.point = w.point"
+        )
+    };
+    blobs(db, hours, of).await
 }
 
-/// Puts the rewritten rows in the place of the former ones.
-pub async fn rewrite(tx: &Tx, new: &Rewritten) -> Result<(), DbError> {
+/// The columns of quarters of these days.
+pub async fn quarters_of(db: &Db, days: &[(i64, PointId)]) -> Result<Blobs, DbError> {
+    let of = |pairs| {
+        format!(
+            "with wanted (t, point) as (values {pairs})
+             select d.t, d.point, d.quarters as data from wanted w join day d on d.t = w.t and d.point = w.point"
+        )
+    };
+    blobs(db, days, of).await
+}
+
+async fn blobs(db: &Db, pairs: &[(i64, PointId)], sql: impl Fn(String) -> String) -> Result<Blobs, DbError> {
+    let mut all = HashMap::with_capacity(pairs.len());
+    for some in pairs.chunks(IN_ONE / 2) {
+        let places: Vec<String> = (0..some.len())
+            .map(|i| format!("(cast(${} as bigint), cast(${} as bigint))", 2 * i + 1, 2 * i + 2))
+            .collect();
+        let values = some.iter().flat_map(|(t, point)| [V::from(*t), V::from(*point)]).collect();
+        let rows: Vec<BytesRow> = db.query(&sql(places.join(", ")), values).await?;
+        all.extend(rows.into_iter().map(|r| ((r.t, r.point), r.data.0)));
+    }
+    Ok(all)
+}
+
+/// Puts the rewritten rows in the place of the former ones. What lies after `not_after` is nobody's latest value.
+pub async fn rewrite(tx: &Tx, new: &Rewritten, not_after: Timestamp) -> Result<(), DbError> {
     tx.execute_many(
         "insert into raw (t, point, n, data) values ($1, $2, $3, $4)
          on conflict (t, point) do update set n = excluded.n, data = excluded.data",
@@ -225,16 +224,17 @@ pub async fn rewrite(tx: &Tx, new: &Rewritten) -> Result<(), DbError> {
     tx.execute_many(
         "insert into latest (point, at, value, words, quality) values ($1, $2, $3, $4, $5)
          on conflict (point) do update set at = excluded.at, value = excluded.value, words = excluded.words,
-         quality = excluded.quality where excluded.at >= latest.at",
+         quality = excluded.quality where excluded.at >= latest.at or latest.at > $6",
         new.latest
             .iter()
+            .filter(|(_, s)| s.at <= not_after)
             .map(|(point, s)| {
                 let (number, words) = match &s.value {
                     Some(Value::Number(n)) => (Some(*n), None),
                     Some(Value::Text(t)) => (None, Some(t.as_str())),
                     None => (None, None),
                 };
-                params![*point, s.at, number, words, s.quality.code()]
+                params![*point, s.at, number, words, s.quality.code(), not_after]
             })
             .collect(),
     )
@@ -279,7 +279,7 @@ pub async fn hours(db: &Db, point: PointId, hours: &[i64]) -> Result<Vec<(i64, R
     let mut all = Vec::with_capacity(hours.len());
     for some in hours.chunks(IN_ONE) {
         let sql = format!(
-            "select t, point, n, min, max, sum, first, last, inc from hour where point = $1 and t in ({}) order by t",
+            "select t, n, min, max, sum, first, last, inc from hour where point = $1 and t in ({}) order by t",
             places(2, some.len())
         );
         all.extend(db.query::<RollupRow>(&sql, listed(point, some)).await?.iter().map(|r| (r.t, r.rollup())));
@@ -292,7 +292,7 @@ pub async fn days(db: &Db, point: PointId, days: &[i64]) -> Result<Vec<(i64, Rol
     let mut all = Vec::with_capacity(days.len());
     for some in days.chunks(IN_ONE) {
         let sql = format!(
-            "select t, point, n, min, max, sum, first, last, inc from day where point = $1 and t in ({}) order by t",
+            "select t, n, min, max, sum, first, last, inc from day where point = $1 and t in ({}) order by t",
             places(2, some.len())
         );
         all.extend(db.query::<RollupRow>(&sql, listed(point, some)).await?.iter().map(|r| (r.t, r.rollup())));
@@ -317,12 +317,19 @@ fn listed(point: PointId, instants: &[i64]) -> Vec<V> {
     std::iter::once(V::from(point)).chain(instants.iter().map(|t| V::from(*t))).collect()
 }
 
-/// Removes what is older; how many rows that were.
+/// Removes what is older, an hour of it at a time so that nobody waits long for the turn to write; how many rows
+/// that were.
 pub async fn forget(db: &Db, raw_before: i64, hours_before: i64) -> Result<u64, DbError> {
-    db.tx(async |tx| {
-        let raw = tx.execute("delete from raw where t < $1", params![raw_before]).await?;
-        let hours = tx.execute("delete from hour where t < $1", params![hours_before]).await?;
-        Ok(raw + hours)
-    })
-    .await
+    let mut gone = 0;
+    for (oldest, delete, before) in [
+        ("select min(t) as t from raw", "delete from raw where t < $1", raw_before),
+        ("select min(t) as t from hour", "delete from hour where t < $1", hours_before),
+    ] {
+        while let Some(t) = db.one::<Option<i64>>(oldest, params![]).await?.flatten()
+            && t < before
+        {
+            gone += db.execute(delete, params![before.min(t + HOUR_MS)]).await?;
+        }
+    }
+    Ok(gone)
 }

@@ -1,5 +1,6 @@
 //! A gateway with readings, for the tests of the module.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -15,7 +16,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::super::ingest::{Checked, Opened, check};
 use super::super::readings::Readings;
-use super::super::rollup::Rollup;
+use super::super::rollup::{Counting, Rollup};
 use crate::gateways::{Fate, Fleet, PointMap, PointRow, Position, Received};
 use crate::testing::Hub;
 
@@ -75,10 +76,14 @@ fn catalogue() -> Catalogue {
 
 impl Plant {
     pub async fn at(hub: &Hub) -> Self {
+        Self::named(hub, "east").await
+    }
+
+    pub async fn named(hub: &Hub, name: &str) -> Self {
         let (fleet, readings) = (hub.ctx.part::<Fleet>(), hub.ctx.part::<Readings>());
         let stop = CancellationToken::new();
         tokio::spawn(readings.clone().commit_groups(stop.clone()));
-        let (gateway, _) = hub.ctx.db.tx(async |tx| fleet.create(&tx, "east", None).await).await.unwrap();
+        let (gateway, _) = hub.ctx.db.tx(async |tx| fleet.create(&tx, name, None).await).await.unwrap();
         let buffer = BufferId::new(&RandomIds);
         let hello = Hello {
             protocol: PROTOCOL,
@@ -156,4 +161,13 @@ pub async fn eventually(what: &str, mut holds: impl AsyncFnMut() -> bool) {
         assert!(tokio::time::Instant::now() < until, "never: {what}");
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
+}
+
+/// Naive rollups of a grid, for comparison.
+pub fn naive(values: &[(i64, f64)], bucket_ms: i64, counting: Counting) -> Vec<(i64, Rollup)> {
+    let mut groups: BTreeMap<i64, Vec<f64>> = BTreeMap::new();
+    for (t, v) in values {
+        groups.entry(t.div_euclid(bucket_ms) * bucket_ms).or_default().push(*v);
+    }
+    groups.into_iter().map(|(t, v)| (t, Rollup::over(v, counting).unwrap())).collect()
 }

@@ -1,6 +1,5 @@
 //! Series and tables: the same before and after compaction, bounded, and exact.
 
-use std::collections::BTreeMap;
 use std::time::Duration;
 
 use axum::body::{Body, Bytes};
@@ -12,20 +11,11 @@ use steward_shared::time::Timestamp;
 
 use super::super::model::{DAY_MS, HOUR_MS, KEEP_HOURS, KEEP_RAW, QUARTER_MS};
 use super::super::readings::Readings;
-use super::super::rollup::{Counting, Rollup};
+use super::super::rollup::Counting;
 use super::super::series::{Course, Span};
-use super::plant::{Plant, count, eventually, rollups};
+use super::plant::{Plant, count, eventually, naive, rollups};
 use crate::kernel::caller::Role;
 use crate::testing::{Client, Hub, on_each_database};
-
-/// Naive rollups of a grid, for comparison.
-fn naive(values: &[(i64, f64)], bucket_ms: i64, counting: Counting) -> Vec<(i64, Rollup)> {
-    let mut groups: BTreeMap<i64, Vec<f64>> = BTreeMap::new();
-    for (t, v) in values {
-        groups.entry(t.div_euclid(bucket_ms) * bucket_ms).or_default().push(*v);
-    }
-    groups.into_iter().map(|(t, v)| (t, Rollup::over(v, counting).unwrap())).collect()
-}
 
 #[tokio::test]
 async fn a_series_is_the_same_before_and_after_compaction_and_with_late_data() {
