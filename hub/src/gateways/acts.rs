@@ -79,7 +79,10 @@ impl Fleet {
         let (name, site) = (name.unwrap_or(&before.name), site.unwrap_or(before.site));
         self.db
             .tx(async |tx| {
-                check_site(&tx, site).await?;
+                // Who only renames it may leave it where it is, whatever became of the place.
+                if site != before.site {
+                    check_site(&tx, site).await?;
+                }
                 self.change(&tx, before.id, seen, name, site).await?;
                 let entry = Entry::by(actor.caller, actor.origin, "gateways.change")
                     .on("gateway", before.id)
@@ -101,6 +104,19 @@ impl Fleet {
             })
             .await?;
         self.revoked(id, event.as_ref());
+        Ok(())
+    }
+
+    /// One that has never enrolled.
+    pub async fn discard(&self, actor: &Actor<'_>, id: GatewayId, seen: i64) -> Result<(), FleetError> {
+        self.db
+            .tx(async |tx| {
+                self.remove(&tx, id, seen).await?;
+                let entry = Entry::by(actor.caller, actor.origin, "gateways.remove").on("gateway", id);
+                Ok::<_, FleetError>(audit::record(&tx, actor.ctx.now(), entry).await?)
+            })
+            .await?;
+        self.tell_word(id, "removed");
         Ok(())
     }
 }

@@ -13,12 +13,16 @@ use steward_shared::wire::message::{Enrol, EnrolRefusal, Enrolled};
 
 use super::ca::{CaError, Issued};
 use super::fleet::Fleet;
-use super::model::kind;
+use super::model::{Enrolment, kind};
 use super::store::{self, EventRow, GatewayRow};
 use crate::kernel::db::{DbError, Tx};
 
 const MAX_NAME: usize = 100;
 const MAX_WORD: usize = 100;
+/// How long a code is remembered after it has expired.
+const KEEP_CODES: Duration = Duration::from_hours(24 * 30);
+/// Of each gateway.
+const KEEP_EVENTS: usize = 10_000;
 
 #[derive(Debug, thiserror::Error)]
 pub enum FleetError {
@@ -32,6 +36,8 @@ pub enum FleetError {
     BadName,
     #[error("somebody else changed the gateway in the meantime; load it again and repeat the change")]
     Stale,
+    #[error("the gateway was enrolled and has a history; revoke it instead")]
+    WasEnrolled,
     #[error("the system gives no randomness for a code")]
     NoRandomness,
     #[error("the database failed")]
@@ -40,7 +46,11 @@ pub enum FleetError {
 
 impl From<DbError> for FleetError {
     fn from(e: DbError) -> Self {
-        Self::Db(e)
+        match e {
+            // The one reference that people choose: the place was removed in the meantime.
+            DbError::Reference => Self::NoSuchSite,
+            e => Self::Db(e),
+        }
     }
 }
 
@@ -130,7 +140,30 @@ impl Fleet {
     /// After the commit of [`Self::revoke`].
     pub fn revoked(&self, id: GatewayId, event: Option<&EventRow>) {
         self.throw_out(id);
+        self.tell_word(id, Enrolment::Revoked.word());
         self.tell_event(event);
+    }
+
+    /// Removes one that never was more than a name and a code.
+    pub async fn remove(&self, tx: &Tx, id: GatewayId, version: i64) -> Result<(), FleetError> {
+        let (found, enrolled_at) = store::version(tx, id).await?.ok_or(FleetError::NoSuchGateway)?;
+        if enrolled_at.is_some() {
+            return Err(FleetError::WasEnrolled);
+        }
+        if found != version {
+            return Err(FleetError::Stale);
+        }
+        Ok(store::delete_gateway(tx, id).await?)
+    }
+
+    /// Codes that are of no use any more, and of each gateway the events beyond the newest.
+    pub async fn forget(&self) -> Result<(), DbError> {
+        store::forget_codes(&self.db, self.clock.now().minus(KEEP_CODES)).await?;
+        for (gateway, _) in store::gateways_with_many_events(&self.db, KEEP_EVENTS).await? {
+            let gone = store::trim_events(&self.db, gateway, KEEP_EVENTS).await?;
+            tracing::info!(%gateway, gone, "old events of a gateway were removed");
+        }
+        Ok(())
     }
 
     /// A machine asks with a code for its first certificate.
@@ -180,6 +213,7 @@ impl Fleet {
             // Whoever still holds a session by a certificate of before leaves; the new one is awaited.
             self.throw_out(gateway);
             self.expect(gateway);
+            self.tell_state(gateway);
             self.tell_event(event.as_ref());
             Enrolled { gateway, certificate }
         }))
@@ -209,7 +243,7 @@ fn good_name(name: &str) -> Result<&str, FleetError> {
 }
 
 fn taken(e: DbError, name: &str) -> FleetError {
-    if e.broke("gateway_name_key") { FleetError::NameTaken(name.to_owned()) } else { FleetError::Db(e) }
+    if e.broke("gateway_name_key") { FleetError::NameTaken(name.to_owned()) } else { e.into() }
 }
 
 /// What a stranger says of itself, short and without surprises.

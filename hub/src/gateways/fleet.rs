@@ -11,6 +11,7 @@ use steward_shared::wire::message::Health;
 use tokio_util::sync::CancellationToken;
 
 use super::ca::{Ca, Identity};
+use super::catalogue::{MAX_DEVICES, set_devices_silent};
 use super::model::{Enrolment, NotAdmitted, admit, kind, state_word};
 use super::presence::{Change, Presence};
 use super::store::{self, EventRow, NewEvent};
@@ -20,6 +21,8 @@ use crate::kernel::events::Bus;
 
 /// Health is kept in the database this often, besides the first one and the last; pages see each at once.
 const KEEP_HEALTH_MS: i64 = 60_000;
+/// Letters of a text in a report.
+const MAX_WORDS: usize = 500;
 
 pub struct Fleet {
     pub(super) db: Db,
@@ -34,6 +37,8 @@ pub struct Fleet {
 struct Seat {
     presence: Presence,
     health: Option<Health>,
+    /// Which devices it said to be silent, as far as that is stored.
+    silent: Arc<HashMap<String, bool>>,
     seen: Option<Timestamp>,
     kept: Option<Timestamp>,
     version: String,
@@ -47,6 +52,7 @@ impl Seat {
         Self {
             presence,
             health: None,
+            silent: Arc::default(),
             seen: None,
             kept: None,
             version: String::new(),
@@ -150,35 +156,36 @@ impl Fleet {
     /// What the gateway says of itself.
     pub async fn heard(&self, gateway: GatewayId, health: Health) -> Result<(), DbError> {
         let now = self.clock.now();
-        let (keep, silent) = {
+        let health = tidy(health);
+        let silent: HashMap<String, bool> =
+            health.devices.iter().map(|d| (d.key.clone(), d.silent)).collect();
+        let (keep, before) = {
             let mut seats = self.seats();
             let Some(seat) = seats.get_mut(&gateway) else { return Ok(()) };
-            let before = seat.health.as_ref();
-            let silent: Vec<(String, bool)> = health
-                .devices
-                .iter()
-                .filter(|d| {
-                    before.is_none_or(|h| {
-                        h.devices.iter().find(|b| b.key == d.key).map(|b| b.silent) != Some(d.silent)
-                    })
-                })
-                .map(|d| (d.key.clone(), d.silent))
-                .collect();
             let keep = seat.kept.is_none_or(|k| now.as_millis() - k.as_millis() >= KEEP_HEALTH_MS);
             seat.seen = Some(now);
             seat.health = Some(health);
-            if keep {
-                seat.kept = Some(now);
-            }
-            (keep, silent)
+            (keep, seat.silent.clone())
         };
-        if !silent.is_empty() {
-            self.set_devices_silent(gateway, &silent).await?;
+        let changed: Vec<(String, bool)> = silent
+            .iter()
+            .filter(|(device, silent)| before.get(*device) != Some(silent))
+            .map(|(device, silent)| (device.clone(), *silent))
+            .collect();
+        if !changed.is_empty() {
+            self.db.tx(async |tx| set_devices_silent(&tx, gateway, &changed).await).await?;
         }
         if keep {
             self.keep_seen(gateway).await?;
         }
-        self.live.tell("gateway", None, &json!({ "id": gateway, "state": self.state_of(gateway) }));
+        // What could not be stored is tried again with the next one.
+        if let Some(seat) = self.seats().get_mut(&gateway) {
+            seat.silent = Arc::new(silent);
+            if keep {
+                seat.kept = Some(now);
+            }
+        }
+        self.tell_state(gateway);
         Ok(())
     }
 
@@ -286,7 +293,6 @@ impl Fleet {
         if let Some(seat) = self.seats().remove(&gateway) {
             seat.out.cancel();
         }
-        self.live.tell("gateway", None, &json!({ "id": gateway, "state": "revoked" }));
     }
 
     pub(super) fn expect(&self, gateway: GatewayId) {
@@ -294,12 +300,13 @@ impl Fleet {
         self.seats().entry(gateway).or_insert_with(|| Seat::new(Presence::Lingering(now)));
     }
 
-    fn tell_state(&self, gateway: GatewayId) {
-        self.live.tell("gateway", None, &json!({ "id": gateway, "state": self.state_of(gateway) }));
+    /// Of one that is enrolled.
+    pub(super) fn tell_state(&self, gateway: GatewayId) {
+        self.tell_word(gateway, state_word(Enrolment::Enrolled, self.sight(gateway).online));
     }
 
-    fn state_of(&self, gateway: GatewayId) -> &'static str {
-        state_word(Enrolment::Enrolled, self.sight(gateway).online)
+    pub(super) fn tell_word(&self, gateway: GatewayId, state: &'static str) {
+        self.live.tell("gateway", None, &json!({ "id": gateway, "state": state }));
     }
 
     pub fn sight(&self, gateway: GatewayId) -> Sight {
@@ -311,4 +318,20 @@ impl Fleet {
             seen: seat.and_then(|s| s.seen),
         }
     }
+}
+
+/// A report of bounded size, whatever the gateway put into it.
+fn tidy(mut health: Health) -> Health {
+    let short = |t: &mut String| *t = t.chars().filter(|c| !c.is_control()).take(MAX_WORDS).collect();
+    health.devices.truncate(MAX_DEVICES);
+    health.lines.truncate(MAX_DEVICES);
+    for d in &mut health.devices {
+        short(&mut d.key);
+        d.last_error.as_mut().map(short);
+    }
+    for l in &mut health.lines {
+        short(&mut l.name);
+        l.last_error.as_mut().map(short);
+    }
+    health
 }

@@ -10,6 +10,8 @@ mod presence;
 mod routes;
 mod store;
 mod sync;
+#[cfg(test)]
+mod tests;
 
 pub use ca::{Ca, CaError, GATEWAY_LIFE, Identity, Issued, ServerLeaf, identity};
 pub use catalogue::{CatalogueError, DeviceFilter, DeviceRow, PointMap, PointRow};

@@ -11,8 +11,10 @@ use super::model::{Enrolment, Epoch, EpochReason, Mark, Position};
 use crate::kernel::db::{Blob, Db, DbError, Migration, Tx};
 use crate::params;
 
-pub const MIGRATIONS: &[Migration] =
-    &[Migration { number: 1, name: "gateways", sql: include_str!("migrations/0001_gateways.sql") }];
+pub const MIGRATIONS: &[Migration] = &[
+    Migration { number: 1, name: "gateways", sql: include_str!("migrations/0001_gateways.sql") },
+    Migration { number: 2, name: "places", sql: include_str!("migrations/0002_places.sql") },
+];
 
 /// A gateway as it is stored.
 #[derive(Clone, Debug, Deserialize)]
@@ -108,6 +110,23 @@ pub async fn revoke(tx: &Tx, id: GatewayId) -> Result<bool, DbError> {
         )
         .await?;
     Ok(changed == 1)
+}
+
+/// Its version, and when it was enrolled.
+pub async fn version(tx: &Tx, id: GatewayId) -> Result<Option<(i64, Option<Timestamp>)>, DbError> {
+    tx.one("select row_version, enrolled_at from gateway where id = $1", params![id]).await
+}
+
+/// With its codes and events.
+pub async fn delete_gateway(tx: &Tx, id: GatewayId) -> Result<(), DbError> {
+    tx.execute("delete from enrolment_code where gateway = $1", params![id]).await?;
+    tx.execute("delete from gateway_event where gateway = $1", params![id]).await?;
+    tx.execute("delete from gateway where id = $1", params![id]).await.map(drop)
+}
+
+/// Those that expired before.
+pub async fn forget_codes(db: &Db, before: Timestamp) -> Result<u64, DbError> {
+    db.execute("delete from enrolment_code where expires_at < $1", params![before]).await
 }
 
 pub async fn insert_code(
@@ -301,6 +320,25 @@ pub async fn events(
     .await
 }
 
+/// Those with more events than so many, and how many.
+pub async fn gateways_with_many_events(db: &Db, many: usize) -> Result<Vec<(GatewayId, i64)>, DbError> {
+    db.query(
+        "select gateway, count(*) as n from gateway_event group by gateway having count(*) > $1",
+        params![many],
+    )
+    .await
+}
+
+/// Keeps the newest so many of a gateway.
+pub async fn trim_events(db: &Db, gateway: GatewayId, kept: usize) -> Result<u64, DbError> {
+    db.execute(
+        "delete from gateway_event where gateway = $1 and id <=
+         (select o.id from gateway_event o where o.gateway = $1 order by o.id desc limit 1 offset $2)",
+        params![gateway, kept],
+    )
+    .await
+}
+
 /// Epochs and watermarks.
 #[derive(Deserialize)]
 struct EpochRow {
@@ -426,6 +464,17 @@ pub async fn insert_quarantined(
         "insert into quarantine (gateway, epoch, lane, seq, received_at, reason, hash, data)
          values ($1, $2, $3, $4, $5, $6, $7, $8)",
         params![at.gateway, at.epoch, at.lane.code(), seq, now, reason, hash, body],
+    )
+    .await
+    .map(drop)
+}
+
+/// Keeps the newest so many of a gateway.
+pub async fn trim_quarantine(tx: &Tx, gateway: GatewayId, kept: usize) -> Result<(), DbError> {
+    tx.execute(
+        "delete from quarantine where gateway = $1 and id <=
+         (select o.id from quarantine o where o.gateway = $1 order by o.id desc limit 1 offset $2)",
+        params![gateway, kept],
     )
     .await
     .map(drop)

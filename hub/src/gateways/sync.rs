@@ -16,6 +16,8 @@ use super::store::{self, EventRow, NewEvent};
 use crate::kernel::db::{DbError, Tx};
 
 const MAX_DETAIL: usize = 500;
+/// Of a gateway the newest so many batches that were set aside are kept.
+const KEPT_ASIDE: usize = 100;
 
 /// How a session begins.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -143,6 +145,7 @@ impl Fleet {
     ) -> Result<Option<EventRow>, DbError> {
         let now = self.clock.now();
         store::insert_quarantined(tx, &batch.at, reason, &batch.hash, &batch.body, now).await?;
+        store::trim_quarantine(tx, batch.at.gateway, KEPT_ASIDE).await?;
         let kind = if fork { kind::BATCH_FORKED } else { kind::BATCH_QUARANTINED };
         let detail = format!("{} lane, sequence {}: {reason}", batch.at.lane.word(), batch.at.seq);
         self.note_in(tx, batch.at.gateway, kind, true, &detail, fork).await
@@ -160,6 +163,7 @@ impl Fleet {
     ) -> Result<Option<EventRow>, DbError> {
         let at = Position { gateway, epoch, lane, seq: 0 };
         store::insert_quarantined(tx, &at, reason, &Sha256::digest(body), body, self.clock.now()).await?;
+        store::trim_quarantine(tx, gateway, KEPT_ASIDE).await?;
         let detail = format!("{} lane, a batch that was stored: {reason}", lane.word());
         self.note_in(tx, gateway, kind::BATCH_QUARANTINED, true, &detail, false).await
     }
@@ -174,7 +178,7 @@ impl Fleet {
     /// One item of the alarm lane: the event, once, and the watermark, in one transaction.
     pub async fn receive_event(&self, batch: &Received) -> Result<Fate, DbError> {
         let now = self.clock.now();
-        let event = from_cbor::<Event>(&batch.body);
+        let event = from_cbor::<Event>(&batch.body).map_err(|e| e.to_string());
         let gateway = batch.at.gateway;
         let (fate, told) = self
             .db
@@ -186,10 +190,9 @@ impl Fleet {
                         let reason = "the sequence was received before with other content";
                         (Fate::Quarantined(reason.into()), self.quarantine(&tx, batch, reason, true).await?)
                     }
-                    (Standing::New, Err(e)) => {
-                        let reason = e.to_string();
-                        let told = self.quarantine(&tx, batch, &reason, false).await?;
-                        (Fate::Quarantined(reason), told)
+                    (Standing::New, Err(reason)) => {
+                        let told = self.quarantine(&tx, batch, reason, false).await?;
+                        (Fate::Quarantined(reason.clone()), told)
                     }
                     (Standing::New, Ok(event)) => {
                         let event = tidy(event);
@@ -207,22 +210,6 @@ impl Fleet {
             .await?;
         self.tell_event(told.as_ref());
         Ok(fate)
-    }
-
-    /// What the gateway says of its devices.
-    pub(super) async fn set_devices_silent(
-        &self,
-        gateway: GatewayId,
-        devices: &[(String, bool)],
-    ) -> Result<(), DbError> {
-        self.db
-            .tx(async |tx| {
-                for (device, silent) in devices {
-                    set_device_silent(&tx, gateway, device, *silent).await?;
-                }
-                Ok(())
-            })
-            .await
     }
 }
 

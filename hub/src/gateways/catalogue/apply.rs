@@ -14,7 +14,7 @@ use super::super::store as fleet_store;
 use super::store::{self, DeviceRow, PointRow};
 use crate::kernel::db::DbError;
 
-const MAX_DEVICES: usize = 2_000;
+pub const MAX_DEVICES: usize = 2_000;
 const MAX_POINTS: usize = 50_000;
 const MAX_LABELS: usize = 256;
 const MAX_TEXT: usize = 256;

@@ -52,9 +52,9 @@ pub struct PointRow {
 }
 
 const DEVICE: &str =
-    "select id, gateway, key, title_zh, title_en, profile, vendor, model, place, line, address,
-  in_use, site, silent, (select count(*) from point p where p.device = device.id and p.in_use = 1) as points
-  from device";
+    "select d.id, d.gateway, d.key, d.title_zh, d.title_en, d.profile, d.vendor, d.model, d.place, d.line, d.address,
+  d.in_use, g.site, d.silent, (select count(*) from point p where p.device = d.id and p.in_use = 1) as points
+  from device d join gateway g on g.id = d.gateway";
 const POINT: &str =
     "select p.id, p.device, d.gateway, p.key, p.title_zh, p.title_en, p.unit, p.kind, p.labels,
   p.period_ms, p.decimals, p.modulus, p.in_use, d.title_zh as device_title_zh, d.title_en as device_title_en
@@ -70,13 +70,16 @@ pub async fn devices(
     let (gateway, key, id) = after.unwrap_or_default();
     db.query(
         &format!(
-            "{DEVICE} where (gateway, key, id) > ($1, $2, $3)
-             and (cast($4 as text) is null or gateway = $4)
-             and (cast($5 as text) is null or site = $5 or (site is null and gateway in (
-                  select g.id from gateway g where g.site = $5)))
-             and (cast($6 as text) is null or lower(title_zh || ' ' || title_en || ' ' || key || ' ' || vendor || ' '
-                  || model || ' ' || place) like $6 escape '!')
-             order by gateway, key, id limit $7"
+            "{DEVICE} where (d.gateway, d.key, d.id) > ($1, $2, $3)
+             and (cast($4 as text) is null or d.gateway = $4)
+             and (cast($5 as text) is null or g.site in (
+                  with recursive inside (id) as (
+                    select s.id from sites s where s.id = $5
+                    union select s.id from sites s join inside i on s.parent = i.id)
+                  select id from inside))
+             and (cast($6 as text) is null or lower(d.title_zh || ' ' || d.title_en || ' ' || d.key || ' ' || d.vendor
+                  || ' ' || d.model || ' ' || d.place) like $6 escape '!')
+             order by d.gateway, d.key, d.id limit $7"
         ),
         params![gateway, key, id, filter.gateway, filter.site, filter.pattern(), limit],
     )
@@ -84,7 +87,7 @@ pub async fn devices(
 }
 
 pub async fn device(db: &Db, id: DeviceId) -> Result<Option<DeviceRow>, DbError> {
-    db.one(&format!("{DEVICE} where id = $1"), params![id]).await
+    db.one(&format!("{DEVICE} where d.id = $1"), params![id]).await
 }
 
 pub async fn points(
@@ -210,6 +213,20 @@ pub async fn upsert_numbers(
         "insert into point_no (gateway, buffer, no, point) values ($1, $2, $3, $4)
          on conflict (gateway, buffer, no) do update set point = excluded.point",
         numbers.iter().map(|(no, point)| params![gateway, buffer, *no, *point]).collect(),
+    )
+    .await
+    .map(drop)
+}
+
+/// The same of many.
+pub async fn set_devices_silent(
+    tx: &Tx,
+    gateway: GatewayId,
+    devices: &[(String, bool)],
+) -> Result<(), DbError> {
+    tx.execute_many(
+        "update device set silent = $3 where gateway = $1 and key = $2 and silent <> $3",
+        devices.iter().map(|(key, silent)| params![gateway, key, *silent]).collect(),
     )
     .await
     .map(drop)

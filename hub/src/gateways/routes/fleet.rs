@@ -30,6 +30,7 @@ impl From<FleetError> for Problem {
             FleetError::NameTaken(name) => Self::conflict("name_taken", detail).with("name", name),
             FleetError::BadName => Self::field("/name", "bad_length", detail),
             FleetError::Stale => Self::stale(),
+            FleetError::WasEnrolled => Self::conflict("was_enrolled", detail),
             FleetError::NoRandomness => Self::internal(&e),
             FleetError::Db(e) => e.into(),
         }
@@ -204,7 +205,8 @@ pub async fn list(
     Ok(Json(page.map(|g| shown(&fleet, g))))
 }
 
-/// Makes a gateway that waits for its machine, and the code by which the machine enrols.
+/// Makes a gateway that waits for its machine, and the code by which the machine enrols. The code is in this answer only:
+/// a repeat with the same `Idempotency-Key` does not show it again.
 #[utoipa::path(post, path = "/api/v1/gateways", tag = "gateways", operation_id = "create_gateway",
     request_body = NewGateway, security(("session" = ["engineer"])),
     responses((status = 201, body = GatewayCode), (status = 409, body = ProblemBody), (status = 422, body = ProblemBody)))]
@@ -218,8 +220,9 @@ pub async fn create(
     let actor = Actor { ctx: &ctx, caller: &caller, origin: &origin };
     let (id, code) = fleet.add(&actor, &b.name, b.site).await?;
     let body = with_code(&fleet, id, code).await?;
-    let location = format!("/api/v1/gateways/{id}");
-    Ok((StatusCode::CREATED, [(header::LOCATION, location)], Json(body)).into_response())
+    let head =
+        [(header::LOCATION, format!("/api/v1/gateways/{id}")), (header::CACHE_CONTROL, "no-store".into())];
+    Ok((StatusCode::CREATED, head, Json(body)).into_response())
 }
 
 /// One gateway.
@@ -264,11 +267,12 @@ pub async fn code(
     caller: Caller,
     origin: Origin,
     Path(id): Path<GatewayId>,
-) -> Result<Json<GatewayCode>, Problem> {
+) -> Result<Response, Problem> {
     let fleet = ctx.part::<Fleet>();
     find(&fleet, id).await?;
     let new = fleet.give_code(&Actor { ctx: &ctx, caller: &caller, origin: &origin }, id).await?;
-    Ok(Json(with_code(&fleet, id, new).await?))
+    let body = with_code(&fleet, id, new).await?;
+    Ok(([(header::CACHE_CONTROL, "no-store")], Json(body)).into_response())
 }
 
 /// Makes a gateway's certificates and codes void and ends its connection, at once.
@@ -285,6 +289,24 @@ pub async fn revoke(
     fleet.throw_away(&Actor { ctx: &ctx, caller: &caller, origin: &origin }, id).await?;
     let row = find(&fleet, id).await?;
     Ok(Json(shown(&fleet, row)))
+}
+
+/// Removes a gateway whose machine has never enrolled, with its code. `If-Match` carries the version that was seen.
+#[utoipa::path(delete, path = "/api/v1/gateways/{id}", tag = "gateways", operation_id = "delete_gateway",
+    params(("id" = String, Path), ("If-Match" = String, Header, description = "the version, in quotes")),
+    security(("session" = ["engineer"])),
+    responses((status = 204), (status = 404, body = ProblemBody), (status = 409, body = ProblemBody),
+        (status = 412, body = ProblemBody)))]
+pub async fn delete(
+    State(ctx): State<Ctx>,
+    caller: Caller,
+    origin: Origin,
+    Path(id): Path<GatewayId>,
+    IfMatch(seen): IfMatch,
+) -> Result<StatusCode, Problem> {
+    let fleet = ctx.part::<Fleet>();
+    fleet.discard(&Actor { ctx: &ctx, caller: &caller, origin: &origin }, id, seen).await?;
+    Ok(StatusCode::NO_CONTENT)
 }
 
 /// What happened at a gateway or to it, the newest first.

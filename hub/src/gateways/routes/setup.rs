@@ -19,15 +19,22 @@ pub fn module() -> Module {
         migrations: MIGRATIONS,
         routes: OpenApiRouter::new()
             .routes(routes!(api::list, api::create))
-            .routes(routes!(api::read, api::change))
+            .routes(routes!(api::read, api::change, api::delete))
             .routes(routes!(api::code))
             .routes(routes!(api::revoke))
             .routes(routes!(api::events)),
-        jobs: vec![Job {
-            name: "gateways.look_round",
-            every: Duration::from_secs(5),
-            run: |ctx| Box::pin(async move { Ok(ctx.part::<Fleet>().look_round().await?) }),
-        }],
+        jobs: vec![
+            Job {
+                name: "gateways.look_round",
+                every: Duration::from_secs(5),
+                run: |ctx| Box::pin(async move { Ok(ctx.part::<Fleet>().look_round().await?) }),
+            },
+            Job {
+                name: "gateways.forget",
+                every: Duration::from_hours(1),
+                run: |ctx| Box::pin(async move { Ok(ctx.part::<Fleet>().forget().await?) }),
+            },
+        ],
         setup: Some(|ctx| {
             Box::pin(async move {
                 let (dir, clock, ids) = (ctx.settings.data.join("ca"), ctx.clock.clone(), ctx.ids.clone());

@@ -30,6 +30,7 @@ use crate::kernel::ctx::Ctx;
 use crate::kernel::db::testing::TestDb;
 use crate::kernel::db::{Db, migrate};
 use crate::kernel::settings::Settings;
+use crate::sites;
 use crate::telemetry::{self, Readings, Sample};
 
 pub const NOW: i64 = 1_772_352_000_000; // 2026-03-01T08:00:00Z
@@ -51,7 +52,11 @@ impl Drop for Hub {
 }
 
 pub async fn tables(db: &Db) {
-    let modules = [("gateways", gateways::MIGRATIONS), ("telemetry", telemetry::MIGRATIONS)];
+    let modules = [
+        ("sites", sites::module().migrations),
+        ("gateways", gateways::MIGRATIONS),
+        ("telemetry", telemetry::MIGRATIONS),
+    ];
     migrate(db, &modules, NOW).await.unwrap();
 }
 

@@ -45,7 +45,7 @@ pub struct Device {
     pub address: String,
     /// False when the gateway's present configuration has it no more.
     pub in_use: bool,
-    /// The place of the hub's tree, where it is not its gateway's.
+    /// The place of the hub's tree in which it stands: its gateway's.
     #[schema(value_type = Option<String>, required = true)]
     pub site: Option<SiteId>,
     /// It does not answer at present.
@@ -197,7 +197,7 @@ pub struct DevicesQuery {
     /// Only those behind this gateway.
     #[param(value_type = Option<String>)]
     pub gateway: Option<GatewayId>,
-    /// Only those in this place, by themselves or by their gateway.
+    /// Only those whose gateway stands in this place or below it.
     #[param(value_type = Option<String>)]
     pub site: Option<SiteId>,
     /// Words of their title, key, vendor, model or place.

@@ -1,0 +1,381 @@
+//! The fleet through its face and over HTTP, on both databases.
+
+use std::time::Duration;
+
+use axum::http::{Method, StatusCode};
+use rcgen::{CertificateParams, KeyPair};
+use serde_json::{Value, json};
+use steward_shared::id::{BufferId, GatewayId, RandomIds};
+use steward_shared::wire::code::Code;
+use steward_shared::wire::message::{
+    Catalogue, CatalogueDevice, DeviceHealth, Enrol, Health, Hello, Lane, LaneState, LineHealth, Names,
+    PROTOCOL,
+};
+
+use super::store::MIGRATIONS;
+use super::{DeviceFilter, DeviceRow, EventRow, Fleet, kind};
+use crate::kernel::caller::Role;
+use crate::kernel::db::migrate;
+use crate::kernel::db::testing::fresh_databases;
+use crate::testing::{Client, Hub, on_each_database};
+
+#[tokio::test]
+async fn a_gateway_is_made_changed_and_revoked_by_an_engineer() {
+    on_each_database(async |hub| {
+        let mut viewer = hub.logged_in_as(Role::Viewer).await;
+        let name = || serde_json::json!({ "name": "east" });
+        assert_eq!(viewer.post("/api/v1/gateways", name()).await.status, StatusCode::FORBIDDEN);
+        let mut engineer = hub.logged_in_as(Role::Engineer).await;
+        let made = engineer.post("/api/v1/gateways", name()).await;
+        assert_eq!(made.status, StatusCode::CREATED, "{}", made.text);
+        let code: Code = made.json["code"].as_str().unwrap().parse().unwrap();
+        assert!(code.names_ca(hub.ctx.part::<Fleet>().ca().certificate()));
+        assert_eq!(made.json["gateway"]["state"], "pending");
+        assert_eq!(engineer.post("/api/v1/gateways", name()).await.problem(), "name_taken");
+        let path = format!("/api/v1/gateways/{}", made.json["gateway"]["id"].as_str().unwrap());
+        let changed = engineer.patch(&path, 1, serde_json::json!({ "name": "west" })).await;
+        assert_eq!((changed.status, &changed.json["name"]), (StatusCode::OK, &"west".into()));
+        assert_eq!(engineer.patch(&path, 1, name()).await.status, StatusCode::PRECONDITION_FAILED);
+        let revoked = engineer.post(&format!("{path}/revoke"), serde_json::json!({})).await;
+        assert_eq!((revoked.status, &revoked.json["state"]), (StatusCode::OK, &"revoked".into()));
+        let events = viewer.get(&format!("{path}/events")).await;
+        assert_eq!(events.json["items"][0]["kind"], "gateway_revoked");
+    })
+    .await;
+}
+
+/// Makes a gateway and enrols it.
+async fn enrolled(hub: &Hub, name: &str) -> GatewayId {
+    let fleet = hub.ctx.part::<Fleet>();
+    let (id, new) = hub.ctx.db.tx(async |tx| fleet.create(&tx, name, None).await).await.unwrap();
+    enrol(&fleet, &new.code).await;
+    id
+}
+
+async fn enrol(fleet: &Fleet, code: &Code) {
+    let key = KeyPair::generate().unwrap();
+    let csr = CertificateParams::new(Vec::new()).unwrap().serialize_request(&key).unwrap().der().to_vec();
+    let ask = Enrol { code: code.secret.to_vec(), csr, version: "0.1.0".into(), host: "plant".into() };
+    fleet.enrol(&ask, "10.0.0.7").await.unwrap().unwrap();
+}
+
+async fn told(hub: &Hub, gateway: GatewayId, kind: &str) -> Vec<EventRow> {
+    let all = hub.ctx.part::<Fleet>().events(gateway, None, 500).await.unwrap();
+    all.into_iter().filter(|e| e.kind == kind).collect()
+}
+
+async fn count(hub: &Hub, table: &str) -> i64 {
+    hub.ctx.db.one::<i64>(&format!("select count(*) as n from {table}"), vec![]).await.unwrap().unwrap()
+}
+
+async fn devices(hub: &Hub) -> Vec<DeviceRow> {
+    hub.ctx.part::<Fleet>().devices(&DeviceFilter::default(), None, 500).await.unwrap()
+}
+
+/// The gateway tells of devices with these keys.
+async fn catalogue(hub: &Hub, gateway: GatewayId, keys: &[&str]) {
+    let fleet = hub.ctx.part::<Fleet>();
+    let buffer = BufferId::new(&RandomIds);
+    let hello = Hello {
+        protocol: PROTOCOL,
+        gateway,
+        version: "0.1.0".into(),
+        buffer,
+        epoch: 0,
+        lanes: Lane::ALL.map(|lane| LaneState { lane, first: 1, last: 0, acked: 0 }).to_vec(),
+        catalogue: vec![],
+        boot: steward_shared::id::BootId::new(&RandomIds),
+        now: hub.now(),
+    };
+    fleet.begin(&hello).await.unwrap();
+    let device = |key: &&str| CatalogueDevice {
+        key: (*key).into(),
+        title: Names { zh: "表".into(), en: "Meter".into() },
+        profile: "test/meter".into(),
+        vendor: "test".into(),
+        model: "meter".into(),
+        place: "B1".into(),
+        line: "tcp".into(),
+        address: "1".into(),
+        in_use: true,
+    };
+    let all = Catalogue { devices: keys.iter().map(device).collect(), points: vec![] };
+    fleet.apply_catalogue(gateway, buffer, &all).await.unwrap();
+}
+
+#[tokio::test]
+async fn fault_n5_a_link_that_flaps_for_ten_minutes_makes_no_event_and_a_lost_one_makes_one() {
+    on_each_database(async |hub| {
+        let (fleet, gateway) = (hub.ctx.part::<Fleet>(), enrolled(&hub, "east").await);
+        let pass = async |seconds: u64| {
+            for _ in 0..seconds {
+                hub.clock.advance(Duration::from_secs(1));
+                fleet.look_round().await.unwrap();
+            }
+        };
+        for _ in 0..100 {
+            fleet.arrived(gateway, "0.1.0", "10.0.0.7").await.unwrap();
+            pass(3).await;
+            fleet.left(gateway).await.unwrap();
+            pass(3).await;
+        }
+        assert!(told(&hub, gateway, kind::GATEWAY_SILENT).await.is_empty());
+        assert!(fleet.sight(gateway).online);
+        pass(300).await;
+        let events = told(&hub, gateway, kind::GATEWAY_SILENT).await;
+        assert_eq!((events.len(), events[0].active), (1, true));
+        assert!(!fleet.sight(gateway).online && fleet.gateway(gateway).await.unwrap().unwrap().silent);
+        // Another hub program finds it silent already.
+        let again = Fleet::new(&hub.ctx, fleet.ca().clone());
+        again.expect_all().await.unwrap();
+        hub.clock.advance(Duration::from_mins(5));
+        again.look_round().await.unwrap();
+        assert_eq!(told(&hub, gateway, kind::GATEWAY_SILENT).await.len(), 1);
+        fleet.arrived(gateway, "0.2.0", "10.0.0.8").await.unwrap();
+        let events = told(&hub, gateway, kind::GATEWAY_SILENT).await;
+        assert_eq!((events.len(), events[0].active), (2, false), "it is back");
+        let row = fleet.gateway(gateway).await.unwrap().unwrap();
+        assert_eq!((row.silent, row.version.as_str(), row.address.as_str()), (false, "0.2.0", "10.0.0.8"));
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_gateway_that_never_comes_after_a_start_is_told_once() {
+    let hub = Hub::on_sqlite().await;
+    let gateway = enrolled(&hub, "east").await;
+    let fleet = Fleet::new(&hub.ctx, hub.ctx.part::<Fleet>().ca().clone());
+    fleet.expect_all().await.unwrap();
+    assert!(!fleet.sight(gateway).online, "nobody has seen it yet");
+    for _ in 0..20 {
+        hub.clock.advance(Duration::from_secs(5));
+        fleet.look_round().await.unwrap();
+    }
+    assert_eq!(told(&hub, gateway, kind::GATEWAY_SILENT).await.len(), 1);
+}
+
+#[tokio::test]
+async fn what_a_gateway_says_of_itself_is_seen_at_once_and_kept_now_and_then_and_when_it_leaves() {
+    on_each_database(async |hub| {
+        let (fleet, gateway) = (hub.ctx.part::<Fleet>(), enrolled(&hub, "east").await);
+        catalogue(&hub, gateway, &["chiller", "meter"]).await;
+        fleet.arrived(gateway, "0.1.0", "10.0.0.7").await.unwrap();
+        let report = |unacked, silent: &[bool]| Health {
+            at: hub.now(),
+            unacked,
+            devices: ["chiller", "meter"]
+                .iter()
+                .zip(silent)
+                .map(|(key, silent)| DeviceHealth {
+                    key: (*key).into(),
+                    silent: *silent,
+                    ..DeviceHealth::default()
+                })
+                .collect(),
+            ..Health::default()
+        };
+        let silent = async || devices(&hub).await.iter().map(|d| d.silent).collect::<Vec<_>>();
+        let kept = async || {
+            let row = fleet.gateway(gateway).await.unwrap().unwrap();
+            serde_json::from_str::<Health>(&row.health.unwrap()).unwrap().unacked
+        };
+        fleet.heard(gateway, report(1, &[true, false])).await.unwrap();
+        assert_eq!((silent().await, kept().await), (vec![true, false], 1));
+        hub.clock.advance(Duration::from_secs(10));
+        fleet.heard(gateway, report(2, &[false, true])).await.unwrap();
+        assert_eq!(silent().await, [false, true]);
+        assert_eq!((fleet.sight(gateway).health.unwrap().unacked, kept().await), (2, 1));
+        fleet.left(gateway).await.unwrap();
+        assert_eq!(kept().await, 2);
+        let row = fleet.gateway(gateway).await.unwrap().unwrap();
+        assert_eq!(row.last_seen, Some(hub.now()));
+        fleet.heard(GatewayId::new(&RandomIds), report(3, &[])).await.unwrap();
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_report_without_measure_is_cut_down() {
+    on_each_database(async |hub| {
+        let (fleet, gateway) = (hub.ctx.part::<Fleet>(), enrolled(&hub, "east").await);
+        fleet.arrived(gateway, "0.1.0", "10.0.0.7").await.unwrap();
+        let device = |i: usize| DeviceHealth {
+            key: format!("d{i}\0"),
+            silent: i.is_multiple_of(2),
+            last_error: Some("x".repeat(10_000)),
+            ..DeviceHealth::default()
+        };
+        let line = |i: usize| LineHealth { name: format!("l{i}\0"), ..LineHealth::default() };
+        let report = Health {
+            devices: (0..10_000).map(device).collect(),
+            lines: (0..10_000).map(line).collect(),
+            ..Health::default()
+        };
+        fleet.heard(gateway, report).await.unwrap();
+        let held = fleet.sight(gateway).health.unwrap();
+        assert_eq!((held.devices.len(), held.lines.len()), (2_000, 2_000));
+        assert_eq!((held.devices[1].key.as_str(), held.lines[1].name.as_str()), ("d1", "l1"));
+        assert!(held.devices.iter().all(|d| d.last_error.as_ref().unwrap().len() == 500));
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn pages_are_told_the_real_state_after_an_enrolment_and_after_a_revocation() {
+    let hub = Hub::on_sqlite().await;
+    let (fleet, gateway) = (hub.ctx.part::<Fleet>(), enrolled(&hub, "east").await);
+    let mut bus = hub.ctx.live.watch();
+    let mut states = || {
+        let mut all = Vec::new();
+        while let Ok(live) = bus.try_recv() {
+            if live.name == "gateway" {
+                all.push(
+                    serde_json::from_str::<Value>(&live.json).unwrap()["state"].as_str().unwrap().to_owned(),
+                );
+            }
+        }
+        all
+    };
+    let new = hub.ctx.db.tx(async |tx| fleet.new_code(&tx, gateway).await).await.unwrap();
+    enrol(&fleet, &new.code).await;
+    assert_eq!(states(), ["offline"]);
+    fleet.arrived(gateway, "0.1.0", "10.0.0.7").await.unwrap();
+    assert_eq!(states(), ["online"]);
+    let mut engineer = hub.logged_in_as(Role::Engineer).await;
+    engineer.post(&format!("/api/v1/gateways/{gateway}/revoke"), json!({})).await;
+    assert_eq!(states(), ["revoked"]);
+}
+
+#[tokio::test]
+async fn an_enrolment_code_is_kept_nowhere_not_even_for_a_repeat() {
+    on_each_database(async |hub| {
+        let mut engineer = hub.logged_in_as(Role::Engineer).await;
+        let made = post_once(&mut engineer, "/api/v1/gateways", "a", json!({ "name": "east" })).await;
+        assert_eq!(
+            (made.status, made.header("cache-control")),
+            (StatusCode::CREATED, "no-store"),
+            "{}",
+            made.text
+        );
+        let path = format!("/api/v1/gateways/{}/code", made.json["gateway"]["id"].as_str().unwrap());
+        let code = post_once(&mut engineer, &path, "b", json!({})).await;
+        assert_eq!(
+            (code.status, code.header("cache-control")),
+            (StatusCode::OK, "no-store"),
+            "{}",
+            code.text
+        );
+        let with_body = "idempotency where body is not null and idempotency_key in ('a', 'b')";
+        assert_eq!(
+            (count(&hub, "idempotency where status is not null").await, count(&hub, with_body).await),
+            (2, 0)
+        );
+        let again = post_once(&mut engineer, "/api/v1/gateways", "a", json!({ "name": "east" })).await;
+        assert_eq!((again.status, again.problem()), (StatusCode::CONFLICT, "shown_once"));
+    })
+    .await;
+}
+
+async fn post_once(client: &mut Client, path: &str, key: &str, body: Value) -> crate::testing::Answer {
+    client.send(Method::POST, path, &[("idempotency-key", key)], Some(body)).await
+}
+
+#[tokio::test]
+async fn a_place_with_a_gateway_cannot_be_removed_and_its_devices_are_found_from_above() {
+    on_each_database(async |hub| {
+        let mut engineer = hub.logged_in_as(Role::Engineer).await;
+        let mut place = async |kind: &str, parent: Value| {
+            let made =
+                engineer.post("/api/v1/sites", json!({ "kind": kind, "name": kind, "parent": parent })).await;
+            assert_eq!(made.status, StatusCode::CREATED, "{}", made.text);
+            made.json["id"].clone()
+        };
+        let campus = place("campus", Value::Null).await;
+        let building = place("building", campus.clone()).await;
+        let other = place("building", Value::Null).await;
+        let made = engineer.post("/api/v1/gateways", json!({ "name": "east", "site": building })).await;
+        assert_eq!(made.status, StatusCode::CREATED, "{}", made.text);
+        let id = made.json["gateway"]["id"].as_str().unwrap();
+        catalogue(&hub, id.parse().unwrap(), &["meter"]).await;
+        for (site, found) in [(&campus, 1), (&building, 1), (&other, 0)] {
+            let list = engineer.get(&format!("/api/v1/devices?site={}", site.as_str().unwrap())).await;
+            assert_eq!(list.json["items"].as_array().unwrap().len(), found, "{}", list.text);
+            assert!(found == 0 || list.json["items"][0]["site"] == building);
+        }
+        let building_path = format!("/api/v1/sites/{}", building.as_str().unwrap());
+        assert_eq!(engineer.delete(&building_path, 1).await.problem(), "not_empty");
+        let nowhere = json!({ "name": "west", "site": "0190d0c0-0000-7000-8000-000000000000" });
+        let refused = engineer.post("/api/v1/gateways", nowhere).await;
+        assert_eq!(refused.json["errors"][0]["pointer"], "/site", "{}", refused.text);
+        let moved = engineer.patch(&format!("/api/v1/gateways/{id}"), 1, json!({ "site": null })).await;
+        assert_eq!(moved.status, StatusCode::OK, "{}", moved.text);
+        assert_eq!(engineer.delete(&building_path, 1).await.status, StatusCode::NO_CONTENT);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_database_of_before_places_were_referred_to_keeps_those_that_there_are() {
+    for test in fresh_databases().await {
+        let sites = ("sites", crate::sites::module().migrations);
+        migrate(&test.db, &[sites, ("gateways", &MIGRATIONS[..1])], 0).await.unwrap();
+        let insert =
+            "insert into sites (id, kind, name, code, version) values ('here', 'campus', 'A', '', 1)";
+        test.db.execute(insert, vec![]).await.unwrap();
+        for (name, site) in [("east", "'here'"), ("west", "'gone'"), ("south", "null")] {
+            let insert = format!(
+                "insert into gateway (id, name, site, state, version, host, address, created_at, silent, row_version)
+                 values ('{name}', '{name}', {site}, 'pending', '', '', '', 0, 0, 1)"
+            );
+            test.db.execute(&insert, vec![]).await.unwrap();
+        }
+        migrate(&test.db, &[sites, ("gateways", MIGRATIONS)], 0).await.unwrap();
+        let rows: Vec<(String, Option<String>)> =
+            test.db.query("select name, site from gateway order by name", vec![]).await.unwrap();
+        assert_eq!(rows.iter().map(|(_, s)| s.as_deref()).collect::<Vec<_>>(), [Some("here"), None, None]);
+        assert!(test.db.execute("delete from sites", vec![]).await.is_err());
+    }
+}
+
+#[tokio::test]
+async fn a_gateway_that_never_enrolled_can_be_removed_and_an_enrolled_one_cannot() {
+    on_each_database(async |hub| {
+        let mut engineer = hub.logged_in_as(Role::Engineer).await;
+        let made = engineer.post("/api/v1/gateways", json!({ "name": "east" })).await;
+        let path = format!("/api/v1/gateways/{}", made.json["gateway"]["id"].as_str().unwrap());
+        assert_eq!(hub.logged_in_as(Role::Viewer).await.delete(&path, 1).await.status, StatusCode::FORBIDDEN);
+        assert_eq!(engineer.delete(&path, 7).await.status, StatusCode::PRECONDITION_FAILED);
+        assert_eq!(engineer.delete(&path, 1).await.status, StatusCode::NO_CONTENT);
+        assert_eq!(engineer.delete(&path, 1).await.status, StatusCode::NOT_FOUND);
+        assert_eq!((count(&hub, "gateway").await, count(&hub, "enrolment_code").await), (0, 0));
+        let gateway = enrolled(&hub, "east").await;
+        let refused = engineer.delete(&format!("/api/v1/gateways/{gateway}"), 2).await;
+        assert_eq!(refused.problem(), "was_enrolled", "{}", refused.text);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn old_codes_and_the_events_beyond_the_newest_are_forgotten() {
+    on_each_database(async |hub| {
+        let (fleet, gateway) = (hub.ctx.part::<Fleet>(), enrolled(&hub, "east").await);
+        hub.ctx
+            .db
+            .tx(async |tx| {
+                for i in 0..10_050 {
+                    fleet.note_in(&tx, gateway, "started", true, &i.to_string(), false).await?;
+                }
+                Ok::<_, crate::kernel::db::DbError>(())
+            })
+            .await
+            .unwrap();
+        assert_eq!(count(&hub, "enrolment_code").await, 1);
+        fleet.forget().await.unwrap();
+        assert_eq!((count(&hub, "gateway_event").await, count(&hub, "enrolment_code").await), (10_000, 1));
+        assert_eq!(told(&hub, gateway, "started").await[0].detail, "10049");
+        hub.clock.advance(Duration::from_hours(24 * 31));
+        fleet.forget().await.unwrap();
+        assert_eq!(count(&hub, "enrolment_code").await, 0);
+    })
+    .await;
+}
