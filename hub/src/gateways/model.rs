@@ -189,6 +189,10 @@ pub mod kind {
     pub const BATCH_QUARANTINED: &str = "batch_quarantined";
     /// Readings came after the samples of their hours were forgotten, and were left out.
     pub const READINGS_TOO_LATE: &str = "readings_too_late";
+    /// The gateway's clock is ahead of the hub's or behind it.
+    pub const CLOCK_DIFFERS: &str = "clock_differs";
+    /// Too many batches in a row could not be used: the gateway keeps the rest.
+    pub const LANE_PAUSED: &str = "lane_paused";
     /// Security: a certificate of one gateway, the claim to be another.
     pub const IDENTITY_MISMATCH: &str = "identity_mismatch";
     /// Security: two live connections with one identity.

@@ -176,9 +176,9 @@ impl Fleet {
     }
 
     /// One item of the alarm lane: the event, once, and the watermark, in one transaction.
-    pub async fn receive_event(&self, batch: &Received) -> Result<Fate, DbError> {
+    pub async fn receive_event(&self, batch: &Received, count: u32) -> Result<Fate, DbError> {
         let now = self.clock.now();
-        let event = from_cbor::<Event>(&batch.body).map_err(|e| e.to_string());
+        let event = event_of(batch, count);
         let gateway = batch.at.gateway;
         let (fate, told) = self
             .db
@@ -211,6 +211,17 @@ impl Fleet {
         self.tell_event(told.as_ref());
         Ok(fate)
     }
+}
+
+/// The one event that an item of the alarm lane is, or why it is none.
+fn event_of(batch: &Received, count: u32) -> Result<Event, String> {
+    if Sha256::digest(&batch.body).as_slice() != batch.hash.as_slice() {
+        return Err("the body does not fit its hash".into());
+    }
+    if count != 1 {
+        return Err(format!("it announces {count} events and can hold one"));
+    }
+    from_cbor(&batch.body).map_err(|e| e.to_string())
 }
 
 /// An event of bounded size, whatever the gateway put into it.

@@ -12,14 +12,15 @@ use rustls::server::WebPkiClientVerifier;
 use rustls::time_provider::TimeProvider;
 use steward_shared::id::GatewayId;
 use steward_shared::time::{Clock, Timestamp};
-use steward_shared::wire::message::{ALPN, ALPN_ENROL};
+use steward_shared::wire::message::{ALPN, ALPN_ENROL, Lane};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use super::frames::PROMPT;
+use super::pauses::Pauses;
 use super::seats::Seats;
 use super::{enrol, session};
-use crate::gateways::{Ca, CaError, Fleet, Identity, ServerLeaf, Tries, identity};
+use crate::gateways::{Ca, CaError, Fleet, Identity, ServerLeaf, Tries, identity, kind};
 use crate::kernel::module::{BoxError, Module, Task};
 use crate::telemetry::Readings;
 
@@ -34,6 +35,10 @@ pub mod code {
     pub const BUSY: VarInt = VarInt::from_u32(3);
     pub const REVOKED: VarInt = VarInt::from_u32(4);
     pub const REPLACED: VarInt = VarInt::from_u32(5);
+    /// The clocks differ by more than any reading may: the gateway keeps what it has until they agree.
+    pub const CLOCK: VarInt = VarInt::from_u32(6);
+    /// What came last could not be used: the gateway keeps the rest until somebody has looked.
+    pub const PAUSED: VarInt = VarInt::from_u32(7);
 }
 
 /// From here on a peer must first show that it can receive at its address (RFC 9000, 8.1.2).
@@ -45,7 +50,7 @@ const STREAMS: u32 = 8;
 const STREAM_WINDOW: u32 = 1 << 20;
 const CONNECTION_WINDOW: u32 = 4 << 20;
 const DATAGRAMS: usize = 256 << 10;
-/// The same security event about the same gateway is told once in this time.
+/// The same event about the same gateway is told once in this time.
 const REPEAT: Duration = Duration::from_hours(1);
 const GOODBYE: Duration = Duration::from_secs(5);
 
@@ -74,6 +79,7 @@ pub struct Door {
     pub(super) seats: Seats,
     tries: Mutex<Tries>,
     told: Mutex<HashMap<(GatewayId, &'static str), Timestamp>>,
+    pauses: Mutex<Pauses>,
 }
 
 /// The door with its port, bound while the program is put together: a port that is taken ends the start.
@@ -118,6 +124,7 @@ impl Door {
             seats: Seats::default(),
             tries: Mutex::default(),
             told: Mutex::default(),
+            pauses: Mutex::default(),
         })
     }
 
@@ -139,7 +146,6 @@ impl Door {
                 () = stop.cancelled() => None,
             };
             let Some(incoming) = incoming else { break };
-            metrics::gauge!("steward_hub_gateway_connections").set(endpoint.open_connections() as f64);
             if endpoint.open_connections() >= MOST_CONNECTIONS {
                 incoming.refuse();
             } else if endpoint.open_connections() >= RETRY_FROM && !incoming.remote_address_validated() {
@@ -159,6 +165,7 @@ impl Door {
 
     async fn greet(self: Arc<Self>, incoming: Incoming, stop: CancellationToken) {
         let from = incoming.remote_address();
+        let _counted = Counted::new();
         let connection = match tokio::time::timeout(PROMPT, incoming).await {
             Ok(Ok(connection)) => connection,
             Ok(Err(e)) => {
@@ -191,19 +198,75 @@ impl Door {
         self.tries.lock().unwrap_or_else(PoisonError::into_inner).allow(from, self.clock.now())
     }
 
+    pub(super) fn is_paused(&self, gateway: GatewayId, lane: Lane) -> bool {
+        let pauses = self.pauses.lock().unwrap_or_else(PoisonError::into_inner);
+        pauses.is_paused(gateway, lane, self.clock.now())
+    }
+
+    /// Whether a batch of the lane could be used; too many in a row that could not pause the lane.
+    pub(super) async fn note_use(&self, gateway: GatewayId, lane: Lane, is_good: bool) {
+        let is_paused = {
+            let mut pauses = self.pauses.lock().unwrap_or_else(PoisonError::into_inner);
+            if is_good {
+                pauses.good(gateway, lane);
+            }
+            !is_good && pauses.bad(gateway, lane, self.clock.now())
+        };
+        if is_paused {
+            let detail = format!(
+                "{} lane: nothing of what came last could be used; the gateway keeps the rest, one is tried each hour",
+                lane.word()
+            );
+            self.tell_once(gateway, kind::LANE_PAUSED, &detail, false).await;
+        }
+    }
+
     /// A security event, once an hour at most for each kind and gateway.
     pub(super) async fn alarm(&self, gateway: GatewayId, kind: &'static str, detail: &str) {
+        self.tell_once(gateway, kind, detail, true).await;
+    }
+
+    pub(super) async fn tell_once(
+        &self,
+        gateway: GatewayId,
+        kind: &'static str,
+        detail: &str,
+        security: bool,
+    ) {
         let now = self.clock.now();
-        {
-            let mut told = self.told.lock().unwrap_or_else(PoisonError::into_inner);
+        let told = || self.told.lock().unwrap_or_else(PoisonError::into_inner);
+        let before = {
+            let mut told = told();
             if told.get(&(gateway, kind)).is_some_and(|at| now.since(*at) < REPEAT) {
                 return;
             }
-            told.insert((gateway, kind), now);
+            told.insert((gateway, kind), now)
+        };
+        if let Err(e) = self.fleet.note(gateway, kind, detail, security).await {
+            tracing::error!(error = %e, %gateway, kind, "an event could not be stored");
+            // It is not told yet.
+            match before {
+                Some(before) => told().insert((gateway, kind), before),
+                None => told().remove(&(gateway, kind)),
+            };
         }
-        if let Err(e) = self.fleet.note(gateway, kind, detail, true).await {
-            tracing::error!(error = %e, %gateway, kind, "a security event could not be stored");
-        }
+    }
+}
+
+/// A connection, as the measures count them.
+struct Counted(metrics::Gauge);
+
+impl Counted {
+    fn new() -> Self {
+        let gauge = metrics::gauge!("steward_hub_gateway_connections");
+        gauge.increment(1.0);
+        Self(gauge)
+    }
+}
+
+impl Drop for Counted {
+    fn drop(&mut self) {
+        self.0.decrement(1.0);
     }
 }
 

@@ -6,14 +6,15 @@ use std::time::Duration;
 
 use quinn::{RecvStream, SendStream};
 use steward_shared::id::GatewayId;
+use steward_shared::time::Timestamp;
 use steward_shared::wire::message::{Batch, Lane, LaneDown, LaneUp, Quarantined};
 use tokio::sync::{mpsc, watch};
+use tokio::time::Instant;
 
 use super::endpoint::Door;
 use super::frames::{self, StreamError};
 use crate::gateways::{Fate, PointMap, Position, Received};
-use crate::kernel::db::DbError;
-use crate::telemetry::{Checked, IngestError, Opened, Receipt, check};
+use crate::telemetry::{Checked, IngestError, Opened, Receipt, check, is_in_time};
 
 /// Batches of a lane that are handed on and not answered yet; then the stream's flow control stops the gateway.
 const IN_FLIGHT: usize = 32;
@@ -21,6 +22,14 @@ const IN_FLIGHT: usize = 32;
 const CATALOGUE_LAG: Duration = Duration::from_secs(20);
 /// The hub asks for the catalogue in its welcome; without it no batch can be read.
 const CATALOGUE_DEADLINE: Duration = Duration::from_mins(1);
+/// A gateway tells its clock with its health, each ten seconds: a step of it is known after this.
+const CLOCK_LAG: Duration = Duration::from_secs(20);
+/// A lane that cannot go on is held for so long, so that the others get their say, before the session ends for it. A
+/// gateway waits a minute for an answer.
+const HOLD: Duration = if cfg!(test) { Duration::from_millis(100) } else { Duration::from_secs(45) };
+/// Events that come at once, and how many a second after them: more is no plant's news but a fault.
+const EVENTS: f64 = 1000.0;
+const EVENTS_PER_S: f64 = 20.0;
 
 #[derive(Debug, thiserror::Error)]
 pub enum LaneError {
@@ -28,10 +37,12 @@ pub enum LaneError {
     Stream(#[from] StreamError),
     #[error("the gateway broke the protocol: {0}")]
     Breach(String),
-    #[error("the database does not answer")]
-    Db(#[from] DbError),
     #[error("the store takes nothing at present")]
     Unavailable,
+    #[error("{0}")]
+    Clock(String),
+    #[error("what came last was set aside; see the gateway's events")]
+    Paused,
 }
 
 impl From<IngestError> for LaneError {
@@ -47,6 +58,8 @@ pub struct Lanes {
     gateway: GatewayId,
     epoch: u32,
     map: watch::Receiver<Option<Arc<PointMap>>>,
+    /// By how many milliseconds the gateway's clock is ahead of the hub's.
+    ahead: watch::Receiver<i64>,
 }
 
 /// An answer that is due, or will be.
@@ -61,11 +74,15 @@ pub async fn serve(mut lanes: Lanes, send: SendStream, mut recv: RecvStream) -> 
         LaneUp::Batch(_) => return Err(LaneError::Breach("a lane begins with its name".into())),
     };
     let (due, answers) = mpsc::channel(IN_FLIGHT);
+    let mut pace = Pace { left: EVENTS, at: Instant::now() };
     let reading = async {
         while let Some(message) = frames::next::<LaneUp>(&mut recv).await? {
             let LaneUp::Batch(batch) = message else {
                 return Err(LaneError::Breach("a lane is named once".into()));
             };
+            if lane == Lane::Alarm {
+                pace.wait().await;
+            }
             let answer = lanes.take(lane, batch).await?;
             if due.send(answer).await.is_err() {
                 break;
@@ -81,7 +98,10 @@ async fn answer(mut send: SendStream, mut answers: mpsc::Receiver<Due>) -> Resul
     while let Some(due) = answers.recv().await {
         let message = match due {
             Due::Now(message) => message,
-            Due::After(seq, receipt) => said(seq, receipt.fate().await?),
+            // The gateway offers it again, each time later; what was under way behind it is refused in the same way.
+            Due::After(seq, receipt) => {
+                receipt.fate().await.map_or(LaneDown::Nack(seq - 1), |fate| said(seq, fate))
+            }
         };
         frames::send(&mut send, &message).await?;
     }
@@ -102,8 +122,9 @@ impl Lanes {
         gateway: GatewayId,
         epoch: u32,
         map: watch::Receiver<Option<Arc<PointMap>>>,
+        ahead: watch::Receiver<i64>,
     ) -> Self {
-        Self { door: Arc::clone(door), gateway, epoch, map }
+        Self { door: Arc::clone(door), gateway, epoch, map, ahead }
     }
 
     async fn take(&mut self, lane: Lane, batch: Batch) -> Result<Due, LaneError> {
@@ -120,37 +141,86 @@ impl Lanes {
         }
         let at = Position { gateway: self.gateway, epoch: self.epoch, lane, seq: batch.seq };
         let received = Received { at, hash: batch.hash, body: batch.body };
+        if self.door.is_paused(self.gateway, lane) {
+            tokio::time::sleep(HOLD).await;
+            return Err(LaneError::Paused);
+        }
         if lane == Lane::Alarm {
-            return Ok(Due::Now(said(at.seq, self.door.fleet.receive_event(&received).await?)));
+            return Ok(Due::Now(self.event(&received, batch.count).await));
         }
         let opened = self.open(received, batch.count).await?;
+        self.door.note_use(self.gateway, lane, opened.readings.is_ok()).await;
         Ok(Due::After(at.seq, self.door.readings.ingest(opened).await?))
+    }
+
+    async fn event(&self, received: &Received, count: u32) -> LaneDown {
+        let seq = received.at.seq;
+        match self.door.fleet.receive_event(received, count).await {
+            Ok(fate) => {
+                match &fate {
+                    Fate::Stored => self.door.note_use(self.gateway, Lane::Alarm, true).await,
+                    Fate::Quarantined(_) => self.door.note_use(self.gateway, Lane::Alarm, false).await,
+                    Fate::Gap(_) => {}
+                }
+                said(seq, fate)
+            }
+            Err(e) => {
+                tracing::warn!(gateway = %self.gateway, error = %e, "an event could not be stored");
+                LaneDown::Nack(seq - 1)
+            }
+        }
     }
 
     /// Decodes off the runtime's threads. A point that is not known yet is waited for.
     async fn open(&mut self, mut batch: Received, count: u32) -> Result<Opened, LaneError> {
         let mut map = self.catalogue().await?;
+        let mut clock_is_known = false;
         loop {
+            let room = self.door.readings.room(count).await?;
             let now = self.door.clock.now();
+            let of = Arc::clone(&map);
             let work = tokio::task::spawn_blocking(move || {
-                let checked = check(&batch, count, &map, now);
+                let checked = check(&batch, count, &of, now);
                 (batch, checked)
             });
             let (back, checked) = work.await.map_err(|_| LaneError::Unavailable)?;
             batch = back;
-            let readings = match checked {
-                Checked::Readings(readings) => Ok(readings),
-                Checked::Poison(reason) => Err(reason),
-                Checked::Unknown(no) => match self.next_catalogue().await {
-                    Some(next) => {
+            let reason = match checked {
+                Checked::Readings(readings) => return Ok(Opened { batch, readings: Ok(readings), room }),
+                Checked::Poison(reason) => return Ok(Opened { batch, readings: Err(reason), room }),
+                // While something is waited for, others need the room.
+                Checked::Unknown(no) => {
+                    drop(room);
+                    if let Some(next) = self.next_catalogue().await? {
                         map = next;
                         continue;
                     }
-                    None => Err(format!("it speaks of point {no:?}, which the catalogue does not have")),
-                },
+                    format!("it speaks of point {no:?}, which the catalogue does not have")
+                }
+                Checked::OutOfTime(at) => {
+                    drop(room);
+                    self.agree(now).await?;
+                    if !clock_is_known {
+                        clock_is_known = true;
+                        let _ = tokio::time::timeout(CLOCK_LAG, self.ahead.changed()).await;
+                        continue;
+                    }
+                    format!("a reading of {at} is outside of any plant's time")
+                }
             };
-            return Ok(Opened { batch, readings });
+            return Ok(Opened { batch, readings: Err(reason), room: self.door.readings.room(1).await? });
         }
+    }
+
+    /// An error when the gateway's clock is so wrong, or ours, that its readings have their place in history only once
+    /// the clocks agree: the gateway keeps them until then.
+    async fn agree(&mut self, now: Timestamp) -> Result<(), LaneError> {
+        let ahead = *self.ahead.borrow_and_update();
+        if is_in_time(Timestamp(now.as_millis().saturating_add(ahead)), now) {
+            return Ok(());
+        }
+        tokio::time::sleep(HOLD).await;
+        Err(LaneError::Clock(differing(ahead)))
     }
 
     async fn catalogue(&mut self) -> Result<Arc<PointMap>, LaneError> {
@@ -162,8 +232,72 @@ impl Lanes {
         map.ok_or_else(|| LaneError::Breach("batches without the catalogue that they refer to".into()))
     }
 
-    async fn next_catalogue(&mut self) -> Option<Arc<PointMap>> {
-        tokio::time::timeout(CATALOGUE_LAG, self.map.changed()).await.ok()?.ok()?;
-        self.map.borrow_and_update().clone()
+    /// None when none is on its way. One that is being stored is waited for.
+    async fn next_catalogue(&mut self) -> Result<Option<Arc<PointMap>>, LaneError> {
+        match tokio::time::timeout(CATALOGUE_LAG, self.map.changed()).await {
+            Ok(Ok(())) => self.catalogue().await.map(Some),
+            _ => Ok(None),
+        }
+    }
+}
+
+/// What people are told of clocks that do not agree.
+pub fn differing(ahead_ms: i64) -> String {
+    let word = if ahead_ms > 0 { "ahead of" } else { "behind" };
+    let seconds = ahead_ms.unsigned_abs() / 1000;
+    format!(
+        "its clock is {} h {} min {} s {word} the hub's; set the one that is wrong",
+        seconds / 3600,
+        seconds / 60 % 60,
+        seconds % 60
+    )
+}
+
+/// How fast events may come.
+struct Pace {
+    left: f64,
+    at: Instant,
+}
+
+impl Pace {
+    async fn wait(&mut self) {
+        self.refill();
+        if self.left < 1.0 {
+            tokio::time::sleep(Duration::from_secs_f64((1.0 - self.left) / EVENTS_PER_S)).await;
+            self.refill();
+        }
+        self.left -= 1.0;
+    }
+
+    fn refill(&mut self) {
+        let since = self.at.elapsed().as_secs_f64();
+        self.left = EVENTS.min(self.left + since * EVENTS_PER_S);
+        self.at = Instant::now();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn a_flood_of_events_is_slowed_down_and_a_plants_news_is_not() {
+        let begun = Instant::now();
+        let mut pace = Pace { left: EVENTS, at: begun };
+        for _ in 0..1000 {
+            pace.wait().await;
+        }
+        assert_eq!(begun.elapsed(), Duration::ZERO);
+        for _ in 0..100 {
+            pace.wait().await;
+        }
+        assert!((4..6).contains(&begun.elapsed().as_secs()), "{:?}", begun.elapsed());
+    }
+
+    #[test]
+    fn clocks_that_differ_are_told_in_words() {
+        let words = "its clock is 1 h 2 min 3 s behind the hub's; set the one that is wrong";
+        assert_eq!(differing(-3_723_999), words);
+        assert!(differing(60_000).contains("0 h 1 min 0 s ahead of"));
     }
 }

@@ -5,6 +5,7 @@ mod endpoint;
 mod enrol;
 mod frames;
 mod lane;
+mod pauses;
 mod seats;
 mod session;
 #[cfg(test)]

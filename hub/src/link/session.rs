@@ -18,15 +18,17 @@ use tokio_util::sync::CancellationToken;
 
 use super::endpoint::{Door, code};
 use super::frames::{self, PROMPT, StreamError};
-use super::lane::{self, LaneError, Lanes};
+use super::lane::{self, LaneError, Lanes, differing};
 use crate::gateways::{Beginning, CatalogueError, Identity, NotAdmitted, PointMap, RenewError, kind};
 use crate::kernel::db::DbError;
 
 /// A wish for live samples holds so long, and is renewed well before.
 const WATCH_FOR: Duration = Duration::from_secs(30);
 const WATCH_AGAIN: Duration = Duration::from_secs(10);
-/// Another hub may have revoked the gateway.
-const ADMIT_AGAIN: Duration = Duration::from_secs(30);
+/// A certificate expires, and is void after the gateway was enrolled anew.
+const ADMIT_AGAIN: Duration = if cfg!(test) { Duration::from_millis(100) } else { Duration::from_secs(30) };
+/// Clocks that differ by less agree: a hello is under way for a moment.
+const CLOCKS_AGREE: Duration = Duration::from_mins(1);
 const RENEW_AGAIN: Duration = Duration::from_mins(1);
 /// Control messages that wait while one is worked on; then the stream's flow control stops the peer.
 const WAITING: usize = 8;
@@ -40,6 +42,12 @@ enum End {
     Breach(String),
     #[error("the gateway is revoked")]
     Revoked,
+    #[error("the certificate of this connection has expired")]
+    Expired,
+    #[error("{0}")]
+    Clock(String),
+    #[error("a lane of the gateway is paused")]
+    Paused,
     #[error("the hub stops")]
     Stopping,
     #[error("the hub's database does not answer")]
@@ -56,8 +64,9 @@ impl From<LaneError> for End {
             LaneError::Stream(e) if !e.is_breach() => Self::Over,
             LaneError::Stream(e) => Self::Stream(e),
             LaneError::Breach(why) => Self::Breach(why),
-            LaneError::Db(e) => Self::Db(e),
             LaneError::Unavailable => Self::Db(DbError::Busy),
+            LaneError::Clock(why) => Self::Clock(why),
+            LaneError::Paused => Self::Paused,
         }
     }
 }
@@ -89,6 +98,24 @@ pub async fn serve(door: &Arc<Door>, connection: &Connection, identity: Identity
             connection.close(code::PROTOCOL, e.to_string().as_bytes());
         }
         End::Revoked => connection.close(code::REVOKED, b"revoked"),
+        End::Expired => {
+            tracing::info!(%gateway, "the certificate of a gateway's connection has expired");
+            connection.close(
+                code::BUSY,
+                b"the certificate of this connection has expired; come with the renewed one",
+            );
+        }
+        End::Clock(why) => {
+            tracing::warn!(%gateway, why, "readings of a gateway are not taken");
+            connection.close(code::CLOCK, format!("readings are not taken: {why}").as_bytes());
+        }
+        End::Paused => {
+            tracing::debug!(%gateway, "a lane of the gateway is paused");
+            connection.close(
+                code::PAUSED,
+                b"a lane is paused: what came last could not be used; see the gateway's events",
+            );
+        }
         End::Stopping => connection.close(code::BUSY, b"the hub stops"),
         End::Db(e) => {
             tracing::error!(%gateway, error = %e, "a gateway's session ended for want of the database");
@@ -112,6 +139,7 @@ async fn run(
     let ControlUp::Hello(hello) = frames::prompt::<ControlUp>(recv).await? else {
         return Err(End::Breach("a session begins with a hello".into()));
     };
+    let ahead = hello.now.as_millis().saturating_sub(door.clock.now().as_millis());
     check(door, &hello, &identity).await?;
     let gateway = identity.gateway;
     let Some(_seat) = door.seats.take(gateway, connection, code::REPLACED).await else {
@@ -125,12 +153,15 @@ async fn run(
     let version: String = hello.version.chars().filter(|c| !c.is_control()).take(100).collect();
     let out = door.fleet.arrived(gateway, &version, &address).await?;
     tracing::info!(%gateway, version, address, epoch = beginning.epoch, "gateway connected");
+    note_clock(door, gateway, ahead).await;
     let mut session = Session {
         door,
         connection,
+        identity,
         gateway,
         buffer: beginning.buffer,
         map: watch::channel(None).0,
+        ahead: watch::channel(ahead).0,
         renewed: None,
         wished: Vec::new(),
     };
@@ -139,6 +170,12 @@ async fn run(
         tracing::warn!(%gateway, error = %e, "the end of a session could not be stored");
     }
     end
+}
+
+async fn note_clock(door: &Door, gateway: GatewayId, ahead_ms: i64) {
+    if ahead_ms.unsigned_abs() > CLOCKS_AGREE.as_millis() as u64 {
+        door.tell_once(gateway, kind::CLOCK_DIFFERS, &differing(ahead_ms), false).await;
+    }
 }
 
 async fn check(door: &Door, hello: &Hello, identity: &Identity) -> Result<(), End> {
@@ -167,10 +204,13 @@ async fn check(door: &Door, hello: &Hello, identity: &Identity) -> Result<(), En
 struct Session<'a> {
     door: &'a Arc<Door>,
     connection: &'a Connection,
+    identity: Identity,
     gateway: GatewayId,
     buffer: BufferId,
     /// What the numbers on the lanes mean; none until the hub has the catalogue that the batches refer to.
     map: watch::Sender<Option<Arc<PointMap>>>,
+    /// By how many milliseconds its clock is ahead of ours, as it said last.
+    ahead: watch::Sender<i64>,
     renewed: Option<Instant>,
     wished: Vec<PointNo>,
 }
@@ -196,7 +236,13 @@ impl Session<'_> {
         };
         frames::send(send, &ControlDown::Welcome(welcome)).await?;
 
-        let lanes = Lanes::new(self.door, self.gateway, beginning.epoch, self.map.subscribe());
+        let lanes = Lanes::new(
+            self.door,
+            self.gateway,
+            beginning.epoch,
+            self.map.subscribe(),
+            self.ahead.subscribe(),
+        );
         // Dropped with this function, which ends them.
         let mut open_lanes = JoinSet::new();
         let (said, mut control) = mpsc::channel(WAITING);
@@ -239,8 +285,20 @@ impl Session<'_> {
     async fn control(&mut self, message: ControlUp, send: &mut SendStream) -> Result<(), End> {
         match message {
             ControlUp::Hello(_) => Err(End::Breach("a second hello".into())),
-            ControlUp::Health(health) => Ok(self.door.fleet.heard(self.gateway, health).await?),
+            ControlUp::Health(health) => {
+                let now = self.door.clock.now();
+                let ahead = health.at.as_millis().saturating_sub(now.as_millis());
+                self.ahead.send_replace(ahead);
+                note_clock(self.door, self.gateway, ahead).await;
+                if let Err(e) = self.door.fleet.heard(self.gateway, health).await {
+                    // The next one comes in ten seconds.
+                    tracing::warn!(gateway = %self.gateway, error = %e, "a gateway's health could not be stored");
+                }
+                Ok(())
+            }
             ControlUp::Catalogue(catalogue) => {
+                // The lanes wait for it, however long the database takes.
+                self.map.send_replace(None);
                 match self.door.fleet.apply_catalogue(self.gateway, self.buffer, &catalogue).await {
                     Ok(map) => {
                         self.map.send_replace(Some(map));
@@ -289,9 +347,16 @@ impl Session<'_> {
     }
 
     async fn admit_again(&self) -> Result<(), End> {
-        match self.door.fleet.gateway(self.gateway).await? {
-            Some(row) if row.is_enrolled() => Ok(()),
-            _ => Err(End::Revoked),
+        if self.identity.expires <= self.door.clock.now() {
+            return Err(End::Expired);
+        }
+        match self.door.fleet.admit(&self.identity).await {
+            Ok(Ok(())) => Ok(()),
+            Ok(Err(_)) => Err(End::Revoked),
+            Err(e) => {
+                tracing::warn!(gateway = %self.gateway, error = %e, "whether a gateway is still let in could not be asked");
+                Ok(())
+            }
         }
     }
 }

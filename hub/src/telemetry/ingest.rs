@@ -1,6 +1,8 @@
 //! Batches into the store: checked and decoded by whoever received them, committed in groups by one task, answered
 //! after the commit. What cannot ever be applied is kept aside in the same transaction that counts it.
 
+use std::collections::HashMap;
+use std::sync::atomic::Ordering;
 use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
@@ -8,13 +10,14 @@ use sha2::{Digest, Sha256};
 use steward_shared::id::{PointId, PointNo};
 use steward_shared::reading::{Quality, Value};
 use steward_shared::time::Timestamp;
-use steward_shared::wire::columns;
-use tokio::sync::{mpsc, oneshot};
+use steward_shared::wire::columns::{self, MAX_READINGS};
+use steward_shared::wire::message::Lane;
+use tokio::sync::{OwnedSemaphorePermit, mpsc, oneshot};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use super::model::Sample;
-use super::readings::{AHEAD, COMPACT_JOB, Readings};
+use super::readings::{COMPACT_JOB, FARTHEST_AHEAD, Readings};
 use super::store::{self, NewFrame};
 use super::tail::Held;
 use crate::gateways::{EventRow, Fate, PointMap, Received, Standing};
@@ -25,9 +28,18 @@ const GROUP_WINDOW: Duration = Duration::from_millis(50);
 /// Batches and bytes of one transaction.
 const GROUP: usize = 256;
 const GROUP_BYTES: usize = 16 << 20;
-const PAUSES: [Duration; 3] = [Duration::from_millis(200), Duration::from_secs(1), Duration::from_secs(5)];
+const PAUSES: [Duration; 3] = if cfg!(test) {
+    [Duration::from_millis(1); 3]
+} else {
+    [Duration::from_millis(200), Duration::from_secs(1), Duration::from_secs(5)]
+};
+/// 1 while nothing can be stored.
+const TAKES_NOTHING: &str = "steward_hub_store_takes_nothing";
 /// 2000-01-01: no reading of this product is older.
 const EARLIEST: Timestamp = Timestamp(946_684_800_000);
+
+/// A sample that is older than this is nobody's news: what a gateway catches up on is not told to watchers.
+const FRESH: Duration = Duration::from_mins(2);
 
 /// A batch that was looked into.
 #[derive(Debug)]
@@ -35,15 +47,21 @@ pub enum Checked {
     Readings(Vec<(PointId, Sample)>),
     /// It speaks of a point that the catalogue does not have, or not yet.
     Unknown(PointNo),
+    /// It holds a reading of an instant that no clock should show, unless the gateway's does.
+    OutOfTime(Timestamp),
     /// It can never be applied, and why.
     Poison(String),
 }
+
+/// Room in memory for what a batch unpacks to; free again when this is dropped.
+pub type Room = OwnedSemaphorePermit;
 
 /// A batch with what is in it, or why nothing is.
 #[derive(Debug)]
 pub struct Opened {
     pub batch: Received,
     pub readings: Result<Vec<(PointId, Sample)>, String>,
+    pub room: Room,
 }
 
 /// A batch on its way to the commit, and who waits for its fate.
@@ -80,16 +98,20 @@ pub fn check(batch: &Received, count: u32, map: &PointMap, now: Timestamp) -> Ch
     if body.readings.len() != count as usize {
         return Checked::Poison(format!("it announces {count} readings and holds {}", body.readings.len()));
     }
-    let allowed = EARLIEST..=now.plus(AHEAD);
     let mut out = Vec::with_capacity(body.readings.len());
     for r in body.readings {
-        if !allowed.contains(&r.at) {
-            return Checked::Poison(format!("a reading of {} is outside of any plant's time", r.at));
+        if !is_in_time(r.at, now) {
+            return Checked::OutOfTime(r.at);
         }
         let Some(point) = map.point(r.point) else { return Checked::Unknown(r.point) };
         out.push((point, sample_of(r.at, r.value, r.quality)));
     }
     Checked::Readings(out)
+}
+
+/// Whether it may be an instant of a plant's history, or of its clock.
+pub fn is_in_time(at: Timestamp, now: Timestamp) -> bool {
+    (EARLIEST..=now.plus(FARTHEST_AHEAD)).contains(&at)
 }
 
 /// A number that is none cannot be shown or counted: it is no value. A text is without the NUL that PostgreSQL cannot
@@ -108,6 +130,13 @@ pub fn sample_of(at: Timestamp, value: Option<Value>, quality: Quality) -> Sampl
 }
 
 impl Readings {
+    /// Waits for the room that so many readings take. What a batch unpacks to is bounded by it on all lanes and in the
+    /// queue together, however small its bytes are.
+    pub async fn room(&self, readings: u32) -> Result<Room, IngestError> {
+        let wanted = readings.clamp(1, MAX_READINGS as u32);
+        Arc::clone(&self.unpacked).acquire_many_owned(wanted).await.map_err(|_| IngestError::Unavailable)
+    }
+
     /// Puts the batch into the queue of the group commit, waiting while that is full. Batches of one lane are
     /// committed in the order in which they were put. The receiver gives the batch's fate once it is durable.
     pub async fn ingest(&self, opened: Opened) -> Result<Receipt, IngestError> {
@@ -120,6 +149,7 @@ impl Readings {
     pub async fn commit_groups(self: Arc<Self>, stop: CancellationToken) {
         let taken = self.waiting.lock().unwrap_or_else(PoisonError::into_inner).take();
         let Some(mut waiting) = taken else { return };
+        metrics::gauge!(TAKES_NOTHING).set(0.0);
         loop {
             // Losing either branch is harmless: recv is cancel safe, and cancellation is remembered.
             let first = tokio::select! {
@@ -160,43 +190,70 @@ impl Readings {
         let mut tries = PAUSES.iter();
         let fates = loop {
             match self.store(&group).await {
-                Ok(fates) => break Some(fates),
+                Ok(fates) => break fates,
                 Err(e) => {
                     tracing::warn!(error = %e, batches = group.len(), "readings could not be stored");
-                    match tries.next() {
-                        Some(pause) => tokio::time::sleep(*pause).await,
-                        None => break None,
-                    }
+                    // It may be committed all the same: memory is brought into line with the store.
+                    self.jobs.nudge(COMPACT_JOB);
+                    let Some(pause) = tries.next() else {
+                        self.tell_whether_it_takes(false);
+                        for w in group {
+                            drop(w.answer.send(Err(IngestError::Unavailable)));
+                        }
+                        return;
+                    };
+                    tokio::time::sleep(*pause).await;
                 }
             }
         };
-        let Some((fates, events)) = fates else {
-            for w in group {
-                drop(w.answer.send(Err(IngestError::Unavailable)));
-            }
-            return;
-        };
+        self.tell_whether_it_takes(true);
+        let (fates, events) = fates;
         self.fleet.tell_events(&events);
         let mut old_data = false;
+        let mut news: HashMap<PointId, Sample> = HashMap::new();
         for (w, (fate, frame)) in group.into_iter().zip(fates) {
             if let (Some(frame), Ok(readings)) = (frame, &w.opened.readings) {
+                let (gateway, lane) = (w.opened.batch.at.gateway, w.opened.batch.at.lane);
                 let held = Held::of(readings, self.present());
-                if !self.tail().add(w.opened.batch.at.gateway, frame, held) {
+                if lane == Lane::Live {
+                    self.learn_interval(gateway, held.span_ms());
+                }
+                old_data |= self.is_of_past_hours(held.t1());
+                if !self.tail().add(gateway, frame, held) {
                     self.tell_overfull();
                 }
                 for (point, sample) in readings {
-                    self.take(*point, sample);
+                    if self.take(*point, sample) {
+                        news.insert(*point, sample.clone());
+                    }
                 }
-                let t1 = readings.iter().map(|(_, s)| s.at.as_millis()).max().unwrap_or(i64::MAX);
-                old_data |= self.is_of_past_hours(t1);
                 metrics::counter!("steward_hub_readings_stored_total").increment(readings.len() as u64);
             }
             // Whoever waited may be gone: the gateway sends it again and gets its ack then.
             drop(w.answer.send(Ok(fate)));
         }
+        let now = self.clock.now();
+        for (point, sample) in news.into_iter().filter(|(_, s)| now.since(s.at) <= FRESH) {
+            self.tell_watchers(point, &sample);
+        }
         metrics::gauge!("steward_hub_readings_uncompacted").set(self.tail().readings() as f64);
         if old_data {
             self.jobs.nudge(COMPACT_JOB);
+        }
+    }
+
+    /// Once each time that it changes: somebody must make room on the disk, or start the database.
+    fn tell_whether_it_takes(&self, takes: bool) {
+        if self.takes_nothing.swap(!takes, Ordering::Relaxed) != takes {
+            return;
+        }
+        metrics::gauge!(TAKES_NOTHING).set(if takes { 0.0 } else { 1.0 });
+        if takes {
+            tracing::info!("the store of readings takes readings again");
+        } else {
+            tracing::error!(
+                "the store of readings takes nothing; gateways keep what they have. Is the disk full, is the database there?"
+            );
         }
     }
 

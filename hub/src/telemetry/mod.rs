@@ -20,7 +20,7 @@ mod tests;
 mod walk;
 mod words;
 
-pub use ingest::{Checked, IngestError, Opened, Receipt, check};
+pub use ingest::{Checked, IngestError, Opened, Receipt, check, is_in_time};
 pub use model::Sample;
 pub use readings::{Readings, Watching};
 pub use rewrite::CompactError;

@@ -20,6 +20,9 @@ pub const STALE_PERIODS: u32 = 3;
 pub const KEEP_RAW: Duration = Duration::from_hours(24 * 400);
 pub const KEEP_HOURS: Duration = Duration::from_hours(24 * 366 * 3);
 
+/// A sample that lies further ahead of the hub's clock than this is nobody's latest value.
+pub const AHEAD: Duration = Duration::from_mins(1);
+
 /// What a point was at an instant.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Sample {
@@ -53,9 +56,10 @@ impl Shape {
         self.period.saturating_mul(STALE_PERIODS).max(Duration::from_secs(1))
     }
 
-    /// Whether a value of `at` is too old to be shown as good.
-    pub fn is_stale(&self, at: Timestamp, now: Timestamp) -> bool {
-        now.since(at) > self.gap()
+    /// Whether a value of `at` is too old to be shown as good, when samples are so long under way; or of a clock that
+    /// is ahead.
+    pub fn is_stale(&self, at: Timestamp, now: Timestamp, delivery: Duration) -> bool {
+        now.since(at) > self.gap() + delivery || at.since(now) > AHEAD
     }
 }
 
@@ -157,15 +161,18 @@ mod tests {
     }
 
     #[test]
-    fn a_value_is_stale_after_three_periods() {
+    fn a_value_is_stale_after_three_periods_and_the_time_that_it_is_under_way() {
         let shape = Shape {
             point: PointId(1),
             kind: PointKind::Gauge,
             period: Duration::from_secs(10),
             counting: Counting::default(),
         };
-        assert!(!shape.is_stale(Timestamp(0), Timestamp(30_000)));
-        assert!(shape.is_stale(Timestamp(0), Timestamp(30_001)));
+        let is_stale =
+            |at, now, delivery| shape.is_stale(Timestamp(at), Timestamp(now), Duration::from_secs(delivery));
+        assert!(!is_stale(0, 30_000, 0) && is_stale(0, 30_001, 0));
+        assert!(!is_stale(0, 45_000, 15) && is_stale(0, 45_001, 15));
+        assert!(!is_stale(60_000, 0, 15) && is_stale(60_001, 0, 15), "ahead of the clock");
     }
 
     #[test]

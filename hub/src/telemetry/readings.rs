@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use serde_json::json;
-use steward_shared::id::PointId;
+use steward_shared::id::{GatewayId, PointId};
 use steward_shared::reading::Value;
 use steward_shared::time::Clock;
 use steward_shared::wire::message::LiveSample;
@@ -25,10 +25,17 @@ use crate::kernel::jobs::Jobs;
 
 /// Batches that wait for the group commit; a full queue makes the lanes wait, which makes the gateways wait.
 const QUEUE: usize = 256;
+/// Readings, some 50 bytes each, of batches on their way from the wire to the commit.
+const UNPACKED: usize = 2_000_000;
+/// A gateway gathers readings for so long where its file says nothing else.
+const INTERVAL: Duration = Duration::from_secs(10);
+const LONGEST_INTERVAL: Duration = Duration::from_mins(10);
+/// From the end of an interval to the commit at the hub.
+const TRAVEL: Duration = Duration::from_secs(5);
 /// An hour is compacted this long after its end, so that what is on its way arrives first.
 pub(super) const GRACE: Duration = Duration::from_mins(2);
-/// A clock that runs ahead by more than this is broken, and its samples would be "the latest" for as long.
-pub(super) const AHEAD: Duration = Duration::from_hours(24);
+/// A reading that lies further ahead than this can have no place in history.
+pub(super) const FARTHEST_AHEAD: Duration = Duration::from_hours(24);
 /// Tables that are written at once.
 const EXPORTS: usize = 4;
 pub const COMPACT_JOB: &str = "telemetry.compact";
@@ -46,6 +53,11 @@ pub struct Readings {
     watched: Mutex<HashMap<PointId, u32>>,
     wishes: watch::Sender<u64>,
     exports: Arc<Semaphore>,
+    /// Readings of batches that are unpacked and not committed yet.
+    pub(super) unpacked: Arc<Semaphore>,
+    pub(super) takes_nothing: AtomicBool,
+    /// How long a gateway gathers readings before it sends them, as far as its batches tell.
+    intervals: Mutex<HashMap<GatewayId, Duration>>,
     /// There are frames that the tail has no room for, and that was told.
     pub(super) is_overfull: AtomicBool,
 }
@@ -68,6 +80,9 @@ impl Readings {
             watched: Mutex::default(),
             wishes: watch::channel(0).0,
             exports: Arc::new(Semaphore::new(EXPORTS)),
+            unpacked: Arc::new(Semaphore::new(UNPACKED)),
+            takes_nothing: AtomicBool::new(false),
+            intervals: Mutex::default(),
             is_overfull: AtomicBool::new(false),
         }
     }
@@ -111,19 +126,36 @@ impl Readings {
 
     /// Samples that somebody watches, as they are taken.
     pub fn take_live(&self, map: &PointMap, samples: Vec<LiveSample>) {
-        let latest_allowed = self.clock.now().plus(AHEAD);
         for s in samples {
-            let Some(point) = map.point(s.no).filter(|_| s.at <= latest_allowed) else { continue };
-            self.take(point, &sample_of(s.at, s.value, s.quality));
+            let Some(point) = map.point(s.no) else { continue };
+            let sample = sample_of(s.at, s.value, s.quality);
+            if self.take(point, &sample) {
+                self.tell_watchers(point, &sample);
+            }
         }
     }
 
-    /// Tells the watchers if it is news.
-    pub(super) fn take(&self, point: PointId, sample: &Sample) {
-        let news = self.tail().take_latest(point, sample, self.clock.now());
-        if news && self.watched().contains_key(&point) {
+    /// As the point's latest sample, if it is; tells whether that was news.
+    pub(super) fn take(&self, point: PointId, sample: &Sample) -> bool {
+        self.tail().take_latest(point, sample, self.clock.now())
+    }
+
+    pub(super) fn tell_watchers(&self, point: PointId, sample: &Sample) {
+        if self.watched().contains_key(&point) {
             self.live.tell("value", Some(point.0), &value_json(point, sample));
         }
+    }
+
+    pub(super) fn learn_interval(&self, gateway: GatewayId, span_ms: i64) {
+        let span = Duration::from_millis(u64::try_from(span_ms).unwrap_or(0));
+        let mut intervals = self.intervals.lock().unwrap_or_else(PoisonError::into_inner);
+        intervals.insert(gateway, span.clamp(INTERVAL, LONGEST_INTERVAL));
+    }
+
+    /// How long a sample of this gateway may be under way: gathered there, sent, committed here.
+    pub fn delivery(&self, gateway: GatewayId) -> Duration {
+        let intervals = self.intervals.lock().unwrap_or_else(PoisonError::into_inner);
+        intervals.get(&gateway).copied().unwrap_or(INTERVAL) + TRAVEL
     }
 
     fn watched(&self) -> MutexGuard<'_, HashMap<PointId, u32>> {
@@ -145,6 +177,17 @@ impl Readings {
     /// Turns whenever what is watched changes.
     pub fn wishes(&self) -> watch::Receiver<u64> {
         self.wishes.subscribe()
+    }
+
+    /// Readings that are on their way to the commit.
+    #[cfg(test)]
+    pub fn unpacked_now(&self) -> usize {
+        UNPACKED - self.unpacked.available_permits()
+    }
+
+    #[cfg(test)]
+    pub fn takes_nothing(&self) -> bool {
+        self.takes_nothing.load(std::sync::atomic::Ordering::Relaxed)
     }
 
     /// Those of a gateway's points that somebody watches.

@@ -2,13 +2,12 @@
 //! Pure. It is rebuilt from the frames after a start, so nothing here is the only copy of anything.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
-use std::time::Duration;
 
 use steward_shared::id::{GatewayId, PointId};
 use steward_shared::reading::{Quality, Value};
 use steward_shared::time::Timestamp;
 
-use super::model::Sample;
+use super::model::{AHEAD, Sample};
 
 /// Bytes of one reading, without the words of a text.
 pub const READING: usize = 17;
@@ -18,8 +17,6 @@ const TEXT: usize = 48;
 /// minute: when many gateways come back at once, the hour that goes on must still be seen. Frames beyond are seen once
 /// they are compacted.
 const ROOM: usize = 6_000_000 * READING;
-/// A sample is nobody's latest while it lies further ahead of the hub's clock than this.
-pub const AHEAD: Duration = Duration::from_mins(1);
 
 #[derive(Debug)]
 pub struct Tail {
@@ -91,6 +88,16 @@ impl Held {
         }
         held.is_past = held.t1 < present;
         held
+    }
+
+    /// The last instant.
+    pub fn t1(&self) -> i64 {
+        self.t1
+    }
+
+    /// From the first instant to the last.
+    pub fn span_ms(&self) -> i64 {
+        self.t1.saturating_sub(self.t0)
     }
 
     fn samples(&self, point: PointId) -> impl Iterator<Item = Sample> {

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use quinn::crypto::rustls::QuicClientConfig;
-use quinn::{Connection, Endpoint, RecvStream, SendStream};
+use quinn::{Connection, Endpoint, RecvStream, SendStream, TransportConfig};
 use rcgen::{CertificateParams, KeyPair};
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer};
 use serde::Serialize;
@@ -22,6 +22,7 @@ use steward_shared::wire::message::{
     EnrolAnswer, HUB_SERVER_NAME, Hello, Lane, LaneDown, LaneState, LaneUp, Names, PROTOCOL, PointKind,
     Welcome,
 };
+use tokio::runtime::Runtime;
 use tokio_util::sync::CancellationToken;
 
 use super::super::endpoint::{Door, Time};
@@ -63,11 +64,10 @@ pub async fn tables(db: &Db) {
 impl Hub {
     pub async fn on(test: &TestDb) -> Self {
         tables(&test.db).await;
-        Self::start(test.db.clone(), test.dir.path(), true).await
+        Self::start(test.db.clone(), test.dir.path()).await
     }
 
-    /// A hub that is killed before it commits anything: `committing` false.
-    pub async fn start(db: Db, dir: &Path, committing: bool) -> Self {
+    pub async fn start(db: Db, dir: &Path) -> Self {
         let clock = Arc::new(ManualClock::at(Timestamp(NOW)));
         let ctx = Ctx::new(db, clock.clone(), Arc::new(RandomIds), Settings::default());
         let ca = Ca::open(dir, clock.clone(), Arc::new(RandomIds)).unwrap();
@@ -76,9 +76,7 @@ impl Hub {
         let readings = Arc::new(Readings::new(&ctx, fleet.clone()));
         readings.rebuild().await.unwrap();
         let stop = CancellationToken::new();
-        if committing {
-            tokio::spawn(readings.clone().commit_groups(stop.clone()));
-        }
+        tokio::spawn(readings.clone().commit_groups(stop.clone()));
         let door = Door::new(fleet.clone(), readings.clone(), clock.clone());
         let endpoint = door.listen(SocketAddr::from((Ipv4Addr::LOCALHOST, 0))).unwrap();
         let address = endpoint.local_addr().unwrap();
@@ -118,6 +116,15 @@ impl Hub {
         alpn: &[u8],
         papers: Option<&Papers>,
     ) -> Result<Connection, quinn::ConnectionError> {
+        self.dial_with(alpn, papers, TransportConfig::default()).await
+    }
+
+    async fn dial_with(
+        &self,
+        alpn: &[u8],
+        papers: Option<&Papers>,
+        transport: TransportConfig,
+    ) -> Result<Connection, quinn::ConnectionError> {
         let provider = Arc::new(rustls::crypto::ring::default_provider());
         let mut roots = rustls::RootCertStore::empty();
         roots.add(self.fleet.ca().certificate().clone()).unwrap();
@@ -135,13 +142,25 @@ impl Hub {
             }
         };
         tls.alpn_protocols = vec![alpn.to_vec()];
-        let config = quinn::ClientConfig::new(Arc::new(QuicClientConfig::try_from(tls).unwrap()));
+        let mut config = quinn::ClientConfig::new(Arc::new(QuicClientConfig::try_from(tls).unwrap()));
+        config.transport_config(Arc::new(transport));
         let endpoint = Endpoint::client(SocketAddr::from((Ipv4Addr::LOCALHOST, 0))).unwrap();
         endpoint.connect_with(config, self.address, HUB_SERVER_NAME).unwrap().await
     }
 
     pub async fn session(&self, papers: &Papers, buffer: BufferId, held: u64) -> Session {
-        let mut s = Session::dial(self, papers).await;
+        self.session_over(papers, buffer, held, TransportConfig::default()).await
+    }
+
+    pub async fn session_over(
+        &self,
+        papers: &Papers,
+        buffer: BufferId,
+        held: u64,
+        link: TransportConfig,
+    ) -> Session {
+        let connection = self.dial_with(ALPN, Some(papers), link).await.unwrap();
+        let mut s = Session::on(connection).await;
         s.welcome = Some(s.hello(papers.gateway, buffer, held).await);
         s.buffer = buffer;
         s
@@ -166,6 +185,31 @@ impl Hub {
     }
 }
 
+/// A hub with a runtime and connections to the database of its own, which dies between two steps of whatever it does.
+pub struct Mortal {
+    runtime: Runtime,
+    pub hub: Hub,
+}
+
+impl Mortal {
+    pub async fn on(test: &TestDb) -> Self {
+        tables(&test.db).await;
+        let runtime =
+            tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
+        let (url, dir) = (test.url.clone(), test.dir.path().to_owned());
+        let starting = async move { Hub::start(Db::open(&url).await.unwrap(), &dir).await };
+        let hub = runtime.spawn(starting).await.unwrap();
+        Self { runtime, hub }
+    }
+
+    /// Its tasks are gone when this returns.
+    pub async fn kill(self) {
+        let Self { runtime, hub } = self;
+        tokio::task::spawn_blocking(move || runtime.shutdown_timeout(PATIENCE)).await.unwrap();
+        drop(hub);
+    }
+}
+
 /// What a gateway keeps on its disk.
 #[derive(Clone)]
 pub struct Papers {
@@ -180,13 +224,19 @@ pub struct Session {
     pub recv: RecvStream,
     pub welcome: Option<Welcome>,
     pub buffer: BufferId,
+    /// What its clock shows.
+    pub now: Timestamp,
 }
 
 impl Session {
     pub async fn dial(hub: &Hub, papers: &Papers) -> Self {
-        let connection = hub.dial(ALPN, Some(papers)).await.unwrap();
+        Self::on(hub.dial(ALPN, Some(papers)).await.unwrap()).await
+    }
+
+    async fn on(connection: Connection) -> Self {
         let (send, recv) = connection.open_bi().await.unwrap();
-        Self { connection, send, recv, welcome: None, buffer: BufferId::new(&RandomIds) }
+        let buffer = BufferId::new(&RandomIds);
+        Self { connection, send, recv, welcome: None, buffer, now: Timestamp(NOW) }
     }
 
     pub async fn say_hello(&mut self, gateway: GatewayId, buffer: BufferId, held: u64) {
@@ -200,7 +250,7 @@ impl Session {
             lanes,
             catalogue: Sha256::digest(frame::to_cbor(&catalogue()).unwrap()).to_vec(),
             boot: BootId::new(&RandomIds),
-            now: Timestamp(NOW),
+            now: self.now,
         };
         say(&mut self.send, &ControlUp::Hello(hello)).await;
     }
@@ -241,6 +291,10 @@ pub struct LaneStream {
 impl LaneStream {
     pub async fn send(&mut self, seq: u64, count: u32, body: Vec<u8>) {
         let hash = Sha256::digest(&body).to_vec();
+        self.send_hashed(seq, count, body, hash).await;
+    }
+
+    pub async fn send_hashed(&mut self, seq: u64, count: u32, body: Vec<u8>, hash: Vec<u8>) {
         say(
             &mut self.send,
             &LaneUp::Batch(Batch { lane: self.lane, epoch: self.epoch, seq, count, hash, body }),
@@ -292,10 +346,15 @@ pub fn catalogue() -> Catalogue {
 
 /// Readings of point #1 at these seconds after NOW, as a batch's body.
 pub fn body(values: &[(i64, f64)]) -> (u32, Vec<u8>) {
+    body_of(1, values)
+}
+
+/// The same of another point.
+pub fn body_of(no: u32, values: &[(i64, f64)]) -> (u32, Vec<u8>) {
     let readings: Vec<Reading> = values
         .iter()
         .map(|(second, v)| Reading {
-            point: PointNo(1),
+            point: PointNo(no),
             at: Timestamp(NOW + second * 1000),
             value: Some(Value::Number(*v)),
             quality: Quality::Good,

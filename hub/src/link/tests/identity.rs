@@ -148,3 +148,43 @@ async fn a_gateway_renews_its_certificate_over_its_session() {
     })
     .await;
 }
+
+#[tokio::test]
+async fn a_session_does_not_outlive_its_certificate() {
+    let test = fresh_sqlite().await;
+    let hub = Hub::on(&test).await;
+    let papers = hub.enrolled("east").await;
+    let session = hub.session(&papers, BufferId::new(&RandomIds), 0).await;
+    hub.clock.advance(Duration::from_hours(24 * 30));
+    assert_eq!(closed(&session.connection).await, code::BUSY.into_inner());
+    assert!(hub.events(papers.gateway, "gateway_revoked").await.is_empty());
+}
+
+#[tokio::test]
+async fn a_session_ends_when_its_certificate_is_void_by_another_hub_programs_word() {
+    let test = fresh_sqlite().await;
+    let hub = Hub::on(&test).await;
+    let papers = hub.enrolled("east").await;
+    let session = hub.session(&papers, BufferId::new(&RandomIds), 0).await;
+    let later = format!("update gateway set enrolled_at = {}", NOW + 5_000);
+    test.db.execute(&later, vec![]).await.unwrap();
+    assert_eq!(closed(&session.connection).await, code::REVOKED.into_inner());
+}
+
+#[tokio::test]
+async fn a_security_event_that_could_not_be_stored_is_told_the_next_time() {
+    let test = fresh_sqlite().await;
+    let hub = Hub::on(&test).await;
+    let (east, west) = (hub.enrolled("east").await, hub.enrolled("west").await);
+    let claim = async || {
+        let mut session = Session::dial(&hub, &east).await;
+        session.say_hello(west.gateway, BufferId::new(&RandomIds), 0).await;
+        assert_eq!(refused(&mut session).await, RefusalReason::IdentityMismatch);
+    };
+    test.db.execute("alter table gateway_event rename to away", vec![]).await.unwrap();
+    claim().await;
+    test.db.execute("alter table away rename to gateway_event", vec![]).await.unwrap();
+    claim().await;
+    claim().await;
+    assert_eq!(hub.events(east.gateway, "identity_mismatch").await.len(), 1, "once in an hour");
+}

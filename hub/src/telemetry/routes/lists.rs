@@ -123,7 +123,9 @@ pub struct Latest {
     /// good, no_value, undecodable, no_reply, bad_reply, line_down or refused.
     #[schema(example = "good")]
     pub quality: &'static str,
-    /// Older than three periods of the point, or its gateway is away: not to be shown as good.
+    /// Not to be shown as good: its gateway is away, or it is older than three periods of the point and the time that
+    /// samples are under way. That is the interval in which the gateway gathers them (10 s, or what its batches span if
+    /// that is more) and 5 s.
     pub stale: bool,
 }
 
@@ -159,7 +161,9 @@ fn point_of(ctx: &Ctx, fleet: &Fleet, readings: &Readings, p: PointRow) -> Point
         at: s.at,
         value: s.value.map(Shown::from),
         quality: s.quality.word(),
-        stale: s.quality == Quality::Stale || shape.is_stale(s.at, now) || !fleet.sight(p.gateway).online,
+        stale: s.quality == Quality::Stale
+            || shape.is_stale(s.at, now, readings.delivery(p.gateway))
+            || !fleet.sight(p.gateway).online,
     });
     let kind = match p.kind.as_str() {
         "counter" => PointKind::Counter,
@@ -188,6 +192,7 @@ fn point_of(ctx: &Ctx, fleet: &Fleet, readings: &Readings, p: PointRow) -> Point
 }
 
 #[derive(Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
 pub struct DevicesQuery {
     /// How many at most; 50 unless said, 500 at most.
@@ -229,6 +234,7 @@ pub async fn device(State(ctx): State<Ctx>, Path(id): Path<DeviceId>) -> Result<
 }
 
 #[derive(Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
 pub struct PointsQuery {
     /// How many at most; 50 unless said, 500 at most.

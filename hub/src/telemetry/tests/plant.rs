@@ -124,7 +124,8 @@ impl Plant {
         let Checked::Readings(samples) = check(&batch, readings.len() as u32, &self.map, hub.now()) else {
             panic!("not readable")
         };
-        let receipt = self.readings.ingest(Opened { batch, readings: Ok(samples) }).await.unwrap();
+        let room = self.readings.room(readings.len() as u32).await.unwrap();
+        let receipt = self.readings.ingest(Opened { batch, readings: Ok(samples), room }).await.unwrap();
         assert_eq!(receipt.fate().await.unwrap(), Fate::Stored);
     }
 
