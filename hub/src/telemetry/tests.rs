@@ -2,5 +2,6 @@
 
 mod compaction;
 mod ingest;
+mod live;
 mod plant;
 mod series;

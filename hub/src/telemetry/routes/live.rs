@@ -1,4 +1,4 @@
-//! What happens now, as server-sent events. Who falls behind loses values, never the connection.
+//! What happens now, as server-sent events. Who falls behind is let go: a page that comes again loads everything anew.
 
 use std::collections::HashSet;
 use std::convert::Infallible;
@@ -22,6 +22,7 @@ const HEARTBEAT: Duration = Duration::from_secs(15);
 const MOST_POINTS: usize = 2_000;
 
 #[derive(Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
 pub struct LiveQuery {
     /// Numbers of points whose values are wanted, with commas between them; 2000 at most.
@@ -31,7 +32,9 @@ pub struct LiveQuery {
 
 /// Events `value` {point, at, value, quality} of the points asked for, beginning with their latest; `gateway`
 /// {id, state}; `event` with a gateway's event; `site` and `catalogue` when those changed. While a point is watched, its
-/// gateway sends every sample at once. `Last-Event-ID` is ignored: what was missed is asked for at `/api/v1/series`.
+/// gateway sends every sample at once; of what a gateway catches up on only the newest is told. The stream ends for
+/// who reads too slowly: come again and load anew. `Last-Event-ID` is ignored: what was missed is asked for at
+/// `/api/v1/series`.
 #[utoipa::path(get, path = "/api/v1/live", tag = "telemetry", operation_id = "live", params(LiveQuery),
     security(("session" = ["viewer"])),
     responses((status = 200, content_type = "text/event-stream", body = String), (status = 422, body = ProblemBody)))]
@@ -63,7 +66,11 @@ pub async fn live(
                     return Some((event, (heard, wanted, watching)));
                 }
                 Ok(_) => {}
-                Err(RecvError::Lagged(missed)) => tracing::debug!(missed, "a live stream fell behind"),
+                Err(RecvError::Lagged(missed)) => {
+                    metrics::counter!("steward_hub_live_streams_lagged_total").increment(1);
+                    tracing::debug!(missed, "a live stream fell behind and ends");
+                    return None;
+                }
                 Err(RecvError::Closed) => return None,
             }
         }
