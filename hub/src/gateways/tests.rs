@@ -15,8 +15,8 @@ use steward_shared::wire::message::{
 use super::store::MIGRATIONS;
 use super::{DeviceFilter, DeviceRow, EventRow, Fleet, kind};
 use crate::kernel::caller::Role;
-use crate::kernel::db::migrate;
 use crate::kernel::db::testing::fresh_databases;
+use crate::kernel::db::{Blob, DbError, migrate};
 use crate::testing::{Client, Hub, on_each_database};
 
 #[tokio::test]
@@ -359,23 +359,43 @@ async fn a_gateway_that_never_enrolled_can_be_removed_and_an_enrolled_one_cannot
 async fn old_codes_and_the_events_beyond_the_newest_are_forgotten() {
     on_each_database(async |hub| {
         let (fleet, gateway) = (hub.ctx.part::<Fleet>(), enrolled(&hub, "east").await);
-        hub.ctx
-            .db
-            .tx(async |tx| {
-                for i in 0..10_050 {
-                    fleet.note_in(&tx, gateway, "started", true, &i.to_string(), false).await?;
-                }
-                Ok::<_, crate::kernel::db::DbError>(())
-            })
-            .await
-            .unwrap();
+        let flood = format!(
+            "with recursive n (i) as (select 1 union all select i + 1 from n where i < 10050)
+             insert into gateway_event (event, gateway, at, received_at, kind, active, detail, security)
+             select cast(i as text), '{gateway}', i, i, 'started', 1, cast(i as text), 0 from n"
+        );
+        hub.ctx.db.execute(&flood, vec![]).await.unwrap();
         assert_eq!(count(&hub, "enrolment_code").await, 1);
         fleet.forget().await.unwrap();
         assert_eq!((count(&hub, "gateway_event").await, count(&hub, "enrolment_code").await), (10_000, 1));
-        assert_eq!(told(&hub, gateway, "started").await[0].detail, "10049");
+        assert_eq!(told(&hub, gateway, "started").await[0].detail, "10050");
         hub.clock.advance(Duration::from_hours(24 * 31));
         fleet.forget().await.unwrap();
         assert_eq!(count(&hub, "enrolment_code").await, 0);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn of_what_is_set_aside_the_newest_of_each_gateway_is_kept() {
+    on_each_database(async |hub| {
+        let fleet = hub.ctx.part::<Fleet>();
+        for name in ["east", "west"] {
+            let gateway = enrolled(&hub, name).await;
+            hub.ctx
+                .db
+                .tx(async |tx| {
+                    for i in 0..120_u8 {
+                        fleet.set_aside(&tx, gateway, 1, Lane::Live, &[i], "of no use").await?;
+                    }
+                    Ok::<_, DbError>(())
+                })
+                .await
+                .unwrap();
+        }
+        assert_eq!(count(&hub, "quarantine").await, 200);
+        let oldest = hub.ctx.db.one::<Blob>("select data from quarantine order by id", vec![]).await.unwrap();
+        assert_eq!(oldest, Some(Blob(vec![20])));
     })
     .await;
 }
