@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use steward_shared::document::{ByteSize, Document, Fault, Table};
+use steward_shared::document::{ByteSize, Document, Fault, HostPort, Table};
 
 use crate::kernel::db::DatabaseUrl;
 use crate::kernel::settings::Settings;
@@ -54,7 +54,7 @@ fn read(root: &Table<'_>) -> Option<Config> {
 
     let gateways = root.table("gateways");
     let gateways_listen = gateways.as_ref().and_then(|t| t.required::<SocketAddr>("listen"));
-    let names = gateways.as_ref().and_then(|t| t.required::<Vec<String>>("names"));
+    let address = gateways.as_ref().map(|t| t.optional::<HostPort>("address"));
     let enrolment = gateways.as_ref().and_then(|t| positive(t, "enrolment_valid"));
 
     let data = root.table("data").and_then(|t| t.required::<PathBuf>("dir"));
@@ -78,7 +78,7 @@ fn read(root: &Table<'_>) -> Option<Config> {
         settings: Settings {
             data: data?,
             gateways_listen: gateways_listen?,
-            gateways_names: names?,
+            gateways_address: address?,
             enrolment_valid: enrolment?,
             session_idle: idle?,
             session_absolute: absolute?,

@@ -4,14 +4,16 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use steward_shared::document::HostPort;
+
 #[derive(Clone, Debug)]
 pub struct Settings {
     /// Where files, the CA and (by default) the database lie.
     pub data: PathBuf,
     /// UDP, for the gateways' QUIC.
     pub gateways_listen: SocketAddr,
-    /// Names and addresses that stand in the hub's own certificate, besides the ones it finds.
-    pub gateways_names: Vec<String>,
+    /// By which name and port gateways reach this hub, where that cannot be told from the page's address.
+    pub gateways_address: Option<HostPort>,
     /// How long an enrolment code is good for.
     pub enrolment_valid: Duration,
     /// A session that nobody used for so long is over.
@@ -33,7 +35,7 @@ impl Default for Settings {
         Self {
             data: PathBuf::from("."),
             gateways_listen: SocketAddr::from(([0, 0, 0, 0], 7443)),
-            gateways_names: Vec::new(),
+            gateways_address: None,
             enrolment_valid: Duration::from_mins(15),
             session_idle: Duration::from_mins(30),
             session_absolute: Duration::from_hours(12),

@@ -133,7 +133,10 @@ export interface paths {
         /** The fleet, by name. */
         get: operations["list_gateways"];
         put?: never;
-        /** Makes a gateway that waits for its machine, and the code by which the machine enrols. */
+        /**
+         * Makes a gateway that waits for its machine, and the code by which the machine enrols. The code is in this answer only:
+         *     a repeat with the same `Idempotency-Key` does not show it again.
+         */
         post: operations["create_gateway"];
         delete?: never;
         options?: never;
@@ -152,7 +155,8 @@ export interface paths {
         get: operations["gateway"];
         put?: never;
         post?: never;
-        delete?: never;
+        /** Removes a gateway whose machine has never enrolled, with its code. `If-Match` carries the version that was seen. */
+        delete: operations["delete_gateway"];
         options?: never;
         head?: never;
         /** Renames a gateway or puts it elsewhere. `If-Match` carries the version that was seen. */
@@ -220,7 +224,9 @@ export interface paths {
         /**
          * Events `value` {point, at, value, quality} of the points asked for, beginning with their latest; `gateway`
          *     {id, state}; `event` with a gateway's event; `site` and `catalogue` when those changed. While a point is watched, its
-         *     gateway sends every sample at once. `Last-Event-ID` is ignored: what was missed is asked for at `/api/v1/series`.
+         *     gateway sends every sample at once; of what a gateway catches up on only the newest is told. The stream ends for
+         *     who reads too slowly: come again and load anew. After 15 s without another event comes a `beat`. `Last-Event-ID` is ignored: what was missed is asked for at
+         *     `/api/v1/series`.
          */
         get: operations["live"];
         put?: never;
@@ -272,7 +278,10 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** Courses of points between two instants, as fine as a chart of that width can show. */
+        /**
+         * Courses of points between two instants, as fine as a chart of that width can show. Samples are kept for 400 days:
+         *     of what is older there are quarters of an hour at the finest.
+         */
         get: operations["series"];
         put?: never;
         post?: never;
@@ -289,7 +298,10 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** Readings as a table for spreadsheets: UTF-8 with a byte order mark, a row for each sample or bucket. */
+        /**
+         * Readings as a table for spreadsheets: UTF-8 with a byte order mark, a row for each sample or bucket. `increment` is
+         *     how much a counter moved since the bucket before. A reader who takes nothing for a minute is left.
+         */
         get: operations["series_csv"];
         put?: never;
         post?: never;
@@ -601,7 +613,7 @@ export interface components {
             profile: string;
             /** @description It does not answer at present. */
             silent: boolean;
-            /** @description The place of the hub's tree, where it is not its gateway's. */
+            /** @description The place of the hub's tree in which it stands: its gateway's. */
             site: string | null;
             title: components["schemas"]["Names"];
             vendor: string;
@@ -676,6 +688,16 @@ export interface components {
             /** Format: date-time */
             expires_at: string;
             gateway: components["schemas"]["Gateway"];
+            /**
+             * @description What `[hub] address` of the gateway's file should say, where the hub's own file says it (`[gateways] address`).
+             * @example hub.example:7443
+             */
+            hub_address?: string | null;
+            /**
+             * Format: int32
+             * @description The UDP port on which the hub waits for gateways.
+             */
+            hub_port: number;
         };
         /** @description What happened at a gateway, or to it. */
         GatewayEvent: {
@@ -689,7 +711,8 @@ export interface components {
             id: string;
             /**
              * @description device_silent, line_down, buffer_dropped, buffer_corrupt, started, config_applied, config_refused, clock_step;
-             *     gateway_silent, gateway_enrolled, gateway_revoked, epoch_began, data_missing, batch_quarantined;
+             *     gateway_silent, gateway_enrolled, gateway_revoked, epoch_began, data_missing, batch_quarantined,
+             *     readings_too_late, clock_differs, lane_paused;
              *     identity_mismatch, cloned_gateway, batch_forked, refused_certificate.
              * @example device_silent
              */
@@ -753,7 +776,11 @@ export interface components {
              * @example good
              */
             quality: string;
-            /** @description Older than three periods of the point, or its gateway is away: not to be shown as good. */
+            /**
+             * @description Not to be shown as good: its gateway is away, or it is older than three periods of the point and the time that
+             *     samples are under way. That is the interval in which the gateway gathers them (10 s, or what its batches span if
+             *     that is more) and 5 s.
+             */
             stale: boolean;
             value: components["schemas"]["Shown"] | null;
         };
@@ -857,7 +884,7 @@ export interface components {
                 profile: string;
                 /** @description It does not answer at present. */
                 silent: boolean;
-                /** @description The place of the hub's tree, where it is not its gateway's. */
+                /** @description The place of the hub's tree in which it stands: its gateway's. */
                 site: string | null;
                 title: components["schemas"]["Names"];
                 vendor: string;
@@ -914,7 +941,8 @@ export interface components {
                 id: string;
                 /**
                  * @description device_silent, line_down, buffer_dropped, buffer_corrupt, started, config_applied, config_refused, clock_step;
-                 *     gateway_silent, gateway_enrolled, gateway_revoked, epoch_began, data_missing, batch_quarantined;
+                 *     gateway_silent, gateway_enrolled, gateway_revoked, epoch_began, data_missing, batch_quarantined,
+                 *     readings_too_late, clock_differs, lane_paused;
                  *     identity_mismatch, cloned_gateway, batch_forked, refused_certificate.
                  * @example device_silent
                  */
@@ -1066,9 +1094,16 @@ export interface components {
         };
         /**
          * @description One point's course: `value` with `quality` where its samples fit the width, otherwise `min`, `max` and `mean` of
-         *     each bucket. A null is the edge of a gap.
+         *     each bucket. A null is the edge of a gap: of a silence longer than three of the point's periods and three times the
+         *     pauses that are usual around it. Of a text only the ends of each run of the same words are there.
          */
         SeriesOfPoint: {
+            /**
+             * Format: date-time
+             * @description Of a text the last month at most is shown, and of more changes than fit the width the newest: what was before
+             *     this instant is left out. Absent when nothing is.
+             */
+            left_out_before?: string | null;
             max?: (number | null)[] | null;
             mean?: (number | null)[] | null;
             min?: (number | null)[] | null;
@@ -1324,7 +1359,7 @@ export interface operations {
                 after?: string;
                 /** @description Only those behind this gateway. */
                 gateway?: string;
-                /** @description Only those in this place, by themselves or by their gateway. */
+                /** @description Only those whose gateway stands in this place or below it. */
                 site?: string;
                 /** @description Words of their title, key, vendor, model or place. */
                 q?: string;
@@ -1496,6 +1531,56 @@ export interface operations {
             401: components["responses"]["Problem"];
             403: components["responses"]["Problem"];
             404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            500: components["responses"]["Problem"];
+            503: components["responses"]["Problem"];
+        };
+    };
+    delete_gateway: {
+        parameters: {
+            query?: never;
+            header: {
+                /** @description the version, in quotes */
+                "If-Match": string;
+            };
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            401: components["responses"]["Problem"];
+            403: components["responses"]["Problem"];
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            412: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -1869,10 +1954,14 @@ export interface operations {
                 from: string;
                 to: string;
                 /**
-                 * @description Milliseconds of a bucket, whole seconds up to a year. Absent: every sample as it was read.
+                 * @description Milliseconds of a bucket, whole seconds up to a year; rounded up to the next of the hub's own: 1, 2, 5, 10, 20
+                 *     or 30 s, 1, 2, 5, 15 or 30 min, 1, 2, 4, 6 or 12 h, 1, 2, 5, 10, 30, 90 or 365 days, and at least 15 min where
+                 *     the span begins earlier than samples are kept, which is 400 days. Absent: every sample as it was read.
                  * @example 3600000
                  */
                 bucket?: number;
+                /** @description The language of heads, names, labels and qualities. Absent: English heads, names in both. */
+                lang?: "zh" | "en";
             };
             header?: never;
             path?: never;
@@ -1907,7 +1996,15 @@ export interface operations {
                 };
             };
             500: components["responses"]["Problem"];
-            503: components["responses"]["Problem"];
+            /** @description too many tables are being written; `Retry-After` says when to ask again */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
         };
     };
     session: {

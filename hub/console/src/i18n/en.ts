@@ -247,6 +247,10 @@ export const en: Record<keyof typeof zh, string> = {
   "gateway.events": "Events",
   "gateway.events.more": "Show more",
   "gateway.change": "Change gateway",
+  "gateway.remove": "Remove",
+  "gateway.remove.sure": "Remove gateway “{name}”?",
+  "gateway.remove.text": "It has never enrolled, so nothing is lost. Its code is void at once.",
+  "gateway.why.enrolled": "It has enrolled once: its data would lose its gateway. Revoke it instead.",
   "gateway.revoke": "Revoke",
   "gateway.revoke.sure": "Revoke gateway “{name}”?",
   "gateway.revoke.text":
@@ -270,7 +274,7 @@ export const en: Record<keyof typeof zh, string> = {
   "enrol.step.code": "One-time code",
   "enrol.step.file": "In /etc/steward/edge.toml, name the hub",
   "enrol.step.file.help":
-    "Use a name or address that the gateway can reach. The port is UDP {port} unless [gateways] listen in the hub's file says otherwise.",
+    "This is the address of this page. Use a name or address that the gateway can reach; [gateways] address in the hub's file sets what stands here.",
   "enrol.step.command": "Run on the gateway",
   "enrol.step.command.help": "Change the path if the file is elsewhere.",
   "enrol.step.wait": "Waiting for the gateway… this page tells when it has come.",

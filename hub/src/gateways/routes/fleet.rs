@@ -109,11 +109,22 @@ pub struct GatewayCode {
     pub code: String,
     #[schema(value_type = String, format = DateTime)]
     pub expires_at: Timestamp,
+    /// What `[hub] address` of the gateway's file should say, where the hub's own file says it (`[gateways] address`).
+    #[schema(example = "hub.example:7443")]
+    pub hub_address: Option<String>,
+    /// The UDP port on which the hub waits for gateways.
+    pub hub_port: u16,
 }
 
-async fn with_code(fleet: &Fleet, id: GatewayId, new: NewCode) -> Result<GatewayCode, Problem> {
+async fn with_code(ctx: &Ctx, fleet: &Fleet, id: GatewayId, new: NewCode) -> Result<GatewayCode, Problem> {
     let gateway = find(fleet, id).await?;
-    Ok(GatewayCode { gateway: shown(fleet, gateway), code: new.code.to_string(), expires_at: new.expires_at })
+    Ok(GatewayCode {
+        gateway: shown(fleet, gateway),
+        code: new.code.to_string(),
+        expires_at: new.expires_at,
+        hub_address: ctx.settings.gateways_address.as_ref().map(ToString::to_string),
+        hub_port: ctx.settings.gateways_listen.port(),
+    })
 }
 
 async fn find(fleet: &Fleet, id: GatewayId) -> Result<GatewayRow, Problem> {
@@ -219,7 +230,7 @@ pub async fn create(
     let fleet = ctx.part::<Fleet>();
     let actor = Actor { ctx: &ctx, caller: &caller, origin: &origin };
     let (id, code) = fleet.add(&actor, &b.name, b.site).await?;
-    let body = with_code(&fleet, id, code).await?;
+    let body = with_code(&ctx, &fleet, id, code).await?;
     let head =
         [(header::LOCATION, format!("/api/v1/gateways/{id}")), (header::CACHE_CONTROL, "no-store".into())];
     Ok((StatusCode::CREATED, head, Json(body)).into_response())
@@ -271,7 +282,7 @@ pub async fn code(
     let fleet = ctx.part::<Fleet>();
     find(&fleet, id).await?;
     let new = fleet.give_code(&Actor { ctx: &ctx, caller: &caller, origin: &origin }, id).await?;
-    let body = with_code(&fleet, id, new).await?;
+    let body = with_code(&ctx, &fleet, id, new).await?;
     Ok(([(header::CACHE_CONTROL, "no-store")], Json(body)).into_response())
 }
 

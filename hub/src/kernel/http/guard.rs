@@ -55,7 +55,7 @@ async fn admit(guard: &Guard, request: &mut Request) -> Result<Option<(Caller, S
     };
     let token = token_of(request.headers());
     let caller = match (&token, guard.ctx.find_part::<Gate>()) {
-        (Some(token), Some(gate)) => match gate.0.who(token, true).await {
+        (Some(token), Some(gate)) => match gate.0.who(token, is_use(request.headers())).await {
             // What is for everybody is there also when nobody can be asked who calls.
             Err(_) if policy == Policy::Public => None,
             who => who?,
@@ -102,6 +102,13 @@ async fn record(guard: &Guard, entry: Entry) {
 
 pub fn is_safe(method: &Method) -> bool {
     matches!(*method, Method::GET | Method::HEAD | Method::OPTIONS)
+}
+
+/// Whether a person is behind a request. A page that only keeps itself fresh says so (`steward-background: 1`), and a
+/// stream of events is watched, not used: a screen that was left alone does not keep its session alive.
+fn is_use(headers: &HeaderMap) -> bool {
+    let streams = |v: &axum::http::HeaderValue| v.as_bytes().starts_with(b"text/event-stream");
+    !headers.contains_key("steward-background") && !headers.get(header::ACCEPT).is_some_and(streams)
 }
 
 /// Browsers send `Origin` (or at least `Sec-Fetch-Site`) with every unsafe request; programs send neither.
@@ -162,6 +169,18 @@ fn named_last(headers: &HeaderMap) -> Option<IpAddr> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_page_that_refreshes_itself_is_no_use_of_the_session() {
+        let asked = |name: &'static str, value: &'static str| {
+            is_use(&HeaderMap::from_iter([(
+                HeaderName::from_static(name),
+                axum::http::HeaderValue::from_static(value),
+            )]))
+        };
+        assert!(is_use(&HeaderMap::new()) && asked("accept", "application/json"));
+        assert!(!asked("steward-background", "1") && !asked("accept", "text/event-stream"));
+    }
 
     /// The last address of the last header; a text that is none counts for nothing.
     #[test]

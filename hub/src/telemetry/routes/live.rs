@@ -33,7 +33,7 @@ pub struct LiveQuery {
 /// Events `value` {point, at, value, quality} of the points asked for, beginning with their latest; `gateway`
 /// {id, state}; `event` with a gateway's event; `site` and `catalogue` when those changed. While a point is watched, its
 /// gateway sends every sample at once; of what a gateway catches up on only the newest is told. The stream ends for
-/// who reads too slowly: come again and load anew. `Last-Event-ID` is ignored: what was missed is asked for at
+/// who reads too slowly: come again and load anew. After 15 s without another event comes a `beat`. `Last-Event-ID` is ignored: what was missed is asked for at
 /// `/api/v1/series`.
 #[utoipa::path(get, path = "/api/v1/live", tag = "telemetry", operation_id = "live", params(LiveQuery),
     security(("session" = ["viewer"])),
@@ -76,5 +76,7 @@ pub async fn live(
         }
     });
     let events = stream::iter(begin).chain(news).map(Ok);
-    Ok(Sse::new(events).keep_alive(KeepAlive::new().interval(HEARTBEAT)))
+    // An event and no comment: a page cannot hear comments, and would take a dead connection for a quiet one.
+    let beat = KeepAlive::new().interval(HEARTBEAT).event(Event::default().event("beat").data("1"));
+    Ok(Sse::new(events).keep_alive(beat))
 }

@@ -5,9 +5,13 @@ import { atLeast, type May } from "../../parts/session";
 export const enrol = (session: Session | undefined): May => atLeast(session, "engineer");
 export const change = (session: Session | undefined): May => atLeast(session, "engineer");
 
-export function newCode(session: Session | undefined, gateway: Gateway): May {
-  if (gateway.state === "revoked") return { allowed: false, why: "gateway.why.revoked" };
-  return enrol(session);
+/** A revoked gateway comes back by a new code, too. */
+export const newCode = (session: Session | undefined): May => atLeast(session, "engineer");
+
+export function remove(session: Session | undefined, gateway: Gateway): May {
+  if (gateway.enrolled_at || gateway.state !== "pending")
+    return { allowed: false, why: "gateway.why.enrolled" };
+  return atLeast(session, "engineer");
 }
 
 export function revoke(session: Session | undefined, gateway: Gateway): May {

@@ -13,11 +13,11 @@ export interface Code {
   gateway: Gateway;
   code: string;
   expires_at: string;
+  hub_address?: string | null;
+  hub_port: number;
 }
 
 const ASK_EVERY_MS = 2000;
-/** Where the hub listens for gateways unless its file says otherwise. */
-const GATEWAYS_PORT = 7443;
 
 export function CodeSteps({ code, again }: { code: Code; again: () => void }) {
   const { t } = useI18n();
@@ -63,11 +63,11 @@ export function CodeSteps({ code, again }: { code: Code; again: () => void }) {
       <li>
         <div>{t("enrol.step.file")}</div>
         <CopyBlock
-          text={`[hub]\naddress = "${location.hostname}:${GATEWAYS_PORT}"`}
+          text={`[hub]\naddress = "${code.hub_address ?? `${location.hostname}:${code.hub_port}`}"`}
           copy={t("act.copy")}
           copied={t("act.copied")}
         />
-        <div className="st-quiet st-small">{t("enrol.step.file.help", { port: GATEWAYS_PORT })}</div>
+        {!code.hub_address && <div className="st-quiet st-small">{t("enrol.step.file.help")}</div>}
       </li>
       <li>
         <div>{t("enrol.step.command")}</div>

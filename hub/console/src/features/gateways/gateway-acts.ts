@@ -35,6 +35,22 @@ export function useChangeGateway() {
   });
 }
 
+export function useRemove() {
+  const client = useQueryClient();
+  return useMutation({
+    mutationFn: (gateway: Gateway) =>
+      take(
+        api.DELETE("/api/v1/gateways/{id}", {
+          params: { path: { id: gateway.id }, header: { "If-Match": `"${gateway.version}"` } },
+        }),
+      ),
+    onSuccess: (_, gateway) => {
+      client.removeQueries({ queryKey: keys.gateway(gateway.id) });
+      return refresh(client, keys.gateways);
+    },
+  });
+}
+
 export function useRevoke() {
   const client = useQueryClient();
   return useMutation({

@@ -1,5 +1,6 @@
 // Rename or move a gateway, give it a new code, or shut it out.
 import { useQuery } from "@tanstack/react-query";
+import { useNavigate } from "@tanstack/react-router";
 import { App, Button, Form, Input, Modal, Select } from "antd";
 import { useState } from "react";
 
@@ -11,7 +12,7 @@ import { Guarded } from "../../parts/guarded";
 import { useSession } from "../../parts/session";
 import * as can from "./can";
 import { CodeSteps } from "./code-steps";
-import { useChangeGateway, useNewCode, useRevoke } from "./gateway-acts";
+import { useChangeGateway, useNewCode, useRemove, useRevoke } from "./gateway-acts";
 import { sitePaths } from "./site-paths";
 
 export function GatewayActs({ gateway }: { gateway: Gateway }) {
@@ -22,7 +23,22 @@ export function GatewayActs({ gateway }: { gateway: Gateway }) {
   const [changing, setChanging] = useState(false);
   const code = useNewCode();
   const revoke = useRevoke();
+  const remove = useRemove();
+  const navigate = useNavigate();
 
+  const sureToRemove = () =>
+    modal.confirm({
+      title: t("gateway.remove.sure", { name: gateway.name }),
+      content: t("gateway.remove.text"),
+      okText: t("gateway.remove"),
+      okButtonProps: { danger: true },
+      cancelText: t("act.cancel"),
+      onOk: () =>
+        remove
+          .mutateAsync(gateway)
+          .then(() => navigate({ to: "/gateways" }))
+          .catch((error: unknown) => void message.error(faultText(error, i18n))),
+    });
   const sureToRevoke = () =>
     modal.confirm({
       title: t("gateway.revoke.sure", { name: gateway.name }),
@@ -38,16 +54,18 @@ export function GatewayActs({ gateway }: { gateway: Gateway }) {
       <Guarded may={can.change(session)} onClick={() => setChanging(true)}>
         {t("act.edit")}
       </Guarded>
-      <Guarded
-        may={can.newCode(session, gateway)}
-        loading={code.isPending}
-        onClick={() => code.mutate(gateway)}
-      >
+      <Guarded may={can.newCode(session)} loading={code.isPending} onClick={() => code.mutate(gateway)}>
         {t("enrol.code.new")}
       </Guarded>
-      <Guarded may={can.revoke(session, gateway)} danger onClick={sureToRevoke}>
-        {t("gateway.revoke")}
-      </Guarded>
+      {gateway.state === "pending" ? (
+        <Guarded may={can.remove(session, gateway)} danger onClick={sureToRemove}>
+          {t("gateway.remove")}
+        </Guarded>
+      ) : (
+        <Guarded may={can.revoke(session, gateway)} danger onClick={sureToRevoke}>
+          {t("gateway.revoke")}
+        </Guarded>
+      )}
       <ChangeDialog gateway={gateway} open={changing} close={() => setChanging(false)} />
       <Modal
         open={code.data !== undefined || code.isError}

@@ -42,7 +42,7 @@ export function windowNow(search: ChartSearch): [from: number, to: number] {
 }
 
 export function ChartTools({ search, set, points, plots, title, fullName }: Props) {
-  const { t } = useI18n();
+  const { t, language } = useI18n();
   const { dark } = usePreferences();
   const { message } = App.useApp();
   const fixed = isFixed(search);
@@ -66,7 +66,7 @@ export function ChartTools({ search, set, points, plots, title, fullName }: Prop
   const bucket = useSeries(ids, search).data?.bucket_ms ?? 0;
   const csv = (bucketMs: number) => {
     const [from, to] = windowNow(search);
-    follow(csvAddress(ids, from, to, bucketMs));
+    follow(csvAddress(ids, from, to, bucketMs, language));
   };
   const picture = () => {
     const [from, to] = windowNow(search);

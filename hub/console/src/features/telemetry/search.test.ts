@@ -50,13 +50,13 @@ it("the tree's address keeps only what it knows", () => {
 });
 
 it("a file is asked for with the chart's own time", () => {
-  expect(csvAddress([1, 2], 0, 60_000, 1000)).toBe(
-    "/api/v1/series.csv?points=1,2&from=1970-01-01T00:00:00.000Z&to=1970-01-01T00:01:00.000Z&bucket=1000",
+  expect(csvAddress([1, 2], 0, 60_000, 1000, "zh")).toBe(
+    "/api/v1/series.csv?points=1,2&from=1970-01-01T00:00:00.000Z&to=1970-01-01T00:01:00.000Z&bucket=1000&lang=zh",
   );
 });
 
 it("a file of readings is asked for without a bucket", () => {
-  expect(csvAddress([1], 0, 60_000, 0)).not.toContain("bucket");
+  expect(csvAddress([1], 0, 60_000, 0, "en")).not.toContain("bucket");
 });
 
 it("a chart that ends now is asked again about once a pixel", () => {

@@ -4,6 +4,7 @@ import { keepPreviousData, queryOptions, useQueries, useQuery } from "@tanstack/
 import { api, take } from "../../api/client";
 import { hubNow } from "../../api/clock";
 import type { Series } from "../../api/types";
+import type { Language } from "../../i18n/i18n";
 import { useNarrow } from "../../ui/width";
 import { spanOf, type ChartSearch } from "./chart-search";
 
@@ -82,7 +83,13 @@ export function useSeries(points: number[], search: ChartSearch) {
 }
 
 /** The same readings as a file; with a bucket as they are drawn, without as they were read. */
-export function csvAddress(points: number[], from: number, to: number, bucketMs: number): string {
+export function csvAddress(
+  points: number[],
+  from: number,
+  to: number,
+  bucketMs: number,
+  language: Language,
+): string {
   const bucket = bucketMs > 0 ? `&bucket=${bucketMs}` : "";
-  return `/api/v1/series.csv?points=${points.join(",")}&from=${iso(from)}&to=${iso(to)}${bucket}`;
+  return `/api/v1/series.csv?points=${points.join(",")}&from=${iso(from)}&to=${iso(to)}${bucket}&lang=${language}`;
 }
