@@ -18,11 +18,17 @@ const ALL: &[(&str, Kind, &str)] = &[
     ("steward_hub_http_seconds", Histogram, "time from the head of a request to the head of its answer"),
     ("steward_hub_job_failures_total", Counter, "runs of a background job that failed; it is tried again"),
     ("steward_hub_job_seconds", Histogram, "time that a run of a background job took"),
+    (
+        "steward_hub_live_streams_lagged_total",
+        Counter,
+        "streams that ended because their page read too slowly",
+    ),
     ("steward_hub_log_in_failures_total", Counter, "wrong passwords"),
     ("steward_hub_outbox_waiting", Gauge, "events between modules that wait to be told, or are set aside"),
     ("steward_hub_readings_stored_total", Counter, "readings that were stored"),
     ("steward_hub_readings_uncompacted", Gauge, "stored readings that are not compacted yet"),
     ("steward_hub_sessions", Gauge, "people's sessions that are open, counted every ten minutes"),
+    ("steward_hub_store_takes_nothing", Gauge, "1 while readings cannot be stored; gateways keep them"),
     ("steward_hub_streams", Gauge, "pages that watch live"),
 ];
 
@@ -51,10 +57,11 @@ mod tests {
                 named_in(&path, names);
             } else if !path.ends_with("measures.rs") {
                 let text = std::fs::read_to_string(&path).unwrap_or_default();
-                let text: String = text.split_whitespace().collect();
-                let made = text.split("!(\"steward_hub_").skip(1);
-                names
-                    .extend(made.filter_map(|rest| Some(format!("steward_hub_{}", rest.split('"').next()?))));
+                let made = text.split("\"steward_hub_").skip(1);
+                let ends = |c: char| !(c.is_ascii_lowercase() || c == '_');
+                names.extend(
+                    made.filter_map(|rest| Some(format!("steward_hub_{}", rest.split(ends).next()?))),
+                );
             }
         }
     }

@@ -197,7 +197,7 @@ values = { power = 1000 }
     assert!(wrong.contains("acme/m1.toml:13:1: frame[0]: power reads as"), "{wrong}");
     let damaged = told(&sample.replace("B8 FA", "B8 FB"));
     assert!(damaged.contains("acme/m1.toml:13:1: frame[0]: the response is not whole"), "{damaged}");
-    assert!(damaged.contains("compare the frame"), "{damaged}");
+    assert!(damaged.contains("correct the frame"), "{damaged}");
 }
 
 #[test]
