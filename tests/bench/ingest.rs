@@ -209,7 +209,7 @@ async fn size(dir: &Path, database: &Database) -> anyhow::Result<u64> {
         Database::Postgres(server) => {
             let (client, connection) = tokio_postgres::connect(&server.url, NoTls).await?;
             tokio::spawn(connection);
-            client.batch_execute("vacuum full frame; vacuum full watermark").await?;
+            client.batch_execute("vacuum full frame").await?;
             let all = "select sum(pg_total_relation_size(oid))::bigint from pg_class where relkind = 'r' and relname in ('frame', 'raw', 'hour', 'day', 'latest')";
             Ok(client.query_one(all, &[]).await?.get::<_, i64>(0) as u64)
         }

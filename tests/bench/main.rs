@@ -43,7 +43,9 @@ fn act(words: &[&str]) -> anyhow::Result<()> {
         ["bytes"] => bytes::run(),
         ["latency"] => latency::run(),
         // Another process of the same program, so that its CPU and memory can be told apart.
-        ["tokio-modbus-client", port, units] => poll::tokio_modbus(port.parse()?, units.parse()?),
+        ["tokio-modbus-client", port, ms] => {
+            poll::tokio_modbus(port.parse()?, std::time::Duration::from_millis(ms.parse()?))
+        }
         other => {
             bail!("`{}` is no benchmark; there are machine, poll, ingest, bytes, latency", other.join(" "))
         }

@@ -24,7 +24,9 @@ use crate::server::Server;
 /// Registers of a device, all of them points, in blocks as large as the standard allows.
 const POINTS: u16 = 1000;
 const BLOCK: u16 = 125;
-const LOADS: [u8; 2] = [10, 100];
+const UNITS: u8 = 10;
+/// How often each point is read.
+const PERIODS_MS: [u64; 2] = [1000, 100];
 const ROUNDS: usize = 3;
 const WARM: Duration = Duration::from_secs(4);
 const MEASURED: Duration = Duration::from_secs(15);
@@ -39,13 +41,13 @@ struct Taken {
 pub fn run() -> anyhow::Result<()> {
     println!("| nominal readings/s | who | readings/s | CPU, share of a core | memory, peak |");
     println!("|---|---|---|---|---|");
-    for units in LOADS {
+    for period in PERIODS_MS.map(Duration::from_millis) {
         let mut all: [Vec<Taken>; 3] = Default::default();
         for round in 0..ROUNDS {
             // Each takes its turn at being first.
             for turn in 0..all.len() {
                 let who = (turn + round) % all.len();
-                all[who].push(one(who, units)?);
+                all[who].push(one(who, period)?);
             }
         }
         let names = ["**steward-edge**, stored durably", "tokio-modbus, bare", "pymodbus, bare"];
@@ -53,7 +55,7 @@ pub fn run() -> anyhow::Result<()> {
             let of = |f: fn(&Taken) -> f64| median(taken.iter().map(f).collect());
             println!(
                 "| {} | {name} | {} | {:.1} % | {} |",
-                grouped(f64::from(units) * f64::from(POINTS)),
+                grouped(f64::from(UNITS) * f64::from(POINTS) / period.as_secs_f64()),
                 grouped(of(|t| t.readings)),
                 of(|t| t.cpu) * 100.0,
                 mb(of(|t| t.memory as f64) as u64),
@@ -62,19 +64,20 @@ pub fn run() -> anyhow::Result<()> {
     }
     println!();
     println!(
-        "One connection, {POINTS} points a device in blocks of {BLOCK} registers, each point once a second; median of \
-         {ROUNDS} rounds of {} s in turn. Counted at the server.",
+        "One connection, {UNITS} devices of {POINTS} points in blocks of {BLOCK} registers, each point once a second, then \
+         ten times; median of {ROUNDS} rounds of {} s in turn. Counted at the server.",
         MEASURED.as_secs()
     );
     Ok(())
 }
 
-fn one(who: usize, units: u8) -> anyhow::Result<Taken> {
+fn one(who: usize, period: Duration) -> anyhow::Result<Taken> {
     let server = Server::start(Arc::new(|unit, address| address.wrapping_mul(7) ^ u16::from(unit)))?;
     let dir = TempDir::new()?;
+    let (port, ms) = (server.address.port().to_string(), period.as_millis().to_string());
     match who {
         0 => {
-            let mut edge = edge(dir.path(), server.address, units)?;
+            let mut edge = edge(dir.path(), server.address, period)?;
             edge.start()?;
             let pid = edge.process().context("the edge runs")?.id();
             let taken = measure(&server, pid)?;
@@ -83,15 +86,13 @@ fn one(who: usize, units: u8) -> anyhow::Result<Taken> {
         }
         1 => {
             let own = std::env::current_exe()?;
-            let port = server.address.port().to_string();
-            client(&server, Command::new(own).args(["tokio-modbus-client", &port, &units.to_string()]))
+            client(&server, Command::new(own).args(["tokio-modbus-client", &port, &ms]))
         }
         _ => {
             let python = std::env::var_os("STEWARD_PYTHON")
                 .context("STEWARD_PYTHON is not set; use `cargo xtask bench`")?;
             let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("bench/poll_pymodbus.py");
-            let port = server.address.port().to_string();
-            client(&server, Command::new(python).arg(script).args([&port, &units.to_string()]))
+            client(&server, Command::new(python).arg(script).args([&port, &UNITS.to_string(), &ms]))
         }
     }
 }
@@ -117,7 +118,7 @@ fn measure(server: &Server, pid: u32) -> anyhow::Result<Taken> {
 }
 
 /// A gateway's file with its devices, and the profile of their registers.
-fn edge(dir: &Path, server: SocketAddr, units: u8) -> anyhow::Result<Edge> {
+fn edge(dir: &Path, server: SocketAddr, period: Duration) -> anyhow::Result<Edge> {
     let profiles = dir.join("profiles/bench");
     std::fs::create_dir_all(&profiles)?;
     let mut profile = String::from(
@@ -133,14 +134,15 @@ fn edge(dir: &Path, server: SocketAddr, units: u8) -> anyhow::Result<Edge> {
     std::fs::write(profiles.join("block.toml"), profile)?;
     let http = SocketAddr::from(([127, 0, 0, 1], free_tcp_port()?));
     let mut text = format!(
-        "[gateway]\nname = \"bench\"\ndata = \"{}\"\n[http]\nlisten = \"{http}\"\n[periods]\nfast = \"1s\"\n\
+        "[gateway]\nname = \"bench\"\ndata = \"{}\"\n[http]\nlisten = \"{http}\"\n[periods]\nfast = \"{}ms\"\n\
          [profiles]\nfolders = [\"{}\"]\n[log]\nlevel = \"warn\"\n[[line]]\nname = \"tcp\"\nkind = \"tcp\"\n\
          host = \"127.0.0.1\"\nport = {}\n",
         dir.join("edge").display(),
+        period.as_millis(),
         dir.join("profiles").display(),
         server.port(),
     );
-    for unit in 1..=units {
+    for unit in 1..=UNITS {
         write!(text, "[[line.device]]\nname = \"d{unit}\"\nprofile = \"bench/block\"\naddress = {unit}\n")?;
     }
     let file: PathBuf = dir.join("edge.toml");
@@ -148,15 +150,15 @@ fn edge(dir: &Path, server: SocketAddr, units: u8) -> anyhow::Result<Edge> {
     Ok(Edge::new(&file, http))
 }
 
-/// The peer: reads every block of every unit once a second.
-pub fn tokio_modbus(port: u16, units: u8) -> anyhow::Result<()> {
+/// The peer: reads every block of every unit once a period.
+pub fn tokio_modbus(port: u16, period: Duration) -> anyhow::Result<()> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     runtime.block_on(async {
         let mut context = tcp::connect_slave(SocketAddr::from(([127, 0, 0, 1], port)), Slave(1)).await?;
-        let mut turn = tokio::time::interval(Duration::from_secs(1));
+        let mut turn = tokio::time::interval(period);
         loop {
             turn.tick().await;
-            for unit in 1..=units {
+            for unit in 1..=UNITS {
                 context.set_slave(Slave(unit));
                 for address in (0..POINTS).step_by(usize::from(BLOCK)) {
                     let words = context.read_holding_registers(address, BLOCK).await??;
