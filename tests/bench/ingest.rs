@@ -94,7 +94,8 @@ pub fn run() -> anyhow::Result<()> {
     println!();
     println!(
         "{} points a gateway each {} s: temperatures, pressures, electrical quantities, counters, states. Every \
-         transaction is synced to the disk. Generator, hub and database share the machine's cores. At most {} s a run.",
+         transaction is synced to the disk. Generator, hub and database share the machine's cores. PostgreSQL's \
+         bytes are as they lie before its autovacuum comes by. At most {} s a run.",
         workload::POINTS,
         workload::PERIOD.as_secs(),
         LIMIT.as_secs()
