@@ -14,6 +14,7 @@ mod http;
 mod json;
 mod links;
 mod peers;
+mod pictures;
 mod ports;
 mod programs;
 mod rehearsal;
@@ -45,6 +46,7 @@ cargo xtask gen            renews everything that is generated
 cargo xtask checklist      which faults, capabilities and controls have a test (--missing: those without)
 cargo xtask bench [NAME]   makes the figures of docs/benchmarks.md
 cargo xtask console        builds the console only
+cargo xtask pictures       takes the pictures of the README anew
 cargo xtask advisories     fetches the advisory database and checks the dependencies against it
 ";
 
@@ -59,6 +61,7 @@ fn main() -> ExitCode {
         Some("checklist") => checklist::run(&rest),
         Some("bench") => bench::run(&rest),
         Some("console") => console::build(),
+        Some("pictures") => pictures::run(),
         Some("advisories") => verify::advisories(),
         None | Some("help" | "--help" | "-h") => {
             report::say!("{HELP}");
