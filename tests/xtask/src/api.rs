@@ -37,6 +37,10 @@ impl Api {
         ok(http::request(self.port, "GET", path, &self.cookie, "")?, path)?.json()
     }
 
+    pub fn text(&self, path: &str) -> Result<String, String> {
+        Ok(ok(http::request(self.port, "GET", path, &self.cookie, "")?, path)?.body)
+    }
+
     pub fn post(&self, path: &str, body: &str) -> Result<Json, String> {
         ok(http::request(self.port, "POST", path, &self.cookie, body)?, path)?.json()
     }

@@ -4,6 +4,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
+use crate::claim;
 use crate::console;
 use crate::files;
 use crate::programs;
@@ -87,12 +88,21 @@ fn absolute(path: &str) -> Result<PathBuf, String> {
     std::path::absolute(path).map_err(|e| format!("{path} is no folder: {e}"))
 }
 
-/// The folder of the running demo that a command is for.
+/// What a command for a running demo says, and the folder of that demo.
+fn addressed<'a>(rest: &[&'a str]) -> Result<(Vec<&'a str>, PathBuf), String> {
+    let mut words = rest.to_vec();
+    let Some(at) = words.iter().position(|word| *word == "--dir") else {
+        return Ok((words, files::root().join("demo-data")));
+    };
+    let path = words.drain(at..words.len().min(at + 2)).nth(1).unwrap_or("");
+    Ok((words, absolute(path)?))
+}
+
+/// The folder of the running demo where a command has nothing else to say.
 fn folder(rest: &[&str]) -> Result<PathBuf, String> {
-    match rest {
-        [] => Ok(files::root().join("demo-data")),
-        ["--dir", path] => absolute(path),
-        other => Err(format!("`{}` is not understood here; only --dir D is", other.join(" "))),
+    match addressed(rest)? {
+        (words, folder) if words.is_empty() => Ok(folder),
+        (words, _) => Err(format!("`{}` is not understood here; only --dir D is", words.join(" "))),
     }
 }
 
@@ -103,18 +113,13 @@ fn part_of(word: &str) -> Result<Part, String> {
 
 /// Hands a command to the running plant room.
 fn plant(words: &[&str], rest: &[&str]) -> Result<(), String> {
-    let at = rest.iter().position(|word| *word == "--dir");
-    let (own, dir) = match at {
-        Some(at) => rest.split_at(at),
-        None => (rest, &[][..]),
-    };
-    let dir = folder(dir)?;
-    if stack::runs_in(&dir).is_none() {
+    let (own, dir) = addressed(rest)?;
+    if claim::holder(&dir).is_none() {
         return Err(format!("no demo runs in {}; start one with `cargo demo`", dir.display()));
     }
     let dir = dir.join(stack::PLANT).display().to_string();
     let mut args = words.to_vec();
-    args.extend_from_slice(own);
+    args.extend(own);
     args.extend_from_slice(&["--dir", &dir]);
     shell::show(&shell::command(programs::path("steward-plant"), &args, &files::root()))
 }
@@ -124,22 +129,31 @@ fn welcome(stack: &Stack, watch: Stopwatch) -> String {
     let dir = if folder == files::root().join("demo-data") {
         String::new()
     } else {
-        format!(" --dir {}", folder.display())
+        format!(" --dir {}", quoted(&folder.display().to_string()))
     };
     format!(
-        "\n  Steward is running: {} points have values, {watch} after the programs were started.\n\n    \
+        "\n  Steward is running: {} of {} points have values, {watch} after the programs were started.\n\n    \
          address   {}\n    user      {}\n    password  {}\n\n  \
          In another terminal, see what happens when\n    \
          a meter falls silent   cargo demo break meter-chillers silent --for 60s{dir}\n    \
          a pump trips           cargo demo break chw-pump-1 tripped --for 5m{dir}\n    \
          the hub stands still   cargo demo stop hub{dir}, and after a while: cargo demo start hub{dir}\n\n  \
          Ctrl-C stops everything. What was recorded stays in {}; `cargo demo --fresh{dir}` forgets it.",
-        stack.points,
+        stack.points.0,
+        stack.points.1,
         stack.url(),
         stack::USER,
         stack.password(),
         folder.display(),
     )
+}
+
+/// As a shell takes it for one word.
+fn quoted(path: &str) -> String {
+    if path.chars().all(|c| c.is_alphanumeric() || "/._-".contains(c)) {
+        return path.to_owned();
+    }
+    format!("'{}'", path.replace('\'', "'\\''"))
 }
 
 #[cfg(test)]
@@ -154,6 +168,21 @@ mod tests {
         assert!(wishes(&["--port", "70000"]).is_err());
         assert!(wishes(&["--quick"]).unwrap_err().contains("--quick"));
         assert!(wishes(&["--dir"]).is_err());
+    }
+
+    #[test]
+    fn a_path_is_one_word_for_the_shell() {
+        assert_eq!(quoted("/srv/演示/demo-1"), "/srv/演示/demo-1");
+        assert_eq!(quoted("/home/a b/it's"), r"'/home/a b/it'\''s'");
+    }
+
+    #[test]
+    fn the_folder_may_stand_anywhere_in_a_command() {
+        let own = addressed(&["--dir", "/d", "--values"]).unwrap();
+        assert_eq!(own, (vec!["--values"], "/d".into()));
+        assert_eq!(addressed(&["--for", "60s", "--dir", "/d"]).unwrap(), (vec!["--for", "60s"], "/d".into()));
+        assert!(addressed(&["--dir"]).is_err());
+        assert!(folder(&["--values", "--dir", "/d"]).unwrap_err().contains("`--values`"));
     }
 
     #[test]

@@ -31,13 +31,24 @@ pub fn make_folder(path: &Path) -> Result<(), String> {
     fs::create_dir_all(path).map_err(|e| format!("cannot make the folder {}: {e}", path.display()))
 }
 
-pub fn remove_folder(path: &Path) -> Result<(), String> {
-    match fs::remove_dir_all(path) {
+/// The file or the folder with all that is in it; it need not be there.
+pub fn remove(path: &Path) -> Result<(), String> {
+    let removed = if path.is_dir() { fs::remove_dir_all(path) } else { fs::remove_file(path) };
+    match removed {
         Err(e) if e.kind() != std::io::ErrorKind::NotFound => {
             Err(format!("cannot remove {}: {e}", path.display()))
         }
         _ => Ok(()),
     }
+}
+
+/// What lies in a folder, sorted.
+pub fn entries(folder: &Path) -> Result<Vec<PathBuf>, String> {
+    let fault = |e: std::io::Error| format!("cannot read the folder {}: {e}", folder.display());
+    let entries = fs::read_dir(folder).map_err(fault)?.map(|entry| entry.map(|e| e.path()));
+    let mut entries: Vec<PathBuf> = entries.collect::<Result<_, _>>().map_err(fault)?;
+    entries.sort();
+    Ok(entries)
 }
 
 /// Every file below the paths, sorted; folders named in `without` are passed over.
@@ -80,6 +91,6 @@ mod tests {
         assert_eq!(before, fingerprint(std::slice::from_ref(&dir), &[]));
         write(&dir.join("a"), "two").unwrap();
         assert_ne!(before, fingerprint(std::slice::from_ref(&dir), &[]));
-        remove_folder(&dir).unwrap();
+        remove(&dir).unwrap();
     }
 }

@@ -33,6 +33,10 @@ impl Json {
         if let Self::Text(text) = self { Some(text) } else { None }
     }
 
+    pub fn number(&self) -> Option<f64> {
+        if let Self::Number(number) = self { Some(*number) } else { None }
+    }
+
     pub fn items(&self) -> &[Self] {
         if let Self::List(items) = self { items } else { &[] }
     }

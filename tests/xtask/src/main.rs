@@ -5,6 +5,7 @@ mod api;
 mod bench;
 mod checklist;
 mod child;
+mod claim;
 mod console;
 mod demo;
 mod files;

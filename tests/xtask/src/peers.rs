@@ -17,7 +17,7 @@ pub fn python() -> Result<PathBuf, String> {
         return Ok(python);
     }
     tools::need(&[tools::PYTHON])?;
-    files::remove_folder(&folder)?;
+    files::remove(&folder)?;
     let root = files::root();
     shell::output(&shell::command("python3", &["-m", "venv", ".venv"], &root))?;
     let requirements = requirements.display().to_string();

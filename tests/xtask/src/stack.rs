@@ -10,7 +10,9 @@ use std::time::Duration;
 
 use crate::api::{self, Api};
 use crate::child::{Running, wait_for};
+use crate::claim::{self, Claim};
 use crate::files;
+use crate::json::quote;
 use crate::ports::{self, Kind};
 use crate::programs;
 use crate::report::{say, step};
@@ -53,12 +55,10 @@ impl Part {
     }
 }
 
-/// The stack's own folder and the right to it.
+/// The stack's own folder, the right to it, and the ports of its programs.
 struct Place {
-    folder: PathBuf,
+    claim: Claim,
     ports: Ports,
-    /// Held as long as we run.
-    _lock: File,
 }
 
 /// Dropped in this order: the programs one after the other, then the right to the folder.
@@ -67,58 +67,28 @@ pub struct Stack {
     running: [Option<Running>; 3],
     place: Place,
     password: String,
-    pub points: usize,
-}
-
-/// Where a demo or test run keeps its lock: beside what cargo builds, so that `--fresh` does not take it away.
-fn lock_of(folder: &Path) -> PathBuf {
-    let name = folder.display().to_string().replace(|c: char| !c.is_ascii_alphanumeric(), "-");
-    files::target().join(format!("stack{name}.lock"))
-}
-
-/// Whether a stack runs in this folder, and what it says of itself.
-pub fn runs_in(folder: &Path) -> Option<String> {
-    let mut file = File::open(lock_of(folder)).ok()?;
-    let free = file.try_lock().is_ok();
-    let mut said = String::new();
-    // An unreadable word about itself does not change that it runs.
-    let _ = file.read_to_string(&mut said);
-    (!free).then_some(said)
+    /// How many points have a value, and how many there are.
+    pub points: (usize, usize),
 }
 
 impl Place {
-    /// Takes the folder for ourselves, and ports for its programs. `fresh`: what is in it is thrown away.
     fn take(
         folder: &Path,
         fresh: bool,
         ports: impl FnOnce() -> Result<Ports, String>,
     ) -> Result<Self, String> {
-        let path = lock_of(folder);
-        files::make_folder(&files::target())?;
-        let fault = |e: std::io::Error| format!("cannot lock {}: {e}", path.display());
-        let mut lock = File::options().create(true).read(true).append(true).open(&path).map_err(fault)?;
-        if lock.try_lock().is_err() {
-            let who = runs_in(folder).unwrap_or_default();
-            return Err(format!(
-                "{} is in use by another run ({}); stop that one first, with Ctrl-C where it runs or by \
-                 its process id",
-                folder.display(),
-                who.trim(),
-            ));
-        }
-        if fresh {
-            files::remove_folder(folder)?;
-        }
-        files::make_folder(folder)?;
+        let mut claim = Claim::on(folder, fresh)?;
         let ports = ports()?;
-        lock.set_len(0).map_err(fault)?;
-        let own = std::process::id();
-        writeln!(lock, "process {own}, http://127.0.0.1:{}", ports.page).map_err(fault)?;
-        Ok(Self { folder: folder.to_owned(), ports, _lock: lock })
+        claim.sign(ports.page)?;
+        Ok(Self { claim, ports })
+    }
+
+    fn folder(&self) -> &Path {
+        self.claim.folder()
     }
 
     fn at(&self, path: &str) -> PathBuf {
-        self.folder.join(path)
+        self.folder().join(path)
     }
 
     fn edge_config(&self) -> PathBuf {
@@ -147,7 +117,7 @@ impl Place {
         args.extend_from_slice(&["--edge-data", &data, "--edge-http", &http]);
         let program = programs::path("steward-plant");
         let mut plant =
-            Running::start("the plant room", &program, &args, &self.folder, &self.at("plant.log"))?;
+            Running::start("the plant room", &program, &args, self.folder(), &self.at("plant.log"))?;
         wait_for("the plant room", UP, &mut [&mut plant], || ready.is_file().then_some(()))?;
         Ok(plant)
     }
@@ -158,10 +128,10 @@ impl Place {
         let text = format!(
             "# Written anew at each start.\n\
              [http]\nlisten = \"127.0.0.1:{}\"\n\n[gateways]\nlisten = \"127.0.0.1:{}\"\n\n\
-             [data]\ndir = \"{}\"\n",
+             [data]\ndir = {}\n",
             self.ports.page,
             self.ports.gateways,
-            data.display(),
+            quote(&data.display().to_string()),
         );
         files::write(&config, text)?;
         let config = config.display().to_string();
@@ -191,8 +161,12 @@ impl Place {
         // 32 letters and digits that nobody confuses: five bits each.
         let letters = b"abcdefghjkmnpqrstuvwxyz23456789z";
         let text: String = bytes.iter().map(|b| char::from(letters[usize::from(b % 32)])).collect();
-        let mut file = File::options().write(true).create_new(true).mode(0o600).open(&path).map_err(fault)?;
+        // Whole or not at all: a run may be killed at any time.
+        let half = self.at("password.new");
+        files::remove(&half)?;
+        let mut file = File::options().write(true).create_new(true).mode(0o600).open(&half).map_err(fault)?;
         file.write_all(text.as_bytes()).map_err(fault)?;
+        std::fs::rename(&half, &path).map_err(fault)?;
         Ok(text)
     }
 
@@ -202,7 +176,7 @@ impl Place {
             return Ok(());
         }
         // Half a history of a run that was stopped is worth nothing, and looks like a whole one.
-        files::remove_folder(&self.at("edge"))?;
+        files::remove(&self.at("edge"))?;
         let code = step("sites, gateway, enrolment code", || {
             let room = api.make_sites()?;
             api.enrolment_code(GATEWAY, &room)
@@ -212,7 +186,7 @@ impl Place {
             let days = days.to_string();
             let args = ["history", "--config", &config, "--days", &days];
             // Shown: it tells how far it is.
-            shell::show(&shell::command(programs::path("steward-plant"), &args, &self.folder))
+            shell::show(&shell::command(programs::path("steward-plant"), &args, self.folder()))
         })?;
         step("enrolment", || {
             let args = ["enrol", "--config", &config, &code];
@@ -264,7 +238,7 @@ pub fn for_tests() -> Result<Stack, String> {
 }
 
 fn start(place: Place, days: u32) -> Result<Stack, String> {
-    files::remove_folder(&place.at(STOPPED))?;
+    files::remove(&place.at(STOPPED))?;
     let password = place.password()?;
     let mut plant = step("plant room", || place.start(Part::Plant))?;
     let mut hub = step("hub", || place.start(Part::Hub))?;
@@ -275,7 +249,7 @@ fn start(place: Place, days: u32) -> Result<Stack, String> {
     let points = step("first values", || {
         wait_for("values on the page", UP, &mut [&mut edge, &mut hub, &mut plant], || {
             let (fresh, all) = api.points_with_values().ok()?;
-            (all > 0 && fresh * 10 >= all * 9).then_some(all)
+            (all > 0 && fresh * 10 >= all * 9).then_some((fresh, all))
         })
     })?;
     Ok(Stack { running: [Some(edge), Some(hub), Some(plant)], place, password, points })
@@ -291,7 +265,7 @@ impl Stack {
     }
 
     pub fn folder(&self) -> &Path {
-        &self.place.folder
+        self.place.folder()
     }
 
     /// Stops and starts what somebody wants stopped and started (`stop`, `start`). A program that has ended by
@@ -325,7 +299,7 @@ impl Stack {
 
 /// Wishes that a running stack in `folder` shall stop or start one of its programs.
 pub fn wish(folder: &Path, part: Part, stopped: bool) -> Result<(), String> {
-    if runs_in(folder).is_none() {
+    if claim::holder(folder).is_none() {
         return Err(format!("no demo runs in {}; start one with `cargo demo`", folder.display()));
     }
     let mark = folder.join(STOPPED).join(part.name());
@@ -341,28 +315,6 @@ pub fn wish(folder: &Path, part: Part, stopped: bool) -> Result<(), String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    const PORTS: fn() -> Result<Ports, String> = || Ok(Ports { page: 1, gateways: 2, edge: 3, plant: 4 });
-
-    #[test]
-    fn a_folder_belongs_to_one_run_at_a_time_and_a_second_one_leaves_it_as_it_is() {
-        let folder = files::target().join("xtask-stack-test");
-        files::remove_folder(&folder).unwrap();
-        assert_eq!(runs_in(&folder), None);
-        let first = Place::take(&folder, true, PORTS).unwrap();
-        files::write(&folder.join("kept"), "x").unwrap();
-        let refused = Place::take(&folder, true, PORTS).err().unwrap();
-        let own = std::process::id();
-        assert!(refused.contains(&format!("process {own}, http://127.0.0.1:1")), "{refused}");
-        assert!(folder.join("kept").is_file());
-        drop(first);
-        assert_eq!(runs_in(&folder), None);
-        drop(Place::take(&folder, false, PORTS).unwrap());
-        assert!(folder.join("kept").is_file());
-        drop(Place::take(&folder, true, PORTS).unwrap());
-        assert!(!folder.join("kept").exists());
-        files::remove_folder(&folder).unwrap();
-    }
 
     #[test]
     fn nothing_is_stopped_where_nothing_runs() {
