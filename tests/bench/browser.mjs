@@ -4,13 +4,12 @@
 //
 // A line for each: the number, a blank, milliseconds since 1970 of the frame that shows it. It runs until it is killed.
 import { createRequire } from "node:module";
-import { existsSync } from "node:fs";
 
 const require = createRequire(new URL("../../hub/console/package.json", import.meta.url));
 const { chromium } = require("@playwright/test");
 
 const [url, user, password, device, title] = process.argv.slice(2);
-const executablePath = ["/usr/bin/chromium", "/usr/bin/chromium-browser", "/usr/bin/google-chrome"].find(existsSync);
+const executablePath = process.env.STEWARD_CHROMIUM ?? "/usr/bin/chromium";
 const browser = await chromium.launch({
   executablePath,
   args: ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update"],

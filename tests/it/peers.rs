@@ -65,6 +65,10 @@ fn gateway_file(dir: &Path, http: SocketAddr, port: u16, serial: &str, unit: u64
 
 #[test]
 fn every_type_and_order_of_pymodbus_reads_as_it_was_written_over_tcp_and_rtu() {
+    if std::env::var_os("STEWARD_WITHOUT_PEERS").is_some() {
+        println!("STEWARD_WITHOUT_PEERS is set: NOT tested on pymodbus");
+        return;
+    }
     let dir = tempfile::tempdir().unwrap();
     let port = free_tcp_port().unwrap();
     let folder = dir.path().display().to_string();

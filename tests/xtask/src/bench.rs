@@ -6,6 +6,7 @@ use crate::files;
 use crate::peers;
 use crate::report::say;
 use crate::shell;
+use crate::tools;
 
 const PAGE: &str = "docs/benchmarks.md";
 const ALL: [&str; 4] = ["poll", "ingest", "bytes", "latency"];
@@ -15,7 +16,8 @@ pub fn run(args: &[&str]) -> Result<(), String> {
     if let Some(unknown) = wanted.iter().find(|name| !ALL.contains(name)) {
         return Err(format!("there is no benchmark `{unknown}`; there are {}", ALL.join(", ")));
     }
-    let python = peers::python()?;
+    tools::need(&[tools::C_COMPILER, tools::NODE, tools::PYTHON, tools::POSTGRES, tools::CHROMIUM])?;
+    let (python, chromium) = (peers::python()?, tools::chromium()?);
     console::build()?;
     let programs = ["build", "--release", "--locked", "--workspace", "--exclude", "xtask", "--bins"];
     shell::show(&shell::cargo(&programs))?;
@@ -24,7 +26,7 @@ pub fn run(args: &[&str]) -> Result<(), String> {
         let bench =
             ["bench", "--quiet", "--locked", "--package", "steward-tests", "--bench", "steward-bench"];
         let mut command = shell::cargo(&bench);
-        command.args(["--", name]).env("STEWARD_PYTHON", &python);
+        command.args(["--", name]).env("STEWARD_PYTHON", &python).env("STEWARD_CHROMIUM", &chromium);
         let figures = shell::output(&command)?;
         say!("{figures}");
         files::write(&page, filled(&files::read(&page)?, name, &figures)?)?;

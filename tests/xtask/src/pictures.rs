@@ -17,5 +17,7 @@ pub fn run() -> Result<(), String> {
     files::make_folder(&folder)?;
     let folder = folder.display().to_string();
     let args = ["scripts/pictures.mjs", &stack.url(), stack::USER, stack.password(), &folder];
-    shell::show(&shell::command("node", &args, &console::folder()))
+    let mut command = shell::command("node", &args, &console::folder());
+    command.env("STEWARD_CHROMIUM", tools::chromium()?);
+    shell::show(&command)
 }

@@ -129,7 +129,10 @@ impl Report {
         }
         for line in &self.lines {
             match &line.outcome {
-                Outcome::Passed => {}
+                Outcome::Passed if line.counts.skipped == 0 => {}
+                Outcome::Passed => {
+                    say!("\nSKIPPED in {}: {}; its output says which", line.name, line.counts.skipped);
+                }
                 Outcome::Failed(why) => say!("\nFAILED {}: {why}", line.name),
                 Outcome::Skipped(why) => say!("\nSKIPPED {}: {why}", line.name),
             }

@@ -1,7 +1,7 @@
 //! Runs a command to its end: shown as it runs, quietly with its output kept, or read line by line.
 
 use std::io::{BufRead, BufReader, Read};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::mpsc::{self, RecvTimeoutError};
 use std::time::Duration;
@@ -116,8 +116,13 @@ fn outcome(line: &str, success: bool, output: &str) -> Result<(), String> {
 
 /// Is there such a program on the PATH?
 pub fn exists(program: &str) -> bool {
+    found(program).is_some()
+}
+
+/// Where on the PATH it is.
+pub fn found(program: &str) -> Option<PathBuf> {
     let path = std::env::var_os("PATH").unwrap_or_default();
-    std::env::split_paths(&path).any(|dir| dir.join(program).is_file())
+    std::env::split_paths(&path).map(|dir| dir.join(program)).find(|file| file.is_file())
 }
 
 /// The text without its colours.

@@ -1,7 +1,7 @@
 //! What must be on the machine besides Rust. Debian packages are installed when we are root and apt-get is there;
 //! otherwise what is missing is named, each with the command that installs it. Nothing is ever asked.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use crate::report::say;
@@ -36,8 +36,17 @@ pub const CHROMIUM: Tool = Tool {
     name: "Chromium",
     why: "the browser tests drive it",
     packages: &["chromium"],
-    lacks: || absent(&["chromium", "chromium-browser", "google-chrome"]),
+    lacks: || absent(BROWSERS),
 };
+
+/// Programs that are Chromium, the system's own first.
+const BROWSERS: &[&str] = &["chromium", "chromium-browser", "google-chrome", "google-chrome-stable"];
+
+/// The browser that all who drive one are given, so that nobody looks for another.
+pub fn chromium() -> Result<PathBuf, String> {
+    let found = BROWSERS.iter().find_map(|name| shell::found(name));
+    found.ok_or_else(|| format!("none of {} is there", BROWSERS.join(", ")))
+}
 
 pub const CHINESE_FONT: Tool = Tool {
     name: "a Chinese font",

@@ -27,18 +27,19 @@ struct Step {
     what: &'static str,
     /// Without these the step is skipped.
     tools: &'static [Tool],
+    /// Without these a part of it is, and the step itself says so.
+    wishes: &'static [Tool],
     run: Check,
 }
 
 type Check = fn(&mut Counts) -> Result<(), String>;
 
 const fn step(name: &'static str, what: &'static str, tools: &'static [Tool], run: Check) -> Step {
-    Step { name, what, tools, run }
+    Step { name, what, tools, wishes: &[], run }
 }
 
 const RUST: &[Tool] = &[tools::C_COMPILER];
 const CONSOLE: &[Tool] = &[tools::NODE];
-const TESTS: &[Tool] = &[tools::C_COMPILER, tools::POSTGRES, tools::PYTHON];
 const DEMO: &[Tool] = &[tools::C_COMPILER, tools::NODE];
 const BROWSER: &[Tool] = &[tools::C_COMPILER, tools::NODE, tools::CHROMIUM, tools::CHINESE_FONT];
 
@@ -53,7 +54,10 @@ const STEPS: &[Step] = &[
     step("docs", "rustdoc, no warning", RUST, docs),
     step("programs", "cargo build", RUST, |_| programs::build()),
     step("generated files", "what is generated is as committed", CONSOLE, drift),
-    step("tests", "every Rust test, with PostgreSQL and pymodbus", TESTS, tests),
+    Step {
+        wishes: &[tools::POSTGRES, tools::PYTHON],
+        ..step("tests", "every Rust test, with PostgreSQL and pymodbus", RUST, tests)
+    },
     step("doc tests", "examples in the docs", RUST, doc_tests),
     step("demo", "cargo demo starts, keeps its data and leaves nothing running", DEMO, rehearsal::run),
     step("browser tests", "Playwright against the real hub, edge and plant", BROWSER, browser_tests),
@@ -73,7 +77,8 @@ pub fn run(args: &[&str]) -> Result<(), String> {
     let mut report = Report::new(ci);
     let steps: Vec<&Step> = STEPS.iter().filter(|s| args.is_empty() || args.contains(&s.name)).collect();
     // Said now, not after an hour of other steps.
-    let tools: Vec<Tool> = steps.iter().flat_map(|step| step.tools).copied().collect();
+    let tools: Vec<Tool> =
+        steps.iter().flat_map(|step| step.tools.iter().chain(step.wishes)).copied().collect();
     if let Err(missing) = tools::need(&tools) {
         say!("{missing}\n");
     }
@@ -133,7 +138,7 @@ fn cargo_deny(args: &[&str]) -> Result<Command, String> {
         let mut command = shell::cargo(&args);
         command.env("CARGO_TARGET_DIR", &build);
         shell::show(&command)?;
-        files::remove_folder(&build)?;
+        files::remove(&build)?;
     }
     Ok(shell::command(own, args, &files::root()))
 }
@@ -201,7 +206,6 @@ fn drift(_: &mut Counts) -> Result<(), String> {
 }
 
 fn tests(counts: &mut Counts) -> Result<(), String> {
-    let python = peers::python()?;
     // Some tests start the real programs; this builds nothing that the tests would not.
     programs::build()?;
     let nextest = shell::exists("cargo-nextest");
@@ -211,7 +215,20 @@ fn tests(counts: &mut Counts) -> Result<(), String> {
         &["test", "--workspace", "--lib", "--bins", "--tests", "--locked", "--no-fail-fast"]
     };
     let mut command = shell::cargo(args);
-    command.env("STEWARD_PYTHON", python).env_remove("STEWARD_WITHOUT_POSTGRES");
+    let mut without = |setting, part, missing: Result<(), String>| match missing {
+        Ok(()) => {
+            command.env_remove(setting);
+        }
+        Err(missing) => {
+            say!("  NOT tested: {part}\n{missing}");
+            counts.skipped += 1;
+            command.env(setting, "1");
+        }
+    };
+    without("STEWARD_WITHOUT_POSTGRES", "the stores on PostgreSQL", tools::need(&[tools::POSTGRES]));
+    let python = tools::need(&[tools::PYTHON]).and_then(|()| peers::python());
+    without("STEWARD_WITHOUT_PEERS", "the edge on pymodbus", python.as_ref().map(drop).map_err(Clone::clone));
+    command.env("STEWARD_PYTHON", python.unwrap_or_default());
     shell::watch(&command, |line| {
         let line = line.trim_start();
         // What a failed test has printed holds the other one's words too.
@@ -237,7 +254,8 @@ fn browser_tests(counts: &mut Counts) -> Result<(), String> {
     command.env("STEWARD_URL", stack.url());
     command.env("STEWARD_USER", stack::USER);
     command.env("STEWARD_PASSWORD", stack.password());
-    command.env("STEWARD_STACK", stack.folder());
+    command.env("STEWARD_PLANT_DIR", stack.folder().join(stack::PLANT));
+    command.env("STEWARD_CHROMIUM", tools::chromium()?);
     // Its closing lines are alone on their lines: "  12 passed (31.4s)", "  1 skipped".
     shell::watch(&command, |line| {
         let mut words = line.split_whitespace();
