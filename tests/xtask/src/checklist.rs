@@ -98,11 +98,10 @@ fn names_in(text: &str) -> Vec<&str> {
     found
 }
 
+/// A test may bear several ids: `fault_y1_fault_y2_…`.
 fn bearing<'a>(names: &'a BTreeMap<String, String>, id: &str) -> Vec<(&'a String, &'a String)> {
-    names
-        .iter()
-        .filter(|(name, _)| *name == id || name.strip_prefix(id).is_some_and(|r| r.starts_with('_')))
-        .collect()
+    let id = format!("_{id}_");
+    names.iter().filter(|(name, _)| format!("_{name}_").contains(&id)).collect()
 }
 
 #[cfg(test)]
@@ -124,6 +123,17 @@ mod tests {
         let names: BTreeMap<String, String> = [("fault_n10_x".to_owned(), String::new())].into();
         assert!(bearing(&names, "fault_n1").is_empty());
         assert_eq!(bearing(&names, "fault_n10").len(), 1);
+        let names: BTreeMap<String, String> = [("fault_y1_fault_y2_x".to_owned(), String::new())].into();
+        assert_eq!([bearing(&names, "fault_y1").len(), bearing(&names, "fault_y2").len()], [1, 1]);
+    }
+
+    #[test]
+    fn a_fault_that_has_had_a_test_keeps_one() {
+        let had = "n1 n5 t1 t3 y1 y2 y3 y5 s1 s5 b4 b5 b11 h7 wrong_toml wrong_password wrong_query";
+        let names = test_names().unwrap();
+        let lost: Vec<&str> =
+            had.split(' ').filter(|id| bearing(&names, &format!("fault_{id}")).is_empty()).collect();
+        assert!(lost.is_empty(), "no test bears the id of {lost:?} any more");
     }
 
     #[test]
