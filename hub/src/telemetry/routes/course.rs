@@ -335,7 +335,7 @@ fn span(from: &str, to: &str) -> Result<(Timestamp, Timestamp), Problem> {
         return Err(Problem::fields(errors));
     }
     if from >= to {
-        return Err(Problem::field("?to", "out_of_range", "to lies before from"));
+        return Err(Problem::field("?to", "out_of_range", "to lies before from; exchange them"));
     }
     if to.since(from) > MOST_SPAN {
         return Err(Problem::field("?to", "out_of_range", "ten years are the longest span; ask in pieces"));
@@ -347,7 +347,8 @@ pub fn numbers(text: &str) -> Result<Vec<PointId>, Problem> {
     let mut out = Vec::new();
     for word in text.split(',').map(str::trim).filter(|w| !w.is_empty()) {
         let Ok(n) = word.parse::<i64>() else {
-            let detail = format!("{:?} is no point's number", word.chars().take(32).collect::<String>());
+            let word: String = word.chars().take(32).collect();
+            let detail = format!("{word:?} is no point's number; GET /api/v1/points lists them");
             return Err(Problem::field("?points", "no_number", detail));
         };
         if !out.contains(&PointId(n)) {
