@@ -37,6 +37,8 @@ pub struct Totals {
     pub water: f64,
     /// Hours of running by chiller; its pumps and tower run with it.
     pub hours: [f64; CHILLERS],
+    /// Of these, the hours in which the chiller ran without its tower's fan.
+    pub fanless: [f64; CHILLERS],
     pub starts: [f64; CHILLERS],
 }
 
@@ -46,6 +48,7 @@ impl Totals {
         cooling: [0.0; CHILLERS],
         water: 0.0,
         hours: [0.0; CHILLERS],
+        fanless: [0.0; CHILLERS],
         starts: [0.0; CHILLERS],
     };
 
@@ -56,6 +59,7 @@ impl Totals {
             cooling: std::array::from_fn(|i| self.cooling[i] + b.cooling[i]),
             water: self.water + b.water,
             hours: std::array::from_fn(|i| self.hours[i] + b.hours[i]),
+            fanless: std::array::from_fn(|i| self.fanless[i] + b.fanless[i]),
             starts: std::array::from_fn(|i| self.starts[i] + b.starts[i]),
         }
     }
@@ -127,6 +131,7 @@ fn step(a: &Settled, b: &Settled, x: f64, ripple: &[f64; LOADS]) -> Totals {
         cooling: std::array::from_fn(|i| area(a.cooling[i], b.cooling[i])),
         water: area(a.make_up, b.make_up),
         hours: std::array::from_fn(|i| if runs(i) { hours * x } else { 0.0 }),
+        fanless: [0.0; CHILLERS],
         starts: std::array::from_fn(|i| if x > 0.0 && a.on[i] < 0.5 && b.on[i] > 0.5 { 1.0 } else { 0.0 }),
     }
 }

@@ -136,6 +136,8 @@ pub struct Gained {
     pub cooling: [f64; CHILLERS],
     pub water: f64,
     pub hours: [f64; CHILLERS],
+    #[serde(default)]
+    pub fanless: [f64; CHILLERS],
 }
 
 impl Disturbance {
@@ -217,6 +219,7 @@ impl Disturbance {
         for i in 0..CHILLERS {
             g.cooling[i] += bent.cooling[i] * hours - (undisturbed.cooling[i] - before.cooling[i]);
             let ran = if bent.on[i] > 0.02 { hours } else { 0.0 };
+            g.fanless[i] += if self.now.towers[i] { ran } else { 0.0 };
             g.hours[i] += ran - (undisturbed.hours[i] - before.hours[i]);
         }
         g.water += bent.make_up * hours - (undisturbed.water - before.water);
@@ -228,6 +231,7 @@ impl Disturbance {
         t.energy.iter_mut().zip(g.energy).for_each(|(a, b)| *a += b);
         t.cooling.iter_mut().zip(g.cooling).for_each(|(a, b)| *a += b);
         t.hours.iter_mut().zip(g.hours).for_each(|(a, b)| *a += b);
+        t.fanless.iter_mut().zip(g.fanless).for_each(|(a, b)| *a += b);
         t.water += g.water;
     }
 }
@@ -317,8 +321,9 @@ mod tests {
         let room = Room::new(1);
         let mut bends = Disturbance::default();
         let mut tripped = Tripped::default();
-        tripped.chw_pumps[0] = true;
-        tripped.towers[1] = true;
+        let [lead, second, ..] = order(((MORNING - ORIGIN_S) / DAY_S).floor() as i64);
+        tripped.chw_pumps[second] = true;
+        tripped.towers[lead] = true;
         let mut last = bends.bend(room.at(MORNING), Tripped::default()).totals;
         for s in 1..9000 {
             let scene = bends
@@ -328,6 +333,8 @@ mod tests {
             }
             last = scene.totals;
         }
+        let fanless = last.fanless[lead];
+        assert!((0.3..0.34).contains(&fanless), "the tripped tower stood for {fanless} h of its chiller's");
         let t = MORNING + 9000.0;
         assert_eq!(bends.bend(room.at(t), Tripped::default()).machines, room.at(t).machines);
     }

@@ -201,7 +201,13 @@ impl Eye<'_> {
             "auto-mode" => 1.0,
             // It is under voltage since the room was built.
             "operating-hours" => ((self.scene.t - ORIGIN_S) / HOUR_S).floor().max(0.0),
-            "running-hours" => self.scene.totals.hours[drive.i].floor(),
+            "running-hours" => {
+                let without = match drive.load {
+                    Load::Tower(i) => self.scene.totals.fanless[i],
+                    _ => 0.0,
+                };
+                (self.scene.totals.hours[drive.i] - without).floor()
+            }
             "energy" => self.scene.totals.energy[drive.load.index()].floor(),
             "maximum-reference" => 50.0,
             _ => return None,

@@ -127,7 +127,7 @@ pub fn need(tools: &[Tool]) -> Result<(), String> {
         return Ok(());
     }
     let packages: Vec<&str> = lacking.iter().flat_map(|tool| tool.packages).copied().collect();
-    if shell::exists("apt-get") && is_root() {
+    if !packages.is_empty() && shell::exists("apt-get") && is_root() {
         for tool in &lacking {
             say!("  {} is missing ({}); installing it", tool.name, tool.why);
         }
