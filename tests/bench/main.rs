@@ -43,8 +43,9 @@ fn act(words: &[&str]) -> anyhow::Result<()> {
         ["bytes"] => bytes::run(),
         ["latency"] => latency::run(),
         // Another process of the same program, so that its CPU and memory can be told apart.
-        ["tokio-modbus-client", port, ms] => {
-            poll::tokio_modbus(port.parse()?, std::time::Duration::from_millis(ms.parse()?))
+        ["tokio-modbus-client", port, units, ms] => {
+            let period = std::time::Duration::from_millis(ms.parse()?);
+            poll::tokio_modbus(port.parse()?, units.parse()?, period)
         }
         other => {
             bail!("`{}` is no benchmark; there are machine, poll, ingest, bytes, latency", other.join(" "))

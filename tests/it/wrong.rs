@@ -101,11 +101,23 @@ fn fault_wrong_query_is_told_with_the_field_and_the_way_out() {
         (answer.status, answer.json().unwrap())
     };
     for (path, pointer, way_out) in [
-        ("/api/v1/series?points=1&from=yesterday&to=2026-11-01T00:00:00Z", "?from", "RFC 3339, for example 2026"),
+        (
+            "/api/v1/series?points=1&from=yesterday&to=2026-11-01T00:00:00Z",
+            "?from",
+            "RFC 3339, for example 2026",
+        ),
         ("/api/v1/series?points=1&from=2026-11-02T00:00:00Z&to=2026-11-01T00:00:00Z", "?to", "exchange them"),
-        ("/api/v1/series?points=one&from=2026-11-01T00:00:00Z&to=2026-11-02T00:00:00Z", "?points", "/api/v1/points"),
+        (
+            "/api/v1/series?points=one&from=2026-11-01T00:00:00Z&to=2026-11-02T00:00:00Z",
+            "?points",
+            "/api/v1/points",
+        ),
         ("/api/v1/points?limit=many", "?limit", "for example 50"),
-        ("/api/v1/series.csv?points=&from=2026-11-01T00:00:00Z&to=2026-11-02T00:00:00Z", "?points", "1 to 32 points"),
+        (
+            "/api/v1/series.csv?points=&from=2026-11-01T00:00:00Z&to=2026-11-02T00:00:00Z",
+            "?points",
+            "1 to 32 points",
+        ),
     ] {
         let (status, problem) = refused(path);
         assert!(matches!(status, 400 | 422), "{path}: {status}");
