@@ -13,7 +13,7 @@ use tokio_util::sync::CancellationToken;
 use super::ca::{Ca, Identity};
 use super::catalogue::{MAX_DEVICES, set_devices_silent};
 use super::model::{Enrolment, NotAdmitted, admit, kind, state_word};
-use super::presence::{Change, Presence};
+use super::presence::Presence;
 use super::store::{self, EventRow, NewEvent};
 use crate::kernel::ctx::Ctx;
 use crate::kernel::db::{Db, DbError, Tx};
@@ -36,6 +36,8 @@ pub struct Fleet {
 
 struct Seat {
     presence: Presence,
+    /// Whether it is stored and told to be silent.
+    told_silent: bool,
     health: Option<Health>,
     /// Which devices it said to be silent, as far as that is stored.
     silent: Arc<HashMap<String, bool>>,
@@ -51,6 +53,7 @@ impl Seat {
     fn new(presence: Presence) -> Self {
         Self {
             presence,
+            told_silent: presence.is_silent(),
             health: None,
             silent: Arc::default(),
             seen: None,
@@ -109,7 +112,7 @@ impl Fleet {
         Ok(row.map_or(Err(NotAdmitted::Unknown), |r| admit(r.state, r.enrolled_at, identity.issued)))
     }
 
-    /// A session of the gateway began. The token ends it when the gateway is revoked.
+    /// A session of the gateway began. The token ends it when the gateway is revoked. After an error it did not begin.
     pub async fn arrived(
         &self,
         gateway: GatewayId,
@@ -117,40 +120,31 @@ impl Fleet {
         address: &str,
     ) -> Result<CancellationToken, DbError> {
         let now = self.clock.now();
-        let (out, change) = {
+        self.db.tx(async |tx| store::set_seen(&tx, gateway, now, version, address, None).await).await?;
+        let out = {
             let mut seats = self.seats();
             let seat = seats.entry(gateway).or_insert_with(|| Seat::new(Presence::Lingering(now)));
-            let (presence, change) = seat.presence.link_up();
-            seat.presence = presence;
+            seat.presence = seat.presence.link_up();
             seat.seen = Some(now);
             version.clone_into(&mut seat.version);
             address.clone_into(&mut seat.address);
-            (seat.out.clone(), change)
+            seat.out.clone()
         };
-        let stored =
-            self.db.tx(async |tx| store::set_seen(&tx, gateway, now, version, address, None).await).await;
-        if let Err(e) = stored {
-            // The session does not begin: it must not count.
-            self.leave_seat(gateway);
-            return Err(e);
+        if let Err(e) = self.tell_silence(gateway).await {
+            tracing::warn!(%gateway, error = %e, "the return of a gateway could not be stored; it is tried again");
         }
-        self.tell_change(gateway, change).await?;
         self.tell_state(gateway);
         Ok(out)
     }
 
     /// A session of the gateway ended.
     pub async fn left(&self, gateway: GatewayId) -> Result<(), DbError> {
-        self.leave_seat(gateway);
-        self.keep_seen(gateway).await
-    }
-
-    fn leave_seat(&self, gateway: GatewayId) {
         let now = self.clock.now();
         if let Some(seat) = self.seats().get_mut(&gateway) {
             seat.presence = seat.presence.link_lost(now);
             seat.seen = Some(now);
         }
+        self.keep_seen(gateway).await
     }
 
     /// What the gateway says of itself.
@@ -202,41 +196,61 @@ impl Fleet {
             .await
     }
 
-    /// Called every few seconds: who has been away for too long.
+    /// Called every few seconds: who has been away for too long. What could not be stored is tried again in the next
+    /// round, and holds up nobody else.
     pub async fn look_round(&self) -> Result<(), DbError> {
         let now = self.clock.now();
-        let changes: Vec<(GatewayId, Change)> = {
+        let untold: Vec<GatewayId> = {
             let mut seats = self.seats();
-            seats
-                .iter_mut()
-                .filter_map(|(gateway, seat)| {
-                    let (presence, change) = seat.presence.tick(now);
-                    seat.presence = presence;
-                    change.map(|c| (*gateway, c))
-                })
-                .collect()
+            for seat in seats.values_mut() {
+                seat.presence = seat.presence.tick(now);
+            }
+            let untold = seats.iter().filter(|(_, s)| s.presence.is_silent() != s.told_silent);
+            untold.map(|(gateway, _)| *gateway).collect()
         };
-        for (gateway, change) in changes {
-            self.tell_change(gateway, Some(change)).await?;
-            self.tell_state(gateway);
+        let mut result = Ok(());
+        for gateway in untold {
+            match self.tell_silence(gateway).await {
+                Ok(()) => self.tell_state(gateway),
+                Err(e) => result = Err(e),
+            }
         }
-        Ok(())
+        result
     }
 
-    async fn tell_change(&self, gateway: GatewayId, change: Option<Change>) -> Result<(), DbError> {
-        let Some(change) = change else { return Ok(()) };
-        let silent = change == Change::FellSilent;
+    /// Stores and tells that the gateway fell silent or came back, if that is not told yet.
+    async fn tell_silence(&self, gateway: GatewayId) -> Result<(), DbError> {
+        let silent = {
+            let mut seats = self.seats();
+            let Some(seat) = seats.get_mut(&gateway) else { return Ok(()) };
+            let silent = seat.presence.is_silent();
+            if silent == seat.told_silent {
+                return Ok(());
+            }
+            // At once, so that nobody else tells it too.
+            seat.told_silent = silent;
+            silent
+        };
+        let detail = if silent { "no connection for longer than the off-delay" } else { "connected again" };
         let said = self
             .db
             .tx(async |tx| {
                 store::set_silent(&tx, gateway, silent).await?;
-                let detail =
-                    if silent { "no connection for longer than the off-delay" } else { "connected again" };
                 self.note_in(&tx, gateway, kind::GATEWAY_SILENT, silent, detail, false).await
             })
-            .await?;
-        self.tell_event(said.as_ref());
-        Ok(())
+            .await;
+        match said {
+            Ok(event) => {
+                self.tell_event(event.as_ref());
+                Ok(())
+            }
+            Err(e) => {
+                if let Some(seat) = self.seats().get_mut(&gateway) {
+                    seat.told_silent = !silent;
+                }
+                Err(e)
+            }
+        }
     }
 
     /// An event of the hub's own about a gateway, told once it is stored.
@@ -313,7 +327,7 @@ impl Fleet {
         let seats = self.seats();
         let seat = seats.get(&gateway);
         Sight {
-            online: seat.is_some_and(|s| s.presence.is_online() && s.seen.is_some()),
+            online: seat.is_some_and(|s| !s.presence.is_silent() && s.seen.is_some()),
             health: seat.and_then(|s| s.health.clone()),
             seen: seat.and_then(|s| s.seen),
         }

@@ -4,8 +4,10 @@
 //! | state | link up | link lost | off-delay over |
 //! |---|---|---|---|
 //! | there | there | lingering | - |
-//! | lingering | there | lingering | silent: tell |
-//! | silent | there: tell | silent | silent |
+//! | lingering | there | lingering | silent |
+//! | silent | there | silent | silent |
+//!
+//! What is worth telling is that it fell silent, and that it is so no more.
 
 use std::time::Duration;
 
@@ -24,20 +26,12 @@ pub enum Presence {
     Silent,
 }
 
-/// What is worth telling.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Change {
-    Back,
-    FellSilent,
-}
-
 impl Presence {
     #[must_use]
-    pub fn link_up(self) -> (Self, Option<Change>) {
+    pub fn link_up(self) -> Self {
         match self {
-            Self::There(n) => (Self::There(n + 1), None),
-            Self::Lingering(_) => (Self::There(1), None),
-            Self::Silent => (Self::There(1), Some(Change::Back)),
+            Self::There(n) => Self::There(n + 1),
+            Self::Lingering(_) | Self::Silent => Self::There(1),
         }
     }
 
@@ -51,17 +45,15 @@ impl Presence {
     }
 
     #[must_use]
-    pub fn tick(self, now: Timestamp) -> (Self, Option<Change>) {
+    pub fn tick(self, now: Timestamp) -> Self {
         match self {
-            Self::Lingering(since) if now.since(since) >= OFF_DELAY => {
-                (Self::Silent, Some(Change::FellSilent))
-            }
-            as_before => (as_before, None),
+            Self::Lingering(since) if now.since(since) >= OFF_DELAY => Self::Silent,
+            as_before => as_before,
         }
     }
 
-    pub fn is_online(self) -> bool {
-        !matches!(self, Self::Silent)
+    pub fn is_silent(self) -> bool {
+        self == Self::Silent
     }
 }
 
@@ -69,55 +61,64 @@ impl Presence {
 mod tests {
     use super::*;
 
+    /// Follows the presence and notes each change that is worth telling.
+    struct Watcher {
+        presence: Presence,
+        now: i64,
+        told: Vec<bool>,
+    }
+
+    impl Watcher {
+        fn of(presence: Presence) -> Self {
+            Self { presence, now: 0, told: Vec::new() }
+        }
+
+        fn see(&mut self, next: Presence) {
+            if next.is_silent() != self.presence.is_silent() {
+                self.told.push(next.is_silent());
+            }
+            self.presence = next;
+        }
+
+        fn pass(&mut self, seconds: i64) {
+            for _ in 0..seconds {
+                self.now += 1000;
+                self.see(self.presence.tick(Timestamp(self.now)));
+            }
+        }
+    }
+
     #[test]
     fn fault_n5_a_link_that_flaps_for_ten_minutes_is_told_at_most_once() {
         for (start, up_s, down_s) in
             [(Presence::There(1), 3, 3), (Presence::Silent, 3, 3), (Presence::There(1), 1, 29)]
         {
-            let (mut presence, mut told, mut now) = (start, Vec::new(), 0_i64);
-            let mut tick = |presence: &mut Presence, seconds: i64, told: &mut Vec<Change>| {
-                for _ in 0..seconds {
-                    now += 1000;
-                    let (next, change) = presence.tick(Timestamp(now));
-                    *presence = next;
-                    told.extend(change);
+            let mut w = Watcher::of(start);
+            while w.now < 600_000 {
+                if w.presence != Presence::There(1) {
+                    w.see(w.presence.link_up());
                 }
-                Timestamp(now)
-            };
-            let mut elapsed = 0;
-            while elapsed < 600 {
-                if presence != Presence::There(1) {
-                    let (next, change) = presence.link_up();
-                    presence = next;
-                    told.extend(change);
-                }
-                let at = tick(&mut presence, up_s, &mut told);
-                presence = presence.link_lost(at);
-                tick(&mut presence, down_s, &mut told);
-                elapsed += up_s + down_s;
+                w.pass(up_s);
+                w.see(w.presence.link_lost(Timestamp(w.now)));
+                w.pass(down_s);
             }
-            assert!(!told.contains(&Change::FellSilent), "{told:?}");
-            assert!(told.len() <= 1, "{told:?}");
+            assert!(!w.told.contains(&true), "{:?}", w.told);
+            assert!(w.told.len() <= 1, "{:?}", w.told);
         }
     }
 
     #[test]
     fn a_gateway_that_stays_away_is_told_once_and_its_return_once() {
-        let mut presence = Presence::There(1).link_lost(Timestamp(0));
-        let mut told = Vec::new();
-        for s in 1..=300 {
-            let (next, change) = presence.tick(Timestamp(s * 1000));
-            presence = next;
-            told.extend(change);
-        }
-        assert_eq!(told, [Change::FellSilent]);
-        let (presence, change) = presence.link_up();
-        assert_eq!((presence, change), (Presence::There(1), Some(Change::Back)));
+        let mut w = Watcher::of(Presence::There(1).link_lost(Timestamp(0)));
+        w.pass(300);
+        assert_eq!(w.told, [true]);
+        w.see(w.presence.link_up());
+        assert_eq!((w.presence, w.told), (Presence::There(1), vec![true, false]));
     }
 
     #[test]
     fn the_end_of_a_replaced_connection_is_no_loss() {
-        let (two, _) = Presence::There(1).link_up();
+        let two = Presence::There(1).link_up();
         assert_eq!(two.link_lost(Timestamp(1)), Presence::There(1));
     }
 }

@@ -140,6 +140,84 @@ async fn fault_n5_a_link_that_flaps_for_ten_minutes_makes_no_event_and_a_lost_on
     .await;
 }
 
+/// The database takes no events of this gateway, until the trigger is dropped.
+async fn refuse_events_of(hub: &Hub, gateway: GatewayId) {
+    let trigger = format!(
+        "create trigger refuses before insert on gateway_event when new.gateway = '{gateway}'
+         begin select raise(abort, 'refused'); end"
+    );
+    hub.ctx.db.execute(&trigger, vec![]).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_gateway_that_came_back_while_no_event_could_be_stored_is_told_later_and_falls_silent_again() {
+    let hub = Hub::on_sqlite().await;
+    let (fleet, gateway) = (hub.ctx.part::<Fleet>(), enrolled(&hub, "east").await);
+    fleet.arrived(gateway, "0.1.0", "10.0.0.7").await.unwrap();
+    fleet.left(gateway).await.unwrap();
+    let pass = async || {
+        hub.clock.advance(Duration::from_mins(1));
+        fleet.look_round().await
+    };
+    pass().await.unwrap();
+    assert!(!fleet.sight(gateway).online);
+    refuse_events_of(&hub, gateway).await;
+    fleet.arrived(gateway, "0.1.0", "10.0.0.7").await.unwrap();
+    assert!(fleet.sight(gateway).online, "the session goes on");
+    fleet.look_round().await.unwrap_err();
+    hub.ctx.db.execute("drop trigger refuses", vec![]).await.unwrap();
+    fleet.look_round().await.unwrap();
+    let active = async || {
+        let told = told(&hub, gateway, kind::GATEWAY_SILENT).await;
+        told.iter().map(|e| e.active).collect::<Vec<_>>()
+    };
+    assert_eq!(active().await, [false, true]);
+    fleet.left(gateway).await.unwrap();
+    pass().await.unwrap();
+    assert!(!fleet.sight(gateway).online);
+    assert_eq!(active().await, [true, false, true]);
+}
+
+#[tokio::test]
+async fn a_session_that_could_not_be_stored_does_not_count() {
+    let hub = Hub::on_sqlite().await;
+    let (fleet, gateway) = (hub.ctx.part::<Fleet>(), enrolled(&hub, "east").await);
+    hub.clock.advance(Duration::from_mins(1));
+    fleet.look_round().await.unwrap();
+    let refuses = "create trigger refuses before update on gateway begin select raise(abort, 'refused'); end";
+    hub.ctx.db.execute(refuses, vec![]).await.unwrap();
+    fleet.arrived(gateway, "0.1.0", "10.0.0.7").await.unwrap_err();
+    hub.ctx.db.execute("drop trigger refuses", vec![]).await.unwrap();
+    fleet.look_round().await.unwrap();
+    assert!(!fleet.sight(gateway).online);
+    assert_eq!(told(&hub, gateway, kind::GATEWAY_SILENT).await.len(), 1, "it never was back");
+}
+
+#[tokio::test]
+async fn who_fell_silent_while_the_database_refused_is_told_in_the_next_round_and_holds_up_nobody_else() {
+    let hub = Hub::on_sqlite().await;
+    let fleet = hub.ctx.part::<Fleet>();
+    let mut all = Vec::new();
+    for name in ["east", "west", "south"] {
+        all.push(enrolled(&hub, name).await);
+    }
+    refuse_events_of(&hub, all[1]).await;
+    hub.clock.advance(Duration::from_mins(1));
+    fleet.look_round().await.unwrap_err();
+    let told_of = async || {
+        let mut n = Vec::new();
+        for gateway in &all {
+            n.push(told(&hub, *gateway, kind::GATEWAY_SILENT).await.len());
+        }
+        n
+    };
+    assert_eq!(told_of().await, [1, 0, 1]);
+    hub.ctx.db.execute("drop trigger refuses", vec![]).await.unwrap();
+    fleet.look_round().await.unwrap();
+    fleet.look_round().await.unwrap();
+    assert_eq!(told_of().await, [1, 1, 1]);
+}
+
 #[tokio::test]
 async fn a_gateway_that_never_comes_after_a_start_is_told_once() {
     let hub = Hub::on_sqlite().await;
