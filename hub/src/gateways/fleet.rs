@@ -63,6 +63,10 @@ impl Seat {
             out: CancellationToken::new(),
         }
     }
+
+    fn is_online(&self) -> bool {
+        !self.presence.is_silent() && self.seen.is_some()
+    }
 }
 
 /// What the hub holds of a gateway besides its row.
@@ -153,14 +157,18 @@ impl Fleet {
         let health = tidy(health);
         let silent: HashMap<String, bool> =
             health.devices.iter().map(|d| (d.key.clone(), d.silent)).collect();
-        let (keep, before) = {
+        let (keep, before, is_news) = {
             let mut seats = self.seats();
             let Some(seat) = seats.get_mut(&gateway) else { return Ok(()) };
             let keep = seat.kept.is_none_or(|k| now.as_millis() - k.as_millis() >= KEEP_HEALTH_MS);
             seat.seen = Some(now);
+            let is_news = seat.health.as_ref().map(verdict) != Some(verdict(&health));
             seat.health = Some(health);
-            (keep, seat.silent.clone())
+            (keep, seat.silent.clone(), is_news)
         };
+        if is_news {
+            self.tell_state(gateway);
+        }
         let changed: Vec<(String, bool)> = silent
             .iter()
             .filter(|(device, silent)| before.get(*device) != Some(silent))
@@ -179,7 +187,6 @@ impl Fleet {
                 seat.kept = Some(now);
             }
         }
-        self.tell_state(gateway);
         Ok(())
     }
 
@@ -314,24 +321,34 @@ impl Fleet {
         self.seats().entry(gateway).or_insert_with(|| Seat::new(Presence::Lingering(now)));
     }
 
-    /// Of one that is enrolled.
+    /// Of one that is enrolled. Only what is news: every page that is open asks for the fleet again.
     pub(super) fn tell_state(&self, gateway: GatewayId) {
-        self.tell_word(gateway, state_word(Enrolment::Enrolled, self.sight(gateway).online));
+        self.tell_word(gateway, state_word(Enrolment::Enrolled, self.is_online(gateway)));
     }
 
     pub(super) fn tell_word(&self, gateway: GatewayId, state: &'static str) {
         self.live.tell("gateway", None, &json!({ "id": gateway, "state": state }));
     }
 
+    pub fn is_online(&self, gateway: GatewayId) -> bool {
+        self.seats().get(&gateway).is_some_and(Seat::is_online)
+    }
+
     pub fn sight(&self, gateway: GatewayId) -> Sight {
         let seats = self.seats();
         let seat = seats.get(&gateway);
         Sight {
-            online: seat.is_some_and(|s| !s.presence.is_silent() && s.seen.is_some()),
+            online: seat.is_some_and(Seat::is_online),
             health: seat.and_then(|s| s.health.clone()),
             seen: seat.and_then(|s| s.seen),
         }
     }
+}
+
+/// What of a report is news when it changes: which lines are up, which devices silent.
+fn verdict(h: &Health) -> Vec<(&str, bool)> {
+    let lines = h.lines.iter().map(|l| (l.name.as_str(), l.up));
+    lines.chain(h.devices.iter().map(|d| (d.key.as_str(), d.silent))).collect()
 }
 
 /// A report of bounded size, whatever the gateway put into it.

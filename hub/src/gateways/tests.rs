@@ -298,22 +298,42 @@ async fn a_report_without_measure_is_cut_down() {
     .await;
 }
 
+/// The states that pages are told from now on.
+fn states_told(hub: &Hub) -> impl FnMut() -> Vec<String> {
+    let mut bus = hub.ctx.live.watch();
+    move || {
+        let told = std::iter::from_fn(|| bus.try_recv().ok()).filter(|live| live.name == "gateway");
+        let state =
+            |json: &str| serde_json::from_str::<Value>(json).unwrap()["state"].as_str().unwrap().to_owned();
+        told.map(|live| state(&live.json)).collect()
+    }
+}
+
+#[tokio::test]
+async fn pages_are_told_of_a_report_that_changes_something_and_not_of_each() {
+    let hub = Hub::on_sqlite().await;
+    let (fleet, gateway) = (hub.ctx.part::<Fleet>(), enrolled(&hub, "east").await);
+    fleet.arrived(gateway, "0.1.0", "10.0.0.7").await.unwrap();
+    let mut states = states_told(&hub);
+    let mut told_of = async |up, silent, cpu| {
+        let lines = vec![LineHealth { name: "bus".into(), up, ..LineHealth::default() }];
+        let devices = vec![DeviceHealth { key: "meter".into(), silent, ..DeviceHealth::default() }];
+        fleet.heard(gateway, Health { lines, devices, cpu, ..Health::default() }).await.unwrap();
+        states().len()
+    };
+    assert_eq!(told_of(true, false, 0.1).await, 1, "the first one");
+    for i in 0..100 {
+        assert_eq!(told_of(true, false, f64::from(i)).await, 0);
+    }
+    assert_eq!((told_of(false, false, 0.1).await, told_of(false, true, 0.1).await), (1, 1));
+    assert_eq!(told_of(false, true, 0.2).await, 0);
+}
+
 #[tokio::test]
 async fn pages_are_told_the_real_state_after_an_enrolment_and_after_a_revocation() {
     let hub = Hub::on_sqlite().await;
     let (fleet, gateway) = (hub.ctx.part::<Fleet>(), enrolled(&hub, "east").await);
-    let mut bus = hub.ctx.live.watch();
-    let mut states = || {
-        let mut all = Vec::new();
-        while let Ok(live) = bus.try_recv() {
-            if live.name == "gateway" {
-                all.push(
-                    serde_json::from_str::<Value>(&live.json).unwrap()["state"].as_str().unwrap().to_owned(),
-                );
-            }
-        }
-        all
-    };
+    let mut states = states_told(&hub);
     let new = hub.ctx.db.tx(async |tx| fleet.new_code(&tx, gateway).await).await.unwrap();
     enrol(&fleet, &new.code).await;
     assert_eq!(states(), ["offline"]);

@@ -163,7 +163,7 @@ fn point_of(ctx: &Ctx, fleet: &Fleet, readings: &Readings, p: PointRow) -> Point
         quality: s.quality.word(),
         stale: s.quality == Quality::Stale
             || shape.is_stale(s.at, now, readings.delivery(p.gateway))
-            || !fleet.sight(p.gateway).online,
+            || !fleet.is_online(p.gateway),
     });
     let kind = match p.kind.as_str() {
         "counter" => PointKind::Counter,
