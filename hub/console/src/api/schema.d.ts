@@ -223,9 +223,10 @@ export interface paths {
         };
         /**
          * Events `value` {point, at, value, quality} of the points asked for, beginning with their latest; `gateway`
-         *     {id, state}; `event` with a gateway's event; `site` and `catalogue` when those changed. While a point is watched, its
+         *     {id, state} when its state, a line or a device of it changed; `event` with a gateway's event; `site` and `catalogue`
+         *     when those changed; `beat` at the beginning and each 15 s, whatever else comes. While a point is watched, its
          *     gateway sends every sample at once; of what a gateway catches up on only the newest is told. The stream ends for
-         *     who reads too slowly: come again and load anew. After 15 s without another event comes a `beat`. `Last-Event-ID` is ignored: what was missed is asked for at
+         *     who reads too slowly: come again and load anew. `Last-Event-ID` is ignored: what was missed is asked for at
          *     `/api/v1/series`.
          */
         get: operations["live"];

@@ -5,10 +5,11 @@ use std::convert::Infallible;
 use std::time::Duration;
 
 use axum::extract::State;
-use axum::response::sse::{Event, KeepAlive, Sse};
+use axum::response::sse::{Event, Sse};
 use futures_util::stream::{self, Stream, StreamExt};
 use serde::Deserialize;
 use tokio::sync::broadcast::error::RecvError;
+use tokio::time::{MissedTickBehavior, interval};
 use utoipa::IntoParams;
 
 use super::course::numbers;
@@ -18,7 +19,7 @@ use crate::kernel::http::Query;
 use crate::kernel::problem::{Problem, ProblemBody};
 use crate::telemetry::readings::{Readings, value_json};
 
-const HEARTBEAT: Duration = Duration::from_secs(15);
+const BEAT: Duration = if cfg!(test) { Duration::from_millis(100) } else { Duration::from_secs(15) };
 const MOST_POINTS: usize = 2_000;
 
 #[derive(Deserialize, IntoParams)]
@@ -31,9 +32,10 @@ pub struct LiveQuery {
 }
 
 /// Events `value` {point, at, value, quality} of the points asked for, beginning with their latest; `gateway`
-/// {id, state}; `event` with a gateway's event; `site` and `catalogue` when those changed. While a point is watched, its
+/// {id, state} when its state, a line or a device of it changed; `event` with a gateway's event; `site` and `catalogue`
+/// when those changed; `beat` at the beginning and each 15 s, whatever else comes. While a point is watched, its
 /// gateway sends every sample at once; of what a gateway catches up on only the newest is told. The stream ends for
-/// who reads too slowly: come again and load anew. After 15 s without another event comes a `beat`. `Last-Event-ID` is ignored: what was missed is asked for at
+/// who reads too slowly: come again and load anew. `Last-Event-ID` is ignored: what was missed is asked for at
 /// `/api/v1/series`.
 #[utoipa::path(get, path = "/api/v1/live", tag = "telemetry", operation_id = "live", params(LiveQuery),
     security(("session" = ["viewer"])),
@@ -50,20 +52,32 @@ pub async fn live(
     let readings = ctx.part::<Readings>();
     let heard = ctx.live.watch();
     let watching = readings.watch(points.clone());
-    let begin: Vec<Event> = points
+    let latest: Vec<Event> = points
         .iter()
         .filter_map(|p| {
             Some(Event::default().event("value").data(value_json(*p, &readings.latest(*p)?).to_string()))
         })
         .collect();
     let wanted: HashSet<i64> = points.into_iter().map(|p| p.0).collect();
+    // Events and no comments: a page cannot hear comments, and would take a dead connection for a quiet one.
+    let beat = || Event::default().event("beat").data("1");
+    let mut beats = interval(BEAT);
+    beats.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    beats.reset();
     // The guard lives in the stream's state: when the browser goes, the wish goes.
-    let news = stream::unfold((heard, wanted, watching), |(mut heard, wanted, watching)| async move {
+    let news = stream::unfold((heard, beats, wanted, watching), move |mut state| async move {
+        let (heard, beats, wanted, _) = &mut state;
         loop {
-            match heard.recv().await {
+            // Losing either branch is harmless: both are cancel safe. The beat comes first, so that nothing delays it.
+            let live = tokio::select! {
+                biased;
+                _ = beats.tick() => return Some((beat(), state)),
+                live = heard.recv() => live,
+            };
+            match live {
                 Ok(Live { name, point, json }) if point.is_none_or(|p| wanted.contains(&p)) => {
                     let event = Event::default().event(name).data(&*json);
-                    return Some((event, (heard, wanted, watching)));
+                    return Some((event, state));
                 }
                 Ok(_) => {}
                 Err(RecvError::Lagged(missed)) => {
@@ -75,8 +89,5 @@ pub async fn live(
             }
         }
     });
-    let events = stream::iter(begin).chain(news).map(Ok);
-    // An event and no comment: a page cannot hear comments, and would take a dead connection for a quiet one.
-    let beat = KeepAlive::new().interval(HEARTBEAT).event(Event::default().event("beat").data("1"));
-    Ok(Sse::new(events).keep_alive(beat))
+    Ok(Sse::new(stream::iter([beat()]).chain(stream::iter(latest)).chain(news).map(Ok)))
 }

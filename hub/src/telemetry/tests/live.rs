@@ -32,8 +32,17 @@ impl Page {
         Self { stream: answer.into_body().into_data_stream(), text: String::new() }
     }
 
-    /// The next event; none when the stream has ended.
+    /// The next event besides beats; none when the stream has ended.
     async fn next(&mut self) -> Option<(String, Json)> {
+        loop {
+            match self.next_of_all().await {
+                Some((name, _)) if name == "beat" => {}
+                event => return event,
+            }
+        }
+    }
+
+    async fn next_of_all(&mut self) -> Option<(String, Json)> {
         loop {
             if let Some((event, rest)) = self.text.split_once("\n\n") {
                 let field = |name: &str| event.lines().find_map(|l| l.strip_prefix(name)).map(str::to_owned);
@@ -113,6 +122,22 @@ async fn a_page_that_falls_behind_is_let_go_and_loads_anew() {
         hub.ctx.live.tell("site", None, &json!({ "id": i }));
     }
     assert_eq!(page.next().await, None);
+}
+
+#[tokio::test]
+async fn a_page_hears_a_beat_first_and_then_regularly_however_much_else_it_hears() {
+    let hub = Hub::on_sqlite().await;
+    let mut plant = Plant::at(&hub).await;
+    let power = plant.point("power").await.id;
+    plant.numbers(&hub, 1, &[(hub.now().as_millis(), 5.5)]).await;
+    let mut page = Page::on(&hub, &format!("?points={power}")).await;
+    let mut heard = Vec::new();
+    while heard.iter().filter(|name| *name == "beat").count() < 3 {
+        hub.ctx.live.tell("site", None, &json!({ "id": "x" }));
+        heard.push(page.next_of_all().await.unwrap().0);
+    }
+    assert_eq!(heard[..2], ["beat", "value"]);
+    assert!(heard.iter().any(|name| name == "site"), "{heard:?}");
 }
 
 #[tokio::test]
