@@ -62,8 +62,8 @@ impl Fleet {
                     None => None,
                 };
                 let catalogue = known.as_ref().and_then(|e| e.catalogue.clone());
-                let epoch = match (begins_epoch(hello, marks.as_deref(), last > 0), known) {
-                    (None, Some(epoch)) => epoch,
+                let (epoch, has_begun) = match (begins_epoch(hello, marks.as_deref(), last > 0), known) {
+                    (None, Some(epoch)) => (epoch, false),
                     (reason, _) => {
                         let reason = reason.unwrap_or(super::model::EpochReason::NewBuffer);
                         let epoch =
@@ -72,10 +72,13 @@ impl Fleet {
                         let detail = format!("epoch {}: {}", epoch.number, reason.word());
                         events
                             .push(self.note_in(&tx, gateway, kind::EPOCH_BEGAN, true, &detail, false).await?);
-                        epoch
+                        (epoch, true)
                     }
                 };
-                let watermarks = self.marks_of(&tx, hello, &epoch, &mut events).await?;
+                // What another epoch acknowledged is here already, under that epoch; unless this hub has forgotten it,
+                // being restored from a copy.
+                let may_be_known = has_begun && hello.epoch <= last;
+                let watermarks = self.marks_of(&tx, hello, &epoch, may_be_known, &mut events).await?;
                 let catalogue_wanted = catalogue.as_deref() != Some(hello.catalogue.as_slice());
                 let beginning =
                     Beginning { epoch: epoch.number, buffer: hello.buffer, watermarks, catalogue_wanted };
@@ -88,12 +91,14 @@ impl Fleet {
         Ok(beginning)
     }
 
-    /// The watermark of every lane; past what the gateway dropped before the hub got it.
+    /// The watermark of every lane; past what the gateway has not any more and this epoch never got. That is told,
+    /// unless what the gateway calls acknowledged may be known.
     async fn marks_of(
         &self,
         tx: &Tx,
         hello: &Hello,
         epoch: &Epoch,
+        may_be_known: bool,
         events: &mut Vec<Option<EventRow>>,
     ) -> Result<Vec<Watermark>, DbError> {
         let mut watermarks = Vec::with_capacity(Lane::ALL.len());
@@ -101,12 +106,18 @@ impl Fleet {
             let at = Position { gateway: hello.gateway, epoch: epoch.number, lane, seq: 0 };
             let mut mark = store::mark(tx, &at).await?;
             let held = hello.lanes.iter().find(|l| l.lane == lane);
-            if let Some((from, to)) = held.and_then(|l| missing(mark.seq, l)) {
+            if let Some(held) = held
+                && let Some((from, to)) = missing(mark.seq, held)
+            {
                 mark = Mark { seq: to, recent: Vec::new() };
-                let known_before = hello.lanes.iter().any(|l| l.lane == lane && l.acked >= to);
-                // What another epoch acknowledged is here already, under that epoch.
-                if !known_before {
-                    let detail = format!("{} lane: {from} to {to} were dropped by the gateway", lane.word());
+                let was_acked = held.acked >= to;
+                if !(was_acked && may_be_known) {
+                    let why = if was_acked {
+                        "are missing at the hub, which acknowledged them before it was restored from a copy"
+                    } else {
+                        "were dropped by the gateway"
+                    };
+                    let detail = format!("{} lane: {from} to {to} {why}", lane.word());
                     events.push(
                         self.note_in(tx, hello.gateway, kind::DATA_MISSING, true, &detail, false).await?,
                     );

@@ -13,7 +13,7 @@ use steward_shared::wire::message::{
 };
 
 use super::store::MIGRATIONS;
-use super::{DeviceFilter, DeviceRow, EventRow, Fleet, kind};
+use super::{Beginning, DeviceFilter, DeviceRow, EventRow, Fleet, kind};
 use crate::kernel::caller::Role;
 use crate::kernel::db::testing::fresh_databases;
 use crate::kernel::db::{Blob, DbError, migrate};
@@ -72,11 +72,9 @@ async fn devices(hub: &Hub) -> Vec<DeviceRow> {
     hub.ctx.part::<Fleet>().devices(&DeviceFilter::default(), None, 500).await.unwrap()
 }
 
-/// The gateway tells of devices with these keys.
-async fn catalogue(hub: &Hub, gateway: GatewayId, keys: &[&str]) {
-    let fleet = hub.ctx.part::<Fleet>();
-    let buffer = BufferId::new(&RandomIds);
-    let hello = Hello {
+/// Of a gateway with an empty database.
+fn hello(hub: &Hub, gateway: GatewayId, buffer: BufferId) -> Hello {
+    Hello {
         protocol: PROTOCOL,
         gateway,
         version: "0.1.0".into(),
@@ -86,8 +84,14 @@ async fn catalogue(hub: &Hub, gateway: GatewayId, keys: &[&str]) {
         catalogue: vec![],
         boot: steward_shared::id::BootId::new(&RandomIds),
         now: hub.now(),
-    };
-    fleet.begin(&hello).await.unwrap();
+    }
+}
+
+/// The gateway tells of devices with these keys.
+async fn catalogue(hub: &Hub, gateway: GatewayId, keys: &[&str]) {
+    let fleet = hub.ctx.part::<Fleet>();
+    let buffer = BufferId::new(&RandomIds);
+    fleet.begin(&hello(hub, gateway, buffer)).await.unwrap();
     let device = |key: &&str| CatalogueDevice {
         key: (*key).into(),
         title: Names { zh: "表".into(), en: "Meter".into() },
@@ -496,4 +500,47 @@ async fn of_what_is_set_aside_the_newest_of_each_gateway_is_kept() {
         assert_eq!(oldest, Some(Blob(vec![20])));
     })
     .await;
+}
+
+/// A gateway that holds 300 to 500 of its live lane, all of it acknowledged in this epoch.
+fn with_old_data(hello: Hello, epoch: u32) -> Hello {
+    let lanes = vec![LaneState { lane: Lane::Live, first: 300, last: 500, acked: 500 }];
+    Hello { epoch, lanes, ..hello }
+}
+
+#[tokio::test]
+async fn what_a_hub_restored_from_a_copy_has_lost_and_the_gateway_keeps_no_more_is_told() {
+    on_each_database(async |hub| {
+        let fleet = hub.ctx.part::<Fleet>();
+        let live = |b: &Beginning| b.watermarks.iter().find(|w| w.lane == Lane::Live).unwrap().seq;
+        // The copy knows the epoch, and has less of it than was acknowledged.
+        let (gateway, buffer) = (enrolled(&hub, "east").await, BufferId::new(&RandomIds));
+        let first = hello(&hub, gateway, buffer);
+        assert_eq!(fleet.begin(&first).await.unwrap().epoch, 1);
+        let mark = format!("update watermark set seq = 100 where gateway = '{gateway}'");
+        hub.ctx.db.execute(&mark, vec![]).await.unwrap();
+        let again = fleet.begin(&with_old_data(first, 1)).await.unwrap();
+        assert_eq!((again.epoch, live(&again)), (1, 299));
+        let missing = told(&hub, gateway, kind::DATA_MISSING).await;
+        assert_eq!(missing.len(), 1);
+        assert!(missing[0].detail.contains("101 to 299"), "{}", missing[0].detail);
+        // The copy is of before the epoch.
+        let gateway = enrolled(&hub, "west").await;
+        let hello = hello(&hub, gateway, BufferId::new(&RandomIds));
+        assert_eq!(live(&fleet.begin(&with_old_data(hello, 1)).await.unwrap()), 299);
+        assert_eq!(told(&hub, gateway, kind::DATA_MISSING).await.len(), 1);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn what_was_acknowledged_in_the_epoch_before_is_not_missing_in_the_next() {
+    let hub = Hub::on_sqlite().await;
+    let (fleet, gateway) = (hub.ctx.part::<Fleet>(), enrolled(&hub, "east").await);
+    let hello = hello(&hub, gateway, BufferId::new(&RandomIds));
+    fleet.begin(&hello).await.unwrap();
+    // The gateway's database was restored from a copy: it ends before what the hub has of it.
+    hub.ctx.db.execute("update watermark set seq = 600", vec![]).await.unwrap();
+    assert_eq!(fleet.begin(&with_old_data(hello, 1)).await.unwrap().epoch, 2);
+    assert!(told(&hub, gateway, kind::DATA_MISSING).await.is_empty());
 }
