@@ -32,6 +32,8 @@ pub const GATEWAY_LIFE: Duration = Duration::from_hours(30 * 24);
 const BACKDATED: Duration = DAY;
 /// A request of a P-256 or Ed25519 key is some 300 bytes.
 const MAX_REQUEST: usize = 8 << 10;
+/// Before the instant of the enrolment, in milliseconds, in the second name of a gateway's certificate.
+const ENROLLED_URI_PREFIX: &str = "urn:steward:enrolled:";
 /// All names below which this CA may sign.
 const REALM: &str = "steward.internal";
 
@@ -69,8 +71,16 @@ pub struct Issued {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Identity {
     pub gateway: GatewayId,
-    pub issued: Timestamp,
+    /// The enrolment that it goes back to, by its instant.
+    pub enrolled: Timestamp,
     pub expires: Timestamp,
+}
+
+impl Identity {
+    /// Less than half of its life is left. A gateway asks for the next one in the last third, by a clock of its own.
+    pub fn is_due(&self, now: Timestamp) -> bool {
+        now.plus(GATEWAY_LIFE / 2) >= self.expires
+    }
 }
 
 pub struct Ca {
@@ -134,8 +144,14 @@ impl Ca {
         Code { secret, ca: Code::fingerprint(&self.certificate) }
     }
 
-    /// Signs the key of a gateway's request. Whatever names the request holds are passed over.
-    pub fn sign_gateway(&self, request: &[u8], gateway: GatewayId) -> Result<Issued, CaError> {
+    /// Signs the key of a gateway's request, by virtue of the enrolment of that instant. Whatever names the request holds
+    /// are passed over.
+    pub fn sign_gateway(
+        &self,
+        request: &[u8],
+        gateway: GatewayId,
+        enrolled: Timestamp,
+    ) -> Result<Issued, CaError> {
         if request.len() > MAX_REQUEST {
             return Err(CaError::BadRequest);
         }
@@ -144,8 +160,9 @@ impl Ca {
             .map_err(|_| CaError::BadRequest)?;
         let now = self.clock.now();
         let mut params = self.leaf(&format!("gateway {gateway}"), now, GATEWAY_LIFE)?;
-        let uri = format!("{GATEWAY_URI_PREFIX}{gateway}").try_into()?;
-        params.subject_alt_names = vec![SanType::URI(uri)];
+        let name = format!("{GATEWAY_URI_PREFIX}{gateway}").try_into()?;
+        let by = format!("{ENROLLED_URI_PREFIX}{}", enrolled.as_millis()).try_into()?;
+        params.subject_alt_names = vec![SanType::URI(name), SanType::URI(by)];
         params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ClientAuth];
         let certificate = params.signed_by(&request.public_key, &self.issuer)?.der().clone();
         Ok(Issued { certificate, expires: now.plus(GATEWAY_LIFE) })
@@ -209,18 +226,19 @@ fn since_1970(t: Timestamp) -> Duration {
     Duration::from_secs(u64::try_from(t.as_millis().div_euclid(1000)).unwrap_or(0))
 }
 
-/// What the certificate of a gateway says, if it is one: exactly one name, and that a gateway's URI. Its
+/// What the certificate of a gateway says, if it is one: exactly two names, the gateway's and the enrolment's URI. Its
 /// signature and its dates are checked by the handshake, not here.
 pub fn identity(certificate: &CertificateDer<'_>) -> Option<Identity> {
     use x509_parser::extensions::GeneralName;
     let (_, parsed) = x509_parser::parse_x509_certificate(certificate).ok()?;
     let names = parsed.subject_alternative_name().ok()??;
-    let [GeneralName::URI(uri)] = names.value.general_names.as_slice() else { return None };
-    let gateway = uri.strip_prefix(GATEWAY_URI_PREFIX)?.parse().ok()?;
-    let validity = parsed.validity();
-    let begins = Timestamp(validity.not_before.timestamp().checked_mul(1000)?);
-    let expires = Timestamp(validity.not_after.timestamp().checked_mul(1000)?);
-    Some(Identity { gateway, issued: begins.plus(BACKDATED), expires })
+    let [GeneralName::URI(name), GeneralName::URI(by)] = names.value.general_names.as_slice() else {
+        return None;
+    };
+    let gateway = name.strip_prefix(GATEWAY_URI_PREFIX)?.parse().ok()?;
+    let enrolled = Timestamp(by.strip_prefix(ENROLLED_URI_PREFIX)?.parse().ok()?);
+    let expires = Timestamp(parsed.validity().not_after.timestamp().checked_mul(1000)?);
+    Some(Identity { gateway, enrolled, expires })
 }
 
 /// Hands rustls the hub's leaf, and makes the next one when two thirds of its life are over: nobody has to
@@ -353,9 +371,10 @@ mod tests {
         let clock = clock();
         let ca = Ca::open(dir.path(), clock.clone(), Arc::new(RandomIds)).unwrap();
         let (mine, other) = (GatewayId::new(&RandomIds), GatewayId::new(&RandomIds));
-        let issued = ca.sign_gateway(&request(&format!("{GATEWAY_URI_PREFIX}{other}")), mine).unwrap();
+        let by = Timestamp(1_234);
+        let issued = ca.sign_gateway(&request(&format!("{GATEWAY_URI_PREFIX}{other}")), mine, by).unwrap();
         let identity = identity(&issued.certificate).unwrap();
-        assert_eq!((identity.gateway, identity.issued), (mine, clock.now()));
+        assert_eq!((identity.gateway, identity.enrolled), (mine, by));
         assert_eq!(identity.expires, clock.now().plus(GATEWAY_LIFE));
         let provider = Arc::new(rustls::crypto::ring::default_provider());
         let verifier = rustls::server::WebPkiClientVerifier::builder_with_provider(roots(&ca), provider)
@@ -370,13 +389,13 @@ mod tests {
     fn a_request_that_its_key_did_not_sign_is_refused() {
         let dir = tempfile::tempdir().unwrap();
         let ca = Ca::open(dir.path(), clock(), Arc::new(RandomIds)).unwrap();
-        let gateway = GatewayId::new(&RandomIds);
+        let (gateway, by) = (GatewayId::new(&RandomIds), Timestamp(0));
         let mut forged = request("urn:x");
         let last = forged.len() - 1;
         forged[last] ^= 1;
-        assert!(matches!(ca.sign_gateway(&forged, gateway), Err(CaError::BadRequest)));
-        assert!(matches!(ca.sign_gateway(b"", gateway), Err(CaError::BadRequest)));
-        assert!(matches!(ca.sign_gateway(&vec![0x30; 1 << 20], gateway), Err(CaError::BadRequest)));
+        assert!(matches!(ca.sign_gateway(&forged, gateway, by), Err(CaError::BadRequest)));
+        assert!(matches!(ca.sign_gateway(b"", gateway, by), Err(CaError::BadRequest)));
+        assert!(matches!(ca.sign_gateway(&vec![0x30; 1 << 20], gateway, by), Err(CaError::BadRequest)));
     }
 
     #[test]

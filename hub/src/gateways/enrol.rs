@@ -11,7 +11,7 @@ use steward_shared::time::Timestamp;
 use steward_shared::wire::code::{Code, SECRET};
 use steward_shared::wire::message::{Enrol, EnrolRefusal, Enrolled};
 
-use super::ca::{CaError, Issued};
+use super::ca::{CaError, Identity, Issued};
 use super::fleet::Fleet;
 use super::model::{Enrolment, kind};
 use super::store::{self, EventRow, GatewayRow};
@@ -174,40 +174,36 @@ impl Fleet {
         let done = self
             .db
             .tx(async |tx| {
-                let Some(code) = store::code(&tx, &hash).await? else {
-                    return Ok(Err(EnrolRefusal::UnknownCode));
+                let Some(code) = store::code(&tx, &hash).await?.filter(|c| c.used_at.is_none()) else {
+                    return Err(Stop::Refused(EnrolRefusal::UnknownCode));
                 };
-                if code.used_at.is_some() {
-                    return Ok(Err(EnrolRefusal::UnknownCode));
-                }
                 if now > code.expires_at {
-                    return Ok(Err(EnrolRefusal::Expired));
+                    return Err(Stop::Refused(EnrolRefusal::Expired));
                 }
-                // A request that cannot be signed does not use the code up.
-                let issued = match self.ca.sign_gateway(&ask.csr, code.gateway) {
-                    Ok(issued) => issued,
-                    Err(e) => {
-                        tracing::warn!(error = %e, gateway = %code.gateway, "an enrolment was refused");
-                        return Ok(Err(EnrolRefusal::BadRequest));
-                    }
-                };
                 if !store::use_code(&tx, &hash, now).await? {
-                    return Ok(Err(EnrolRefusal::UnknownCode));
+                    return Err(Stop::Refused(EnrolRefusal::UnknownCode));
                 }
-                let enrolled = store::Enrolled {
-                    gateway: code.gateway,
-                    at: now,
-                    certificate_expires: issued.expires,
-                    version: &version,
-                    host: &host,
-                    address,
+                let gateway = code.gateway;
+                let ours = store::Enrolled { gateway, at: now, version: &version, host: &host, address };
+                let Some(enrolled) = store::enrol(&tx, &ours).await? else {
+                    return Err(Stop::Refused(EnrolRefusal::UnknownCode));
                 };
-                store::enrol(&tx, &enrolled).await?;
+                // A request that cannot be signed does not use the code up.
+                let issued = self.ca.sign_gateway(&ask.csr, gateway, enrolled).map_err(|e| {
+                    tracing::warn!(error = %e, %gateway, "an enrolment was refused");
+                    Stop::Refused(EnrolRefusal::BadRequest)
+                })?;
+                store::set_certificate_expires(&tx, gateway, enrolled, issued.expires).await?;
                 let detail = format!("by {host} from {address}");
-                let event = self.note_in(&tx, code.gateway, kind::ENROLLED, true, &detail, false).await?;
-                Ok::<_, DbError>(Ok((code.gateway, issued.certificate.to_vec(), event)))
+                let event = self.note_in(&tx, gateway, kind::ENROLLED, true, &detail, false).await?;
+                Ok((gateway, issued.certificate.to_vec(), event))
             })
-            .await?;
+            .await;
+        let done = match done {
+            Ok(done) => Ok(done),
+            Err(Stop::Refused(refusal)) => Err(refusal),
+            Err(Stop::Db(e)) => return Err(e),
+        };
         Ok(done.map(|(gateway, certificate, event)| {
             tracing::info!(%gateway, host, address, "gateway enrolled");
             // Whoever still holds a session by a certificate of before leaves; the new one is awaited.
@@ -219,17 +215,40 @@ impl Fleet {
         }))
     }
 
-    /// The next certificate of a gateway that is let in by its present one.
-    pub async fn renew(&self, gateway: GatewayId, request: &[u8]) -> Result<Issued, RenewError> {
-        let issued = self.ca.sign_gateway(request, gateway)?;
-        let expires = issued.expires;
-        self.db.tx(async |tx| store::set_certificate_expires(&tx, gateway, expires).await).await?;
-        Ok(issued)
+    /// The next certificate of a gateway that is let in by its present one. It goes back to the same enrolment: if
+    /// another one comes meanwhile, it is void like the present one.
+    pub async fn renew(&self, by: &Identity, request: &[u8]) -> Result<Issued, RenewError> {
+        if !by.is_due(self.clock.now()) {
+            return Err(RenewError::NotDue);
+        }
+        let issued = self.ca.sign_gateway(request, by.gateway, by.enrolled)?;
+        let (gateway, enrolled, expires) = (by.gateway, by.enrolled, issued.expires);
+        let is_in_force = self
+            .db
+            .tx(async |tx| store::set_certificate_expires(&tx, gateway, enrolled, expires).await)
+            .await?;
+        if is_in_force { Ok(issued) } else { Err(RenewError::Void) }
+    }
+}
+
+/// Why an enrolment's transaction is undone.
+enum Stop {
+    Refused(EnrolRefusal),
+    Db(DbError),
+}
+
+impl From<DbError> for Stop {
+    fn from(e: DbError) -> Self {
+        Self::Db(e)
     }
 }
 
 #[derive(Debug, thiserror::Error)]
 pub enum RenewError {
+    #[error("more than half of the present certificate's life is left")]
+    NotDue,
+    #[error("the present certificate is void: the gateway was revoked or enrolled anew")]
+    Void,
     #[error("the next certificate cannot be made")]
     Ca(#[from] CaError),
     #[error("the next certificate could not be noted")]

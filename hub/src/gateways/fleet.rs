@@ -113,7 +113,7 @@ impl Fleet {
     /// Whether the hub lets this certificate in. The handshake has checked its signature and dates.
     pub async fn admit(&self, identity: &Identity) -> Result<Result<(), NotAdmitted>, DbError> {
         let row = store::gateway(&self.db, identity.gateway).await?;
-        Ok(row.map_or(Err(NotAdmitted::Unknown), |r| admit(r.state, r.enrolled_at, identity.issued)))
+        Ok(row.map_or(Err(NotAdmitted::Unknown), |r| admit(r.state, r.enrolled_at, identity.enrolled)))
     }
 
     /// A session of the gateway began. The token ends it when the gateway is revoked. After an error it did not begin.

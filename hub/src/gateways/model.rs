@@ -165,14 +165,13 @@ pub enum NotAdmitted {
     Superseded,
 }
 
-/// Whether a certificate issued then is let in. Certificates count whole seconds.
-pub fn admit(state: Enrolment, enrolled_at: Option<Timestamp>, issued: Timestamp) -> Result<(), NotAdmitted> {
+/// Whether a certificate that goes back to the enrolment of `by` is let in. One of a later enrolment than the hub knows
+/// of is: the hub was restored from a copy of before it.
+pub fn admit(state: Enrolment, enrolled_at: Option<Timestamp>, by: Timestamp) -> Result<(), NotAdmitted> {
     match (state, enrolled_at) {
         (Enrolment::Revoked, _) => Err(NotAdmitted::Revoked),
         (_, None) => Err(NotAdmitted::Unknown),
-        (_, Some(enrolled)) if issued.as_millis() < enrolled.as_millis().div_euclid(1000) * 1000 => {
-            Err(NotAdmitted::Superseded)
-        }
+        (_, Some(last)) if by < last => Err(NotAdmitted::Superseded),
         _ => Ok(()),
     }
 }
@@ -284,9 +283,10 @@ mod tests {
     #[test]
     fn a_certificate_of_before_the_last_enrolment_is_not_let_in() {
         let enrolled = Some(Timestamp(10_500));
-        assert_eq!(admit(Enrolment::Enrolled, enrolled, Timestamp(10_000)), Ok(()));
-        assert_eq!(admit(Enrolment::Enrolled, enrolled, Timestamp(9_000)), Err(NotAdmitted::Superseded));
-        assert_eq!(admit(Enrolment::Revoked, enrolled, Timestamp(10_000)), Err(NotAdmitted::Revoked));
-        assert_eq!(admit(Enrolment::Pending, None, Timestamp(10_000)), Err(NotAdmitted::Unknown));
+        assert_eq!(admit(Enrolment::Enrolled, enrolled, Timestamp(10_500)), Ok(()));
+        assert_eq!(admit(Enrolment::Enrolled, enrolled, Timestamp(10_501)), Ok(()));
+        assert_eq!(admit(Enrolment::Enrolled, enrolled, Timestamp(10_499)), Err(NotAdmitted::Superseded));
+        assert_eq!(admit(Enrolment::Revoked, enrolled, Timestamp(10_500)), Err(NotAdmitted::Revoked));
+        assert_eq!(admit(Enrolment::Pending, None, Timestamp(10_500)), Err(NotAdmitted::Unknown));
     }
 }

@@ -175,34 +175,36 @@ pub async fn use_code(tx: &Tx, hash: &[u8], now: Timestamp) -> Result<bool, DbEr
 pub struct Enrolled<'a> {
     pub gateway: GatewayId,
     pub at: Timestamp,
-    pub certificate_expires: Timestamp,
     pub version: &'a str,
     pub host: &'a str,
     pub address: &'a str,
 }
 
-pub async fn enrol(tx: &Tx, e: &Enrolled<'_>) -> Result<(), DbError> {
-    tx.execute(
-        "update gateway set state = $2, enrolled_at = $3, certificate_expires = $4, version = $5, host = $6,
-         address = $7, row_version = row_version + 1 where id = $1",
-        params![
-            e.gateway,
-            Enrolment::Enrolled.word(),
-            e.at,
-            e.certificate_expires,
-            e.version,
-            e.host,
-            e.address
-        ],
+/// The instant of this enrolment: later than that of the one before, whatever the clock shows.
+pub async fn enrol(tx: &Tx, e: &Enrolled<'_>) -> Result<Option<Timestamp>, DbError> {
+    tx.one(
+        "update gateway set state = $2, enrolled_at = case when enrolled_at >= $3 then enrolled_at + 1 else $3 end,
+         version = $4, host = $5, address = $6, silent = 0, row_version = row_version + 1
+         where id = $1 returning enrolled_at",
+        params![e.gateway, Enrolment::Enrolled.word(), e.at, e.version, e.host, e.address],
     )
     .await
-    .map(drop)
 }
 
-pub async fn set_certificate_expires(tx: &Tx, id: GatewayId, expires: Timestamp) -> Result<(), DbError> {
-    tx.execute("update gateway set certificate_expires = $2 where id = $1", params![id, expires])
-        .await
-        .map(drop)
+/// Whether the gateway is enrolled and a certificate of this enrolment is let in.
+pub async fn set_certificate_expires(
+    tx: &Tx,
+    id: GatewayId,
+    enrolled: Timestamp,
+    expires: Timestamp,
+) -> Result<bool, DbError> {
+    let changed = tx
+        .execute(
+            "update gateway set certificate_expires = $4 where id = $1 and state = $2 and enrolled_at <= $3",
+            params![id, Enrolment::Enrolled.word(), enrolled, expires],
+        )
+        .await?;
+    Ok(changed == 1)
 }
 
 pub async fn set_seen(

@@ -313,8 +313,14 @@ impl Session<'_> {
                     return Err(End::Breach("certificates are renewed once a minute at most".into()));
                 }
                 self.renewed = Some(Instant::now());
-                let issued = match self.door.fleet.renew(self.gateway, &renew.csr).await {
+                let issued = match self.door.fleet.renew(&self.identity, &renew.csr).await {
                     Ok(issued) => issued,
+                    Err(e @ RenewError::NotDue) => {
+                        // Its clock is ahead. It asks again within the hour.
+                        tracing::info!(gateway = %self.gateway, reason = %e, "a certificate is not renewed");
+                        return Ok(());
+                    }
+                    Err(RenewError::Void) => return Err(End::Revoked),
                     Err(RenewError::Db(e)) => return Err(End::Db(e)),
                     Err(e) => return Err(End::Breach(e.to_string())),
                 };

@@ -94,7 +94,7 @@ impl Hub {
     pub async fn enrol(&self, code: &[u8], key: &KeyPair) -> EnrolAnswer {
         let connection = self.dial(ALPN_ENROL, None).await.unwrap();
         let (mut send, mut recv) = connection.open_bi().await.unwrap();
-        let csr = CertificateParams::new(Vec::new()).unwrap().serialize_request(key).unwrap().der().to_vec();
+        let csr = request(key);
         say(&mut send, &Enrol { code: code.to_vec(), csr, version: "0.1.0".into(), host: "test".into() })
             .await;
         hear(&mut recv).await.unwrap()
@@ -310,6 +310,11 @@ impl LaneStream {
         self.send(seq, body.0, body.1).await;
         self.answer().await
     }
+}
+
+/// For a certificate of this key.
+pub fn request(key: &KeyPair) -> Vec<u8> {
+    CertificateParams::new(Vec::new()).unwrap().serialize_request(key).unwrap().der().to_vec()
 }
 
 /// One device with the points #1 `power` and #2 `energy`, a counter.

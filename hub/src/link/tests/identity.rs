@@ -3,13 +3,16 @@
 use std::sync::mpsc;
 use std::time::Duration;
 
-use rcgen::{CertificateParams, KeyPair};
+use rcgen::KeyPair;
 use steward_shared::id::{BufferId, RandomIds};
-use steward_shared::wire::message::{ALPN, ControlDown, ControlUp, RefusalReason, Renew};
+use steward_shared::time::Timestamp;
+use steward_shared::wire::message::{
+    ALPN, ControlDown, ControlUp, EnrolAnswer, Health, RefusalReason, Renew,
+};
 
 use super::super::endpoint::code;
-use super::edge::{Hub, NOW, Papers, Session, closed, eventually, hear, say};
-use crate::gateways::identity;
+use super::edge::{Hub, NOW, Papers, Session, closed, eventually, hear, request, say};
+use crate::gateways::{NotAdmitted, RenewError, identity};
 use crate::kernel::db::testing::fresh_sqlite;
 
 async fn refused(session: &mut Session) -> RefusalReason {
@@ -36,7 +39,7 @@ async fn fault_t1_an_expired_certificate_is_refused_and_a_code_brings_the_gatewa
     let new = hub.ctx.db.tx(async |tx| hub.fleet.new_code(&tx, papers.gateway).await).await.unwrap();
     let key = KeyPair::generate().unwrap();
     let answer = hub.enrol(&new.code.secret, &key).await;
-    let steward_shared::wire::message::EnrolAnswer::Accepted(e) = answer else { panic!("{answer:?}") };
+    let EnrolAnswer::Accepted(e) = answer else { panic!("{answer:?}") };
     let again = Papers { gateway: e.gateway, key: key.into(), certificate: e.certificate.into() };
     assert_eq!(again.gateway, papers.gateway);
     hub.session(&again, buffer, 0).await;
@@ -76,13 +79,65 @@ async fn a_revoked_gateway_is_out_at_once_and_stays_out() {
 async fn the_certificate_of_before_an_enrolment_is_void() {
     let test = fresh_sqlite().await;
     let hub = Hub::on(&test).await;
+    let mut old = vec![hub.enrolled("east").await];
+    let gateway = old[0].gateway;
+    // All within one instant of the hub's clock, and then before it.
+    for back in [0, 0, 5_000] {
+        hub.clock.set(Timestamp(NOW - back));
+        let new = hub.ctx.db.tx(async |tx| hub.fleet.new_code(&tx, gateway).await).await.unwrap();
+        let key = KeyPair::generate().unwrap();
+        let answer = hub.enrol(&new.code.secret, &key).await;
+        let EnrolAnswer::Accepted(e) = answer else { panic!("{answer:?}") };
+        for papers in &old {
+            let mut session = Session::dial(&hub, papers).await;
+            session.say_hello(gateway, BufferId::new(&RandomIds), 0).await;
+            assert_eq!(refused(&mut session).await, RefusalReason::Unknown);
+        }
+        let new = Papers { gateway, key: key.into(), certificate: e.certificate.into() };
+        assert!(hub.session(&new, BufferId::new(&RandomIds), 0).await.welcome.is_some());
+        old.push(new);
+    }
+}
+
+#[tokio::test]
+async fn a_certificate_that_was_renewed_by_one_of_before_an_enrolment_is_void_too() {
+    let test = fresh_sqlite().await;
+    let hub = Hub::on(&test).await;
     let old = hub.enrolled("east").await;
-    hub.clock.advance(Duration::from_secs(5));
+    let by = identity(&old.certificate).unwrap();
+    hub.clock.advance(Duration::from_hours(24 * 20));
+    let csr = request(&old.key);
+    let renewed = hub.fleet.renew(&by, &csr).await.unwrap();
     let new = hub.ctx.db.tx(async |tx| hub.fleet.new_code(&tx, old.gateway).await).await.unwrap();
     hub.enrol(&new.code.secret, &KeyPair::generate().unwrap()).await;
-    let mut session = Session::dial(&hub, &old).await;
-    session.say_hello(old.gateway, BufferId::new(&RandomIds), 0).await;
-    assert_eq!(refused(&mut session).await, RefusalReason::Unknown);
+    let admitted = hub.fleet.admit(&identity(&renewed.certificate).unwrap()).await.unwrap();
+    assert_eq!(admitted, Err(NotAdmitted::Superseded));
+    let expires = async || hub.fleet.gateway(old.gateway).await.unwrap().unwrap().certificate_expires;
+    let before = expires().await;
+    hub.clock.advance(Duration::from_hours(1));
+    assert!(matches!(hub.fleet.renew(&by, &csr).await, Err(RenewError::Void)));
+    assert_eq!(expires().await, before);
+}
+
+#[tokio::test]
+async fn a_certificate_is_renewed_once_half_of_its_life_is_over_and_not_before() {
+    let test = fresh_sqlite().await;
+    let hub = Hub::on(&test).await;
+    let papers = hub.enrolled("east").await;
+    let by = identity(&papers.certificate).unwrap();
+    let csr = request(&papers.key);
+    hub.clock.advance(Duration::from_hours(24 * 15) - Duration::from_secs(1));
+    assert!(matches!(hub.fleet.renew(&by, &csr).await, Err(RenewError::NotDue)));
+    // Its session goes on all the same: it is the gateway's clock that is wrong.
+    let mut session = hub.session(&papers, BufferId::new(&RandomIds), 0).await;
+    say(&mut session.send, &ControlUp::Renew(Renew { csr: csr.clone() })).await;
+    say(&mut session.send, &ControlUp::Health(Health { unacked: 7, ..Health::default() })).await;
+    eventually("what it says next is heard", async || {
+        hub.fleet.sight(papers.gateway).health.is_some_and(|h| h.unacked == 7)
+    })
+    .await;
+    hub.clock.advance(Duration::from_secs(1));
+    hub.fleet.renew(&by, &csr).await.unwrap();
 }
 
 #[tokio::test]
@@ -136,7 +191,7 @@ async fn a_gateway_renews_its_certificate_over_its_session() {
     let mut session = hub.session(&papers, BufferId::new(&RandomIds), 0).await;
     hub.clock.advance(Duration::from_hours(24 * 20));
     let key = KeyPair::generate().unwrap();
-    let csr = CertificateParams::new(Vec::new()).unwrap().serialize_request(&key).unwrap().der().to_vec();
+    let csr = request(&key);
     say(&mut session.send, &ControlUp::Renew(Renew { csr })).await;
     let Some(ControlDown::Certificate(new)) = hear(&mut session.recv).await else { panic!("no certificate") };
     let new = identity(&new.certificate.into()).unwrap();
@@ -161,7 +216,7 @@ async fn a_session_does_not_outlive_its_certificate() {
 }
 
 #[tokio::test]
-async fn a_session_ends_when_its_certificate_is_void_by_another_hub_programs_word() {
+async fn a_session_ends_when_its_certificate_is_void_though_nobody_threw_it_out() {
     let test = fresh_sqlite().await;
     let hub = Hub::on(&test).await;
     let papers = hub.enrolled("east").await;
