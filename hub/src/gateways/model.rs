@@ -188,6 +188,8 @@ pub mod kind {
     pub const BATCH_QUARANTINED: &str = "batch_quarantined";
     /// Readings came after the samples of their hours were forgotten, and were left out.
     pub const READINGS_TOO_LATE: &str = "readings_too_late";
+    /// Readings of instants that no clock should show were left out: the gateway's clock was wrong, and is not any more.
+    pub const READINGS_OUT_OF_TIME: &str = "readings_out_of_time";
     /// The gateway's clock is ahead of the hub's or behind it.
     pub const CLOCK_DIFFERS: &str = "clock_differs";
     /// Too many batches in a row could not be used: the gateway keeps the rest.

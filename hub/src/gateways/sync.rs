@@ -154,12 +154,17 @@ impl Fleet {
         reason: &str,
         fork: bool,
     ) -> Result<Option<EventRow>, DbError> {
-        let now = self.clock.now();
-        store::insert_quarantined(tx, &batch.at, reason, &batch.hash, &batch.body, now).await?;
-        store::trim_quarantine(tx, batch.at.gateway, KEPT_ASIDE).await?;
+        self.keep_aside(tx, batch, reason).await?;
         let kind = if fork { kind::BATCH_FORKED } else { kind::BATCH_QUARANTINED };
         let detail = format!("{} lane, sequence {}: {reason}", batch.at.lane.word(), batch.at.seq);
         self.note_in(tx, batch.at.gateway, kind, true, &detail, fork).await
+    }
+
+    /// Keeps a batch as it came, of which something is left out.
+    pub async fn keep_aside(&self, tx: &Tx, batch: &Received, reason: &str) -> Result<(), DbError> {
+        let now = self.clock.now();
+        store::insert_quarantined(tx, &batch.at, reason, &batch.hash, &batch.body, now).await?;
+        store::trim_quarantine(tx, batch.at.gateway, KEPT_ASIDE).await
     }
 
     /// Keeps a batch aside that was stored and turned out to be of no use. Its sequence is not known any more.

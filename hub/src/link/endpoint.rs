@@ -37,7 +37,7 @@ pub mod code {
     pub const REPLACED: VarInt = VarInt::from_u32(5);
     /// The clocks differ by more than any reading may: the gateway keeps what it has until they agree.
     pub const CLOCK: VarInt = VarInt::from_u32(6);
-    /// What came last could not be used: the gateway keeps the rest until somebody has looked.
+    /// What came last could not be used: the gateway keeps the rest, and one is tried each hour.
     pub const PAUSED: VarInt = VarInt::from_u32(7);
 }
 

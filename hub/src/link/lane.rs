@@ -13,7 +13,7 @@ use tokio::time::Instant;
 
 use super::endpoint::Door;
 use super::frames::{self, StreamError};
-use crate::gateways::{Fate, PointMap, Position, Received};
+use crate::gateways::{Fate, PointMap, Position, Received, kind};
 use crate::telemetry::{Checked, IngestError, Opened, Receipt, check, is_in_time};
 
 /// Batches of a lane that are handed on and not answered yet; then the stream's flow control stops the gateway.
@@ -60,6 +60,8 @@ pub struct Lanes {
     map: watch::Receiver<Option<Arc<PointMap>>>,
     /// By how many milliseconds the gateway's clock is ahead of the hub's.
     ahead: watch::Receiver<i64>,
+    /// When a report that came after a reading out of time said that the clocks agree.
+    agreed: Option<Instant>,
 }
 
 /// An answer that is due, or will be.
@@ -124,7 +126,7 @@ impl Lanes {
         map: watch::Receiver<Option<Arc<PointMap>>>,
         ahead: watch::Receiver<i64>,
     ) -> Self {
-        Self { door: Arc::clone(door), gateway, epoch, map, ahead }
+        Self { door: Arc::clone(door), gateway, epoch, map, ahead, agreed: None }
     }
 
     async fn take(&mut self, lane: Lane, batch: Batch) -> Result<Due, LaneError> {
@@ -150,6 +152,14 @@ impl Lanes {
         }
         let opened = self.open(received, batch.count).await?;
         self.door.note_use(self.gateway, lane, opened.readings.is_ok()).await;
+        if let Some(left) = &opened.left {
+            let detail = format!(
+                "{} lane: {} and more are outside of any plant's time and were left out",
+                lane.word(),
+                left.what
+            );
+            self.door.tell_once(self.gateway, kind::READINGS_OUT_OF_TIME, &detail, false).await;
+        }
         Ok(Due::After(at.seq, self.door.readings.ingest(opened).await?))
     }
 
@@ -174,20 +184,24 @@ impl Lanes {
     /// Decodes off the runtime's threads. A point that is not known yet is waited for.
     async fn open(&mut self, mut batch: Received, count: u32) -> Result<Opened, LaneError> {
         let mut map = self.catalogue().await?;
-        let mut clock_is_known = false;
         loop {
             let room = self.door.readings.room(count).await?;
             let now = self.door.clock.now();
             let of = Arc::clone(&map);
+            let clocks_agree = self.agreed.is_some_and(|at| at.elapsed() < CLOCK_LAG);
             let work = tokio::task::spawn_blocking(move || {
-                let checked = check(&batch, count, &of, now);
+                let checked = check(&batch, count, &of, now, clocks_agree);
                 (batch, checked)
             });
             let (back, checked) = work.await.map_err(|_| LaneError::Unavailable)?;
             batch = back;
             let reason = match checked {
-                Checked::Readings(readings) => return Ok(Opened { batch, readings: Ok(readings), room }),
-                Checked::Poison(reason) => return Ok(Opened { batch, readings: Err(reason), room }),
+                Checked::Readings(readings, left) => {
+                    return Ok(Opened { batch, readings: Ok(readings), left, room });
+                }
+                Checked::Poison(reason) => {
+                    return Ok(Opened { batch, readings: Err(reason), left: None, room });
+                }
                 // While something is waited for, others need the room.
                 Checked::Unknown(no) => {
                     drop(room);
@@ -197,18 +211,17 @@ impl Lanes {
                     }
                     format!("it speaks of point {no:?}, which the catalogue does not have")
                 }
-                Checked::OutOfTime(at) => {
+                Checked::OutOfTime => {
                     drop(room);
                     self.agree(now).await?;
-                    if !clock_is_known {
-                        clock_is_known = true;
-                        let _ = tokio::time::timeout(CLOCK_LAG, self.ahead.changed()).await;
-                        continue;
-                    }
-                    format!("a reading of {at} is outside of any plant's time")
+                    let _ = tokio::time::timeout(CLOCK_LAG, self.ahead.changed()).await;
+                    self.agree(now).await?;
+                    self.agreed = Some(Instant::now());
+                    continue;
                 }
             };
-            return Ok(Opened { batch, readings: Err(reason), room: self.door.readings.room(1).await? });
+            let room = self.door.readings.room(1).await?;
+            return Ok(Opened { batch, readings: Err(reason), left: None, room });
         }
     }
 

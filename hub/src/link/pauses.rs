@@ -1,6 +1,6 @@
 //! Lanes that wait because nothing of what came last could be used. Pure; whoever asks hands the time in. A gateway
-//! whose batches are all set aside keeps them better itself until somebody has looked; now and then one is let through,
-//! so that what mends itself goes on by itself.
+//! whose batches are all set aside keeps them better itself; one is let through each hour, and as many as make a pause
+//! after a start of the hub, so that what is mended goes on by itself.
 
 use std::collections::HashMap;
 use std::time::Duration;

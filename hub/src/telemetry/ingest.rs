@@ -44,13 +44,22 @@ const FRESH: Duration = Duration::from_mins(2);
 /// A batch that was looked into.
 #[derive(Debug)]
 pub enum Checked {
-    Readings(Vec<(PointId, Sample)>),
+    Readings(Vec<(PointId, Sample)>, Option<Left>),
     /// It speaks of a point that the catalogue does not have, or not yet.
     Unknown(PointNo),
     /// It holds a reading of an instant that no clock should show, unless the gateway's does.
-    OutOfTime(Timestamp),
+    OutOfTime,
     /// It can never be applied, and why.
     Poison(String),
+}
+
+/// What of a batch is left out.
+#[derive(Debug)]
+pub struct Left {
+    /// Which readings, for people.
+    pub what: String,
+    /// The batch without them.
+    body: Vec<u8>,
 }
 
 /// Room in memory for what a batch unpacks to; free again when this is dropped.
@@ -61,6 +70,7 @@ pub type Room = OwnedSemaphorePermit;
 pub struct Opened {
     pub batch: Received,
     pub readings: Result<Vec<(PointId, Sample)>, String>,
+    pub left: Option<Left>,
     pub room: Room,
 }
 
@@ -86,27 +96,38 @@ pub enum IngestError {
     Unavailable,
 }
 
-/// Looks into a batch. CPU work: not for the runtime's threads.
-pub fn check(batch: &Received, count: u32, map: &PointMap, now: Timestamp) -> Checked {
+/// Looks into a batch. Where the gateway's clock is known to agree with the hub's, readings of instants that no clock
+/// should show are left out: it was wrong before. CPU work: not for the runtime's threads.
+pub fn check(batch: &Received, count: u32, map: &PointMap, now: Timestamp, clocks_agree: bool) -> Checked {
     if Sha256::digest(&batch.body).as_slice() != batch.hash.as_slice() {
         return Checked::Poison("the body does not fit its hash".into());
     }
-    let body = match columns::decode(&batch.body) {
+    let mut body = match columns::decode(&batch.body) {
         Ok(body) => body,
         Err(e) => return Checked::Poison(e.to_string()),
     };
     if body.readings.len() != count as usize {
         return Checked::Poison(format!("it announces {count} readings and holds {}", body.readings.len()));
     }
+    let mut left = None;
+    if let Some(wrong) = body.readings.iter().find(|r| !is_in_time(r.at, now)).map(|r| r.at) {
+        if !clocks_agree {
+            return Checked::OutOfTime;
+        }
+        let all = body.readings.len();
+        body.readings.retain(|r| is_in_time(r.at, now));
+        let what = format!("{} of {all} readings, the first of {wrong}", all - body.readings.len());
+        match columns::encode(&body.readings, &body.header) {
+            Ok(body) => left = Some(Left { what, body }),
+            Err(e) => return Checked::Poison(e.to_string()),
+        }
+    }
     let mut out = Vec::with_capacity(body.readings.len());
     for r in body.readings {
-        if !is_in_time(r.at, now) {
-            return Checked::OutOfTime(r.at);
-        }
         let Some(point) = map.point(r.point) else { return Checked::Unknown(r.point) };
         out.push((point, sample_of(r.at, r.value, r.quality)));
     }
-    Checked::Readings(out)
+    Checked::Readings(out, left)
 }
 
 /// Whether it may be an instant of a plant's history, or of its clock.
@@ -293,8 +314,13 @@ impl Readings {
                 events.push(self.fleet.quarantine(tx, batch, reason, false).await?);
                 (Fate::Quarantined(reason.clone()), None)
             }
-            (Standing::New, Ok(readings)) if readings.is_empty() => (Fate::Stored, None),
             (Standing::New, Ok(readings)) => {
+                if let Some(left) = &opened.left {
+                    self.fleet.keep_aside(tx, batch, &left.what).await?;
+                }
+                if readings.is_empty() {
+                    return Ok((Fate::Stored, None));
+                }
                 let instants = readings.iter().map(|(_, s)| s.at.as_millis());
                 let frame = NewFrame {
                     gateway: batch.at.gateway,
@@ -303,7 +329,7 @@ impl Readings {
                     t0: instants.clone().min().unwrap_or_default(),
                     t1: instants.max().unwrap_or_default(),
                     n: readings.len(),
-                    body: &batch.body,
+                    body: opened.left.as_ref().map_or(&batch.body, |left| &left.body),
                 };
                 (Fate::Stored, Some(store::insert_frame(tx, &frame).await?))
             }

@@ -713,7 +713,7 @@ export interface components {
             /**
              * @description device_silent, line_down, buffer_dropped, buffer_corrupt, started, config_applied, config_refused, clock_step;
              *     gateway_silent, gateway_enrolled, gateway_revoked, epoch_began, data_missing, batch_quarantined,
-             *     readings_too_late, clock_differs, lane_paused;
+             *     readings_too_late, readings_out_of_time, clock_differs, lane_paused;
              *     identity_mismatch, cloned_gateway, batch_forked, refused_certificate.
              * @example device_silent
              */
@@ -943,7 +943,7 @@ export interface components {
                 /**
                  * @description device_silent, line_down, buffer_dropped, buffer_corrupt, started, config_applied, config_refused, clock_step;
                  *     gateway_silent, gateway_enrolled, gateway_revoked, epoch_began, data_missing, batch_quarantined,
-                 *     readings_too_late, clock_differs, lane_paused;
+                 *     readings_too_late, readings_out_of_time, clock_differs, lane_paused;
                  *     identity_mismatch, cloned_gateway, batch_forked, refused_certificate.
                  * @example device_silent
                  */

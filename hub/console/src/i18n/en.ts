@@ -506,6 +506,7 @@ export const en: Record<keyof typeof zh, string> = {
   "event.batch_forked": "security: one sequence with two contents",
   "event.refused_certificate": "security: a void certificate was used",
   "event.readings_too_late": "readings came too late for their hours and were left out",
+  "event.readings_out_of_time": "readings of a clock that was wrong were left out",
   "event.clock_differs": "the gateway's clock differs from the hub's",
   "event.lane_paused": "too many batches could not be used; the gateway keeps the rest",
 };

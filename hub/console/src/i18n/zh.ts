@@ -484,6 +484,7 @@ export const zh = {
   "event.batch_forked": "安全：同一序号出现两份不同数据",
   "event.refused_certificate": "安全：使用了已作废的证书",
   "event.readings_too_late": "数据来得太晚，所属时段的明细已清理，没有存入",
+  "event.readings_out_of_time": "网关时钟出错期间的读数时间不可信，没有存入",
   "event.clock_differs": "网关的时钟与服务器不一致",
   "event.lane_paused": "连续多批数据无法使用，已暂停接收，余下的留在网关",
 } as const;

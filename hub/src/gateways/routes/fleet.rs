@@ -143,7 +143,7 @@ pub struct GatewayEvent {
     pub received_at: Timestamp,
     /// device_silent, line_down, buffer_dropped, buffer_corrupt, started, config_applied, config_refused, clock_step;
     /// gateway_silent, gateway_enrolled, gateway_revoked, epoch_began, data_missing, batch_quarantined,
-    /// readings_too_late, clock_differs, lane_paused;
+    /// readings_too_late, readings_out_of_time, clock_differs, lane_paused;
     /// identity_mismatch, cloned_gateway, batch_forked, refused_certificate.
     #[schema(example = "device_silent")]
     pub kind: String,

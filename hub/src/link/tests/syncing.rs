@@ -371,28 +371,55 @@ async fn fault_c3_fault_c6_where_clocks_differ_by_days_the_gateway_keeps_its_rea
 }
 
 #[tokio::test]
-async fn fault_c3_what_a_clock_said_that_is_right_again_is_set_aside_and_is_nobodys_latest_value() {
+async fn fault_c3_what_a_clock_said_that_is_right_again_is_left_out_and_holds_nothing_up() {
+    for test in fresh_databases().await {
+        let hub = Hub::on(&test).await;
+        let papers = hub.enrolled("east").await;
+        let mut session = hub.session(&papers, BufferId::new(&RandomIds), 1).await;
+        let mut lane = session.lane(Lane::Live).await;
+        // Its clock was three days ahead, and before that in 1970, for a while; the last ones are of the change.
+        let wrong = |seq: i64| if seq % 2 == 0 { 3 * 86_400 + seq } else { seq - NOW / 1000 };
+        for seq in 1..=60_i64 {
+            let (count, body) =
+                if seq < 50 { body(&[(wrong(seq), 1.0)]) } else { body(&[(seq, 2.0), (wrong(seq), 1.0)]) };
+            lane.send(seq as u64, count, body).await;
+        }
+        // Its health says each time that its clock agrees with the hub's.
+        let health = ControlUp::Health(Health { at: Timestamp(NOW), ..Health::default() });
+        for seq in 1..=60 {
+            let mut answer = std::pin::pin!(lane.answer());
+            let answer = loop {
+                say(&mut session.send, &health).await;
+                if let Ok(answer) = tokio::time::timeout(Duration::from_millis(50), &mut answer).await {
+                    break answer;
+                }
+            };
+            assert_eq!(answer, LaneDown::Ack(seq));
+        }
+        assert_eq!(lane.ask(61, body(&[(61, 2.0)])).await, LaneDown::Ack(61));
+        assert!(hub.events(papers.gateway, "lane_paused").await.is_empty());
+        let told = hub.events(papers.gateway, "readings_out_of_time").await;
+        assert_eq!(told.len(), 1, "once an hour");
+        assert!(told[0].detail.contains("1 of 1 readings, the first of 1970-01-01"), "{}", told[0].detail);
+        assert_eq!(hub.count("quarantine").await, 60, "they are kept as they came");
+        // What is stored is without them, for the next hub program too.
+        let point = hub.point(papers.gateway, "power").await;
+        let good: Vec<Sample> = (50..=61).map(|second| sample(second, 2.0)).collect();
+        for hub in [&hub, &Hub::start(test.db.clone(), test.dir.path()).await] {
+            let all = hub.readings.samples(&point, Timestamp(0), Timestamp(NOW + 7 * 86_400_000)).await;
+            assert_eq!(all.unwrap(), good);
+        }
+    }
+}
+
+#[tokio::test]
+async fn fault_c3_a_reading_of_an_hour_ahead_is_kept_and_is_nobodys_latest_value() {
     let test = fresh_sqlite().await;
     let hub = Hub::on(&test).await;
     let papers = hub.enrolled("east").await;
-    let mut session = hub.session(&papers, BufferId::new(&RandomIds), 1).await;
-    let mut lane = session.lane(Lane::Live).await;
-    let ahead = body(&[(3 * 86_400, 1.0)]);
-    lane.send(1, ahead.0, ahead.1).await;
-    // Its health says each time that its clock agrees with the hub's.
-    let health = ControlUp::Health(Health { at: Timestamp(NOW), ..Health::default() });
-    let answer = {
-        let mut answer = std::pin::pin!(lane.answer());
-        loop {
-            say(&mut session.send, &health).await;
-            if let Ok(answer) = tokio::time::timeout(Duration::from_millis(50), &mut answer).await {
-                break answer;
-            }
-        }
-    };
-    assert!(matches!(answer, LaneDown::Quarantined(_)));
-    // An hour ahead may be, and is kept; but it is not shown as what is.
-    assert_eq!(lane.ask(2, body(&[(0, 1.0), (3600, 99.0)])).await, LaneDown::Ack(2));
+    let session = hub.session(&papers, BufferId::new(&RandomIds), 1).await;
+    let batch = body(&[(0, 1.0), (3600, 99.0)]);
+    assert_eq!(session.lane(Lane::Live).await.ask(1, batch).await, LaneDown::Ack(1));
     let point = hub.point(papers.gateway, "power").await;
     assert_eq!(hub.readings.latest(point.id), Some(sample(0, 1.0)));
     assert_eq!(hub.history(&point).await.len(), 2);

@@ -32,11 +32,11 @@ impl Plant {
     }
 
     async fn fate(&self, hub: &Hub, batch: Received, count: u32) -> Result<Fate, IngestError> {
-        let Checked::Readings(samples) = check(&batch, count, &self.map, hub.now()) else {
+        let Checked::Readings(samples, left) = check(&batch, count, &self.map, hub.now(), false) else {
             panic!("not readable")
         };
         let room = self.readings.room(count).await?;
-        self.readings.ingest(Opened { batch, readings: Ok(samples), room }).await?.fate().await
+        self.readings.ingest(Opened { batch, readings: Ok(samples), left, room }).await?.fate().await
     }
 }
 

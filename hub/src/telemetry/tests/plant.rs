@@ -121,11 +121,11 @@ impl Plant {
         self.seq += 1;
         let at = Position { gateway: self.gateway, epoch: 1, lane: Lane::Live, seq: self.seq };
         let batch = Received { at, hash: Sha256::digest(&body).to_vec(), body };
-        let Checked::Readings(samples) = check(&batch, readings.len() as u32, &self.map, hub.now()) else {
-            panic!("not readable")
-        };
+        let checked = check(&batch, readings.len() as u32, &self.map, hub.now(), false);
+        let Checked::Readings(samples, left) = checked else { panic!("not readable") };
         let room = self.readings.room(readings.len() as u32).await.unwrap();
-        let receipt = self.readings.ingest(Opened { batch, readings: Ok(samples), room }).await.unwrap();
+        let receipt =
+            self.readings.ingest(Opened { batch, readings: Ok(samples), left, room }).await.unwrap();
         assert_eq!(receipt.fate().await.unwrap(), Fate::Stored);
     }
 
