@@ -2,7 +2,7 @@
 //! its certificate, revoked. The code is kept as its hash; it is used once or never.
 
 use std::collections::HashMap;
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv6Addr};
 use std::time::Duration;
 
 use sha2::{Digest, Sha256};
@@ -270,7 +270,8 @@ fn word(text: &str) -> String {
     text.chars().filter(|c| !c.is_control()).take(MAX_WORD).collect()
 }
 
-/// How often an address has tried of late. Pure; whoever asks hands the time in.
+/// How often an address has tried of late; all addresses of a network of IPv6 count as one. Pure; whoever asks hands the
+/// time in.
 #[derive(Debug, Default)]
 pub struct Tries {
     by_address: HashMap<IpAddr, (Timestamp, u32)>,
@@ -284,6 +285,7 @@ impl Tries {
 
     /// Counts a try and tells whether it is allowed.
     pub fn allow(&mut self, from: IpAddr, now: Timestamp) -> bool {
+        let from = network_of(from);
         if self.by_address.len() >= Self::ADDRESSES {
             self.by_address.retain(|_, (since, _)| now.since(*since) < Self::WINDOW);
         }
@@ -296,6 +298,14 @@ impl Tries {
         }
         *tries += 1;
         *tries <= Self::IN_WINDOW
+    }
+}
+
+/// The first 64 bits of an IPv6 address (RFC 4291, 2.5.4); an IPv4 address as it is.
+fn network_of(address: IpAddr) -> IpAddr {
+    match address.to_canonical() {
+        IpAddr::V6(v6) => Ipv6Addr::from_bits(v6.to_bits() & !u128::from(u64::MAX)).into(),
+        v4 @ IpAddr::V4(_) => v4,
     }
 }
 
@@ -313,6 +323,17 @@ mod tests {
         assert_eq!(allowed, 5);
         assert!(tries.allow(b, Timestamp(20_000)));
         assert!(tries.allow(a, Timestamp(60_000)));
+    }
+
+    #[test]
+    fn the_addresses_of_one_ipv6_network_count_as_one_and_mapped_ipv4_addresses_do_not() {
+        let allowed = |address: fn(u32) -> String| {
+            let mut tries = Tries::default();
+            (0..20).filter(|n| tries.allow(address(*n).parse().unwrap(), Timestamp(0))).count()
+        };
+        assert_eq!(allowed(|n| format!("2001:db8:1:2:{n:x}::1")), 5);
+        assert_eq!(allowed(|n| format!("2001:db8:1:{n:x}::1")), 20);
+        assert_eq!(allowed(|n| format!("::ffff:10.0.0.{n}")), 20);
     }
 
     #[test]

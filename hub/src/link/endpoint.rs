@@ -49,6 +49,8 @@ const IDLE: Duration = Duration::from_secs(30);
 const STREAMS: u32 = 8;
 const STREAM_WINDOW: u32 = 1 << 20;
 const CONNECTION_WINDOW: u32 = 4 << 20;
+/// The same as long as it is not known who it is.
+const STRANGERS_WINDOW: u32 = 16 << 10;
 const DATAGRAMS: usize = 256 << 10;
 /// The same event about the same gateway is told once in this time.
 const REPEAT: Duration = Duration::from_hours(1);
@@ -181,7 +183,10 @@ impl Door {
         match protocol.as_deref() {
             Some(p) if p == ALPN_ENROL => enrol::serve(&self, &connection).await,
             Some(p) if p == ALPN => match self.certified(&connection) {
-                Some(identity) => session::serve(&self, &connection, identity, stop).await,
+                Some(identity) => {
+                    connection.set_receive_window(VarInt::from_u32(CONNECTION_WINDOW));
+                    session::serve(&self, &connection, identity, stop).await;
+                }
                 None => connection.close(code::REFUSED, b"a gateway's certificate is needed; enrol first"),
             },
             _ => connection.close(code::PROTOCOL, b"unknown protocol"),
@@ -305,7 +310,7 @@ fn transport() -> TransportConfig {
     t.max_concurrent_bidi_streams(VarInt::from_u32(STREAMS))
         .max_concurrent_uni_streams(VarInt::from_u32(0))
         .stream_receive_window(VarInt::from_u32(STREAM_WINDOW))
-        .receive_window(VarInt::from_u32(CONNECTION_WINDOW))
+        .receive_window(VarInt::from_u32(STRANGERS_WINDOW))
         .datagram_receive_buffer_size(Some(DATAGRAMS))
         .max_idle_timeout(IDLE.try_into().ok());
     t

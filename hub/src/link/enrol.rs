@@ -6,6 +6,9 @@ use steward_shared::wire::message::{Enrol, EnrolAnswer, EnrolRefusal};
 use super::endpoint::{Door, code};
 use super::frames::{self, PROMPT};
 
+/// A request is about one kilobyte.
+const MOST: usize = 16 << 10;
+
 pub async fn serve(door: &Door, connection: &Connection) {
     let from = connection.remote_address();
     let Ok(Ok((mut send, mut recv))) = tokio::time::timeout(PROMPT, connection.accept_bi()).await else {
@@ -13,7 +16,7 @@ pub async fn serve(door: &Door, connection: &Connection) {
         return;
     };
     let answer = if door.may_try(from.ip()) {
-        match frames::prompt::<Enrol>(&mut recv).await {
+        match frames::prompt_of::<Enrol>(MOST, &mut recv).await {
             Ok(ask) => answer(door, &ask, &from.ip().to_string()).await,
             Err(e) => {
                 tracing::warn!(error = %e, %from, "an enrolment could not be read");

@@ -5,7 +5,7 @@ use std::time::Duration;
 use quinn::{RecvStream, SendStream};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
-use steward_shared::wire::frame::{self, FrameError, HEADER};
+use steward_shared::wire::frame::{self, FrameError, HEADER, MAX_FRAME};
 
 /// For a whole frame once it has begun, and for the peer to take one: a slow mobile link carries the largest one in
 /// this time.
@@ -18,6 +18,8 @@ const CHUNK: usize = 64 << 10;
 pub enum StreamError {
     #[error("the peer broke the protocol")]
     Frame(#[from] FrameError),
+    #[error("a frame of {0} bytes is too long here")]
+    TooLong(usize),
     #[error("the peer was too slow")]
     Slow,
     #[error("the stream ended in the middle of a frame")]
@@ -31,20 +33,28 @@ pub enum StreamError {
 impl StreamError {
     /// Whether the peer did what no correct peer does.
     pub fn is_breach(&self) -> bool {
-        matches!(self, Self::Frame(_) | Self::Slow | Self::Cut)
+        matches!(self, Self::Frame(_) | Self::TooLong(_) | Self::Slow | Self::Cut)
     }
 }
 
 /// The next message, or none when the peer has finished the stream between two. It may be long in beginning: an idle
 /// peer is the business of the connection's idle time.
 pub async fn next<T: DeserializeOwned>(recv: &mut RecvStream) -> Result<Option<T>, StreamError> {
+    next_of(MAX_FRAME, recv).await
+}
+
+async fn next_of<T: DeserializeOwned>(most: usize, recv: &mut RecvStream) -> Result<Option<T>, StreamError> {
     let mut header = [0; HEADER];
     if recv.read(header.split_at_mut(1).0).await?.is_none() {
         return Ok(None);
     }
     let whole = tokio::time::timeout(FRAME_DEADLINE, async {
         fill(recv, header.split_at_mut(1).1).await?;
-        body(recv, frame::length(header)?).await
+        let length = frame::length(header)?;
+        if length > most {
+            return Err(StreamError::TooLong(length));
+        }
+        body(recv, length).await
     });
     let body = whole.await.map_err(|_| StreamError::Slow)??;
     Ok(Some(frame::from_cbor(&body)?))
@@ -52,7 +62,13 @@ pub async fn next<T: DeserializeOwned>(recv: &mut RecvStream) -> Result<Option<T
 
 /// The next message, which must come promptly.
 pub async fn prompt<T: DeserializeOwned>(recv: &mut RecvStream) -> Result<T, StreamError> {
-    let message = tokio::time::timeout(PROMPT, next(recv)).await.map_err(|_| StreamError::Slow)??;
+    prompt_of(MAX_FRAME, recv).await
+}
+
+/// The same of so many bytes at most.
+pub async fn prompt_of<T: DeserializeOwned>(most: usize, recv: &mut RecvStream) -> Result<T, StreamError> {
+    let message =
+        tokio::time::timeout(PROMPT, next_of(most, recv)).await.map_err(|_| StreamError::Slow)??;
     message.ok_or(StreamError::Cut)
 }
 

@@ -3,10 +3,10 @@
 use std::time::Duration;
 
 use rcgen::KeyPair;
-use steward_shared::wire::message::{ALPN, EnrolAnswer, EnrolRefusal};
+use steward_shared::wire::message::{ALPN, ALPN_ENROL, EnrolAnswer, EnrolRefusal};
 
 use super::super::endpoint::code;
-use super::edge::{Hub, closed};
+use super::edge::{Hub, closed, hear};
 use crate::kernel::db::testing::{fresh_databases, fresh_sqlite};
 
 fn refusal(answer: &EnrolAnswer) -> Option<EnrolRefusal> {
@@ -59,6 +59,26 @@ async fn whoever_guesses_codes_is_slowed_down() {
     assert_eq!(refusal(&hub.enrol(&secret, &key).await), Some(EnrolRefusal::SlowDown));
     hub.clock.advance(Duration::from_mins(1));
     assert_eq!(refusal(&hub.enrol(&secret, &key).await), None);
+}
+
+#[tokio::test]
+async fn a_stranger_is_read_no_more_than_a_request_takes() {
+    let test = fresh_sqlite().await;
+    let hub = Hub::on(&test).await;
+    let connection = hub.dial(ALPN_ENROL, None).await.unwrap();
+    let (mut send, mut recv) = connection.open_bi().await.unwrap();
+    send.write_all(&(16_385_u32).to_be_bytes()).await.unwrap();
+    let answer = hear::<EnrolAnswer>(&mut recv).await.unwrap();
+    assert_eq!(refusal(&answer), Some(EnrolRefusal::BadRequest), "before a byte of it came");
+    // On a stream that the hub does not read.
+    let connection = hub.dial(ALPN_ENROL, None).await.unwrap();
+    let _first = connection.open_bi().await.unwrap();
+    let (mut send, _recv) = connection.open_bi().await.unwrap();
+    let mut written = 0;
+    while let Ok(n) = tokio::time::timeout(Duration::from_millis(300), send.write(&[0; 4096])).await {
+        written += n.unwrap();
+    }
+    assert!((1..=16_384).contains(&written), "{written}");
 }
 
 #[tokio::test]
