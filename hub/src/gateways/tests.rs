@@ -5,11 +5,11 @@ use std::time::Duration;
 use axum::http::{Method, StatusCode};
 use rcgen::{CertificateParams, KeyPair};
 use serde_json::{Value, json};
-use steward_shared::id::{BufferId, GatewayId, RandomIds};
+use steward_shared::id::{BufferId, GatewayId, PointNo, RandomIds};
 use steward_shared::wire::code::Code;
 use steward_shared::wire::message::{
-    Catalogue, CatalogueDevice, DeviceHealth, Enrol, Health, Hello, Lane, LaneState, LineHealth, Names,
-    PROTOCOL,
+    Catalogue, CatalogueDevice, CataloguePoint, DeviceHealth, Enrol, Health, Hello, Lane, LaneState,
+    LineHealth, Names, PROTOCOL, PointKind,
 };
 
 use super::store::MIGRATIONS;
@@ -87,13 +87,9 @@ fn hello(hub: &Hub, gateway: GatewayId, buffer: BufferId) -> Hello {
     }
 }
 
-/// The gateway tells of devices with these keys.
-async fn catalogue(hub: &Hub, gateway: GatewayId, keys: &[&str]) {
-    let fleet = hub.ctx.part::<Fleet>();
-    let buffer = BufferId::new(&RandomIds);
-    fleet.begin(&hello(hub, gateway, buffer)).await.unwrap();
-    let device = |key: &&str| CatalogueDevice {
-        key: (*key).into(),
+fn device(key: &str) -> CatalogueDevice {
+    CatalogueDevice {
+        key: key.into(),
         title: Names { zh: "表".into(), en: "Meter".into() },
         profile: "test/meter".into(),
         vendor: "test".into(),
@@ -102,8 +98,15 @@ async fn catalogue(hub: &Hub, gateway: GatewayId, keys: &[&str]) {
         line: "tcp".into(),
         address: "1".into(),
         in_use: true,
-    };
-    let all = Catalogue { devices: keys.iter().map(device).collect(), points: vec![] };
+    }
+}
+
+/// The gateway tells of devices with these keys.
+async fn catalogue(hub: &Hub, gateway: GatewayId, keys: &[&str]) {
+    let fleet = hub.ctx.part::<Fleet>();
+    let buffer = BufferId::new(&RandomIds);
+    fleet.begin(&hello(hub, gateway, buffer)).await.unwrap();
+    let all = Catalogue { devices: keys.iter().map(|key| device(key)).collect(), points: vec![] };
     fleet.apply_catalogue(gateway, buffer, &all).await.unwrap();
 }
 
@@ -543,4 +546,45 @@ async fn what_was_acknowledged_in_the_epoch_before_is_not_missing_in_the_next() 
     hub.ctx.db.execute("update watermark set seq = 600", vec![]).await.unwrap();
     assert_eq!(fleet.begin(&with_old_data(hello, 1)).await.unwrap().epoch, 2);
     assert!(told(&hub, gateway, kind::DATA_MISSING).await.is_empty());
+}
+
+#[tokio::test]
+async fn a_catalogue_of_many_points_keeps_each_with_its_number_and_a_second_time_too() {
+    on_each_database(async |hub| {
+        let (fleet, gateway) = (hub.ctx.part::<Fleet>(), enrolled(&hub, "east").await);
+        let buffer = BufferId::new(&RandomIds);
+        fleet.begin(&hello(&hub, gateway, buffer)).await.unwrap();
+        let devices: Vec<CatalogueDevice> = (0..601).map(|i| device(&format!("d{i}"))).collect();
+        // More than one statement takes, and not a multiple of it.
+        let point = |no: u32, unit: &str| CataloguePoint {
+            no: PointNo(no),
+            device: format!("d{}", no % 601),
+            key: format!("p{no}"),
+            title: Names { zh: "点".into(), en: format!("Point {no}") },
+            unit: unit.into(),
+            kind: PointKind::Gauge,
+            labels: vec![],
+            period_ms: 10_000,
+            decimals: 1,
+            modulus: no.is_multiple_of(2).then_some(1e6),
+            in_use: true,
+        };
+        let mut ids = Vec::new();
+        for (unit, most) in [("kW", 1_203), ("W", 1_100)] {
+            let points = (0..most).map(|no| point(no, unit)).collect();
+            let all = Catalogue { devices: devices.clone(), points };
+            let map = fleet.apply_catalogue(gateway, buffer, &all).await.unwrap();
+            let rows = fleet.points_of(gateway).await.unwrap();
+            assert_eq!((rows.len(), rows.iter().filter(|p| p.in_use).count()), (1_203, most as usize));
+            for row in rows.iter().filter(|p| p.in_use) {
+                let no = map.number(row.id).unwrap();
+                assert_eq!((row.key.as_str(), row.unit.as_str()), (format!("p{}", no.0).as_str(), unit));
+                assert_eq!(row.modulus, no.0.is_multiple_of(2).then_some(1e6));
+            }
+            ids.push((0..1_100).map(|no| map.point(PointNo(no)).unwrap()).collect::<Vec<_>>());
+        }
+        assert_eq!(ids[0], ids[1]);
+        assert_eq!(count(&hub, "device where in_use = 1").await, 601);
+    })
+    .await;
 }

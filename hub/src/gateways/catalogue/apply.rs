@@ -7,7 +7,7 @@ use std::sync::Arc;
 use sha2::{Digest, Sha256};
 use steward_shared::id::{BufferId, DeviceId, GatewayId, PointId, PointNo, SiteId};
 use steward_shared::wire::frame::to_cbor;
-use steward_shared::wire::message::{Catalogue, Names};
+use steward_shared::wire::message::{Catalogue, CataloguePoint, Names};
 
 use super::super::fleet::Fleet;
 use super::super::store as fleet_store;
@@ -98,19 +98,16 @@ impl Fleet {
             .db
             .tx(async |tx| {
                 store::retire_all(&tx, gateway).await?;
-                let mut devices = HashMap::with_capacity(catalogue.devices.len());
-                for d in &catalogue.devices {
-                    let fresh = DeviceId::new(self.ids.as_ref());
-                    devices.insert(d.key.as_str(), store::upsert_device(&tx, fresh, gateway, d).await?);
-                }
-                let mut numbers = Vec::with_capacity(catalogue.points.len());
-                for p in &catalogue.points {
-                    let Some(device) = devices.get(p.device.as_str()) else { continue };
-                    let labels = serde_json::to_string(&p.labels).unwrap_or_else(|_| "[]".into());
-                    if let Some(id) = store::upsert_point(&tx, *device, p, &labels).await? {
-                        numbers.push((p.no, id));
-                    }
-                }
+                let with_ids: Vec<_> =
+                    catalogue.devices.iter().map(|d| (DeviceId::new(self.ids.as_ref()), d)).collect();
+                let devices = store::upsert_devices(&tx, gateway, &with_ids).await?;
+                let points: Vec<_> =
+                    catalogue.points.iter().filter_map(|p| Some((*devices.get(&p.device)?, p))).collect();
+                let ids = store::upsert_points(&tx, &points).await?;
+                let number = |(device, p): &(DeviceId, &CataloguePoint)| {
+                    Some((p.no, *ids.get(&(*device, p.key.clone()))?))
+                };
+                let numbers: Vec<(PointNo, PointId)> = points.iter().filter_map(number).collect();
                 store::upsert_numbers(&tx, gateway, buffer, &numbers).await?;
                 fleet_store::set_catalogue(&tx, gateway, buffer, &hash).await?;
                 Ok::<_, DbError>(numbers)
