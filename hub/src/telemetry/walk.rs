@@ -116,7 +116,8 @@ impl Walk<'_> {
             }
             Ok::<_, ChunkError>(chunk::buckets(&chunk::merge(samples, tail), step, counting))
         });
-        parts.extend(made.await??);
+        // An hour is reckoned whole, and the span may begin or end within it.
+        parts.extend(made.await??.into_iter().filter(|(t, _)| (first..=last).contains(t)));
         Ok(parts)
     }
 

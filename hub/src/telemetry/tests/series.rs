@@ -250,6 +250,34 @@ async fn the_increments_of_a_table_add_up_to_what_the_counter_counted() {
 }
 
 #[tokio::test]
+async fn a_table_of_quarters_ends_where_it_was_asked_to_also_in_an_hour_with_late_samples() {
+    on_each_database(async |hub| {
+        let mut plant = Plant::at(&hub).await;
+        let hour = hub.now().as_millis() - 5 * HOUR_MS;
+        let all: Vec<(i64, f64)> = (0..60).map(|i| (hour + i * 60_000, 1.0)).collect();
+        plant.numbers(&hub, 1, &all).await;
+        plant.readings.compact().await.unwrap();
+        plant.numbers(&hub, 1, &[(hour + QUARTER_MS + 7, 2.0)]).await;
+        let mut viewer = hub.logged_in_as(Role::Viewer).await;
+        let power = plant.point("power").await.id;
+        let (from, to) = (hour + QUARTER_MS, hour + 3 * QUARTER_MS - 1);
+        let path = format!(
+            "/api/v1/series.csv?points={power}&from={}&to={}&bucket={QUARTER_MS}",
+            Timestamp(from),
+            Timestamp(to)
+        );
+        for late in ["in memory", "compacted"] {
+            let rows = lines(&pieces(&mut viewer, &path).await);
+            let starts: Vec<_> = rows.iter().skip(1).map(|r| r.split(',').next().unwrap()).collect();
+            let wanted = [Timestamp(from), Timestamp(from + QUARTER_MS)].map(|t| t.to_string());
+            assert_eq!(starts, wanted, "{late}");
+            plant.readings.compact().await.unwrap();
+        }
+    })
+    .await;
+}
+
+#[tokio::test]
 async fn a_table_speaks_the_language_that_was_asked_for() {
     let hub = Hub::on_sqlite().await;
     let mut plant = Plant::at(&hub).await;
