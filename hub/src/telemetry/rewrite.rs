@@ -20,6 +20,7 @@ use super::store::{self, FrameHead};
 use super::walk::hours_between;
 use crate::gateways::kind;
 use crate::kernel::db::DbError;
+use crate::kernel::faults::chain;
 
 /// Readings that are decoded at once.
 const AT_ONCE: i64 = 300_000;
@@ -251,16 +252,4 @@ impl Readings {
         self.fleet.tell_events(&[event]);
         Ok(())
     }
-}
-
-/// The error and what caused it.
-fn chain(e: &CompactError) -> String {
-    let mut words = e.to_string();
-    let mut source = std::error::Error::source(e);
-    while let Some(e) = source {
-        words.push_str(": ");
-        words.push_str(&e.to_string());
-        source = e.source();
-    }
-    words
 }
