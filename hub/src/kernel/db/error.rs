@@ -14,10 +14,10 @@ pub enum DbError {
     /// A foreign key: what is referred to is missing, or what is removed is still referred to.
     #[error("a row that is referred to is missing, or is still in use")]
     Reference,
-    /// Another writer was faster, more often than we try again.
     /// PostgreSQL keeps no NUL character in a text.
     #[error("a text holds a character that the database cannot keep")]
     Unstorable,
+    /// Another writer was faster, more often than we try again.
     #[error("the database is busy; try again")]
     Busy,
     #[error("the database did not answer within {0:?}")]
