@@ -11,6 +11,6 @@ pub mod measures;
 pub mod modules;
 pub mod sites;
 pub mod telemetry;
-#[cfg(any(test, feature = "testing"))]
+#[cfg(test)]
 pub mod testing;
 pub mod web;

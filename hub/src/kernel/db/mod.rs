@@ -9,7 +9,7 @@ mod lite;
 mod migrate;
 mod pg;
 mod row;
-#[cfg(any(test, feature = "testing"))]
+#[cfg(test)]
 pub mod testing;
 #[cfg(test)]
 mod tests;

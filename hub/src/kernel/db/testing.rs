@@ -83,18 +83,6 @@ pub async fn fresh_postgres() -> TestDb {
     TestDb { db: Db::open(&url).await.expect("a fresh PostgreSQL database"), url, dir }
 }
 
-/// The address of a new database on the test server as a text, for programs that are started by tests.
-pub async fn fresh_postgres_address() -> String {
-    let fresh = fresh_postgres().await;
-    let DatabaseUrl::Postgres(config) = &fresh.url else { unreachable!("it is PostgreSQL") };
-    let folder = SERVER.get().and_then(|s| s.as_ref().ok()).expect("the server runs");
-    format!(
-        "postgres://steward@localhost/{}?host={}",
-        config.get_dbname().unwrap_or_default(),
-        folder.display()
-    )
-}
-
 fn config(folder: &Path, database: &str) -> tokio_postgres::Config {
     let mut config = tokio_postgres::Config::new();
     config.host_path(folder).user("steward").dbname(database);
