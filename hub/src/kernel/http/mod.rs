@@ -8,6 +8,7 @@ mod headers;
 mod input;
 mod layers;
 mod policy;
+mod progress;
 mod serve;
 mod stream;
 mod trace;

@@ -1,5 +1,5 @@
-//! The web server: takes connections up to a bound, gives each request's head a deadline, and lets what is under
-//! way finish when the program stops. Called by `app`.
+//! The web server: takes connections up to a bound, gives each request's head and each reader's pauses a deadline, and
+//! lets what is under way finish when the program stops. Called by `app`.
 
 use std::net::SocketAddr;
 use std::pin::pin;
@@ -19,6 +19,8 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tower::ServiceExt;
 
+use super::progress::Progress;
+
 /// What one connection may have read ahead, and the largest head of a request.
 const READ_AHEAD: usize = 64 * 1024;
 
@@ -28,11 +30,13 @@ pub struct Limits {
     pub connections: usize,
     /// How long the head of a request may take; also how long a connection may lie idle between two.
     pub head: Duration,
+    /// Who takes nothing of an answer for so long is left.
+    pub taken_within: Duration,
 }
 
 impl Default for Limits {
     fn default() -> Self {
-        Self { connections: 4096, head: Duration::from_secs(30) }
+        Self { connections: 4096, head: Duration::from_secs(30), taken_within: Duration::from_mins(1) }
     }
 }
 
@@ -49,7 +53,7 @@ pub async fn serve(mut listener: TcpListener, router: Router, limits: Limits, st
         };
         let (router, stopping) = (router.clone(), stopping.clone());
         connections.spawn(async move {
-            answer(stream, peer, router, limits.head, stopping).await;
+            answer(stream, peer, router, limits, stopping).await;
             drop(permit);
         });
     }
@@ -73,7 +77,7 @@ async fn answer(
     stream: TcpStream,
     peer: SocketAddr,
     router: Router,
-    head: Duration,
+    limits: Limits,
     stopping: CancellationToken,
 ) {
     // Live values are small and must not wait for more of them.
@@ -86,9 +90,9 @@ async fn answer(
     let mut connection = pin!(
         http1::Builder::new()
             .timer(TokioTimer::new())
-            .header_read_timeout(head)
+            .header_read_timeout(limits.head)
             .max_buf_size(READ_AHEAD)
-            .serve_connection(TokioIo::new(stream), service)
+            .serve_connection(TokioIo::new(Progress::new(stream, limits.taken_within)), service)
     );
     let ended = tokio::select! {
         // Neither is lost: the connection is polled on below.
@@ -144,6 +148,22 @@ mod tests {
         idle.write_all(ASK).await.unwrap();
         assert!(answer_of(&mut idle).await.ends_with("hello"));
         assert_eq!(idle.read_to_end(&mut rest).await.unwrap(), 0);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn who_asks_for_much_and_takes_nothing_is_left_and_makes_room() {
+        let endless = get(|| async {
+            let piece = || Ok::<_, std::io::Error>(axum::body::Bytes::from(vec![b' '; 64 * 1024]));
+            Body::from_stream(futures_util::stream::repeat_with(piece))
+        });
+        let router = Router::new().route("/", get(|| async { "hello" })).route("/endless", endless);
+        let (address, ..) = started(router, Limits { connections: 1, ..Limits::default() }).await;
+        let mut stalled = TcpStream::connect(address).await.unwrap();
+        stalled.write_all(b"GET /endless HTTP/1.1\r\nhost: x\r\n\r\n").await.unwrap();
+        let mut next = TcpStream::connect(address).await.unwrap();
+        next.write_all(ASK).await.unwrap();
+        assert!(answer_of(&mut next).await.ends_with("hello"));
+        assert!(answer_of(&mut stalled).await.starts_with("HTTP/1.1 200"));
     }
 
     #[tokio::test]
