@@ -13,13 +13,14 @@ use steward_shared::time::Clock;
 use tokio::net::TcpListener;
 use tokio::task::{JoinError, JoinSet};
 use tokio_util::sync::CancellationToken;
+use tokio_util::task::AbortOnDropHandle;
 use utoipa::OpenApi;
 use utoipa::openapi::security::{ApiKey, ApiKeyValue, SecurityScheme};
 use utoipa_axum::router::OpenApiRouter;
 
 use crate::kernel::caller::SESSION_COOKIE;
 use crate::kernel::ctx::Ctx;
-use crate::kernel::db::{Db, DbError, Migration, migrate};
+use crate::kernel::db::{Claim, Db, DbError, Migration, migrate};
 use crate::kernel::faults::{caught, chain};
 use crate::kernel::files::AllNamed;
 use crate::kernel::module::{BoxError, Module};
@@ -31,6 +32,9 @@ use crate::{document, measures, modules};
 
 /// How long requests and tasks that are under way may take to finish when the program stops.
 const FAREWELL: Duration = Duration::from_secs(10);
+/// How long a hub that starts waits for the end of another one: longer than PostgreSQL needs to notice that the
+/// connection of one that died is gone, which takes 25 s where its whole machine did.
+const OTHERS_END: Duration = Duration::from_secs(40);
 /// How often the measures are tidied: what a histogram has collected is summed up then.
 const UPKEEP: Duration = Duration::from_secs(30);
 
@@ -49,6 +53,7 @@ pub struct App {
     pub ctx: Ctx,
     pub router: Router,
     modules: Vec<Module>,
+    claim: Claim,
 }
 
 #[derive(Debug, thiserror::Error)]
@@ -113,7 +118,7 @@ pub fn policies() -> String {
 }
 
 impl App {
-    /// Migrates the database and sets up the modules.
+    /// Claims the database, migrates it and sets up the modules.
     pub async fn build(
         db: Db,
         clock: Arc<dyn Clock>,
@@ -122,6 +127,7 @@ impl App {
         handle: PrometheusHandle,
     ) -> Result<Self, StartError> {
         measures::describe();
+        let claim = db.claim(OTHERS_END).await?;
         let mut modules = modules::all();
         let tables: Vec<(&str, &[Migration])> = modules.iter().map(|m| (m.name, m.migrations)).collect();
         migrate(&db, &tables, clock.now().as_millis()).await?;
@@ -139,7 +145,7 @@ impl App {
         let (api, document) = api(&mut modules);
         let router = http::dress(api.fallback(web::console), &document, &ctx);
         ctx.put(Arc::new(ApiDocument(document)));
-        Ok(Self { ctx, router, modules })
+        Ok(Self { ctx, router, modules, claim })
     }
 
     /// Serves until `stop`, then lets what is under way finish. A task that breaks off stops the hub, and is the
@@ -149,7 +155,7 @@ impl App {
         listener: TcpListener,
         stop: impl Future<Output = ()> + Send,
     ) -> Result<(), ServeError> {
-        let Self { ctx, router, modules } = self;
+        let Self { ctx, router, modules, claim } = self;
         let (stopping, under_way) = (ctx.stopping.clone(), ctx.under_way.clone());
         let mut work = JoinSet::new();
         for module in modules {
@@ -165,10 +171,17 @@ impl App {
         let serving = http::serve(listener, router, http::Limits::default(), stopping.clone());
         work.spawn(watched("web server", stopping.clone(), serving.map(Ok)));
 
+        // Not among the others: the database is claimed until all of them have finished.
+        let keeping =
+            watched("claim on the database", stopping.clone(), async { Err(claim.keep().await.into()) });
+        let mut keeping = AbortOnDropHandle::new(tokio::spawn(keeping));
+
         let mut broken = None;
         tokio::select! {
             // Losing the signal is harmless: the hub stops anyway.
             () = stop => {}
+            // Losing it is harmless: it goes on while the hub stops.
+            lost = &mut keeping => note(&mut broken, lost),
             // Cancel safe; there is always one task at least.
             Some(ended) = work.join_next() => note(&mut broken, ended),
         }

@@ -2,6 +2,7 @@ use std::fmt::Write;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
 
 use axum::body::{Body, Bytes};
 use axum::http::{Method, Request, StatusCode, header};
@@ -18,8 +19,8 @@ use tokio_util::sync::CancellationToken;
 use super::{App, ServeError};
 use crate::kernel::caller::Role;
 use crate::kernel::ctx::Ctx;
-use crate::kernel::db::DbError;
-use crate::kernel::db::testing::{fresh_databases, fresh_sqlite};
+use crate::kernel::db::testing::{TestDb, fresh_databases, fresh_sqlite};
+use crate::kernel::db::{Db, DbError};
 use crate::kernel::faults::chain;
 use crate::kernel::http::{Policies, Policy};
 use crate::kernel::module::{Module, Task, Working};
@@ -29,19 +30,21 @@ use crate::{app, modules};
 
 const ROLES: [Role; 3] = [Role::Viewer, Role::Engineer, Role::Admin];
 
-/// A hub with this one task besides its own, which serves until it stops by itself.
-async fn serve_with(run: fn(Ctx, CancellationToken) -> Working) -> ServeError {
-    let fresh = fresh_sqlite().await;
+async fn app_on(fresh: &TestDb) -> App {
     let settings = Settings {
         data: fresh.dir.path().to_owned(),
         gateways_listen: SocketAddr::from(([127, 0, 0, 1], 0)),
         ..Settings::default()
     };
     let measures = PrometheusBuilder::new().build_recorder().handle();
-    let mut app =
-        App::build(fresh.db.clone(), Arc::new(SystemClock), Arc::new(RandomIds), settings, measures)
-            .await
-            .unwrap();
+    let app = App::build(fresh.db.clone(), Arc::new(SystemClock), Arc::new(RandomIds), settings, measures);
+    app.await.unwrap()
+}
+
+/// A hub with this one task besides its own, which serves until it stops by itself.
+async fn serve_with(run: fn(Ctx, CancellationToken) -> Working) -> ServeError {
+    let fresh = fresh_sqlite().await;
+    let mut app = app_on(&fresh).await;
     app.modules.push(Module { tasks: vec![Task { name: "test.task", run }], ..Module::default() });
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     app.serve(listener, std::future::pending()).await.unwrap_err()
@@ -222,6 +225,22 @@ async fn a_database_that_went_away_is_said_and_what_needs_none_goes_on() {
             assert_eq!(away.header("retry-after"), "5");
         }
         assert_eq!(admin.get("/healthz").await.status, StatusCode::OK);
+    }
+}
+
+#[tokio::test]
+async fn a_hub_has_its_database_alone_until_it_has_stopped() {
+    for fresh in fresh_databases().await.into_iter().filter(|f| f.db.is_postgres()) {
+        let app = app_on(&fresh).await;
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let stop = CancellationToken::new();
+        let serving = tokio::spawn(app.serve(listener, stop.clone().cancelled_owned()));
+        let other = Db::open(&fresh.url).await.unwrap();
+        let refused = other.claim(Duration::from_millis(1)).await.err().unwrap();
+        assert!(refused.to_string().starts_with("another hub serves this database"), "{refused}");
+        stop.cancel();
+        serving.await.unwrap().unwrap();
+        other.claim(Duration::from_mins(1)).await.unwrap();
     }
 }
 

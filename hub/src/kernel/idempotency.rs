@@ -3,9 +3,9 @@
 //! that a repeat finds its answer.
 //!
 //! An answer that holds a secret (it says `Cache-Control: no-store` itself) is not kept: a repeat is told that
-//! the act was done. A request is kept as a keyed hash, because it may hold a password; the key lies in the data
-//! folder, which all hubs of one database share. A hub that dies between act and answer leaves the idempotency key
-//! open; it is free again after two minutes, and the act may then be done twice.
+//! the act was done. A request is kept as a keyed hash, because it may hold a password; that key lies in the data
+//! folder. A hub that dies between act and answer leaves the idempotency key open; it is free again after two minutes,
+//! and the act may then be done twice.
 
 use std::path::Path;
 use std::time::Duration;

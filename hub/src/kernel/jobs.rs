@@ -1,5 +1,5 @@
-//! Background work: idempotent functions that run by period and by nudge. A lease in the database sees to it
-//! that of several hubs only one runs a job at a time.
+//! Background work: idempotent functions that run by period and by nudge. One database serves one hub; a lease in it
+//! sees to it that no job runs twice at once also where a hub lost its claim and has not ended yet.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};

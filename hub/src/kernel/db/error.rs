@@ -31,6 +31,11 @@ pub enum DbError {
         #[source]
         source: Option<Box<dyn std::error::Error + Send + Sync>>,
     },
+    #[error(
+        "another hub serves this database, and one database serves one hub; stop the other one first, or give this \
+         one a database of its own as [database] url"
+    )]
+    Claimed,
     #[error("the database is newer than this program ({module} {number}); install the newer program")]
     Newer { module: String, number: i64 },
     #[error(

@@ -7,6 +7,7 @@ use futures_util::future::BoxFuture;
 use serde::de::DeserializeOwned;
 use tokio::sync::RwLock;
 
+use super::claim::Claim;
 use super::deadline::Patience;
 use super::error::DbError;
 use super::lite::{Ask, Lite, Opening};
@@ -41,6 +42,14 @@ impl Db {
             DatabaseUrl::Sqlite(file) => Backend::Lite(Lite::open(file.clone(), how).await?),
             DatabaseUrl::Postgres(config) => Backend::Pg(Box::new(Pg::open(*config.clone()).await?)),
         })))
+    }
+
+    /// The right to serve this database, which one hub has at a time. Waits so long for another one's end.
+    pub async fn claim(&self, wait: Duration) -> Result<Claim, DbError> {
+        match &*self.0 {
+            Backend::Lite(_) => Ok(Claim::on_sqlite()),
+            Backend::Pg(pg) => Claim::on_postgres(pg.config(), wait).await,
+        }
     }
 
     pub fn is_postgres(&self) -> bool {

@@ -2,6 +2,7 @@
 //! Parameters are `$1`, rows come out by serde from column names, broken constraints come out by name.
 //! SQL never stands outside a `store.rs`; a value never becomes part of a statement's text.
 
+mod claim;
 mod deadline;
 mod error;
 mod handle;
@@ -17,6 +18,7 @@ mod tx;
 mod url;
 mod value;
 
+pub use claim::Claim;
 pub use error::DbError;
 pub use handle::Db;
 pub use migrate::{Migration, check, migrate};

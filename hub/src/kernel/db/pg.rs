@@ -8,6 +8,7 @@ use std::time::Duration;
 use bytes::BytesMut;
 use futures_util::future::try_join_all;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::task::JoinHandle;
 use tokio_postgres::error::SqlState;
 use tokio_postgres::types::{FromSql, IsNull, ToSql, Type};
 use tokio_postgres::{Client, Config, NoTls, Statement};
@@ -55,36 +56,17 @@ impl Pg {
             let mut idle = lock(&self.idle);
             std::iter::from_fn(|| idle.pop()).find(|c| !c.client.is_closed())
         };
-        let conn = match kept {
-            Some(conn) => conn,
-            None => self.connect().await?,
+        let conn = if let Some(conn) = kept {
+            conn
+        } else {
+            let (client, _) = connect(&self.config).await?;
+            Connection { client, statements: Mutex::default() }
         };
         Ok(Lent { conn: Some(conn), pool: Arc::clone(&self.idle), patience, _permit: permit })
     }
 
-    async fn connect(&self) -> Result<Connection, DbError> {
-        let place =
-            || format!("postgres at {:?}, database {:?}", self.config.get_hosts(), self.config.get_dbname());
-        let unreachable = |source: Option<Box<dyn std::error::Error + Send + Sync>>| DbError::Open {
-            place: place(),
-            way_out: "is the server running, and are address, user and password right?".into(),
-            source,
-        };
-        let opening = async {
-            let (client, connection) = self.config.connect(NoTls).await?;
-            tokio::spawn(async move {
-                if let Err(e) = connection.await {
-                    tracing::debug!(error = %e, "a connection to PostgreSQL ended");
-                }
-            });
-            client.batch_execute("set statement_timeout = 30000; set idle_in_transaction_session_timeout = 60000; set time zone 'UTC'").await?;
-            Ok::<_, tokio_postgres::Error>(client)
-        };
-        match tokio::time::timeout(CONNECT_DEADLINE, opening).await {
-            Ok(Ok(client)) => Ok(Connection { client, statements: Mutex::default() }),
-            Ok(Err(e)) => Err(unreachable(Some(Box::new(e)))),
-            Err(_) => Err(unreachable(None)),
-        }
+    pub fn config(&self) -> &Config {
+        &self.config
     }
 
     /// One statement on its own.
@@ -116,6 +98,32 @@ impl Pg {
             }
             Err(e) => Err(e),
         }
+    }
+}
+
+/// A new connection, and the task that carries it until it ends.
+pub async fn connect(config: &Config) -> Result<(Client, JoinHandle<()>), DbError> {
+    let unreachable = |source: Option<Box<dyn std::error::Error + Send + Sync>>| {
+        DbError::Open {
+        place: format!("postgres at {:?}, database {:?}", config.get_hosts(), config.get_dbname()),
+        way_out: "is the server running, and are address, user and password right?".into(),
+        source,
+    }
+    };
+    let opening = async {
+        let (client, connection) = config.connect(NoTls).await?;
+        let carried = tokio::spawn(async move {
+            if let Err(e) = connection.await {
+                tracing::debug!(error = %e, "a connection to PostgreSQL ended");
+            }
+        });
+        client.batch_execute("set statement_timeout = 30000; set idle_in_transaction_session_timeout = 60000; set time zone 'UTC'").await?;
+        Ok::<_, tokio_postgres::Error>((client, carried))
+    };
+    match tokio::time::timeout(CONNECT_DEADLINE, opening).await {
+        Ok(Ok(opened)) => Ok(opened),
+        Ok(Err(e)) => Err(unreachable(Some(Box::new(e)))),
+        Err(_) => Err(unreachable(None)),
     }
 }
 
@@ -198,7 +206,7 @@ fn lock<T>(m: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
     m.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-fn meaning(e: tokio_postgres::Error, sql: &str) -> DbError {
+pub fn meaning(e: tokio_postgres::Error, sql: &str) -> DbError {
     if let Some(refusal) = e.as_db_error() {
         let name = || DbError::Constraint(refusal.constraint().unwrap_or_default().to_owned());
         match *refusal.code() {

@@ -1,4 +1,5 @@
 use std::sync::Arc;
+use std::time::Duration;
 
 use serde::Deserialize;
 use steward_shared::id::{GatewayId, Ids, RandomIds};
@@ -276,6 +277,80 @@ async fn a_server_that_closed_all_connections_is_asked_on_new_ones() {
             assert!(read.is_some());
         }
         insert(&fresh.db, "c", 1).await.unwrap();
+    }
+}
+
+/// The servers' processes that have, or wait for, the claim.
+async fn claiming(db: &Db, granted: bool) -> Vec<i64> {
+    db.query(
+        "select cast(pid as bigint) from pg_locks where locktype = 'advisory' and granted = ($1 = 1)
+           and database = (select oid from pg_database where datname = current_database())",
+        params![i64::from(granted)],
+    )
+    .await
+    .unwrap()
+}
+
+/// Ends the connection that has the claim, and gives its number.
+async fn break_claim(db: &Db) -> i64 {
+    let holder = claiming(db, true).await[0];
+    let sql = "select cast(cast(pg_terminate_backend(cast($1 as int)) as int) as bigint)";
+    assert_eq!(db.one::<i64>(sql, params![holder]).await.unwrap(), Some(1));
+    holder
+}
+
+async fn until(what: &str, mut is_so: impl AsyncFnMut() -> bool) {
+    for _ in 0..2000 {
+        if is_so().await {
+            return;
+        }
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+    panic!("{what} did not come");
+}
+
+const AT_ONCE: Duration = Duration::from_millis(1);
+const LONG: Duration = Duration::from_mins(1);
+
+#[tokio::test]
+async fn a_database_has_one_hub_and_the_next_one_when_that_has_ended() {
+    for fresh in fresh_databases().await.into_iter().filter(|f| f.db.is_postgres()) {
+        let (one, other) = (&fresh.db, Db::open(&fresh.url).await.unwrap());
+        let claim = one.claim(AT_ONCE).await.unwrap();
+        let refused = other.claim(AT_ONCE).await.err().unwrap();
+        assert!(matches!(refused, DbError::Claimed), "{refused:?}");
+        drop(claim);
+        other.claim(LONG).await.unwrap();
+    }
+}
+
+#[tokio::test]
+async fn a_claim_whose_connection_broke_is_taken_again() {
+    for fresh in fresh_databases().await.into_iter().filter(|f| f.db.is_postgres()) {
+        let claim = fresh.db.claim(LONG).await.unwrap();
+        let keeping = tokio::spawn(claim.keep());
+        let before = break_claim(&fresh.db).await;
+        until("the claim again", async || {
+            claiming(&fresh.db, true).await.first().is_some_and(|holder| *holder != before)
+        })
+        .await;
+        assert!(!keeping.is_finished());
+        keeping.abort();
+    }
+}
+
+#[tokio::test]
+async fn a_hub_whose_claim_another_one_took_ends() {
+    for fresh in fresh_databases().await.into_iter().filter(|f| f.db.is_postgres()) {
+        let claim = fresh.db.claim(AT_ONCE).await.unwrap();
+        let keeping = tokio::spawn(claim.keep());
+        let other = Db::open(&fresh.url).await.unwrap();
+        let waiting = tokio::spawn(async move { other.claim(LONG).await });
+        until("the other hub's wish", async || claiming(&fresh.db, false).await.len() == 1).await;
+        break_claim(&fresh.db).await;
+        let _held = waiting.await.unwrap().unwrap();
+        let ended = keeping.await.unwrap();
+        assert!(matches!(ended, DbError::Claimed), "{ended:?}");
     }
 }
 
