@@ -106,7 +106,8 @@ pub async fn connect(config: &Config) -> Result<(Client, JoinHandle<()>), DbErro
     let unreachable = |source: Option<Box<dyn std::error::Error + Send + Sync>>| {
         DbError::Open {
         place: format!("postgres at {:?}, database {:?}", config.get_hosts(), config.get_dbname()),
-        way_out: "is the server running, and are address, user and password right?".into(),
+        way_out: "is the server running, are address, user and password right, and does it let the hub in without TLS?"
+            .into(),
         source,
     }
     };

@@ -355,6 +355,16 @@ async fn a_hub_whose_claim_another_one_took_ends() {
 }
 
 #[test]
+fn tls_to_postgresql_is_refused_with_the_way_out() {
+    use super::DatabaseUrl;
+    for mode in ["require", "verify-full"] {
+        let refused = format!("postgres://steward@db/steward?sslmode={mode}").parse::<DatabaseUrl>();
+        assert!(refused.unwrap_err().to_string().contains("through a tunnel"), "{mode}");
+    }
+    assert!("postgres://steward@db/steward?sslmode=prefer".parse::<DatabaseUrl>().is_ok());
+}
+
+#[test]
 fn a_dollar_in_a_text_is_no_parameter() {
     assert_eq!(super::lite::numbered("select '$1', $1, $12"), "select '$1', ?1, ?12");
     assert_eq!(V::from(None::<i64>), V::Null);

@@ -11,8 +11,15 @@ pub enum DatabaseUrl {
 }
 
 #[derive(Debug, thiserror::Error)]
-#[error("{0} is no database; write sqlite:steward.db or postgres://user@host/name?host=/run/postgresql")]
-pub struct NotADatabase(String);
+pub enum NotADatabase {
+    #[error("{0} is no database; write sqlite:steward.db or postgres://user@host/name?host=/run/postgresql")]
+    Unknown(String),
+    #[error(
+        "the hub does not speak TLS to PostgreSQL; leave sslmode away, and reach the server by its socket, on this \
+         machine or through a tunnel"
+    )]
+    WantsTls,
+}
 
 impl FromStr for DatabaseUrl {
     type Err = NotADatabase;
@@ -21,16 +28,21 @@ impl FromStr for DatabaseUrl {
         if let Some(file) = text.strip_prefix("sqlite:") {
             let file = file.strip_prefix("//").unwrap_or(file);
             if file.is_empty() {
-                return Err(NotADatabase(text.to_owned()));
+                return Err(NotADatabase::Unknown(text.to_owned()));
             }
             return Ok(Self::Sqlite(PathBuf::from(file)));
         }
         if text.starts_with("postgres://") || text.starts_with("postgresql://") {
-            let config =
-                text.parse().map_err(|e| NotADatabase(format!("the address of PostgreSQL ({e})")))?;
+            let settings = text.split_once('?').map_or("", |(_, settings)| settings);
+            if settings.contains("sslmode=require") || settings.contains("sslmode=verify") {
+                return Err(NotADatabase::WantsTls);
+            }
+            let config = text
+                .parse()
+                .map_err(|e| NotADatabase::Unknown(format!("the address of PostgreSQL ({e})")))?;
             return Ok(Self::Postgres(Box::new(config)));
         }
-        Err(NotADatabase(format!("{:?}", text.split('@').next_back().unwrap_or_default())))
+        Err(NotADatabase::Unknown(format!("{:?}", text.split('@').next_back().unwrap_or_default())))
     }
 }
 
