@@ -8,10 +8,12 @@ use steward_shared::wire::columns::{self, Header};
 use steward_shared::wire::message::Lane;
 
 use super::super::ingest::{Checked, IngestError, Opened, check};
+use super::super::model::HOUR_MS;
+use super::super::rewrite::CompactError;
 use super::plant::{Plant, count};
 use crate::gateways::{Fate, Position, Received};
 use crate::kernel::caller::Role;
-use crate::kernel::db::Db;
+use crate::kernel::db::{Db, DbError};
 use crate::testing::{Hub, on_each_database};
 
 impl Plant {
@@ -40,44 +42,74 @@ impl Plant {
     }
 }
 
-/// The disk takes no more frames, as far as the hub can tell.
+/// The disk is full. SQLite's own fault, which may undo the transaction by itself; PostgreSQL's by its code.
 async fn fill(db: &Db) {
-    let sql: &[&str] = if db.is_postgres() {
-        &[
-            "create function full_disk() returns trigger language plpgsql as
-             $$ begin raise exception 'could not extend file' using errcode = 'disk_full'; end $$",
-            "create trigger full_disk before insert on frame for each row execute function full_disk()",
-        ]
-    } else {
-        &["create trigger full_disk before insert on frame begin select raise(abort, 'full'); end"]
-    };
-    for statement in sql {
-        db.execute(statement, vec![]).await.unwrap();
+    if !db.is_postgres() {
+        let pages = db.one::<i64>("pragma page_count", vec![]).await.unwrap().unwrap();
+        most_pages(db, pages).await;
+        return;
+    }
+    let function = "create function full_disk() returns trigger language plpgsql as
+         $$ begin raise exception 'could not extend file' using errcode = 'disk_full'; end $$";
+    db.execute(function, vec![]).await.unwrap();
+    for table in ["frame", "raw"] {
+        let trigger = "for each row execute function full_disk()";
+        let sql = format!("create trigger full_disk before insert on {table} {trigger}");
+        db.execute(&sql, vec![]).await.unwrap();
     }
 }
 
 async fn make_room(db: &Db) {
-    let on = if db.is_postgres() { " on frame" } else { "" };
-    db.execute(&format!("drop trigger full_disk{on}"), vec![]).await.unwrap();
+    if !db.is_postgres() {
+        return most_pages(db, i64::from(u32::MAX - 1)).await;
+    }
+    for table in ["frame", "raw"] {
+        db.execute(&format!("drop trigger full_disk on {table}"), vec![]).await.unwrap();
+    }
+}
+
+/// On the connection that writes.
+async fn most_pages(db: &Db, pages: i64) {
+    let set: Result<Option<i64>, DbError> =
+        db.tx(async |tx| tx.one(&format!("pragma max_page_count = {pages}"), vec![]).await).await;
+    assert_eq!(set.unwrap(), Some(pages));
 }
 
 #[tokio::test]
-async fn fault_s5_when_a_frame_cannot_be_stored_its_watermark_does_not_move_and_nothing_is_acknowledged() {
+async fn fault_s5_on_a_full_disk_nothing_is_acknowledged_or_set_aside_and_all_arrives_once_there_is_room() {
     on_each_database(async |hub| {
         let plant = Plant::at(&hub).await;
-        let at = hub.now().as_millis();
+        let db = &hub.ctx.db;
+        let now = hub.now().as_millis();
         let power = plant.point("power").await;
-        fill(&hub.ctx.db).await;
-        let refused = plant.fate(&hub, plant.batch(&hub, 1, &[(at, 1.0)]), 1).await;
-        assert_eq!(refused, Err(IngestError::Unavailable));
+        // A row for each hour: compaction needs more room than the frame gives back.
+        let sparse: Vec<_> = (1..=5000).map(|i| (now - 5100 * HOUR_MS + i * HOUR_MS, 1.0)).collect();
+        assert_eq!(plant.fate(&hub, plant.batch(&hub, 1, &sparse), 5000).await, Ok(Fate::Stored));
+        // Many pages: there is always some room within one.
+        let noise = |i: i64| f64::from_bits((i as u64).wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 2);
+        let dense: Vec<_> = (0..20_000).map(|i| (now - 20_000 + i, noise(i))).collect();
+        let next = || plant.batch(&hub, 2, &dense);
+        fill(db).await;
+        assert_eq!(plant.fate(&hub, next(), 20_000).await, Err(IngestError::Unavailable));
         let mark = Position { gateway: plant.gateway, epoch: 1, lane: Lane::Live, seq: 0 };
-        assert_eq!((plant.fleet.watermark(&mark).await.unwrap(), count(&hub, "frame").await), (0, 0));
-        assert_eq!((plant.readings.latest(power.id), plant.readings.unpacked_now()), (None, 0));
-        assert!(plant.readings.takes_nothing());
-        make_room(&hub.ctx.db).await;
-        assert_eq!(plant.fate(&hub, plant.batch(&hub, 1, &[(at, 1.0)]), 1).await, Ok(Fate::Stored));
         assert_eq!((plant.fleet.watermark(&mark).await.unwrap(), count(&hub, "frame").await), (1, 1));
+        assert_eq!(
+            (plant.readings.latest(power.id).unwrap().at, plant.readings.unpacked_now()),
+            (Timestamp(sparse[4999].0), 0)
+        );
+        assert!(plant.readings.takes_nothing());
+        let full = plant.readings.compact().await.unwrap_err();
+        assert!(matches!(full, CompactError::Waiting(1)), "{full:?}");
+        assert_eq!((count(&hub, "frame").await, count(&hub, "raw").await), (1, 0));
+        make_room(db).await;
+        assert_eq!(plant.fate(&hub, next(), 20_000).await, Ok(Fate::Stored));
+        assert_eq!(plant.fleet.watermark(&mark).await.unwrap(), 2);
         assert!(!plant.readings.takes_nothing());
+        plant.readings.compact().await.unwrap();
+        assert_eq!((count(&hub, "frame").await, count(&hub, "raw").await), (1, 5000));
+        assert_eq!(count(&hub, "quarantine").await, 0);
+        let all = plant.readings.samples(&power, Timestamp(sparse[0].0), hub.now()).await.unwrap();
+        assert_eq!(all.len(), 25_000);
     })
     .await;
 }
