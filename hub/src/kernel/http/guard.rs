@@ -1,27 +1,54 @@
 //! The policy's layer: finds out who calls, refuses who may not, and hands the caller to the handler. Unsafe
 //! methods are also refused when a page of another origin sends them.
 
+use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 use std::net::{IpAddr, SocketAddr};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use axum::extract::{ConnectInfo, MatchedPath, Request, State};
 use axum::http::{HeaderMap, HeaderName, Method, StatusCode, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
+use steward_shared::id::UserId;
+use steward_shared::time::Timestamp;
 
 use super::policy::{Policies, Policy};
 use super::stream::{self, Streams};
-use crate::kernel::audit::{self, Entry};
+use crate::kernel::audit;
 use crate::kernel::caller::{Caller, Gate, Origin, SESSION_COOKIE};
 use crate::kernel::ctx::Ctx;
 use crate::kernel::faults::chain;
 use crate::kernel::problem::Problem;
+
+const RECENT: Duration = Duration::from_mins(1);
 
 #[derive(Clone)]
 pub struct Guard {
     pub ctx: Ctx,
     pub policies: Arc<Policies>,
     pub streams: Streams,
+    pub refusals: Refusals,
+}
+
+/// What was written down of late: of one user at one route, one refusal a minute. Otherwise anybody who may log in
+/// could fill the trail, which nobody may shorten.
+#[derive(Clone, Debug, Default)]
+pub struct Refusals(Arc<Mutex<HashMap<(UserId, String), Timestamp>>>);
+
+impl Refusals {
+    fn is_news(&self, user: UserId, route: &str, now: Timestamp) -> bool {
+        let mut recent = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        recent.retain(|_, at| (now.minus(RECENT)..=now).contains(at));
+        match recent.entry((user, route.to_owned())) {
+            Entry::Occupied(_) => false,
+            Entry::Vacant(free) => {
+                free.insert(now);
+                true
+            }
+        }
+    }
 }
 
 pub async fn guard(State(guard): State<Guard>, mut request: Request, next: Next) -> Response {
@@ -70,8 +97,9 @@ async fn admit(guard: &Guard, request: &mut Request) -> Result<Option<(Caller, S
         return if wanted.is_some() { Err(Problem::unauthorized()) } else { Ok(None) };
     };
     if wanted.is_some_and(|role| caller.role < role) {
-        if !is_safe(request.method()) {
-            record(guard, refusal(request, &caller, &path)).await;
+        let route = format!("{} {path}", request.method());
+        if !is_safe(request.method()) && guard.refusals.is_news(caller.user, &route, guard.ctx.now()) {
+            record(guard, refusal(request, &caller, route)).await;
         }
         let need = wanted.map_or("", crate::kernel::caller::Role::word);
         return Err(Problem::forbidden(format!(
@@ -86,15 +114,15 @@ async fn admit(guard: &Guard, request: &mut Request) -> Result<Option<(Caller, S
 }
 
 /// Who tries to change what their role does not let them change stands in the trail.
-fn refusal(request: &Request, caller: &Caller, path: &str) -> Entry {
+fn refusal(request: &Request, caller: &Caller, route: String) -> audit::Entry {
     let origin = request.extensions().get::<Origin>().cloned().unwrap_or_default();
-    Entry::by(caller, &origin, "kernel.refuse_role")
-        .on("route", format!("{} {path}", request.method()))
+    audit::Entry::by(caller, &origin, "kernel.refuse_role")
+        .on("route", route)
         .refused(format!("the role is {}", caller.role.word()))
 }
 
 /// The refusal stands, whether it could be written down or not.
-async fn record(guard: &Guard, entry: Entry) {
+async fn record(guard: &Guard, entry: audit::Entry) {
     if let Err(e) = audit::record_alone(&guard.ctx.db, guard.ctx.now(), entry).await {
         tracing::warn!(error = chain(&e), "a refusal could not be recorded");
     }

@@ -8,7 +8,7 @@ use axum::extract::DefaultBodyLimit;
 use axum::middleware::{from_fn, from_fn_with_state};
 use tower_http::compression::CompressionLayer;
 
-use super::guard::Guard;
+use super::guard::{Guard, Refusals};
 use super::policy::Policies;
 use super::stream::Streams;
 use super::{body, deadline, guard, headers, trace};
@@ -24,7 +24,7 @@ pub fn dress(routes: Router<Ctx>, openapi: &serde_json::Value, ctx: &Ctx) -> Rou
         .layer(DefaultBodyLimit::disable())
         .layer(from_fn_with_state(body::Bodies::new(ctx, Arc::clone(&policies)), body::limit))
         .layer(from_fn_with_state(
-            Guard { ctx: ctx.clone(), policies, streams: Streams::default() },
+            Guard { ctx: ctx.clone(), policies, streams: Streams::default(), refusals: Refusals::default() },
             guard::guard,
         ))
         .layer(from_fn(deadline::deadline))
