@@ -24,6 +24,11 @@ pub fn module() -> Module {
                 every: Duration::from_hours(1),
                 run: |ctx| Box::pin(async { Ok(audit::anchor(ctx).await?) }),
             },
+            Job {
+                name: "kernel.audit_verify",
+                every: Duration::from_hours(24),
+                run: |ctx| Box::pin(async { Ok(audit::verify_all(ctx).await?) }),
+            },
             outbox::job(),
             files::job(),
             Job {

@@ -10,4 +10,4 @@ mod verify;
 
 pub use record::{Entry, record, record_alone};
 pub use routes::routes;
-pub use verify::{Verdict, anchor, verify};
+pub use verify::{Verdict, anchor, verify, verify_all};

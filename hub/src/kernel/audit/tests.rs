@@ -87,6 +87,30 @@ async fn fault_h3_a_trail_whose_end_was_cut_off_is_found_by_its_anchor() {
     .await;
 }
 
+#[tokio::test]
+async fn fault_h3_what_is_new_is_checked_each_hour_and_all_of_it_each_day() {
+    for (sql, anchors) in [
+        ("update audit set actor_name = 'x' where no = 2", 2),
+        ("update audit set actor_name = 'x' where no = 6", 1),
+        ("update audit set hash = 'x' where no = 5", 1),
+    ] {
+        on_each_database(&[base::TABLES], async |db| {
+            let dir = with_rows(&db).await;
+            let settings = Settings { data: dir.path().to_owned(), ..Settings::default() };
+            let clock = Arc::new(ManualClock::at(Timestamp(1_000_000)));
+            let ctx = Ctx::new(db.clone(), clock, Arc::new(RandomIds), settings);
+            anchor(ctx.clone()).await.unwrap();
+            record_alone(&db, Timestamp(6), Entry::by_system("test.act").on("thing", 6)).await.unwrap();
+            tamper(&db, sql).await;
+            anchor(ctx).await.unwrap();
+            let written = std::fs::read_to_string(dir.path().join("audit-heads.log")).unwrap();
+            assert_eq!(written.lines().count(), anchors, "{sql}");
+            assert!(!verify(&db, dir.path()).await.unwrap().whole, "{sql}");
+        })
+        .await;
+    }
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn acts_at_once_each_have_their_row_and_the_chain_is_whole() {
     on_each_database(&[base::TABLES], async |db| {

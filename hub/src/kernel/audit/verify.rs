@@ -13,6 +13,9 @@ use crate::kernel::db::{Db, DbError};
 
 const STEP: usize = 1000;
 const ANCHORS: &str = "audit-heads.log";
+const WHOLE: &str = "steward_hub_audit_whole";
+
+type Anchors = HashMap<i64, HashSet<String>>;
 
 /// The result of a check.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
@@ -36,8 +39,24 @@ impl Verdict {
 
 /// Reads the whole trail, oldest first.
 pub async fn verify(db: &Db, data: &Path) -> Result<Verdict, DbError> {
+    follow(db, &read_anchors(data).await, 0, String::new()).await
+}
+
+/// Reads only what came after the newest anchor, if that stands; otherwise all, to find the row that is at fault.
+async fn verify_new(db: &Db, data: &Path) -> Result<Verdict, DbError> {
     let anchors = read_anchors(data).await;
-    let (mut no, mut hash) = (0, String::new());
+    if let Some((no, known)) = anchors.iter().max_by_key(|(no, _)| **no)
+        && let Some(row) = store::following(db, no - 1, 1).await?.pop()
+        && row.no == *no
+        && known.iter().all(|hash| *hash == row.hash)
+    {
+        return follow(db, &anchors, row.no, row.hash).await;
+    }
+    follow(db, &anchors, 0, String::new()).await
+}
+
+/// Reads the trail from the row after `no`, whose hash is given.
+async fn follow(db: &Db, anchors: &Anchors, mut no: i64, mut hash: String) -> Result<Verdict, DbError> {
     loop {
         let rows = store::following(db, no, STEP).await?;
         for row in &rows {
@@ -62,15 +81,19 @@ pub async fn verify(db: &Db, data: &Path) -> Result<Verdict, DbError> {
     }
 }
 
-/// The hourly job: checks the trail, then writes down where it ends.
+/// The daily job, and at each start: checks the whole trail.
+pub async fn verify_all(ctx: Ctx) -> Result<(), DbError> {
+    if say_if_broken(&verify(&ctx.db, &ctx.settings.data).await?) {
+        metrics::gauge!(WHOLE).set(1.0);
+    }
+    Ok(())
+}
+
+/// The hourly job: checks what is new of the trail, then writes down where it ends.
 pub async fn anchor(ctx: Ctx) -> Result<(), DbError> {
-    let verdict = verify(&ctx.db, &ctx.settings.data).await?;
-    if !verdict.whole {
-        tracing::error!(row = verdict.broken_at, fault = verdict.fault, "the audit trail was tampered with");
-        metrics::gauge!("steward_hub_audit_whole").set(0.0);
+    if !say_if_broken(&verify_new(&ctx.db, &ctx.settings.data).await?) {
         return Ok(());
     }
-    metrics::gauge!("steward_hub_audit_whole").set(1.0);
     if let Some(head) = store::head(&ctx.db).await? {
         let line = format!("{} {} {}\n", ctx.now(), head.no, head.hash);
         let file = ctx.settings.data.join(ANCHORS);
@@ -87,10 +110,19 @@ pub async fn anchor(ctx: Ctx) -> Result<(), DbError> {
     Ok(())
 }
 
+/// Gives whether it is whole.
+fn say_if_broken(verdict: &Verdict) -> bool {
+    if !verdict.whole {
+        tracing::error!(row = verdict.broken_at, fault = verdict.fault, "the audit trail was tampered with");
+        metrics::gauge!(WHOLE).set(0.0);
+    }
+    verdict.whole
+}
+
 /// The hashes that were written down of a row.
-async fn read_anchors(data: &Path) -> HashMap<i64, HashSet<String>> {
+async fn read_anchors(data: &Path) -> Anchors {
     let text = tokio::fs::read_to_string(data.join(ANCHORS)).await.unwrap_or_default();
-    let mut anchors: HashMap<i64, HashSet<String>> = HashMap::new();
+    let mut anchors = Anchors::new();
     for line in text.lines() {
         let mut words = line.split(' ').skip(1);
         if let (Some(Ok(no)), Some(hash)) = (words.next().map(str::parse), words.next()) {
