@@ -77,6 +77,14 @@ pub struct LineConfig {
     pub devices: Vec<DeviceConfig>,
 }
 
+impl LineConfig {
+    /// The longest that any device on the line may take for its answer.
+    pub fn slowest(&self) -> Duration {
+        let own = self.devices.iter().filter_map(|d| d.profile.modbus.timeout);
+        own.fold(self.timeout, Duration::max)
+    }
+}
+
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum WireConfig {
     Tcp { host: String, port: u16, framing: Framing },

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use steward_protocols::modbus::crc;
 use steward_shared::time::{Clock, Timestamp};
-use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream, WriteHalf, duplex};
+use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream, ReadHalf, WriteHalf, duplex};
 use tokio::time::Instant;
 
 use super::dial::{Dial, Dialling, Stream};
@@ -44,14 +44,31 @@ pub enum Act {
 
 pub type Device = dyn Fn(Duration, u8, u16) -> Act + Send + Sync;
 
-/// A wire that can be dialled again and again; each time a new far end begins.
+/// The far end's way back; nothing once it has hung up.
+type Back = Arc<tokio::sync::Mutex<Option<WriteHalf<DuplexStream>>>>;
+
+/// A wire that can be dialled again and again; each time a new far end begins. Where the frames are RTU there is one
+/// line behind all of them: whoever opened it last hears what is said on it, also to a question of before.
 pub struct FakeWire {
-    pub rtu: bool,
-    pub start: Instant,
-    pub device: Arc<Device>,
+    rtu: bool,
+    start: Instant,
+    device: Arc<Device>,
     /// Whether the wire can be opened at this time.
-    pub opens: Box<dyn Fn(Duration) -> bool + Send + Sync>,
+    opens: Box<dyn Fn(Duration) -> bool + Send + Sync>,
     pub dialled: Arc<Mutex<Vec<Duration>>>,
+    line: Arc<Mutex<Back>>,
+}
+
+impl FakeWire {
+    pub fn new(
+        rtu: bool,
+        start: Instant,
+        opens: impl Fn(Duration) -> bool + Send + Sync + 'static,
+        device: impl Fn(Duration, u8, u16) -> Act + Send + Sync + 'static,
+    ) -> Self {
+        let (device, opens) = (Arc::new(device), Box::new(opens));
+        Self { rtu, start, device, opens, dialled: Arc::default(), line: Arc::default() }
+    }
 }
 
 impl Dial for FakeWire {
@@ -63,7 +80,13 @@ impl Dial for FakeWire {
                 return Err(io::ErrorKind::ConnectionRefused.into());
             }
             let (near, far) = duplex(4096);
-            tokio::spawn(far_end(far, self.rtu, self.start, Arc::clone(&self.device)));
+            let (read, write) = tokio::io::split(far);
+            let back = Arc::new(tokio::sync::Mutex::new(Some(write)));
+            let line = if self.rtu { Arc::clone(&self.line) } else { Arc::default() };
+            *line.lock().unwrap() = Arc::clone(&back);
+            let far_end =
+                FarEnd { rtu: self.rtu, start: self.start, device: Arc::clone(&self.device), back, line };
+            tokio::spawn(far_end.run(read));
             Ok(Box::new(near) as Box<dyn Stream>)
         })
     }
@@ -73,68 +96,97 @@ impl Dial for FakeWire {
     }
 }
 
-async fn far_end(far: DuplexStream, rtu: bool, start: Instant, device: Arc<Device>) {
-    let (mut read, write) = tokio::io::split(far);
-    let write = Arc::new(tokio::sync::Mutex::new(write));
-    // Noise does not wait to be asked; unit 0 is nobody's.
-    let mut babbling = matches!(device(start.elapsed(), 0, 0), Act::Babble);
-    if babbling {
-        tokio::spawn(babble(Arc::clone(&write)));
+struct FarEnd {
+    rtu: bool,
+    start: Instant,
+    device: Arc<Device>,
+    back: Back,
+    line: Arc<Mutex<Back>>,
+}
+
+impl FarEnd {
+    async fn run(self, read: ReadHalf<DuplexStream>) {
+        self.answer(read).await;
+        *self.back.lock().await = None;
     }
-    loop {
-        let mut frame = vec![0; if rtu { 8 } else { 12 }];
-        if read.read_exact(&mut frame).await.is_err() {
-            return;
-        }
-        let pdu = if rtu { frame[1..6].to_vec() } else { frame[7..12].to_vec() };
-        let unit = if rtu { frame[0] } else { frame[6] };
-        let (address, count) = (u16::from_be_bytes([pdu[1], pdu[2]]), u16::from_be_bytes([pdu[3], pdu[4]]));
-        let mut answer = vec![pdu[0], (count * 2) as u8];
-        for n in address..address + count {
-            answer.extend((n + 1000 * u16::from(unit)).to_be_bytes());
-        }
-        let act = device(start.elapsed(), unit, address);
+
+    async fn answer(&self, mut read: ReadHalf<DuplexStream>) {
+        let Self { rtu, start, device, back, line } = self;
+        let rtu = *rtu;
+        // Noise does not wait to be asked; unit 0 is nobody's.
+        let mut babbling = matches!(device(start.elapsed(), 0, 0), Act::Babble);
         if babbling {
-            continue;
+            tokio::spawn(babble(Arc::clone(back)));
         }
-        let mut again = None;
-        let (delay, bytes) = match act {
-            Act::Answer => (Duration::from_millis(5), framed(rtu, &frame, unit, &answer)),
-            Act::Twice(after) => {
-                again = Some(after);
-                (Duration::from_millis(5), framed(rtu, &frame, unit, &answer))
-            }
-            Act::Late(delay) => (delay, framed(rtu, &frame, unit, &answer)),
-            Act::Silent => continue,
-            Act::Raw(bytes) => (Duration::from_millis(5), bytes),
-            Act::Exception(code) => {
-                (Duration::from_millis(5), framed(rtu, &frame, unit, &[pdu[0] | 0x80, code]))
-            }
-            Act::HangUp => return,
-            Act::AnswerAndHangUp => {
-                let _ = write.lock().await.write_all(&framed(rtu, &frame, unit, &answer)).await;
+        loop {
+            let mut frame = vec![0; if rtu { 8 } else { 12 }];
+            if read.read_exact(&mut frame).await.is_err() {
                 return;
             }
-            Act::Babble => {
-                babbling = true;
-                tokio::spawn(babble(Arc::clone(&write)));
+            let pdu = if rtu { frame[1..6].to_vec() } else { frame[7..12].to_vec() };
+            let unit = if rtu { frame[0] } else { frame[6] };
+            let (address, count) =
+                (u16::from_be_bytes([pdu[1], pdu[2]]), u16::from_be_bytes([pdu[3], pdu[4]]));
+            let mut answer = vec![pdu[0], (count * 2) as u8];
+            for n in address..address + count {
+                answer.extend((n + 1000 * u16::from(unit)).to_be_bytes());
+            }
+            let act = device(start.elapsed(), unit, address);
+            if babbling {
                 continue;
             }
-        };
-        let write = Arc::clone(&write);
-        tokio::spawn(async move {
-            tokio::time::sleep(delay).await;
-            let _ = write.lock().await.write_all(&bytes).await;
-            if let Some(after) = again {
-                tokio::time::sleep(after).await;
-                let _ = write.lock().await.write_all(&bytes).await;
-            }
-        });
+            let mut again = None;
+            let (delay, bytes) = match act {
+                Act::Answer => (Duration::from_millis(5), framed(rtu, &frame, unit, &answer)),
+                Act::Twice(after) => {
+                    again = Some(after);
+                    (Duration::from_millis(5), framed(rtu, &frame, unit, &answer))
+                }
+                Act::Late(delay) => (delay, framed(rtu, &frame, unit, &answer)),
+                Act::Silent => continue,
+                Act::Raw(bytes) => (Duration::from_millis(5), bytes),
+                Act::Exception(code) => {
+                    (Duration::from_millis(5), framed(rtu, &frame, unit, &[pdu[0] | 0x80, code]))
+                }
+                Act::HangUp => return,
+                Act::AnswerAndHangUp => {
+                    say(back, &framed(rtu, &frame, unit, &answer)).await;
+                    return;
+                }
+                Act::Babble => {
+                    babbling = true;
+                    tokio::spawn(babble(Arc::clone(back)));
+                    continue;
+                }
+            };
+            let line = Arc::clone(line);
+            tokio::spawn(async move {
+                tokio::time::sleep(delay).await;
+                say_on(&line, &bytes).await;
+                if let Some(after) = again {
+                    tokio::time::sleep(after).await;
+                    say_on(&line, &bytes).await;
+                }
+            });
+        }
     }
 }
 
-async fn babble(write: Arc<tokio::sync::Mutex<WriteHalf<DuplexStream>>>) {
-    while write.lock().await.write_all(&[0x55; 8]).await.is_ok() {
+async fn say_on(line: &Mutex<Back>, bytes: &[u8]) {
+    let back = Arc::clone(&line.lock().unwrap());
+    say(&back, bytes).await;
+}
+
+/// Whether somebody hears it.
+async fn say(back: &Back, bytes: &[u8]) -> bool {
+    match back.lock().await.as_mut() {
+        Some(write) => write.write_all(bytes).await.is_ok(),
+        None => false,
+    }
+}
+
+async fn babble(back: Back) {
+    while say(&back, &[0x55; 8]).await {
         tokio::time::sleep(Duration::from_millis(2)).await;
     }
 }

@@ -51,11 +51,21 @@ pub struct Wire {
     state: LineState,
     /// What a device may take for its answer unless its profile says more.
     usual: Duration,
+    /// For how long after the first opening an answer may come to a question that somebody else put: the owner
+    /// before, or the program before it was started again.
+    owed: Duration,
 }
 
 impl Wire {
-    pub fn new(dial: Arc<dyn Dial>, config: &LineConfig) -> Self {
-        Self { dial, stream: None, state: LineState::new(settings(config)), usual: config.timeout }
+    /// `slowest` is the longest that any device may take for its answer, and any that was asked before.
+    pub fn new(dial: Arc<dyn Dial>, config: &LineConfig, slowest: Duration) -> Self {
+        let settings = settings(config);
+        let owed = match settings.framing {
+            // A new connection, and numbers in the frames.
+            profile::Framing::Tcp => Duration::ZERO,
+            profile::Framing::Rtu => slowest + settings.quarantine.max(slowest),
+        };
+        Self { dial, stream: None, state: LineState::new(settings), usual: config.timeout, owed }
     }
 
     /// Line time that a question costs which nobody answers.
@@ -87,6 +97,7 @@ impl Wire {
         self.stream = None;
         self.stream = Some(self.dial.dial().await?);
         self.state.opened(now());
+        self.state.hold(now(), std::mem::take(&mut self.owed));
         Ok(())
     }
 

@@ -45,6 +45,8 @@ pub struct LineTask {
     pub config: LineConfig,
     /// Per device the numbers of its profile's points, in the profile's order.
     pub numbers: Vec<Vec<PointNo>>,
+    /// The longest that a device may take for its answer whom the owner before may have asked; zero where there was none.
+    pub slowest_before: Duration,
     pub dial: Arc<dyn Dial>,
     pub gauge: Arc<LineGauge>,
     pub told: mpsc::Sender<Told>,
@@ -54,7 +56,7 @@ pub struct LineTask {
 
 impl LineTask {
     /// Polls until `cancel`. A question under way is dropped with its wire, which harms nothing: the next
-    /// owner opens the wire anew and waits until it is silent.
+    /// owner opens the wire anew and asks nothing until an answer to it cannot come any more.
     pub async fn run(self, cancel: CancellationToken) {
         let line = self.config.name.clone();
         tokio::select! {
@@ -81,7 +83,8 @@ struct Owner {
 
 impl Owner {
     fn new(task: LineTask) -> Self {
-        let wire = Wire::new(Arc::clone(&task.dial), &task.config);
+        let slowest = task.config.slowest().max(task.slowest_before);
+        let wire = Wire::new(Arc::clone(&task.dial), &task.config, slowest);
         let plans = task.config.devices.iter().map(plan).collect();
         let rounds = Rounds::new(plans, wire.worst_cost(), task.clock.now(), Duration::ZERO);
         let start = Instant::now();

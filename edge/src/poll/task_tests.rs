@@ -13,13 +13,13 @@ use super::*;
 use crate::config::parse;
 use crate::line::fake::{Act, BASE, FakeWire, PausedClock, framed};
 
-/// `p0` and `p100`, each a register of its own block, read every second.
-fn profiles() -> tempfile::TempDir {
+/// A point for each of these registers, read every second.
+fn profiles(registers: &[u16]) -> tempfile::TempDir {
     let folder = tempfile::tempdir().unwrap();
     let mut text = String::from(
         "vendor = \"Acme\"\nmodel = \"M1\"\ntitle = { zh = \"表\", en = \"Meter\" }\nsource = [\"this test\"]\n",
     );
-    for address in [0, 1, 100] {
+    for address in registers {
         let point = format!(
             "[[point]]\nkey = \"p{address}\"\ntitle = {{ zh = \"点\", en = \"Point\" }}\ntable = \"holding\"\n\
              address = {address}\ntype = \"u16\"\nunit = \"1\"\nclass = \"fast\"\n"
@@ -79,21 +79,17 @@ fn task(
     device: impl Fn(Duration, u8, u16) -> Act + Send + Sync + 'static,
     told: mpsc::Sender<Told>,
 ) -> (LineTask, Arc<Mutex<Vec<Duration>>>) {
-    let folder = profiles();
+    let folder = profiles(&[0, 1, 100]);
     let config = line(folder.path(), kind.config(), units);
     let start = Instant::now();
-    let dialled = Arc::new(Mutex::new(Vec::new()));
-    let wire = FakeWire {
-        rtu: kind != Kind::Tcp,
-        start,
-        device: Arc::new(device),
-        opens: Box::new(opens),
-        dialled: Arc::clone(&dialled),
-    };
+    let wire = FakeWire::new(kind != Kind::Tcp, start, opens, device);
+    let dialled = Arc::clone(&wire.dialled);
     let gauge = Arc::new(LineGauge::new("l", config.devices.iter().map(|d| d.name.clone())));
     let numbers = units.iter().map(|u| (0..3).map(|p| PointNo(u32::from(*u) * 10 + p)).collect()).collect();
     let (clock, ids) = (Arc::new(PausedClock(start)), Arc::new(RandomIds));
-    (LineTask { config, numbers, dial: Arc::new(wire), gauge, told, clock, ids }, dialled)
+    let dial = Arc::new(wire);
+    let slowest_before = Duration::ZERO;
+    (LineTask { config, numbers, slowest_before, dial, gauge, told, clock, ids }, dialled)
 }
 
 async fn run(
@@ -446,6 +442,63 @@ async fn fault_b4_a_reply_that_came_late_while_the_owner_was_held_up_is_thrown_a
 }
 
 #[tokio::test(start_paused = true)]
+async fn fault_b4_what_the_owner_before_asked_is_never_taken_for_an_answer_to_the_next() {
+    // Two blocks of one register each: nothing in a frame tells their answers apart.
+    let folder = profiles(&[0, 100]);
+    for kind in [Kind::Serial, Kind::RtuOverTcp] {
+        for (late, slowest_before) in [(150, Duration::ZERO), (1000, Duration::from_secs(1))] {
+            let start = Instant::now();
+            let asked = Arc::new(tokio::sync::Notify::new());
+            let (hear, first) = (Arc::clone(&asked), Mutex::new(true));
+            let wire = FakeWire::new(
+                true,
+                start,
+                |_| true,
+                move |_, _, address| {
+                    if address == 100 && std::mem::take(&mut *first.lock().unwrap()) {
+                        hear.notify_one();
+                        return Act::Late(Duration::from_millis(late));
+                    }
+                    Act::Late(Duration::from_millis(280))
+                },
+            );
+            let dial: Arc<dyn Dial> = Arc::new(wire);
+            let (told, mut from_line) = mpsc::channel(64);
+            let owner = || LineTask {
+                config: line(folder.path(), kind.config(), &[1]),
+                numbers: vec![vec![PointNo(10), PointNo(12)]],
+                slowest_before,
+                dial: Arc::clone(&dial),
+                gauge: Arc::new(LineGauge::new("l", ["d1".to_owned()])),
+                told: told.clone(),
+                clock: Arc::new(PausedClock(start)),
+                ids: Arc::new(RandomIds),
+            };
+            let cancel = CancellationToken::new();
+            let former = tokio::spawn(owner().run(cancel.clone()));
+            asked.notified().await;
+            cancel.cancel();
+            former.await.unwrap();
+            let cancel = CancellationToken::new();
+            let next = tokio::spawn(owner().run(cancel.clone()));
+            let end = Instant::now() + Duration::from_secs(20);
+            let mut good = 0;
+            while let Ok(Some(told)) = tokio::time::timeout_at(end, from_line.recv()).await {
+                let Told::Readings(readings) = told else { continue };
+                for r in readings {
+                    let wanted = if r.point == PointNo(10) { 1000.0 } else { 1100.0 };
+                    assert_eq!(r.value, Some(Value::Number(wanted)), "{kind:?}: {r:?}");
+                    good += 1;
+                }
+            }
+            assert!(good >= 2 * 17, "{kind:?}: {good}");
+            cancel.cancel();
+            next.await.unwrap();
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_line_that_babbles_is_told_of_and_not_polled_into() {
     let (from, to) = (Duration::from_secs(10), Duration::from_mins(1));
     for kind in [Kind::Serial, Kind::RtuOverTcp] {
@@ -471,7 +524,7 @@ async fn a_line_that_babbles_is_told_of_and_not_polled_into() {
 
 #[tokio::test(start_paused = true)]
 async fn bytes_that_nobody_asked_for_close_no_connection_whose_frames_bear_no_number() {
-    let act = |_: Duration, _: u8, _: u16| Act::Twice(Duration::from_millis(200));
+    let act = |_: Duration, _: u8, _: u16| Act::Twice(Duration::from_millis(100));
     let run = run(Kind::RtuOverTcp, &[1], 30, |_| true, act).await;
     run.assert_no_value_of_another();
     assert_eq!(run.dialled.len(), 1, "{:?}", run.dialled);

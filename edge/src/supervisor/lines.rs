@@ -65,6 +65,8 @@ impl Lines {
         for running in gone.iter().filter_map(|name| self.running.get(name)) {
             running.cancel.cancel();
         }
+        // A line may have changed its name, and two may have swapped ports.
+        let slowest = gone.iter().filter_map(|name| Some(self.running.get(name)?.config.slowest())).max();
         for name in &gone {
             if let Some(running) = self.running.remove(name) {
                 running.stop(name).await;
@@ -75,7 +77,7 @@ impl Lines {
             if self.running.contains_key(&name) {
                 changes.kept.push(name);
             } else {
-                self.start(config, numbers);
+                self.start(config, numbers, slowest.unwrap_or_default());
                 changes.started.push(name);
             }
         }
@@ -107,19 +109,21 @@ impl Lines {
                 let end = running.task.await;
                 let why = end.err().map_or_else(|| "it ended".to_owned(), |e| e.to_string());
                 error!(line = name, why, "the line's task broke; it is started again");
-                self.start(running.config, running.numbers);
+                let slowest = running.config.slowest();
+                self.start(running.config, running.numbers, slowest);
             }
         }
         !dead.is_empty()
     }
 
-    fn start(&mut self, config: LineConfig, numbers: Vec<Vec<PointNo>>) {
+    fn start(&mut self, config: LineConfig, numbers: Vec<Vec<PointNo>>, slowest_before: Duration) {
         let devices = config.devices.iter().map(|d| d.name.clone());
         let gauge = Arc::new(LineGauge::new(&config.name, devices));
         let cancel = CancellationToken::new();
         let line = LineTask {
             config: config.clone(),
             numbers: numbers.clone(),
+            slowest_before,
             dial: (self.dial)(&config.wire),
             gauge: Arc::clone(&gauge),
             told: self.told.clone(),

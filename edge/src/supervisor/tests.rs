@@ -96,10 +96,9 @@ impl House {
         let start = Instant::now();
         let dial = move |wire: &WireConfig| {
             let WireConfig::Tcp { port, .. } = wire else { panic!("only TCP here") };
-            let dialled = Arc::clone(seen.lock().unwrap().entry(*port).or_default());
-            let device = Arc::new(|_: Duration, _: u8, _: u16| Act::Answer);
-            let opens = Box::new(|_: Duration| true);
-            Arc::new(FakeWire { rtu: false, start, device, opens, dialled }) as Arc<dyn Dial>
+            let mut wire = FakeWire::new(false, start, |_| true, |_, _, _| Act::Answer);
+            wire.dialled = Arc::clone(seen.lock().unwrap().entry(*port).or_default());
+            Arc::new(wire) as Arc<dyn Dial>
         };
         let setup = Setup {
             path: path.clone(),
