@@ -1,5 +1,5 @@
 //! The share of a line that may be wasted on questions that will likely find no answer: probes of silent
-//! devices and blocks that never come. A token bucket of line time. The rounds ask before such a question
+//! devices, questions to doubted ones, and blocks that never come. A token bucket of line time. The rounds ask before such a question
 //! and pay afterwards, so a dead device cannot slow the living beyond the share.
 
 use std::time::Duration;
@@ -17,9 +17,10 @@ pub struct Budget {
 }
 
 impl Budget {
-    /// `cost` is what one question without answer costs: the bucket holds two of them and starts full.
+    /// `cost` is what one question without answer costs: the bucket holds four of them, enough to find out that a device
+    /// is silent, and starts full.
     pub fn new(cost: Duration, now: Duration) -> Self {
-        let most = cost.as_secs_f64() * 2.0;
+        let most = cost.as_secs_f64() * 4.0;
         Self { seconds: most, most, at: now }
     }
 

@@ -7,6 +7,8 @@
 //! | failing | not before its next slot | it answers: answering; three failed polls: silent |
 //! | silent | one block at a time, out of the line's bounded share | it answers: answering, all blocks at once |
 //!
+//! From its first failure on a device is doubted, until it has answered `TRUST_AFTER` questions in a row: it is asked
+//! when that keeps nobody waiting, or else out of the line's bounded share.
 //! A block that fails three polls while its device answers is asked out of the same share. A line that is closed
 //! over a question is a device that fails, unless it is closed over everybody.
 
@@ -23,6 +25,8 @@ use super::plan::Plan;
 
 /// Polls without an answer until a device is silent, or a block is dead.
 pub const DEAD_AFTER: u8 = 3;
+/// Answers in a row until a device that failed is trusted with the line's time again.
+const TRUST_AFTER: u8 = 20;
 /// So many questions in a row over which the line was closed may all be one block's doing.
 const DOUBTED: u32 = 2;
 /// A silent device is asked at least this often when the line's share allows.
@@ -52,6 +56,8 @@ pub struct Ask {
     /// points were marked as without value: what is read then is not as old as the slot.
     pub slot: Timestamp,
     catch_up: bool,
+    /// It may cost a whole timeout, and that out of the line's share.
+    on_share: bool,
     which: usize,
 }
 
@@ -89,6 +95,8 @@ struct Device {
     plan: Plan,
     fastest: Duration,
     failed_polls: u8,
+    /// Answers that are wanted until it is trusted again.
+    doubt: u8,
     retrying: bool,
     rest_until: Duration,
     /// When a block of it was halved last.
@@ -106,6 +114,8 @@ pub struct Rounds {
     devices: Vec<Device>,
     blocks: Vec<Scheduled>,
     budget: Budget,
+    /// Whether the share went to a silent device last: the next turn is of one that is only doubted.
+    probed: bool,
     /// What a question without answer costs in line time.
     cost: Duration,
     /// Slots that went by untaken, since the start.
@@ -122,6 +132,7 @@ impl Rounds {
             devices: Vec::with_capacity(devices.len()),
             blocks: Vec::new(),
             budget: Budget::new(cost, mono),
+            probed: false,
             cost,
             missed: 0,
             hung_up: 0,
@@ -139,6 +150,7 @@ impl Rounds {
                 plan,
                 fastest,
                 failed_polls: 0,
+                doubt: 0,
                 retrying: false,
                 rest_until: Duration::ZERO,
                 halved: None,
@@ -161,32 +173,42 @@ impl Rounds {
         self.make_whole(now, mono);
         let free = self.budget.wait(self.cost, mono);
         let mut wait = LOOK_AGAIN;
+        let due = |b: &Scheduled| {
+            let rest = self.devices[b.device].rest_until.saturating_sub(mono);
+            b.grid.next().since(now).max(rest)
+        };
+        let is_trusted = |b: &&Scheduled| {
+            b.failed < DEAD_AFTER && !self.devices[b.device].silent && self.devices[b.device].doubt == 0
+        };
+        // Then a doubted device may be asked: nobody who answers comes due before it has cost a whole timeout.
+        let keeps_nobody = self.blocks.iter().filter(is_trusted).all(|b| due(b) >= self.cost);
         // Whoever the line was closed over comes last, so that the others are asked in between.
         let order = |b: &Scheduled| (self.devices[b.device].hung_up.map(|at| (at, b.failed)), b.deadline());
-        let mut turn: Option<usize> = None;
+        let mut turn: Option<(usize, bool)> = None;
         for (which, scheduled) in self.blocks.iter().enumerate() {
             let device = &self.devices[scheduled.device];
             if device.silent {
                 continue;
             }
-            let mut until = scheduled.grid.next().since(now).max(device.rest_until.saturating_sub(mono));
-            if scheduled.failed >= DEAD_AFTER {
-                until = until.max(free);
-            }
+            let on_share = scheduled.failed >= DEAD_AFTER || device.doubt > 0 && !keeps_nobody;
+            let until = if on_share { due(scheduled).max(free) } else { due(scheduled) };
             if !until.is_zero() {
                 wait = wait.min(until);
-            } else if turn.is_none_or(|best| order(scheduled) < order(&self.blocks[best])) {
-                turn = Some(which);
+            } else if turn.is_none_or(|(best, _)| order(scheduled) < order(&self.blocks[best])) {
+                turn = Some((which, on_share));
             }
         }
-        if let Some(probe) = self.probe(mono, free, &mut wait) {
+        let wants_share = turn.is_some_and(|(_, on_share)| on_share);
+        let probe = self.probe(mono, free, &mut wait).filter(|_| !(wants_share && self.probed));
+        if let Some(probe) = probe {
             // A probe costs a whole timeout: it goes first only because its share is bounded.
-            turn = Some(probe);
+            turn = Some((probe, true));
         }
-        match turn {
-            Some(which) => Turn::Ask(self.take(which, now)),
-            None => Turn::Wait(wait.max(Duration::from_millis(1))),
+        let Some((which, on_share)) = turn else { return Turn::Wait(wait.max(Duration::from_millis(1))) };
+        if on_share {
+            self.probed = probe.is_some();
         }
+        Turn::Ask(self.take(which, on_share, now))
     }
 
     /// The block to probe a silent device with, if one may be probed now; the longest waiting goes first.
@@ -205,7 +227,7 @@ impl Rounds {
         own.nth(device.probes as usize % count)
     }
 
-    fn take(&mut self, which: usize, now: Timestamp) -> Ask {
+    fn take(&mut self, which: usize, on_share: bool, now: Timestamp) -> Ask {
         let scheduled = &mut self.blocks[which];
         let silent = self.devices[scheduled.device].silent;
         let catch_up = silent || scheduled.failed >= DEAD_AFTER || scheduled.catch_up;
@@ -218,7 +240,7 @@ impl Rounds {
             // A second try within a slot that was taken.
             None => now.floor_to(scheduled.grid.period()),
         };
-        Ask { device: scheduled.device, block: scheduled.block.clone(), slot, catch_up, which }
+        Ask { device: scheduled.device, block: scheduled.block.clone(), slot, catch_up, on_share, which }
     }
 
     /// Takes the end of a question in. `took` is the line time it cost, quarantine and all.
@@ -248,6 +270,7 @@ impl Rounds {
     fn answered(&mut self, ask: &Ask, now: Timestamp) -> Vec<Follow> {
         let device = &mut self.devices[ask.device];
         device.failed_polls = 0;
+        device.doubt = device.doubt.saturating_sub(1);
         device.retrying = false;
         if !device.silent {
             let scheduled = &mut self.blocks[ask.which];
@@ -307,19 +330,21 @@ impl Rounds {
         now: Timestamp,
         mono: Duration,
     ) -> Vec<Follow> {
+        if ask.on_share {
+            self.budget.pay(took, mono);
+        }
         let scheduled = &mut self.blocks[ask.which];
         let device = &mut self.devices[ask.device];
         if device.silent {
-            self.budget.pay(took, mono);
             device.probes = device.probes.saturating_add(1);
             let pause = device.fastest.saturating_mul(1 << device.probes.min(16)).min(PROBE_MOST);
             device.probe_at = mono + pause.max(took);
             return Vec::new();
         }
         if scheduled.failed >= DEAD_AFTER {
-            self.budget.pay(took, mono);
             return Vec::new();
         }
+        device.doubt = TRUST_AFTER;
         // Silence costs a whole timeout, so only its first is doubted; a damaged answer shows that the device lives.
         if (device.failed_polls == 0 || quality == Quality::BadReply) && !device.retrying {
             device.retrying = true;

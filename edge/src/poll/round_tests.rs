@@ -137,6 +137,80 @@ fn fault_b11_a_silent_device_takes_at_most_its_share_of_the_line() {
 }
 
 #[test]
+fn fault_b11_many_devices_that_fall_silent_at_once_starve_the_others_for_one_round_at_most() {
+    let mut world = World::new((0..31).map(|_| device(&[(&[(0, 1)], SECOND)])).collect());
+    world.run(Duration::from_secs(30), |_, _| Outcome::Answered);
+    let dead = 20;
+    let gone = world.mono;
+    world.asked.clear();
+    world.run(Duration::from_mins(10), |_, ask| {
+        if ask.device < dead { Outcome::Failed(Quality::NoReply) } else { Outcome::Answered }
+    });
+    // Who of them answers is not known before each was asked once.
+    let known = gone + TIMEOUT * u32::try_from(dead).unwrap() + SECOND;
+    let slots = usize::try_from(world.mono.checked_sub(known).unwrap().as_secs()).unwrap();
+    for healthy in dead..31 {
+        let polls = world.asked_of(healthy).iter().filter(|(at, _, _)| *at >= known).count();
+        assert!(polls + 1 >= slots, "device {healthy} was polled in {polls} of {slots} slots");
+    }
+    let silent = world.follow.iter().filter(|f| matches!(f, Follow::Silent { .. })).count();
+    assert_eq!(silent, dead);
+}
+
+#[test]
+fn fault_b11_where_nobody_answers_any_more_all_are_soon_known_to_be_silent() {
+    let mut world = World::new((0..31).map(|_| device(&[(&[(0, 1)], SECOND)])).collect());
+    world.run(Duration::from_secs(30), |_, _| Outcome::Answered);
+    world.run(Duration::from_secs(30) + TIMEOUT * (31 * 5), |_, _| Outcome::Failed(Quality::NoReply));
+    let silent = world.follow.iter().filter(|f| matches!(f, Follow::Silent { .. })).count();
+    assert_eq!(silent, 31, "four questions each, with a probe now and then between them");
+}
+
+/// Thirty blocks that answer, on a line with no time to spare for a timeout, and `silent` devices without an answer
+/// beside one that answers every other question.
+fn with_one_that_answers_now_and_then(silent: usize) -> World {
+    let spans: Vec<[(u16, u16); 1]> = (0..30).map(|n| [(n * 10, 1)]).collect();
+    let blocks: Vec<(&[(u16, u16)], Duration)> = spans.iter().map(|s| (s.as_slice(), SECOND)).collect();
+    let one = || device(&[(&[(0, 1)], SECOND)]);
+    let mut world =
+        World::new([device(&blocks), one()].into_iter().chain((0..silent).map(|_| one())).collect());
+    let mut asked = 0;
+    world.run(Duration::from_mins(10), |_, ask| {
+        asked += u32::from(ask.device == 1);
+        match ask.device {
+            0 => Outcome::Answered,
+            1 if asked % 2 == 0 => Outcome::Answered,
+            _ => Outcome::Failed(Quality::NoReply),
+        }
+    });
+    world
+}
+
+#[test]
+fn fault_b11_a_device_that_answers_every_other_question_takes_at_most_its_share_of_the_line() {
+    let world = with_one_that_answers_now_and_then(0);
+    let failed = world.asked_of(1).iter().filter(|(_, _, o)| *o != Outcome::Answered).count();
+    let wasted = TIMEOUT * u32::try_from(failed).unwrap();
+    assert!(wasted <= world.mono.mul_f64(0.11), "wasted {wasted:?} of ten minutes");
+    let healthy = world.asked_of(0).len();
+    assert!(healthy >= 30 * 595, "the healthy device lost slots: {healthy} of 18000");
+    assert!(failed >= 100, "it is still asked: {failed}");
+    assert!(world.follow.is_empty(), "it is not silent: {:?}", world.follow);
+}
+
+#[test]
+fn fault_b11_the_share_goes_to_the_silent_and_to_the_doubted_in_turn() {
+    let world = with_one_that_answers_now_and_then(10);
+    let healthy = world.asked_of(0).len();
+    assert!(healthy >= 30 * 560, "the healthy device lost slots: {healthy} of 18000");
+    let answers = world.asked_of(1).iter().filter(|(_, _, o)| *o == Outcome::Answered).count();
+    assert!(answers >= 20, "{answers}");
+    for silent in 2..12 {
+        assert!(world.asked_of(silent).len() >= 5, "{silent}: {}", world.asked_of(silent).len());
+    }
+}
+
+#[test]
 fn fault_b11_after_three_polls_a_silent_device_is_told_of_once_and_marked_once() {
     let mut world = World::new(vec![device(&[(&[(0, 1), (1, 1)], SECOND), (&[(9, 1)], SECOND)])]);
     world.answer_once();
