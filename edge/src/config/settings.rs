@@ -83,6 +83,15 @@ impl LineConfig {
         let own = self.devices.iter().filter_map(|d| d.profile.modbus.timeout);
         own.fold(self.timeout, Duration::max)
     }
+
+    /// Whether the line is polled by this as by the other: what people read may differ, and the order of the devices
+    /// may not.
+    pub fn polls_like(&self, other: &Self) -> bool {
+        let Self { name, wire, timeout, devices } = self;
+        (name, wire, timeout) == (&other.name, &other.wire, &other.timeout)
+            && devices.len() == other.devices.len()
+            && devices.iter().zip(&other.devices).all(|(a, b)| a.polls_like(b))
+    }
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -117,4 +126,12 @@ pub struct DeviceConfig {
     pub address: u8,
     pub place: String,
     pub periods: Periods,
+}
+
+impl DeviceConfig {
+    pub fn polls_like(&self, other: &Self) -> bool {
+        let Self { name, title: _, profile, address, place: _, periods } = self;
+        (name, address, periods) == (&other.name, &other.address, &other.periods)
+            && profile.reads_like(&other.profile)
+    }
 }

@@ -107,6 +107,10 @@ impl LineGauge {
         }
     }
 
+    pub fn is_silent(&self, device: &str) -> bool {
+        self.inner().devices.iter().any(|d| d.key == device && d.silent)
+    }
+
     /// The present state. `busy` is left as the time in use since the start; the reporter makes a share of it.
     pub fn read(&self) -> (LineHealth, Duration, Vec<DeviceHealth>) {
         let inner = self.inner();

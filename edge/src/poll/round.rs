@@ -163,6 +163,16 @@ impl Rounds {
         rounds
     }
 
+    /// The device was silent under the line's owner before, and whoever watches has been told: it is one still.
+    pub fn stays_silent(&mut self, device: usize) {
+        if let Some(silent) = self.devices.get_mut(device) {
+            (silent.silent, silent.doubt) = (true, TRUST_AFTER);
+        }
+        for own in self.blocks.iter_mut().filter(|b| b.device == device) {
+            own.marked = Some(Quality::NoReply);
+        }
+    }
+
     pub fn missed(&self) -> u64 {
         self.missed
     }

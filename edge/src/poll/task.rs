@@ -47,6 +47,8 @@ pub struct LineTask {
     pub numbers: Vec<Vec<PointNo>>,
     /// The longest that a device may take for its answer whom the owner before may have asked; zero where there was none.
     pub slowest_before: Duration,
+    /// Per device whether it was silent under the owner before.
+    pub silent_before: Vec<bool>,
     pub dial: Arc<dyn Dial>,
     pub gauge: Arc<LineGauge>,
     pub told: mpsc::Sender<Told>,
@@ -86,7 +88,11 @@ impl Owner {
         let slowest = task.config.slowest().max(task.slowest_before);
         let wire = Wire::new(Arc::clone(&task.dial), &task.config, slowest);
         let plans = task.config.devices.iter().map(plan).collect();
-        let rounds = Rounds::new(plans, wire.worst_cost(), task.clock.now(), Duration::ZERO);
+        let mut rounds = Rounds::new(plans, wire.worst_cost(), task.clock.now(), Duration::ZERO);
+        for (device, _) in task.silent_before.iter().enumerate().filter(|(_, silent)| **silent) {
+            rounds.stays_silent(device);
+            task.gauge.silent(device, true);
+        }
         let start = Instant::now();
         let answered = vec![false; task.config.devices.len()];
         Self {

@@ -88,8 +88,8 @@ fn task(
     let numbers = units.iter().map(|u| (0..3).map(|p| PointNo(u32::from(*u) * 10 + p)).collect()).collect();
     let (clock, ids) = (Arc::new(PausedClock(start)), Arc::new(RandomIds));
     let dial = Arc::new(wire);
-    let slowest_before = Duration::ZERO;
-    (LineTask { config, numbers, slowest_before, dial, gauge, told, clock, ids }, dialled)
+    let (slowest_before, silent_before) = (Duration::ZERO, vec![false; units.len()]);
+    (LineTask { config, numbers, slowest_before, silent_before, dial, gauge, told, clock, ids }, dialled)
 }
 
 async fn run(
@@ -468,6 +468,7 @@ async fn fault_b4_what_the_owner_before_asked_is_never_taken_for_an_answer_to_th
                 config: line(folder.path(), kind.config(), &[1]),
                 numbers: vec![vec![PointNo(10), PointNo(12)]],
                 slowest_before,
+                silent_before: vec![false],
                 dial: Arc::clone(&dial),
                 gauge: Arc::new(LineGauge::new("l", ["d1".to_owned()])),
                 told: told.clone(),

@@ -1,5 +1,6 @@
 //! The lines' tasks: which run, with what configuration. A new configuration is compared line by line; what
-//! is equal keeps running untouched, with its connection, its schedule and its memory of silent devices.
+//! is polled as before keeps running untouched, with its connection, its schedule and its memory of silent devices. Of a
+//! line on the same wire the devices that did not change stay silent.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -13,7 +14,7 @@ use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 use tracing::{error, info};
 
-use crate::config::{LineConfig, WireConfig};
+use crate::config::{DeviceConfig, LineConfig, WireConfig};
 use crate::health::LineGauge;
 use crate::line::Dial;
 use crate::poll::{LineTask, Told};
@@ -30,6 +31,22 @@ struct Running {
     gauge: Arc<LineGauge>,
     cancel: CancellationToken,
     task: JoinHandle<()>,
+}
+
+/// What a line was, and how it fared.
+struct Stopped {
+    config: LineConfig,
+    gauge: Arc<LineGauge>,
+}
+
+impl Stopped {
+    /// Whether the device was silent here, and whatever may be the reason has not changed.
+    fn was_silent(&self, now: &LineConfig, device: &DeviceConfig) -> bool {
+        let same_line = (&self.config.wire, self.config.timeout) == (&now.wire, now.timeout);
+        same_line
+            && self.config.devices.iter().any(|d| d.polls_like(device))
+            && self.gauge.is_silent(&device.name)
+    }
 }
 
 pub struct Lines {
@@ -57,7 +74,9 @@ impl Lines {
     pub async fn apply(&mut self, wanted: Vec<(LineConfig, Vec<Vec<PointNo>>)>) -> Changes {
         let mut changes = Changes::default();
         let same = |running: &Running| {
-            wanted.iter().any(|(config, numbers)| running.config == *config && running.numbers == *numbers)
+            wanted
+                .iter()
+                .any(|(config, numbers)| running.config.polls_like(config) && running.numbers == *numbers)
         };
         let gone: Vec<_> =
             self.running.iter().filter(|(_, r)| !same(r)).map(|(name, _)| name.clone()).collect();
@@ -65,11 +84,10 @@ impl Lines {
         for running in gone.iter().filter_map(|name| self.running.get(name)) {
             running.cancel.cancel();
         }
-        // A line may have changed its name, and two may have swapped ports.
-        let slowest = gone.iter().filter_map(|name| Some(self.running.get(name)?.config.slowest())).max();
+        let mut stopped = Vec::with_capacity(gone.len());
         for name in &gone {
             if let Some(running) = self.running.remove(name) {
-                running.stop(name).await;
+                stopped.push(running.stop(name).await);
             }
         }
         for (config, numbers) in wanted {
@@ -77,7 +95,7 @@ impl Lines {
             if self.running.contains_key(&name) {
                 changes.kept.push(name);
             } else {
-                self.start(config, numbers, slowest.unwrap_or_default());
+                self.start(config, numbers, &stopped);
                 changes.started.push(name);
             }
         }
@@ -109,21 +127,27 @@ impl Lines {
                 let end = running.task.await;
                 let why = end.err().map_or_else(|| "it ended".to_owned(), |e| e.to_string());
                 error!(line = name, why, "the line's task broke; it is started again");
-                let slowest = running.config.slowest();
-                self.start(running.config, running.numbers, slowest);
+                let before = Stopped { config: running.config.clone(), gauge: running.gauge };
+                self.start(running.config, running.numbers, &[before]);
             }
         }
         !dead.is_empty()
     }
 
-    fn start(&mut self, config: LineConfig, numbers: Vec<Vec<PointNo>>, slowest_before: Duration) {
+    /// `before`: whoever may have had the wire. A line may have changed its name, and two may have swapped ports.
+    fn start(&mut self, config: LineConfig, numbers: Vec<Vec<PointNo>>, before: &[Stopped]) {
         let devices = config.devices.iter().map(|d| d.name.clone());
         let gauge = Arc::new(LineGauge::new(&config.name, devices));
         let cancel = CancellationToken::new();
         let line = LineTask {
             config: config.clone(),
             numbers: numbers.clone(),
-            slowest_before,
+            slowest_before: before.iter().map(|b| b.config.slowest()).max().unwrap_or_default(),
+            silent_before: config
+                .devices
+                .iter()
+                .map(|d| before.iter().any(|b| b.was_silent(&config, d)))
+                .collect(),
             dial: (self.dial)(&config.wire),
             gauge: Arc::clone(&gauge),
             told: self.told.clone(),
@@ -137,11 +161,16 @@ impl Lines {
 }
 
 impl Running {
-    async fn stop(mut self, name: &str) {
+    async fn stop(mut self, name: &str) -> Stopped {
         self.cancel.cancel();
         if timeout(STOP_DEADLINE, &mut self.task).await.is_err() {
             error!(line = name, "the line's task does not stop; it is abandoned");
             self.task.abort();
         }
+        Stopped { config: self.config, gauge: self.gauge }
     }
 }
+
+#[cfg(test)]
+#[path = "lines_tests.rs"]
+mod tests;

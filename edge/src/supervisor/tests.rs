@@ -180,6 +180,33 @@ async fn only_the_line_that_a_change_concerns_is_restarted() {
 }
 
 #[tokio::test]
+async fn corrected_words_reach_the_catalogue_and_restart_no_line() {
+    let house = House::start(&[("a", 1, "acme/m1")]).await;
+    eventually("it is polled", || house.is_live("meter-a")).await;
+    let mut heads = house.buffer.heads();
+    let words = PROFILE.replace("\"Power\"", "\"Active power\"").replace("this test", "another document");
+    std::fs::write(house.folder.path().join("profiles/acme/m1.toml"), words).unwrap();
+    let path = house.folder.path().join("edge.toml");
+    let text = std::fs::read_to_string(&path).unwrap();
+    std::fs::write(&path, text + "place = \"roof\"\n").unwrap();
+    house.reload.send(()).await.unwrap();
+    let catalogue = loop {
+        heads.mark_unchanged();
+        let catalogue = house.buffer.catalogue().await.unwrap();
+        if catalogue.devices[0].place == "roof" {
+            break catalogue;
+        }
+        heads.changed().await.unwrap();
+    };
+    assert_eq!(catalogue.points[0].title.en, "Active power");
+    sleep_until_fresh(&house).await;
+    assert_eq!(house.dials(1), 1);
+    let (events, _) = house.stop().await;
+    let applied = events.iter().find(|e| e.kind == EventKind::ConfigApplied).unwrap();
+    assert!(applied.detail.ends_with("untouched: a"), "{}", applied.detail);
+}
+
+#[tokio::test]
 async fn a_broken_file_leaves_the_configuration_in_force_and_says_why() {
     let house = House::start(&[("a", 1, "acme/m1")]).await;
     eventually("it is polled", || house.is_live("meter-a")).await;

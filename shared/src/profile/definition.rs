@@ -26,6 +26,14 @@ impl Profile {
     pub fn point(&self, key: &str) -> Option<&PointDef> {
         self.points.iter().find(|p| p.key == key)
     }
+
+    /// Whether a device is asked and understood by this profile as by the other; what people read may differ.
+    pub fn reads_like(&self, other: &Self) -> bool {
+        let Self { id: _, vendor: _, model: _, title: _, source: _, modbus, points, frames: _ } = self;
+        modbus == &other.modbus
+            && points.len() == other.points.len()
+            && points.iter().zip(&other.points).all(|(a, b)| a.reads_like(b))
+    }
 }
 
 /// What the device bears.
@@ -196,6 +204,37 @@ pub struct PointDef {
 }
 
 impl PointDef {
+    fn reads_like(&self, other: &Self) -> bool {
+        let Self {
+            key,
+            title: _,
+            table,
+            address,
+            data,
+            order,
+            scale,
+            offset,
+            unit: _,
+            decimals: _,
+            kind,
+            labels: _,
+            sentinels,
+            modulus: _,
+            class,
+        } = self;
+        (key, table, address, data, order, scale, offset)
+            == (
+                &other.key,
+                &other.table,
+                &other.address,
+                &other.data,
+                &other.order,
+                &other.scale,
+                &other.offset,
+            )
+            && (kind, sentinels, class) == (&other.kind, &other.sentinels, &other.class)
+    }
+
     /// The first address behind the point; up to 65536.
     pub const fn end(&self) -> u32 {
         self.address as u32 + self.data.width() as u32

@@ -1,0 +1,94 @@
+//! What a reload does to a line, in tokio's paused time: two devices on a fake bus, the second of them silent.
+
+use std::path::Path;
+use std::sync::Mutex;
+
+use steward_shared::alarm::EventKind;
+use steward_shared::document::listing;
+use steward_shared::id::RandomIds;
+use tokio::time::{Instant, timeout_at};
+
+use super::*;
+use crate::config::parse;
+use crate::line::fake::{Act, FakeWire, PausedClock};
+
+const PROFILE: &str = r#"
+vendor = "Acme"
+model = "M1"
+title = { zh = "电表", en = "Meter" }
+source = ["this test"]
+[[point]]
+key = "power"
+title = { zh = "功率", en = "Power" }
+table = "holding"
+address = 5
+type = "u16"
+unit = "kW"
+class = "fast"
+"#;
+
+fn line(folder: &Path, baud: u32, first: &str) -> Vec<(LineConfig, Vec<Vec<PointNo>>)> {
+    let text = format!(
+        "[gateway]\nname = \"t\"\n[profiles]\nfolders = [\".\"]\n\
+         [[line]]\nname = \"l\"\nkind = \"serial\"\nport = \"/dev/fake\"\nbaud = {baud}\n\
+         [[line.device]]\nname = \"answers\"\nprofile = \"acme/m1\"\naddress = 1\n{first}\n\
+         [[line.device]]\nname = \"silent\"\nprofile = \"acme/m1\"\naddress = 2\n"
+    );
+    let mut config = parse("edge.toml", &text, folder, []).unwrap_or_else(|f| panic!("{}", listing(&f)));
+    vec![(config.lines.remove(0), vec![vec![PointNo(1)], vec![PointNo(2)]])]
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_reload_forgets_no_silent_device_unless_its_line_changed() {
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::create_dir_all(folder.path().join("acme")).unwrap();
+    std::fs::write(folder.path().join("acme/m1.toml"), PROFILE).unwrap();
+    let start = Instant::now();
+    let asked = Arc::new(Mutex::new(0));
+    let count = Arc::clone(&asked);
+    let wire = Arc::new(FakeWire::new(
+        true,
+        start,
+        |_| true,
+        move |_, unit, _| {
+            if unit == 1 {
+                return Act::Answer;
+            }
+            *count.lock().unwrap() += usize::from(unit == 2);
+            Act::Silent
+        },
+    ));
+    let (told, mut from_line) = mpsc::channel(64);
+    let dial: DialOf = Arc::new(move |_| Arc::clone(&wire) as Arc<dyn Dial>);
+    let mut lines = Lines::new(dial, told, Arc::new(PausedClock(start)), Arc::new(RandomIds));
+    // What is told of the silent device within a minute, and how often it is asked.
+    let mut minute = async |lines: &mut Lines, wanted| {
+        *asked.lock().unwrap() = 0;
+        let changes = lines.apply(wanted).await;
+        let (end, mut silent) = (Instant::now() + Duration::from_mins(1), Vec::new());
+        while let Ok(Some(told)) = timeout_at(end, from_line.recv()).await {
+            if let Told::Alarm { kind: EventKind::DeviceSilent, device: Some(device), active, .. } = told
+                && device == "silent"
+            {
+                silent.push(active);
+            }
+        }
+        let is_silent = lines.gauges()[0].is_silent("silent");
+        (changes.kept.len(), silent, is_silent, *asked.lock().unwrap())
+    };
+    let (_, told, is_silent, first) = minute(&mut lines, line(folder.path(), 9600, "")).await;
+    assert_eq!((told, is_silent), (vec![true], true));
+
+    let texts = "place = \"roof\"\ntitle = { zh = \"总表\", en = \"Main\" }";
+    let (kept, told, is_silent, _) = minute(&mut lines, line(folder.path(), 9600, texts)).await;
+    assert_eq!((kept, told, is_silent), (1, vec![], true), "words restart nothing");
+
+    let faster = "periods = { fast = \"500ms\" }";
+    let (kept, told, is_silent, again) = minute(&mut lines, line(folder.path(), 9600, faster)).await;
+    assert_eq!((kept, told, is_silent), (0, vec![], true), "the other device changed");
+    assert!(again >= 1 && again + 3 <= first, "asked {again} times, and {first} times at first");
+
+    let (kept, told, is_silent, _) = minute(&mut lines, line(folder.path(), 19_200, faster)).await;
+    assert_eq!((kept, told, is_silent), (0, vec![true], true), "it may have been the line's fault");
+    lines.stop_all().await;
+}
