@@ -8,7 +8,7 @@ mod open;
 mod space;
 mod store;
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::{HashMap, HashSet, VecDeque};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -145,7 +145,7 @@ impl Writer {
                 self.answer(reply, numbers);
             }
             Command::SetCatalogue(present, reply) => {
-                let set = self.set_catalogue(present);
+                let set = self.set_catalogue(&present);
                 self.answer(reply, set);
             }
             Command::Event(event, reply) => {
@@ -225,13 +225,14 @@ impl Writer {
         self.on_telemetry(|w| Ok(w.telemetry.number_points(points)?))
     }
 
-    fn set_catalogue(&mut self, present: Catalogue) -> Result<()> {
-        let mut merged = catalogue::merge(present.clone(), self.catalogue.read()?);
-        let mut sealed = Sealed::of(&merged)?;
-        if sealed.bytes.len() > catalogue::MOST {
-            tracing::warn!("the former devices do not fit into the catalogue any more; the hub forgets them");
-            merged = catalogue::merge(present, Catalogue::default());
-            sealed = Sealed::of(&merged)?;
+    fn set_catalogue(&mut self, present: &Catalogue) -> Result<()> {
+        let former = self.catalogue.read()?;
+        let (merged, sealed) = catalogue::merge(present, &former)?;
+        let kept: HashSet<_> = merged.points.iter().map(|p| p.no).collect();
+        if former.points.iter().any(|p| !kept.contains(&p.no)) {
+            tracing::warn!(
+                "not all former points fit into the catalogue any more; the hub forgets the oldest"
+            );
         }
         if sealed.hash != self.catalogue.hash {
             self.on_telemetry(|w| Ok(w.telemetry.set_catalogue(&sealed.bytes, &merged.points)?))?;

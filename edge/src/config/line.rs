@@ -7,10 +7,14 @@ use std::time::Duration;
 
 use steward_shared::document::Table;
 use steward_shared::profile::{Library, Profile};
+use steward_shared::wire::catalogue::MAX_TEXT;
 use tokio_serial::{Parity, StopBits};
 
 use super::read::{check_name, check_unique, duration_within, read_periods, read_title};
 use super::settings::{DeviceConfig, Framing, LineConfig, Periods, SerialConfig, WireConfig};
+
+/// Behind a host or a path the hub is told the port and the device's address.
+const MAX_WHERE: usize = MAX_TEXT - ":65535/255".len();
 
 const BAUDS: [u32; 11] = [1200, 2400, 4800, 9600, 14_400, 19_200, 38_400, 57_600, 115_200, 230_400, 460_800];
 
@@ -104,7 +108,7 @@ fn read_tcp(table: &Table<'_>, seen: &mut Seen) -> (Option<WireConfig>, Framing)
             let way_out = "write a name or address, and the port into port";
             table.fault("host", format!("\"{host}\" is no host"), way_out);
         }
-        fits
+        fits && table.check_text("host", host, MAX_WHERE)
     });
     let wire = host.zip(port).map(|(host, port)| {
         check_unique(table, "port", "connection", &mut seen.ports, &format!("{host}:{port}"));
@@ -119,6 +123,7 @@ fn read_serial(table: &Table<'_>, seen: &mut Seen) -> Option<SerialConfig> {
         if !path.starts_with('/') {
             table.fault("port", format!("\"{path}\" is no path"), "write it whole, like \"/dev/ttyUSB0\"");
         }
+        table.check_text("port", path, MAX_WHERE);
         check_unique(table, "port", "port", &mut seen.ports, path);
     }
     let baud = table.or("baud", 9600_u32);
@@ -169,6 +174,7 @@ fn read_device(
         table.fault("address", format!("{address} is the address of \"{first}\" on this line too"), way_out);
     }
     let place = table.or("place", String::new());
+    table.check_text("place", &place, MAX_TEXT);
     let own = match table.optional_table("periods") {
         Some(own) if periods.is_some() => read_periods(&own, periods),
         Some(own) => {

@@ -8,6 +8,7 @@ use std::time::Duration;
 use steward_protocols::modbus::verify_samples;
 use steward_shared::document::{ByteSize, Document, Fault, HostPort, Table};
 use steward_shared::profile::{Library, Profile};
+use steward_shared::wire::catalogue::MAX_TEXT;
 use steward_shared::wire::message::Names;
 use tracing::Level;
 
@@ -105,8 +106,9 @@ fn read_gateway(table: &Table<'_>) -> Option<(String, Names, PathBuf)> {
 pub(super) fn read_title(table: &Table<'_>, name: &str) -> Names {
     let (mut zh, mut en) = (None, None);
     if let Some(title) = table.optional_table("title") {
-        zh = title.optional::<String>("zh").filter(|t| !t.is_empty());
-        en = title.optional::<String>("en").filter(|t| !t.is_empty());
+        [zh, en] = ["zh", "en"].map(|key| {
+            title.optional::<String>(key).filter(|t| !t.is_empty() && title.check_text(key, t, MAX_TEXT))
+        });
     }
     let other = zh.clone().or(en.clone()).unwrap_or_else(|| name.to_owned());
     Names { zh: zh.unwrap_or_else(|| other.clone()), en: en.unwrap_or(other) }

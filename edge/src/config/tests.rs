@@ -234,3 +234,25 @@ fn the_environment_overrides_the_file() {
     let config = parse("edge.toml", &text, folder.path(), variables).unwrap();
     assert_eq!(config.http.port(), 9999);
 }
+
+#[test]
+fn texts_that_a_hub_would_not_take_are_told_where_they_stand() {
+    let wanted = [
+        ("\"B1\"", "line[0].device[0].place", 256),
+        ("\"Main meter\"", "line[0].device[0].title.en", 256),
+        ("\"127.0.0.1\"", "line[0].host", 246),
+        ("\"/dev/ttyUSB0\"", "line[1].port", 246),
+    ];
+    for (text, place, most) in wanted {
+        let with = |bytes: usize| {
+            let first = &text[..2];
+            read(&GOOD.replace(text, &format!("{first}{}\"", "x".repeat(bytes - 1))))
+        };
+        assert!(with(most).is_ok(), "{place}");
+        let told = with(most + 1).unwrap_err();
+        assert_eq!(told.lines().count(), 1, "{told}");
+        assert!(told.contains(&format!("{place}: this text has {} bytes", most + 1)), "{told}");
+    }
+    let told = read(&GOOD.replace("\"B1\"", "\"B\\u0000\"")).unwrap_err();
+    assert!(told.contains("place: this text holds the character of code 0"), "{told}");
+}

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use steward_shared::document::Fault;
 use steward_shared::id::PointNo;
+use steward_shared::wire::catalogue::{MAX_DEVICES, MAX_POINTS};
 use steward_shared::wire::frame::{MAX_FRAME, to_cbor};
 use steward_shared::wire::message::{Catalogue, CatalogueDevice, CataloguePoint};
 
@@ -27,6 +28,15 @@ pub fn read(path: &Path) -> Result<Config, Vec<Fault>> {
 
 fn fits(config: &Config, most: usize) -> Result<(), Fault> {
     let points = names(config).len();
+    let devices: usize = config.lines.iter().map(|l| l.devices.len()).sum();
+    let way_out = "give some of the devices to a second gateway";
+    if devices > MAX_DEVICES || points > MAX_POINTS {
+        let message = format!(
+            "{devices} devices with {points} points are more than a hub takes from one gateway ({MAX_DEVICES} and \
+             {MAX_POINTS})"
+        );
+        return Err(Fault::of_file("", message, way_out));
+    }
     // The largest numbers take the most bytes.
     let numbers: Vec<_> = (0..points).map(|_| PointNo(u32::MAX)).collect();
     let bytes = to_cbor(&catalogue(config, &shared_out(config, &numbers))).map_or(0, |bytes| bytes.len());
@@ -35,7 +45,7 @@ fn fits(config: &Config, most: usize) -> Result<(), Fault> {
     }
     let message =
         format!("{points} points are more than one gateway can tell its hub about ({bytes} bytes of {most})");
-    Err(Fault::of_file("", message, "give some of the devices to a second gateway"))
+    Err(Fault::of_file("", message, way_out))
 }
 
 /// Device and point of everything that is configured, line by line, in the order of the file and the profile.
@@ -120,7 +130,41 @@ fn address(wire: &WireConfig, address: u8) -> String {
 
 #[cfg(test)]
 mod tests {
+    use steward_shared::document::listing;
+    use steward_shared::wire::catalogue::check;
+
     use super::*;
+
+    fn config(devices: usize, place: &str) -> Config {
+        let mut text = String::from("[gateway]\nname = \"east\"\n");
+        for device in 0..devices {
+            if device % 200 == 0 {
+                let host = format!("h{device}{}", "x".repeat(240));
+                let line = format!(
+                    "[[line]]\nname = \"l{device}\"\nkind = \"tcp\"\nhost = \"{host}\"\nport = 65535\n"
+                );
+                text.push_str(&line);
+            }
+            let (name, address) = (format!("{device:文<64}"), device % 200);
+            let device = format!(
+                "[[line.device]]\nname = \"{name}\"\nplace = \"{place}\"\nprofile = \"omron/e5cc\"\naddress = {address}\n"
+            );
+            text.push_str(&device);
+        }
+        crate::config::parse("edge.toml", &text, Path::new("/"), [])
+            .unwrap_or_else(|f| panic!("{}", listing(&f)))
+    }
+
+    #[test]
+    fn what_is_found_in_order_is_what_the_hub_takes() {
+        let largest = config(2, &"p".repeat(256));
+        assert_eq!(fits(&largest, MAX_FRAME), Ok(()));
+        let numbers: Vec<_> = (0..names(&largest).len() as u32).map(PointNo).collect();
+        assert_eq!(check(&catalogue(&largest, &shared_out(&largest, &numbers))), Ok(()));
+
+        let told = fits(&config(MAX_DEVICES + 1, ""), usize::MAX).unwrap_err().to_string();
+        assert!(told.contains("2001 devices with") && told.contains("second gateway"), "{told}");
+    }
 
     #[test]
     fn more_points_than_fit_into_a_message_are_told_with_the_way_out() {

@@ -7,11 +7,12 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use serde_json::json;
 use steward_shared::id::{GatewayId, Ids};
 use steward_shared::time::{Clock, Timestamp};
+use steward_shared::wire::catalogue::MAX_DEVICES;
 use steward_shared::wire::message::Health;
 use tokio_util::sync::CancellationToken;
 
 use super::ca::{Ca, Identity};
-use super::catalogue::{MAX_DEVICES, set_devices_silent};
+use super::catalogue::set_devices_silent;
 use super::model::{Enrolment, NotAdmitted, admit, kind, state_word};
 use super::presence::Presence;
 use super::store::{self, EventRow, NewEvent};

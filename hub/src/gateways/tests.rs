@@ -1,19 +1,21 @@
 //! The fleet through its face and over HTTP, on both databases.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use axum::http::{Method, StatusCode};
 use rcgen::{CertificateParams, KeyPair};
 use serde_json::{Value, json};
 use steward_shared::id::{BufferId, GatewayId, PointNo, RandomIds};
+use steward_shared::wire::catalogue::{MAX_LABELS, MAX_TEXT};
 use steward_shared::wire::code::Code;
 use steward_shared::wire::message::{
-    Catalogue, CatalogueDevice, CataloguePoint, DeviceHealth, Enrol, Health, Hello, Lane, LaneState,
+    Catalogue, CatalogueDevice, CataloguePoint, DeviceHealth, Enrol, Health, Hello, Label, Lane, LaneState,
     LineHealth, Names, PROTOCOL, PointKind,
 };
 
 use super::store::MIGRATIONS;
-use super::{Beginning, DeviceFilter, DeviceRow, EventRow, Fleet, kind};
+use super::{Beginning, CatalogueError, DeviceFilter, DeviceRow, EventRow, Fleet, PointMap, kind};
 use crate::kernel::caller::Role;
 use crate::kernel::db::testing::fresh_databases;
 use crate::kernel::db::{Blob, DbError, migrate};
@@ -103,11 +105,53 @@ fn device(key: &str) -> CatalogueDevice {
 
 /// The gateway tells of devices with these keys.
 async fn catalogue(hub: &Hub, gateway: GatewayId, keys: &[&str]) {
+    let all = Catalogue { devices: keys.iter().map(|key| device(key)).collect(), points: vec![] };
+    tell(hub, gateway, &all).await.unwrap();
+}
+
+async fn tell(hub: &Hub, gateway: GatewayId, all: &Catalogue) -> Result<Arc<PointMap>, CatalogueError> {
     let fleet = hub.ctx.part::<Fleet>();
     let buffer = BufferId::new(&RandomIds);
     fleet.begin(&hello(hub, gateway, buffer)).await.unwrap();
-    let all = Catalogue { devices: keys.iter().map(|key| device(key)).collect(), points: vec![] };
-    fleet.apply_catalogue(gateway, buffer, &all).await.unwrap();
+    fleet.apply_catalogue(gateway, buffer, all).await
+}
+
+#[tokio::test]
+async fn a_catalogue_of_the_longest_texts_is_taken_and_one_byte_more_is_not() {
+    on_each_database(async |hub| {
+        let gateway = enrolled(&hub, "east").await;
+        let text = "字".repeat(MAX_TEXT / 3) + "x";
+        let names = || Names { zh: text.clone(), en: text.clone() };
+        let device = CatalogueDevice {
+            key: text.clone(),
+            title: names(),
+            profile: text.clone(),
+            vendor: text.clone(),
+            model: text.clone(),
+            place: text.clone(),
+            line: text.clone(),
+            address: text.clone(),
+            in_use: true,
+        };
+        let point = CataloguePoint {
+            no: PointNo(u32::MAX),
+            device: text.clone(),
+            key: text.clone(),
+            title: names(),
+            unit: text.clone(),
+            kind: PointKind::Enumeration,
+            labels: (0..MAX_LABELS as i64).map(|n| Label { code: i64::MIN + n, names: names() }).collect(),
+            period_ms: i64::MAX as u64,
+            decimals: u8::MAX,
+            modulus: Some(f64::MAX),
+            in_use: true,
+        };
+        let mut all = Catalogue { devices: vec![device], points: vec![point] };
+        assert_eq!(tell(&hub, gateway, &all).await.unwrap().points().count(), 1);
+        all.devices[0].place.push('x');
+        assert!(matches!(tell(&hub, gateway, &all).await, Err(CatalogueError::Fault(_))));
+    })
+    .await;
 }
 
 #[tokio::test]

@@ -162,6 +162,20 @@ impl<'a> Table<'a> {
         self.faults.push(&self.spot(key), message, way_out);
     }
 
+    /// Whether a text that stands at `key` can be kept wherever it goes; a fault where it cannot.
+    pub fn check_text(&self, key: &str, text: &str, most: usize) -> bool {
+        let bytes = text.len();
+        if bytes > most {
+            let way_out = format!("write at most {most} bytes; a Chinese character takes three");
+            self.fault(key, format!("this text has {bytes} bytes"), way_out);
+        } else if text.contains('\0') {
+            self.fault(key, "this text holds the character of code 0", "remove it");
+        } else {
+            return true;
+        }
+        false
+    }
+
     /// Says that the table as a whole is wrong.
     pub fn fault_here(&self, message: impl Into<String>, way_out: impl Into<String>) {
         self.faults.put(self.place, &self.path, message.into(), way_out.into());

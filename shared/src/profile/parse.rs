@@ -11,6 +11,7 @@ use super::definition::{DataType, Modbus, Order, PeriodClass, PointDef, Profile,
 use super::samples::frames;
 use crate::document::{Document, Fault, FromNode, Kind, Node, Table as Fields, Wrong};
 use crate::unit;
+use crate::wire::catalogue::{MAX_LABELS, MAX_TEXT};
 use crate::wire::message::{Label, Names, PointKind};
 
 const TABLES: [(&str, Table); 4] = [
@@ -66,8 +67,8 @@ impl Profile {
         let id = id_of(file_name)?;
         let document = Document::parse(file_name, text)?;
         document.read(|root| {
-            let vendor = root.required("vendor");
-            let model = root.required("model");
+            let [vendor, model] = ["vendor", "model"]
+                .map(|key| root.required::<String>(key).filter(|text| root.check_text(key, text, MAX_TEXT)));
             let title = names(root, "title");
             let source: Vec<String> = root.required("source").unwrap_or_default();
             if root.has("source") && source.iter().all(|s| s.trim().is_empty()) {
@@ -93,7 +94,9 @@ fn id_of(file_name: &str) -> Result<String, Vec<Fault>> {
         (!part.is_empty() && part.chars().all(plain)).then(|| part.to_owned())
     };
     match (name(path.parent().and_then(Path::file_name)), name(path.file_stem())) {
-        (Some(vendor), Some(model)) => Ok(format!("{vendor}/{model}")),
+        (Some(vendor), Some(model)) if vendor.len() + model.len() < MAX_TEXT => {
+            Ok(format!("{vendor}/{model}"))
+        }
         _ => Err(vec![Fault::of_file(
             file_name,
             "a profile is known by its folder and file name",
@@ -108,6 +111,9 @@ fn names(fields: &Fields<'_>, key: &str) -> Option<Names> {
     for (language, text) in [("zh", &zh), ("en", &en)] {
         if text.as_ref().is_some_and(|t| t.trim().is_empty()) {
             table.fault(language, "the name is empty", "every name exists in Chinese and English");
+        }
+        if let Some(text) = text {
+            table.check_text(language, text, MAX_TEXT);
         }
     }
     Some(Names { zh: zh?, en: en? })
@@ -319,6 +325,9 @@ fn labels(fields: &Fields<'_>, kind: Option<PointKind>) -> Vec<Label> {
             if text.as_ref().is_some_and(|t| t.trim().is_empty()) {
                 table.fault(language, "the label is empty", "every label exists in Chinese and English");
             }
+            if let Some(text) = text {
+                table.check_text(language, text, MAX_TEXT);
+            }
         }
         let (Some(code), Some(zh), Some(en)) = (code, zh, en) else { continue };
         if !seen.insert(code) {
@@ -328,6 +337,10 @@ fn labels(fields: &Fields<'_>, kind: Option<PointKind>) -> Vec<Label> {
             table.fault("code", "a flag is 0 or 1", "use kind = \"enumeration\" for more");
         }
         labels.push(Label { code, names: Names { zh, en } });
+    }
+    if labels.len() > MAX_LABELS {
+        let message = format!("{} labels are too many", labels.len());
+        fields.fault("labels", message, format!("a point has at most {MAX_LABELS}; keep those that matter"));
     }
     match kind {
         Some(PointKind::Enumeration) if labels.is_empty() => {
@@ -510,6 +523,38 @@ values = { energy = 0.0 }
         let told =
             flag("type = \"u16\"\nkind = \"enumeration\"\nlabels = [{ code = 1, zh = \"\", en = \"on\" }]");
         assert!(told.len() == 1 && told[0].contains("labels[0].zh: the label is empty"), "{told:?}");
+    }
+
+    #[test]
+    fn what_the_hub_would_refuse_is_told_where_it_stands() {
+        let (fits, long) = ("字".repeat(85), "字".repeat(86));
+        for (text, place) in
+            [("Acme", "vendor"), ("M1", "model"), ("Meter", "title.en"), ("运行", "point[1].title.zh")]
+        {
+            let with = |new: &str| GOOD.replace(&format!("\"{text}\""), &format!("\"{new}\""));
+            assert!(Profile::parse("acme/m1.toml", &with(&fits)).is_ok(), "{place}");
+            let told = faults(&with(&long));
+            assert!(
+                told.len() == 1 && told[0].contains(&format!("{place}: this text has 258 bytes")),
+                "{told:?}"
+            );
+            let told = faults(&with("a\\u0000b"));
+            assert!(told.len() == 1 && told[0].contains("character of code 0"), "{told:?}");
+        }
+        let labels = |count: usize, en: &str| {
+            let label = |code| format!("{{ code = {code}, zh = \"开\", en = \"{en}\" }}");
+            let labels: Vec<_> = (0..count).map(label).collect();
+            let rest = format!("type = \"u16\"\nkind = \"enumeration\"\nlabels = [{}]", labels.join(", "));
+            GOOD.replace("table = \"coil\"", &format!("table = \"holding\"\n{rest}"))
+        };
+        assert!(Profile::parse("acme/m1.toml", &labels(256, &fits)).is_ok());
+        let told = faults(&labels(257, "on"));
+        assert!(told.len() == 1 && told[0].contains("point[1].labels: 257 labels are too many"), "{told:?}");
+        let told = faults(&labels(1, &long));
+        assert!(told.len() == 1 && told[0].contains("labels[0].en: this text has 258 bytes"), "{told:?}");
+        let folder = "a".repeat(254);
+        assert!(Profile::parse(&format!("{folder}/m.toml"), GOOD).is_ok());
+        assert!(Profile::parse(&format!("{folder}/m1.toml"), GOOD).is_err());
     }
 
     #[test]

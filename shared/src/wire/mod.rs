@@ -1,5 +1,6 @@
 //! The way between a gateway and the hub: messages, frames on a stream, and readings in columns.
 
+pub mod catalogue;
 pub mod code;
 pub mod columns;
 mod depth;

@@ -1,38 +1,24 @@
 //! A gateway's catalogue into devices and points. What a gateway says is bounded and checked before anything is
 //! written; what it names no more goes out of use and keeps its history.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use sha2::{Digest, Sha256};
 use steward_shared::id::{BufferId, DeviceId, GatewayId, PointId, PointNo, SiteId};
+use steward_shared::wire::catalogue::{CatalogueFault, check};
 use steward_shared::wire::frame::to_cbor;
-use steward_shared::wire::message::{Catalogue, CataloguePoint, Names};
+use steward_shared::wire::message::{Catalogue, CataloguePoint};
 
 use super::super::fleet::Fleet;
 use super::super::store as fleet_store;
 use super::store::{self, DeviceRow, PointRow};
 use crate::kernel::db::DbError;
 
-pub const MAX_DEVICES: usize = 2_000;
-const MAX_POINTS: usize = 50_000;
-const MAX_LABELS: usize = 256;
-const MAX_TEXT: usize = 256;
-
 #[derive(Debug, thiserror::Error)]
 pub enum CatalogueError {
-    #[error(
-        "the catalogue has {0} devices or points; {MAX_DEVICES} devices and {MAX_POINTS} points are the most"
-    )]
-    TooLarge(usize),
-    #[error(
-        "a text of the catalogue is longer than {MAX_TEXT} bytes, or one of its numbers is out of range: {0}"
-    )]
-    Field(String),
-    #[error("the point {point} is on {device}, a device that the catalogue does not have")]
-    NoSuchDevice { point: String, device: String },
-    #[error("the catalogue names {0} twice")]
-    Twice(String),
+    #[error(transparent)]
+    Fault(#[from] CatalogueFault),
     #[error("the catalogue could not be stored")]
     Db(#[from] DbError),
 }
@@ -93,7 +79,7 @@ impl Fleet {
     ) -> Result<Arc<PointMap>, CatalogueError> {
         check(catalogue)?;
         let hash = to_cbor(catalogue).map(|b| Sha256::digest(b).to_vec());
-        let hash = hash.map_err(|e| CatalogueError::Field(e.to_string()))?;
+        let hash = hash.map_err(|e| CatalogueFault::Field(e.to_string()))?;
         let numbers: Vec<(PointNo, PointId)> = self
             .db
             .tx(async |tx| {
@@ -162,59 +148,4 @@ impl Fleet {
     pub async fn point(&self, id: PointId) -> Result<Option<PointRow>, DbError> {
         store::point(&self.db, id).await
     }
-}
-
-fn check(c: &Catalogue) -> Result<(), CatalogueError> {
-    if c.devices.len() > MAX_DEVICES || c.points.len() > MAX_POINTS {
-        return Err(CatalogueError::TooLarge(c.devices.len().max(c.points.len())));
-    }
-    let mut devices = HashSet::with_capacity(c.devices.len());
-    for d in &c.devices {
-        let texts = [
-            &d.key,
-            &d.title.zh,
-            &d.title.en,
-            &d.profile,
-            &d.vendor,
-            &d.model,
-            &d.place,
-            &d.line,
-            &d.address,
-        ];
-        texts.into_iter().try_for_each(|t| text(t))?;
-        if d.key.is_empty() || !devices.insert(d.key.as_str()) {
-            return Err(CatalogueError::Twice(d.key.clone()));
-        }
-    }
-    let mut keys = HashSet::with_capacity(c.points.len());
-    let mut numbers = HashSet::with_capacity(c.points.len());
-    for p in &c.points {
-        [&p.device, &p.key, &p.unit].into_iter().try_for_each(|t| text(t))?;
-        names(&p.title)?;
-        p.labels.iter().try_for_each(|l| names(&l.names))?;
-        let modulus_fits = p.modulus.is_none_or(|m| m.is_finite() && m > 0.0);
-        if p.labels.len() > MAX_LABELS || !modulus_fits || i64::try_from(p.period_ms).is_err() {
-            return Err(CatalogueError::Field(p.key.clone()));
-        }
-        if !devices.contains(p.device.as_str()) {
-            return Err(CatalogueError::NoSuchDevice { point: p.key.clone(), device: p.device.clone() });
-        }
-        if !numbers.insert(p.no) || !keys.insert((p.device.as_str(), p.key.as_str())) {
-            return Err(CatalogueError::Twice(format!("{}.{}", p.device, p.key)));
-        }
-    }
-    Ok(())
-}
-
-fn names(n: &Names) -> Result<(), CatalogueError> {
-    text(&n.zh)?;
-    text(&n.en)
-}
-
-/// PostgreSQL cannot hold a NUL in a text.
-fn text(t: &str) -> Result<(), CatalogueError> {
-    if t.len() > MAX_TEXT || t.contains('\0') {
-        return Err(CatalogueError::Field(t.chars().filter(|c| *c != '\0').take(40).collect()));
-    }
-    Ok(())
 }

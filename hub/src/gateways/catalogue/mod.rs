@@ -3,5 +3,5 @@
 mod apply;
 mod store;
 
-pub use apply::{CatalogueError, DeviceFilter, MAX_DEVICES, PointMap};
+pub use apply::{CatalogueError, DeviceFilter, PointMap};
 pub use store::{DeviceRow, PointRow, set_device_silent, set_devices_silent};
