@@ -16,7 +16,7 @@ use super::{Buffer, BufferSettings};
 
 const NOON: Timestamp = Timestamp(1_760_000_000_000);
 
-fn clock() -> Arc<ManualClock> {
+pub(super) fn clock() -> Arc<ManualClock> {
     Arc::new(ManualClock::at(NOON))
 }
 
@@ -24,7 +24,7 @@ fn open(dir: &Path, settings: BufferSettings, clock: &Arc<ManualClock>) -> Buffe
     Buffer::open(dir, settings, clock.clone(), Arc::new(RandomIds)).unwrap()
 }
 
-fn readings(from: i64, n: u32) -> Vec<Reading> {
+pub(super) fn readings(from: i64, n: u32) -> Vec<Reading> {
     let one = |i: u32| Reading {
         point: PointNo(i + 1),
         at: Timestamp(NOON.0 + from * 10_000),

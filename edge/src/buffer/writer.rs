@@ -335,3 +335,6 @@ impl Writer {
         stored.filter_map(|r| r.ok().flatten()).min()
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -42,6 +42,11 @@ impl TelemetryStore {
         Self { db }
     }
 
+    #[cfg(test)]
+    pub fn connection(&self) -> &Connection {
+        &self.db
+    }
+
     pub fn meta<T: rusqlite::types::FromSql>(&self, name: &str) -> Result<Option<T>> {
         self.db.query_row("select value from meta where name = ?1", [name], |r| r.get(0)).optional()
     }

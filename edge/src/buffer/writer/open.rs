@@ -63,7 +63,7 @@ pub(in crate::buffer) fn start(
 }
 
 impl Writer {
-    fn open(
+    pub(super) fn open(
         dir: &Path,
         settings: &BufferSettings,
         clock: &Arc<dyn Clock>,
@@ -162,7 +162,7 @@ impl Writer {
     }
 
     /// The points keep their numbers, and the hub gets the catalogue of before: what is polled next means what it meant.
-    fn replace_telemetry(&mut self) -> Result<()> {
+    pub(super) fn replace_telemetry(&mut self) -> Result<()> {
         // The old connection goes first: closing it later would remove the new file's log by its name.
         self.telemetry = TelemetryStore::new(Connection::open_in_memory()?);
         let (db, aside) = self.new_file(TELEMETRY, TELEMETRY_VERSION, TELEMETRY_SCHEMA)?;
@@ -176,7 +176,7 @@ impl Writer {
     }
 
     /// What is open stays open, and is told again; events that the hub had not got are lost.
-    fn replace_alarms(&mut self) -> Result<()> {
+    pub(super) fn replace_alarms(&mut self) -> Result<()> {
         self.alarms = AlarmStore::new(Connection::open_in_memory()?);
         let (db, aside) = self.new_file(ALARMS, ALARM_VERSION, ALARM_SCHEMA)?;
         self.alarms = AlarmStore::new(db);
