@@ -4,6 +4,7 @@ use sha2::{Digest, Sha256};
 use steward_shared::alarm::EventKind;
 use steward_shared::reading::Reading;
 use steward_shared::wire::columns;
+use steward_shared::wire::frame::MAX_FRAME;
 use steward_shared::wire::message::Lane;
 
 use super::{Instant, Result, Writer};
@@ -13,6 +14,8 @@ use crate::buffer::store::{Row, TelemetryStore};
 
 /// Readings of one batch of history: 8 to 16 KiB, so that two in flight do not delay an alarm.
 const IMPORT_READINGS: usize = 10_000;
+/// Bytes of one batch's body: texts take many, and a frame has an end.
+const MOST_BYTES: usize = MAX_FRAME / 4;
 /// As many flushes are kept in memory while the disk refuses them; older readings are dropped.
 const PATIENCE_FLUSHES: usize = 10;
 
@@ -67,18 +70,25 @@ impl Writer {
 
     fn rows(&self, readings: &[Reading], most: usize) -> Result<Vec<Row>> {
         let header = self.boot.header(self.clock.now());
-        let row = |chunk: &[Reading]| -> Result<Row> {
+        let mut rows = Vec::new();
+        let mut chunks: Vec<_> = readings.chunks(most).rev().collect();
+        while let Some(chunk) = chunks.pop() {
             let body = columns::encode(chunk, &header)?;
+            if body.len() > MOST_BYTES && chunk.len() > 1 {
+                let (first, rest) = chunk.split_at(chunk.len() / 2);
+                chunks.extend([rest, first]);
+                continue;
+            }
             let times = chunk.iter().map(|r| r.at);
-            Ok(Row {
+            rows.push(Row {
                 t0: times.clone().min().unwrap_or_default(),
                 t1: times.max().unwrap_or_default(),
                 n: chunk.len() as u32,
                 hash: Sha256::digest(&body).to_vec(),
                 body,
-            })
-        };
-        readings.chunks(most).map(row).collect()
+            });
+        }
+        Ok(rows)
     }
 
     fn store(&mut self, lane: Lane, rows: &[Row]) -> Result<()> {

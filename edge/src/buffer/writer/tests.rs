@@ -1,11 +1,15 @@
-//! The writer without its thread: what its files wait for.
+//! The writer without its thread: what its files wait for, and what it holds in memory.
 
 use std::path::Path;
 
 use steward_shared::id::RandomIds;
+use steward_shared::reading::Value;
+use steward_shared::wire::columns;
+use steward_shared::wire::frame::{MAX_FRAME, encode};
+use steward_shared::wire::message::{Batch, LaneUp};
 
 use super::*;
-use crate::buffer::tests::clock;
+use crate::buffer::tests::{clock, readings};
 
 fn writer(dir: &Path, settings: &BufferSettings) -> Writer {
     let (clock, ids): (Arc<dyn Clock>, Arc<dyn Ids>) = (clock(), Arc::new(RandomIds));
@@ -39,4 +43,31 @@ fn fault_s1_each_commit_is_on_the_disk_before_it_returns_in_new_old_and_replaced
         std::fs::write(dir.path().join(name), vec![0x5a; 20_000]).unwrap();
     }
     assert_commits_are_synced(&writer(dir.path(), &BufferSettings::default()));
+}
+
+#[test]
+fn a_flush_of_long_texts_becomes_batches_that_fit_into_a_frame() {
+    let dir = tempfile::tempdir().unwrap();
+    let settings = BufferSettings { flush_readings: 100_000, ..BufferSettings::default() };
+    let mut writer = writer(dir.path(), &settings);
+    let text = |i: usize| Value::Text(format!("{i:06} {:045x}", i as u128 * 0x9e37_79b9_7f4a_7c15_f39c));
+    let all: Vec<_> = readings(0, 100_000)
+        .into_iter()
+        .enumerate()
+        .map(|(i, r)| Reading { value: Some(text(i)), ..r })
+        .collect();
+    writer.record(all.clone());
+    assert!(writer.pending.is_empty(), "there were enough for a flush");
+    let (mut seq, mut stored) = (0, Vec::new());
+    while let Some(one) = writer.after(Lane::Live, seq).unwrap() {
+        seq = one.seq;
+        stored.extend(columns::decode(&one.body).unwrap().readings);
+        let batch =
+            Batch { lane: Lane::Live, epoch: 1, seq, count: one.count, hash: one.hash, body: one.body };
+        let frame = encode(&LaneUp::Batch(batch)).unwrap();
+        assert!(frame.len() < MAX_FRAME / 2, "{} bytes", frame.len());
+    }
+    assert!(seq > 1);
+    stored.sort_by_key(|r| r.point);
+    assert!(stored == all, "each once");
 }
