@@ -216,7 +216,9 @@ impl Writer {
         }
         self.pending.extend(readings);
         // A failed flush keeps what is pending; the next one comes by its time, not with each reading.
-        if self.pending.len() >= self.settings.flush_readings && self.last_error.is_none() {
+        if self.last_error.is_some() {
+            self.bound_pending();
+        } else if self.pending.len() >= self.settings.flush_readings {
             let _ = self.flush();
         }
     }

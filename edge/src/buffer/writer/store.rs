@@ -52,13 +52,24 @@ impl Writer {
 
     /// What could not be written waits in memory, as much of it as there is room for.
     fn keep(&mut self, mut readings: Vec<Reading>) {
-        let room = self.settings.flush_readings.saturating_mul(PATIENCE_FLUSHES).max(1);
-        let over = readings.len().saturating_sub(room);
+        let over = readings.len().saturating_sub(self.room());
         if over > 0 {
             readings.drain(..over);
             self.count_dropped(over as u64, "the disk refuses to write");
         }
         self.pending = readings;
+    }
+
+    /// While the disk refuses. Beyond one more flush the oldest go at once: the next flush may be ten minutes away.
+    pub(super) fn bound_pending(&mut self) {
+        if self.pending.len() > self.room() + self.settings.flush_readings {
+            let readings = std::mem::take(&mut self.pending);
+            self.keep(readings);
+        }
+    }
+
+    fn room(&self) -> usize {
+        self.settings.flush_readings.saturating_mul(PATIENCE_FLUSHES).max(1)
     }
 
     pub(super) fn import(&mut self, lane: Lane, readings: &[Reading]) -> Result<()> {

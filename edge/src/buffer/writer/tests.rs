@@ -71,3 +71,17 @@ fn a_flush_of_long_texts_becomes_batches_that_fit_into_a_frame() {
     stored.sort_by_key(|r| r.point);
     assert!(stored == all, "each once");
 }
+
+#[test]
+fn while_the_disk_refuses_memory_holds_no_more_than_ten_flushes_and_one() {
+    let dir = tempfile::tempdir().unwrap();
+    let settings = BufferSettings { flush_readings: 100, ..BufferSettings::default() };
+    let mut writer = writer(dir.path(), &settings);
+    writer.last_error = Some("the disk refuses".to_owned());
+    for i in 0..200 {
+        writer.record(readings(i, 30));
+        assert!(writer.pending.len() <= 11 * 100, "{} after {i}", writer.pending.len());
+    }
+    assert_eq!(writer.dropped + writer.pending.len() as u64, 200 * 30, "what is not there is counted");
+    assert_eq!(writer.pending.last(), readings(199, 30).last(), "the oldest go");
+}
