@@ -95,6 +95,8 @@ pub(super) async fn send(
                 continue;
             }
         };
+        // Answers come in order: what was under way behind a refusal has been answered, or never will be.
+        echoes = 0;
         if reached > acked {
             (acked, refusals) = (reached.min(sent), 0);
             buffer.ack(lane, acked).await?;

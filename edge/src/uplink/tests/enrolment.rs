@@ -102,6 +102,10 @@ async fn an_old_certificate_renews_itself_and_the_next_session_uses_it() {
     eventually("the renewed certificate is on disk", renewed).await;
     assert_eq!(hub.seen().renewals, 1);
     g.state.wait_for(|s| s.certificate_expires > Some(old.expires)).await.unwrap();
+    hub.hang_up();
+    eventually("the next session", || hub.seen().hellos.len() == 2).await;
+    let renewed = Identity::load(dir.path()).unwrap().unwrap();
+    assert_eq!(hub.seen().certificates, [old.certificate.clone(), renewed.certificate]);
     g.stop().await;
 }
 

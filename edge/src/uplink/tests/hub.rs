@@ -36,6 +36,8 @@ pub struct Seen {
     /// Sequences that came again, and whether with the same hash.
     pub again: Vec<(Lane, u64, bool)>,
     pub hellos: Vec<Hello>,
+    /// The certificates that gateways came with, session by session.
+    pub certificates: Vec<CertificateDer<'static>>,
     pub health: Vec<Health>,
     pub catalogues: Vec<Catalogue>,
     pub renewals: usize,
@@ -52,6 +54,8 @@ pub struct Seen {
     /// The welcome says that the hub has nothing, though it has.
     pub forgetful: bool,
     pub nack_once: Option<(Lane, u64)>,
+    /// Says nothing of what comes behind a batch that it refused.
+    pub deaf_behind: bool,
     /// Takes nothing of this lane.
     pub nack_all: Option<Lane>,
     /// How often it refused a batch.
@@ -137,7 +141,9 @@ impl Hub {
         if data.protocol.as_deref() == Some(ALPN_ENROL) {
             return self.enrol(up, down).await;
         }
-        assert!(connection.peer_identity().is_some(), "a session without a certificate");
+        let peer = connection.peer_identity().expect("a session without a certificate");
+        let chain = peer.downcast::<Vec<CertificateDer<'static>>>().unwrap();
+        self.seen().certificates.push(chain[0].clone());
         self.session(connection, up, down).await
     }
 
@@ -259,6 +265,9 @@ impl Hub {
         if seen.nack_once == Some((lane, seq)) {
             seen.nack_once = None;
             return Some(LaneDown::Nack(mark));
+        }
+        if seq > mark + 1 && seen.deaf_behind {
+            return None;
         }
         if seq > mark + 1 || seen.nack_all == Some(lane) {
             seen.nacks += 1;
