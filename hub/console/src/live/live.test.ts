@@ -114,13 +114,12 @@ describe("the stream", () => {
     expect(first.closed).toBe(true);
     expect(last().closed).toBe(false);
   });
-  it("that falls silent after its beats is lost, and is taken up again", () => {
+  it("that falls silent is lost, whatever it told before, and is taken up again", () => {
     stream.start();
     const first = last();
     first.onopen?.();
-    first.send("beat", "");
     vi.advanceTimersByTime(SILENCE_MS - 1);
-    first.send("value", { point: 1, at: "2026-03-01T00:00:03Z", value: 5, quality: "good" });
+    first.send("gateway", { id: "g", state: "online" });
     vi.advanceTimersByTime(SILENCE_MS - 1);
     expect(stream.getState()).toBe("live");
     vi.advanceTimersByTime(1);
@@ -130,11 +129,19 @@ describe("the stream", () => {
     last().onopen?.();
     expect(stream.getState()).toBe("live");
   });
-  it("of a hub without beats is not called dead for its silence", () => {
+  it("that opened and never told anything is lost", () => {
     stream.start();
     last().onopen?.();
-    vi.advanceTimersByTime(10 * SILENCE_MS);
-    expect(stream.getState()).toBe("live");
+    vi.advanceTimersByTime(SILENCE_MS);
+    expect(stream.getState()).toBe("lost");
+  });
+  it("is lost when one with other wishes does not open, though the former stands", () => {
+    stream.start();
+    last().onopen?.();
+    swap(1);
+    vi.advanceTimersByTime(SILENCE_MS);
+    expect(stream.getState()).toBe("lost");
+    expect(sources.filter((s) => !s.closed)).toEqual([]);
   });
   it("waits longer each time, whatever the page wishes meanwhile", () => {
     stream.start();
@@ -158,7 +165,11 @@ describe("the stream", () => {
     stream.start();
     expect(() => last().send("value", "no json")).not.toThrow();
   });
-  it("of a hidden tab is let go and taken up again", () => {
+  it("of a hidden tab is let go and taken up again; that is no loss, yet what was missed is asked for", () => {
+    const heard: LiveEvent["kind"][] = [];
+    stream.subscribe((event) => heard.push(event.kind));
+    const states: string[] = [];
+    stream.onState(() => states.push(stream.getState()));
     stream.start();
     last().onopen?.();
     stream.setHidden(true);
@@ -166,6 +177,9 @@ describe("the stream", () => {
     expect(last().closed).toBe(true);
     stream.setHidden(false);
     expect(sources).toHaveLength(2);
+    last().onopen?.();
+    expect(states).not.toContain("lost");
+    expect(heard).toEqual(["resumed"]);
   });
 });
 

@@ -32,7 +32,7 @@ export interface Source {
 const SETTLE_MS = 250;
 const RETRY_MS = [1000, 2000, 5000, 10_000, 30_000];
 const HIDDEN_MS = 30_000;
-/** The hub sends a beat every 15 s. A connection that had one and is silent for so long is dead, whatever it says. */
+/** The hub sends a beat every 15 s. A connection that is silent for so long is dead, whatever the browser thinks. */
 export const SILENCE_MS = 40_000;
 
 export class LiveStream {
@@ -48,6 +48,8 @@ export class LiveStream {
   private hidden = false;
   private tries = 0;
   private wasLost = false;
+  /** Since there was no connection, something may have happened that nobody was told. */
+  private missed = false;
   private settle: ReturnType<typeof setTimeout> | undefined;
   private retry: ReturnType<typeof setTimeout> | undefined;
   private hide: ReturnType<typeof setTimeout> | undefined;
@@ -67,7 +69,7 @@ export class LiveStream {
     this.settle = this.retry = this.hide = undefined;
     this.letGo();
     this.tries = 0;
-    this.wasLost = false;
+    this.wasLost = this.missed = false;
     this.setState("off");
   }
 
@@ -81,7 +83,7 @@ export class LiveStream {
       this.hide = setTimeout(() => {
         clearTimeout(this.retry);
         this.letGo();
-        this.wasLost = true;
+        this.missed = true;
       }, HIDDEN_MS);
     } else if (!this.source) {
       this.connect();
@@ -137,25 +139,25 @@ export class LiveStream {
     const source = this.open(url);
     this.source = source;
     this.url = url;
-    clearTimeout(this.silence);
+    // One that never opens is dead as well.
+    this.hear();
     source.onopen = () => {
       if (this.source !== source) return;
+      this.hear();
       this.endFormer();
       this.tries = 0;
       this.setState("live");
-      if (this.wasLost) this.emit({ kind: "resumed" });
-      this.wasLost = false;
+      if (this.missed) this.emit({ kind: "resumed" });
+      this.wasLost = this.missed = false;
     };
     source.onerror = () => {
       if (this.source === source) this.fail();
       // One of before broke off while the present one still opens: nothing is lost with it.
       else if (this.former.delete(source)) source.close();
     };
-    let beats = false;
     const listen = (name: string, handle: (data: unknown) => void) =>
       this.listen(source, name, (data) => {
-        if (name === "beat") beats = true;
-        if (beats && this.source === source) this.hear();
+        if (this.source === source) this.hear();
         handle(data);
       });
     listen("beat", () => undefined);
@@ -174,7 +176,7 @@ export class LiveStream {
 
   private fail(): void {
     this.letGo();
-    this.wasLost = true;
+    this.wasLost = this.missed = true;
     this.setState("lost");
     const wait = RETRY_MS[Math.min(this.tries, RETRY_MS.length - 1)] ?? 30_000;
     this.tries += 1;
