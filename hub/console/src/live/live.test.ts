@@ -230,6 +230,19 @@ describe("what happens at the hub", () => {
   it("is asked for once, and only of the gateway that told it", () => {
     expect(asked("event", { gateway: "g" }, 20)).toEqual([["events", "g"], ["devices"], ["device"]]);
   });
+  it("to a fleet that blinks for a minute asks for its list every other second", () => {
+    const client = new QueryClient();
+    const invalidate = vi.spyOn(client, "invalidateQueries").mockResolvedValue(undefined);
+    const stop = patchCache(stream, client);
+    stream.start();
+    for (let i = 0; i < 600; i += 1) {
+      last().send("gateway", { id: `g${i}`, state: "offline" });
+      vi.advanceTimersByTime(100);
+    }
+    stop();
+    const lists = invalidate.mock.calls.filter(([filter]) => filter?.queryKey?.[0] === "gateways").length;
+    expect(lists).toBe(30);
+  });
   it("to places and devices is asked for", () => {
     expect(asked("site", {})).toEqual([["sites"]]);
     expect(asked("catalogue", {})).toContainEqual(["points"]);

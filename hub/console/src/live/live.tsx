@@ -18,6 +18,8 @@ import { LiveStream, type LiveEvent, type LiveValue, type Source, type StreamSta
 const PATCH_EVERY_MS = 200;
 /** A line that goes down takes twenty devices along: their lists are asked for once. */
 const ASK_AFTER_MS = 400;
+/** A site that loses its network takes its whole fleet along, over minutes: lists are asked for no more often. */
+const ASK_EVERY_MS = 2000;
 
 const LiveContext = createContext<LiveStream | undefined>(undefined);
 
@@ -46,13 +48,16 @@ export function patchCache(stream: LiveStream, client: QueryClient): () => void 
   let timer: ReturnType<typeof setTimeout> | undefined;
   const stale = new Map<string, readonly unknown[]>();
   let asking: ReturnType<typeof setTimeout> | undefined;
+  let asked = -ASK_EVERY_MS;
   const ask = (...which: (readonly unknown[])[]) => {
     for (const key of which) stale.set(JSON.stringify(key), key);
+    const wait = Math.max(ASK_AFTER_MS, asked + ASK_EVERY_MS - performance.now());
     asking ??= setTimeout(() => {
       asking = undefined;
+      asked = performance.now();
       for (const queryKey of stale.values()) void client.invalidateQueries({ queryKey });
       stale.clear();
-    }, ASK_AFTER_MS);
+    }, wait);
   };
   const flush = () => {
     timer = undefined;
