@@ -56,10 +56,14 @@ impl Shape {
         self.period.saturating_mul(STALE_PERIODS).max(Duration::from_secs(1))
     }
 
-    /// Whether a value of `at` is too old to be shown as good, when samples are so long under way; or of a clock that
-    /// is ahead.
+    /// How old a value may be and still be shown as good, when samples are so long under way.
+    pub fn fresh_for(&self, delivery: Duration) -> Duration {
+        self.gap() + delivery
+    }
+
+    /// Whether a value of `at` is too old to be shown as good, or of a clock that is ahead.
     pub fn is_stale(&self, at: Timestamp, now: Timestamp, delivery: Duration) -> bool {
-        now.since(at) > self.gap() + delivery || at.since(now) > AHEAD
+        now.since(at) > self.fresh_for(delivery) || at.since(now) > AHEAD
     }
 }
 

@@ -138,6 +138,7 @@ layout.forEach(([, , , , kind], d) => {
       kind: pointKind,
       silent: device.silent,
     });
+    const period = unit === "kW.h" ? 60_000 : 2000;
     points.push({
       id,
       device: device.id,
@@ -146,7 +147,8 @@ layout.forEach(([, , , , kind], d) => {
       unit,
       kind: pointKind,
       labels: LABELS[key] ?? [],
-      period_ms: unit === "kW.h" ? 60_000 : 2000,
+      period_ms: period,
+      fresh_for_ms: 3 * period + 15_000,
       decimals,
       in_use: true,
       latest: null,

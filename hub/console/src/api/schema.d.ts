@@ -778,9 +778,8 @@ export interface components {
              */
             quality: string;
             /**
-             * @description Not to be shown as good: its gateway is away, or it is older than three periods of the point and the time that
-             *     samples are under way. That is the interval in which the gateway gathers them (10 s, or what its batches span if
-             *     that is more) and 5 s.
+             * @description Not to be shown as good: its gateway is away, or it is older than `fresh_for_ms` of the point, or more than a
+             *     minute ahead of the hub's clock.
              */
             stale: boolean;
             value: components["schemas"]["Shown"] | null;
@@ -965,6 +964,13 @@ export interface components {
                  */
                 decimals: number;
                 device: string;
+                /**
+                 * Format: int64
+                 * @description How old its latest value may be and still be shown as good, in milliseconds: three periods and the time that
+                 *     samples are under way. That is the interval in which the gateway gathers them (10 s, or what its batches span if
+                 *     that is more) and 5 s.
+                 */
+                fresh_for_ms: number;
                 /** Format: int64 */
                 id: number;
                 in_use: boolean;
@@ -1034,6 +1040,13 @@ export interface components {
              */
             decimals: number;
             device: string;
+            /**
+             * Format: int64
+             * @description How old its latest value may be and still be shown as good, in milliseconds: three periods and the time that
+             *     samples are under way. That is the interval in which the gateway gathers them (10 s, or what its batches span if
+             *     that is more) and 5 s.
+             */
+            fresh_for_ms: number;
             /** Format: int64 */
             id: number;
             in_use: boolean;

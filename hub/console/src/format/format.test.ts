@@ -2,7 +2,7 @@ import { describe, expect, it } from "vitest";
 
 import { translator } from "../i18n/i18n";
 import { matches } from "./match";
-import { AHEAD_MS, qualityNow, staleAfter } from "./quality";
+import { AHEAD_MS, qualityNow } from "./quality";
 import { ago, duration } from "./time";
 import { unitSymbol } from "./unit";
 import { formatBytes, formatNumber, formatValue, NO_VALUE } from "./value";
@@ -57,23 +57,25 @@ describe("values", () => {
 describe("quality", () => {
   const latest = { at: "2026-03-01T00:00:00Z", value: 1, quality: "good", stale: false };
   const at = Date.parse(latest.at);
-  it("of a good value past its age is stale", () => {
-    expect(qualityNow(latest, 10_000, at + staleAfter(10_000), false)).toBe("good");
-    expect(qualityNow(latest, 10_000, at + staleAfter(10_000) + 1, false)).toBe("stale");
+  const point = { fresh_for_ms: 18_000 };
+  it("of a good value past the age that the hub allows it is stale", () => {
+    expect(qualityNow(latest, point, at + 18_000, false)).toBe("good");
+    expect(qualityNow(latest, point, at + 18_001, false)).toBe("stale");
+    expect(qualityNow(latest, { fresh_for_ms: 635_000 }, at + 600_000, false)).toBe("good");
   });
   it("keeps the reason where there is one", () => {
-    expect(qualityNow({ ...latest, quality: "no_reply" }, 10_000, at + 1e9, false)).toBe("no_reply");
+    expect(qualityNow({ ...latest, quality: "no_reply" }, point, at + 1e9, false)).toBe("no_reply");
   });
   it("that a newer hub may send is not taken for good", () => {
-    expect(qualityNow({ ...latest, quality: "brand_new" }, 10_000, at, false)).toBe("undecodable");
+    expect(qualityNow({ ...latest, quality: "brand_new" }, point, at, false)).toBe("undecodable");
   });
   it("of a gateway that is away is stale, however young its last value", () => {
-    expect(qualityNow(latest, 10_000, at, true)).toBe("stale");
-    expect(qualityNow({ ...latest, quality: "refused" }, 10_000, at, true)).toBe("refused");
+    expect(qualityNow(latest, point, at, true)).toBe("stale");
+    expect(qualityNow({ ...latest, quality: "refused" }, point, at, true)).toBe("refused");
   });
   it("of a value that lies in the future is not good", () => {
-    expect(qualityNow(latest, 10_000, at - AHEAD_MS, false)).toBe("good");
-    expect(qualityNow(latest, 10_000, at - AHEAD_MS - 1, false)).toBe("ahead");
+    expect(qualityNow(latest, point, at - AHEAD_MS, false)).toBe("good");
+    expect(qualityNow(latest, point, at - AHEAD_MS - 1, false)).toBe("ahead");
   });
 });
 

@@ -1,8 +1,6 @@
 // How far a latest value may be trusted: the hub's word, its age by the hub's clock, and whether its gateway is there.
-import type { Latest } from "../api/types";
+import type { Latest, Point } from "../api/types";
 
-/** A watched point comes within its period; an unwatched one with the gateway's next flush. */
-const FLUSH_ALLOWANCE_MS = 30_000;
 /** Two clocks differ by seconds; a value further ahead was not read "just now". */
 export const AHEAD_MS = 60_000;
 
@@ -19,15 +17,21 @@ export const QUALITIES = [
 /** `ahead` is our own word: its instant lies in the future. */
 export type Quality = (typeof QUALITIES)[number] | "ahead";
 
-export const staleAfter = (periodMs: number): number => 3 * periodMs + FLUSH_ALLOWANCE_MS;
-
-/** The word to show; a good value past its age, or of a gateway that is away, is `stale` and never shown as good. */
-export function qualityNow(latest: Latest, periodMs: number, now: number, away: boolean): Quality {
+/**
+ * The word to show; a good value past the age that the hub allows its point, or of a gateway that is away, is `stale`
+ * and never shown as good. The hub's own `stale` is of the moment of its answer; this goes on from there.
+ */
+export function qualityNow(
+  latest: Latest,
+  { fresh_for_ms: freshFor }: Pick<Point, "fresh_for_ms">,
+  now: number,
+  away: boolean,
+): Quality {
   const word = (QUALITIES as readonly string[]).includes(latest.quality)
     ? (latest.quality as Quality)
     : "undecodable";
   if (word !== "good") return word;
   const age = now - Date.parse(latest.at);
   if (age < -AHEAD_MS) return "ahead";
-  return away || age > staleAfter(periodMs) ? "stale" : "good";
+  return away || age > freshFor ? "stale" : "good";
 }

@@ -1,7 +1,7 @@
 // The states of gateways, devices and values in words.
 import { Tooltip } from "antd";
 
-import type { Device, Gateway, GatewayState, Latest, Point } from "../api/types";
+import type { Device, Gateway, GatewayState, Point } from "../api/types";
 import { qualityNow } from "../format/quality";
 import { ago, instant } from "../format/time";
 import { unitSymbol } from "../format/unit";
@@ -63,8 +63,7 @@ export function LiveValueText({ point, away }: { point: Point; away: boolean }) 
   const { name } = useI18n();
   const now = useNow();
   const { latest } = point;
-  const trust =
-    latest !== null && latest !== undefined && qualityNow(latest, point.period_ms, now, away) === "good";
+  const trust = latest !== null && latest !== undefined && qualityNow(latest, point, now, away) === "good";
   const unit = unitSymbol(point.unit);
   return (
     <span className="st-value" data-trust={trust ? "yes" : "no"} data-point={point.id}>
@@ -75,12 +74,12 @@ export function LiveValueText({ point, away }: { point: Point; away: boolean }) 
 }
 
 /** How far the value may be trusted, and why not. */
-export function QualityMark(props: { latest: Latest | null | undefined; periodMs: number; away: boolean }) {
-  const { latest, periodMs, away } = props;
+export function QualityMark({ point, away }: { point: Point; away: boolean }) {
+  const { latest } = point;
   const { t, language } = useI18n();
   const now = useNow();
   if (!latest) return <Mark tone="off">{t("quality.none")}</Mark>;
-  const word = qualityNow(latest, periodMs, now, away);
+  const word = qualityNow(latest, point, now, away);
   const tone: Tone = word === "good" ? "good" : word === "stale" || word === "no_value" ? "off" : "warn";
   return (
     <Tooltip title={lookup(language, `quality.why.${word === "stale" && away ? "away" : word}`)}>

@@ -67,6 +67,7 @@ const point = (latest: Point["latest"]): Point =>
     decimals: 1,
     labels: [],
     period_ms: 1000,
+    fresh_for_ms: 18_000,
     latest,
   }) as unknown as Point;
 
@@ -86,7 +87,7 @@ describe("a live value", () => {
     const { container } = show(
       <>
         <LiveValueText point={point(old)} away={false} />
-        <QualityMark latest={old} periodMs={1000} away={false} />
+        <QualityMark point={point(old)} away={false} />
       </>,
     );
     expect(container.querySelector("[data-trust=no]")).toBeTruthy();
@@ -97,7 +98,7 @@ describe("a live value", () => {
     const { container } = show(
       <>
         <LiveValueText point={point(fresh)} away />
-        <QualityMark latest={fresh} periodMs={1000} away />
+        <QualityMark point={point(fresh)} away />
         <DeviceMark device={{ silent: false, in_use: true }} gateway={{ state: "offline" }} />
         <DeviceMark device={{ silent: true, in_use: true }} gateway={{ state: "revoked" }} />
       </>,

@@ -123,9 +123,8 @@ pub struct Latest {
     /// good, no_value, undecodable, no_reply, bad_reply, line_down or refused.
     #[schema(example = "good")]
     pub quality: &'static str,
-    /// Not to be shown as good: its gateway is away, or it is older than three periods of the point and the time that
-    /// samples are under way. That is the interval in which the gateway gathers them (10 s, or what its batches span if
-    /// that is more) and 5 s.
+    /// Not to be shown as good: its gateway is away, or it is older than `fresh_for_ms` of the point, or more than a
+    /// minute ahead of the hub's clock.
     pub stale: bool,
 }
 
@@ -147,6 +146,10 @@ pub struct Point {
     pub labels: Vec<Label>,
     /// How often it is read, in milliseconds.
     pub period_ms: i64,
+    /// How old its latest value may be and still be shown as good, in milliseconds: three periods and the time that
+    /// samples are under way. That is the interval in which the gateway gathers them (10 s, or what its batches span if
+    /// that is more) and 5 s.
+    pub fresh_for_ms: i64,
     /// Digits after the decimal point that are worth showing.
     pub decimals: i64,
     pub in_use: bool,
@@ -157,12 +160,13 @@ pub struct Point {
 fn point_of(ctx: &Ctx, fleet: &Fleet, readings: &Readings, p: PointRow) -> Point {
     let now = ctx.now();
     let shape = p.shape();
+    let delivery = readings.delivery(p.gateway);
     let latest = readings.latest(p.id).map(|s| Latest {
         at: s.at,
         value: s.value.map(Shown::from),
         quality: s.quality.word(),
         stale: s.quality == Quality::Stale
-            || shape.is_stale(s.at, now, readings.delivery(p.gateway))
+            || shape.is_stale(s.at, now, delivery)
             || !fleet.is_online(p.gateway),
     });
     let kind = match p.kind.as_str() {
@@ -185,6 +189,7 @@ fn point_of(ctx: &Ctx, fleet: &Fleet, readings: &Readings, p: PointRow) -> Point
             .map(|l| Label { code: l.code, names: Names { zh: l.names.zh, en: l.names.en } })
             .collect(),
         period_ms: p.period_ms,
+        fresh_for_ms: i64::try_from(shape.fresh_for(delivery).as_millis()).unwrap_or(i64::MAX),
         decimals: p.decimals,
         in_use: p.in_use,
         latest,

@@ -143,11 +143,12 @@ async fn a_fast_point_is_fresh_between_two_flushes_of_its_gateway() {
         hub.clock.advance(std::time::Duration::from_secs(seconds));
         let point = viewer.get(&format!("/api/v1/points/{flow}")).await;
         hub.clock.set(before);
-        point.json["latest"]["stale"] == true
+        (point.json["latest"]["stale"] == true, point.json["fresh_for_ms"].as_i64().unwrap())
     };
     plant.numbers(&hub, 5, &(0..10).map(|i| (now - 9000 + i * 1000, 1.0)).collect::<Vec<_>>()).await;
     // Three periods of a second, ten seconds of gathering, five of travel.
-    assert!(!stale_after(18).await && stale_after(19).await);
+    assert_eq!((stale_after(18).await, stale_after(19).await), ((false, 18_000), (true, 18_000)));
     plant.numbers(&hub, 5, &(0..60).map(|i| (now - 58_000 + i * 1000, 2.0)).collect::<Vec<_>>()).await;
-    assert!(!stale_after(60).await && stale_after(70).await, "a gateway that flushes each minute");
+    let of_each_minute = [stale_after(60).await, stale_after(70).await];
+    assert_eq!(of_each_minute, [(false, 67_000), (true, 67_000)], "a gateway that flushes each minute");
 }

@@ -202,7 +202,7 @@ function Points(props: {
             title: t("point.quality"),
             card: "line",
             width: 120,
-            render: (p) => <QualityMark latest={p.latest} periodMs={p.period_ms} away={props.away} />,
+            render: (p) => <QualityMark point={p} away={props.away} />,
           },
           {
             key: "age",
