@@ -13,7 +13,8 @@ use steward_shared::wire::message::{Enrol, EnrolRefusal, Enrolled};
 
 use super::ca::{CaError, Identity, Issued};
 use super::fleet::Fleet;
-use super::model::{Enrolment, kind};
+use super::happening::Happening;
+use super::model::Enrolment;
 use super::store::{self, EventRow, GatewayRow};
 use crate::kernel::db::{DbError, Tx};
 
@@ -134,7 +135,7 @@ impl Fleet {
             return Err(FleetError::NoSuchGateway);
         }
         store::drop_open_codes(tx, id).await?;
-        Ok(self.note_in(tx, id, kind::REVOKED, true, &format!("revoked by {by}"), false).await?)
+        Ok(self.note_in(tx, id, &Happening::Revoked { by: by.to_owned() }).await?)
     }
 
     /// After the commit of [`Self::revoke`].
@@ -194,8 +195,8 @@ impl Fleet {
                     Stop::Refused(EnrolRefusal::BadRequest)
                 })?;
                 store::set_certificate_expires(&tx, gateway, enrolled, issued.expires).await?;
-                let detail = format!("by {host} from {address}");
-                let event = self.note_in(&tx, gateway, kind::ENROLLED, true, &detail, false).await?;
+                let what = Happening::Enrolled { host: host.clone(), address: address.to_string() };
+                let event = self.note_in(&tx, gateway, &what).await?;
                 Ok((gateway, issued.certificate.to_vec(), event))
             })
             .await;

@@ -13,7 +13,8 @@ use tokio_util::sync::CancellationToken;
 
 use super::ca::{Ca, Identity};
 use super::catalogue::set_devices_silent;
-use super::model::{Enrolment, NotAdmitted, admit, kind, state_word};
+use super::happening::Happening;
+use super::model::{Enrolment, NotAdmitted, admit, state_word};
 use super::presence::Presence;
 use super::store::{self, EventRow, NewEvent};
 use crate::kernel::ctx::Ctx;
@@ -239,12 +240,12 @@ impl Fleet {
             seat.told_silent = silent;
             silent
         };
-        let detail = if silent { "no connection for longer than the off-delay" } else { "connected again" };
         let said = self
             .db
             .tx(async |tx| {
                 store::set_silent(&tx, gateway, silent).await?;
-                self.note_in(&tx, gateway, kind::GATEWAY_SILENT, silent, detail, false).await
+                let what = if silent { Happening::FellSilent {} } else { Happening::CameBack {} };
+                self.note_in(&tx, gateway, &what).await
             })
             .await;
         match said {
@@ -262,18 +263,11 @@ impl Fleet {
     }
 
     /// An event of the hub's own about a gateway, told once it is stored.
-    pub async fn note(
-        &self,
-        gateway: GatewayId,
-        kind: &'static str,
-        detail: &str,
-        security: bool,
-    ) -> Result<(), DbError> {
-        if security {
-            tracing::warn!(%gateway, kind, detail, "security event");
+    pub async fn note(&self, gateway: GatewayId, what: &Happening) -> Result<(), DbError> {
+        if what.is_security() {
+            tracing::warn!(%gateway, kind = what.kind(), detail = %what, "security event");
         }
-        let said =
-            self.db.tx(async |tx| self.note_in(&tx, gateway, kind, true, detail, security).await).await?;
+        let said = self.db.tx(async |tx| self.note_in(&tx, gateway, what).await).await?;
         self.tell_event(said.as_ref());
         Ok(())
     }
@@ -283,10 +277,7 @@ impl Fleet {
         &self,
         tx: &Tx,
         gateway: GatewayId,
-        kind: &str,
-        active: bool,
-        detail: &str,
-        security: bool,
+        what: &Happening,
     ) -> Result<Option<EventRow>, DbError> {
         let now = self.clock.now();
         let event = NewEvent {
@@ -294,12 +285,13 @@ impl Fleet {
             gateway,
             at: now,
             received_at: now,
-            kind,
-            active,
+            kind: what.kind(),
+            active: what.is_active(),
             line: None,
             device: None,
-            detail,
-            security,
+            detail: &what.to_string(),
+            facts: &what.facts(),
+            security: what.is_security(),
         };
         store::insert_event(tx, &event).await
     }

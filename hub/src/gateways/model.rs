@@ -78,7 +78,8 @@ fn beginning(hash: &[u8]) -> [u8; REMEMBERED_BYTES] {
 }
 
 /// Why an epoch began.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize)]
+#[serde(rename_all = "snake_case")]
 pub enum EpochReason {
     /// The gateway's first.
     First,
@@ -156,12 +157,14 @@ pub const fn state_word(enrolment: Enrolment, online: bool) -> &'static str {
 }
 
 /// Why a certificate that the CA signed is not let in.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, thiserror::Error)]
+#[serde(rename_all = "snake_case")]
 pub enum NotAdmitted {
-    /// The hub has no such gateway.
+    #[error("the hub has no such gateway; enrol it")]
     Unknown,
+    #[error("the gateway is revoked; enrol it with a new code")]
     Revoked,
-    /// The gateway was enrolled anew since; this is the certificate of before.
+    #[error("the gateway was enrolled anew; this is the certificate of before")]
     Superseded,
 }
 

@@ -14,6 +14,7 @@ use crate::params;
 pub const MIGRATIONS: &[Migration] = &[
     Migration { number: 1, name: "gateways", sql: include_str!("migrations/0001_gateways.sql") },
     Migration { number: 2, name: "places", sql: include_str!("migrations/0002_places.sql") },
+    Migration { number: 3, name: "facts", sql: include_str!("migrations/0003_facts.sql") },
 ];
 
 /// A gateway as it is stored.
@@ -245,6 +246,9 @@ pub struct EventRow {
     pub line: Option<String>,
     pub device: Option<String>,
     pub detail: String,
+    /// A JSON object.
+    #[serde(serialize_with = "as_json")]
+    pub facts: String,
     pub security: bool,
 }
 
@@ -252,6 +256,10 @@ pub struct EventRow {
 #[allow(clippy::trivially_copy_pass_by_ref, reason = "serde hands a reference")]
 fn as_text<S: serde::Serializer>(id: &i64, s: S) -> Result<S::Ok, S::Error> {
     s.collect_str(id)
+}
+
+fn as_json<S: serde::Serializer>(facts: &str, s: S) -> Result<S::Ok, S::Error> {
+    serde_json::from_str::<serde_json::Value>(facts).unwrap_or_default().serialize(s)
 }
 
 /// An event of the hub's own about a gateway, or one that came from it.
@@ -265,6 +273,7 @@ pub struct NewEvent<'a> {
     pub line: Option<&'a str>,
     pub device: Option<&'a str>,
     pub detail: &'a str,
+    pub facts: &'a str,
     pub security: bool,
 }
 
@@ -280,6 +289,7 @@ impl<'a> NewEvent<'a> {
             line: event.line.as_deref(),
             device: event.device.as_deref(),
             detail: &event.detail,
+            facts: "{}",
             security: false,
         }
     }
@@ -288,9 +298,10 @@ impl<'a> NewEvent<'a> {
 /// The event, or none if it was there already.
 pub async fn insert_event(tx: &Tx, e: &NewEvent<'_>) -> Result<Option<EventRow>, DbError> {
     tx.one(
-        "insert into gateway_event (event, gateway, at, received_at, kind, active, line, device, detail, security)
-         values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10) on conflict (gateway, event) do nothing
-         returning id, gateway, at, received_at, kind, active, line, device, detail, security",
+        "insert into gateway_event (event, gateway, at, received_at, kind, active, line, device, detail, facts,
+             security)
+         values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11) on conflict (gateway, event) do nothing
+         returning id, gateway, at, received_at, kind, active, line, device, detail, facts, security",
         params![
             &e.event,
             e.gateway,
@@ -301,6 +312,7 @@ pub async fn insert_event(tx: &Tx, e: &NewEvent<'_>) -> Result<Option<EventRow>,
             e.line,
             e.device,
             e.detail,
+            e.facts,
             e.security
         ],
     )
@@ -315,8 +327,8 @@ pub async fn events(
     limit: usize,
 ) -> Result<Vec<EventRow>, DbError> {
     db.query(
-        "select id, gateway, at, received_at, kind, active, line, device, detail, security from gateway_event
-         where gateway = $1 and id < $2 order by id desc limit $3",
+        "select id, gateway, at, received_at, kind, active, line, device, detail, facts, security
+         from gateway_event where gateway = $1 and id < $2 order by id desc limit $3",
         params![gateway, before.unwrap_or(i64::MAX), limit],
     )
     .await

@@ -11,7 +11,8 @@ use steward_shared::wire::message::{Hello, Lane, Watermark};
 
 use super::catalogue::set_device_silent;
 use super::fleet::Fleet;
-use super::model::{Epoch, Mark, Position, Standing, begins_epoch, kind, missing};
+use super::happening::{Happening, MissingWhy};
+use super::model::{Epoch, Mark, Position, Standing, begins_epoch, missing};
 use super::store::{self, EventRow, NewEvent};
 use crate::kernel::db::{DbError, Tx};
 
@@ -69,9 +70,8 @@ impl Fleet {
                         let epoch =
                             Epoch { number: last + 1, buffer: hello.buffer, catalogue: catalogue.clone() };
                         store::insert_epoch(&tx, gateway, &epoch, reason, now).await?;
-                        let detail = format!("epoch {}: {}", epoch.number, reason.word());
-                        events
-                            .push(self.note_in(&tx, gateway, kind::EPOCH_BEGAN, true, &detail, false).await?);
+                        let what = Happening::EpochBegan { epoch: epoch.number, reason };
+                        events.push(self.note_in(&tx, gateway, &what).await?);
                         (epoch, true)
                     }
                 };
@@ -112,15 +112,9 @@ impl Fleet {
                 mark = Mark { seq: to, recent: Vec::new() };
                 let was_acked = held.acked >= to;
                 if !(was_acked && may_be_known) {
-                    let why = if was_acked {
-                        "are missing at the hub, which acknowledged them before it was restored from a copy"
-                    } else {
-                        "were dropped by the gateway"
-                    };
-                    let detail = format!("{} lane: {from} to {to} {why}", lane.word());
-                    events.push(
-                        self.note_in(tx, hello.gateway, kind::DATA_MISSING, true, &detail, false).await?,
-                    );
+                    let why = if was_acked { MissingWhy::Forgotten } else { MissingWhy::Dropped };
+                    let what = Happening::DataMissing { lane, from, to, why };
+                    events.push(self.note_in(tx, hello.gateway, &what).await?);
                 }
             }
             store::set_mark(tx, hello.gateway, epoch.number, lane, &mark).await?;
@@ -155,9 +149,13 @@ impl Fleet {
         fork: bool,
     ) -> Result<Option<EventRow>, DbError> {
         self.keep_aside(tx, batch, reason).await?;
-        let kind = if fork { kind::BATCH_FORKED } else { kind::BATCH_QUARANTINED };
-        let detail = format!("{} lane, sequence {}: {reason}", batch.at.lane.word(), batch.at.seq);
-        self.note_in(tx, batch.at.gateway, kind, true, &detail, fork).await
+        let (lane, sequence) = (batch.at.lane, batch.at.seq);
+        let what = if fork {
+            Happening::BatchForked { lane, sequence }
+        } else {
+            Happening::BatchQuarantined { lane, sequence: Some(sequence), reason: reason.to_owned() }
+        };
+        self.note_in(tx, batch.at.gateway, &what).await
     }
 
     /// Keeps a batch as it came, of which something is left out.
@@ -180,8 +178,8 @@ impl Fleet {
         let at = Position { gateway, epoch, lane, seq: 0 };
         store::insert_quarantined(tx, &at, reason, &Sha256::digest(body), body, self.clock.now()).await?;
         store::trim_quarantine(tx, gateway, KEPT_ASIDE).await?;
-        let detail = format!("{} lane, a batch that was stored: {reason}", lane.word());
-        self.note_in(tx, gateway, kind::BATCH_QUARANTINED, true, &detail, false).await
+        let what = Happening::BatchQuarantined { lane, sequence: None, reason: reason.to_owned() };
+        self.note_in(tx, gateway, &what).await
     }
 
     /// After the commit of what gave these events.

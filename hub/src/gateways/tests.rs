@@ -14,8 +14,9 @@ use steward_shared::wire::message::{
     LineHealth, Names, PROTOCOL, PointKind,
 };
 
+use super::model::kind;
 use super::store::MIGRATIONS;
-use super::{Beginning, CatalogueError, DeviceFilter, DeviceRow, EventRow, Fleet, PointMap, kind};
+use super::{Beginning, CatalogueError, DeviceFilter, DeviceRow, EventRow, Fleet, PointMap};
 use crate::kernel::caller::Role;
 use crate::kernel::db::testing::fresh_databases;
 use crate::kernel::db::{Blob, DbError, migrate};
@@ -41,7 +42,9 @@ async fn a_gateway_is_made_changed_and_revoked_by_an_engineer() {
         let revoked = engineer.post(&format!("{path}/revoke"), serde_json::json!({})).await;
         assert_eq!((revoked.status, &revoked.json["state"]), (StatusCode::OK, &"revoked".into()));
         let events = viewer.get(&format!("{path}/events")).await;
-        assert_eq!(events.json["items"][0]["kind"], "gateway_revoked");
+        let first = &events.json["items"][0];
+        assert_eq!(first["kind"], "gateway_revoked");
+        assert_eq!(first["detail"], format!("revoked by {}", first["facts"]["by"].as_str().unwrap()));
     })
     .await;
 }

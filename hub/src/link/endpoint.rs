@@ -20,7 +20,7 @@ use super::frames::PROMPT;
 use super::pauses::Pauses;
 use super::seats::Seats;
 use super::{enrol, session};
-use crate::gateways::{Ca, CaError, Fleet, Identity, ServerLeaf, Tries, identity, kind};
+use crate::gateways::{Ca, CaError, Fleet, Happening, Identity, ServerLeaf, Tries, identity};
 use crate::kernel::module::{BoxError, Module, Task};
 use crate::telemetry::Readings;
 
@@ -218,27 +218,13 @@ impl Door {
             !is_good && pauses.bad(gateway, lane, self.clock.now())
         };
         if is_paused {
-            let detail = format!(
-                "{} lane: nothing of what came last could be used; the gateway keeps the rest, one is tried each hour",
-                lane.word()
-            );
-            self.tell_once(gateway, kind::LANE_PAUSED, &detail, false).await;
+            self.tell_once(gateway, &Happening::LanePaused { lane }).await;
         }
     }
 
-    /// A security event, once an hour at most for each kind and gateway.
-    pub(super) async fn alarm(&self, gateway: GatewayId, kind: &'static str, detail: &str) {
-        self.tell_once(gateway, kind, detail, true).await;
-    }
-
-    pub(super) async fn tell_once(
-        &self,
-        gateway: GatewayId,
-        kind: &'static str,
-        detail: &str,
-        security: bool,
-    ) {
-        let now = self.clock.now();
+    /// Once an hour at most for each kind and gateway.
+    pub(super) async fn tell_once(&self, gateway: GatewayId, what: &Happening) {
+        let (now, kind) = (self.clock.now(), what.kind());
         let told = || self.told.lock().unwrap_or_else(PoisonError::into_inner);
         let before = {
             let mut told = told();
@@ -247,7 +233,7 @@ impl Door {
             }
             told.insert((gateway, kind), now)
         };
-        if let Err(e) = self.fleet.note(gateway, kind, detail, security).await {
+        if let Err(e) = self.fleet.note(gateway, what).await {
             tracing::error!(error = %e, %gateway, kind, "an event could not be stored");
             // It is not told yet.
             match before {

@@ -13,7 +13,7 @@ use tokio::time::Instant;
 
 use super::endpoint::Door;
 use super::frames::{self, StreamError};
-use crate::gateways::{Fate, PointMap, Position, Received, kind};
+use crate::gateways::{Fate, Happening, PointMap, Position, Received};
 use crate::telemetry::{Checked, IngestError, Opened, Receipt, check, is_in_time};
 
 /// Batches of a lane that are handed on and not answered yet; then the stream's flow control stops the gateway.
@@ -153,12 +153,9 @@ impl Lanes {
         let opened = self.open(received, batch.count).await?;
         self.door.note_use(self.gateway, lane, opened.readings.is_ok()).await;
         if let Some(left) = &opened.left {
-            let detail = format!(
-                "{} lane: {} and more are outside of any plant's time and were left out",
-                lane.word(),
-                left.what
-            );
-            self.door.tell_once(self.gateway, kind::READINGS_OUT_OF_TIME, &detail, false).await;
+            let what =
+                Happening::ReadingsOutOfTime { lane, readings: left.readings, first: left.first.to_string() };
+            self.door.tell_once(self.gateway, &what).await;
         }
         Ok(Due::After(at.seq, self.door.readings.ingest(opened).await?))
     }
@@ -233,7 +230,7 @@ impl Lanes {
             return Ok(());
         }
         tokio::time::sleep(HOLD).await;
-        Err(LaneError::Clock(differing(ahead)))
+        Err(LaneError::Clock(Happening::ClockDiffers { ahead_ms: ahead }.to_string()))
     }
 
     async fn catalogue(&mut self) -> Result<Arc<PointMap>, LaneError> {
@@ -252,18 +249,6 @@ impl Lanes {
             _ => Ok(None),
         }
     }
-}
-
-/// What people are told of clocks that do not agree.
-pub fn differing(ahead_ms: i64) -> String {
-    let word = if ahead_ms > 0 { "ahead of" } else { "behind" };
-    let seconds = ahead_ms.unsigned_abs() / 1000;
-    format!(
-        "its clock is {} h {} min {} s {word} the hub's; set the one that is wrong",
-        seconds / 3600,
-        seconds / 60 % 60,
-        seconds % 60
-    )
 }
 
 /// How fast events may come.
@@ -305,12 +290,5 @@ mod tests {
             pace.wait().await;
         }
         assert!((4..6).contains(&begun.elapsed().as_secs()), "{:?}", begun.elapsed());
-    }
-
-    #[test]
-    fn clocks_that_differ_are_told_in_words() {
-        let words = "its clock is 1 h 2 min 3 s behind the hub's; set the one that is wrong";
-        assert_eq!(differing(-3_723_999), words);
-        assert!(differing(60_000).contains("0 h 1 min 0 s ahead of"));
     }
 }

@@ -18,8 +18,8 @@ use tokio_util::sync::CancellationToken;
 
 use super::endpoint::{Door, code};
 use super::frames::{self, PROMPT, StreamError};
-use super::lane::{self, LaneError, Lanes, differing};
-use crate::gateways::{Beginning, CatalogueError, Identity, NotAdmitted, PointMap, RenewError, kind};
+use super::lane::{self, LaneError, Lanes};
+use crate::gateways::{Beginning, CatalogueError, Happening, Identity, NotAdmitted, PointMap, RenewError};
 use crate::kernel::db::DbError;
 
 /// A wish for live samples holds so long, and is renewed well before.
@@ -143,8 +143,8 @@ async fn run(
     check(door, &hello, &identity).await?;
     let gateway = identity.gateway;
     let Some(_seat) = door.seats.take(gateway, connection, code::REPLACED).await else {
-        let detail = format!("a second connection came from {}", connection.remote_address());
-        door.alarm(gateway, kind::CLONED_GATEWAY, &detail).await;
+        let address = connection.remote_address().to_string();
+        door.tell_once(gateway, &Happening::ClonedGateway { address }).await;
         let detail = "another connection with this identity is alive".into();
         return Err(End::Refused(RefusalReason::Duplicate, detail));
     };
@@ -174,14 +174,13 @@ async fn run(
 
 async fn note_clock(door: &Door, gateway: GatewayId, ahead_ms: i64) {
     if ahead_ms.unsigned_abs() > CLOCKS_AGREE.as_millis() as u64 {
-        door.tell_once(gateway, kind::CLOCK_DIFFERS, &differing(ahead_ms), false).await;
+        door.tell_once(gateway, &Happening::ClockDiffers { ahead_ms }).await;
     }
 }
 
 async fn check(door: &Door, hello: &Hello, identity: &Identity) -> Result<(), End> {
     if hello.gateway != identity.gateway {
-        let detail = format!("its hello claims to be {}", hello.gateway);
-        door.alarm(identity.gateway, kind::IDENTITY_MISMATCH, &detail).await;
+        door.tell_once(identity.gateway, &Happening::IdentityMismatch { claimed: hello.gateway }).await;
         let detail = "the certificate belongs to another gateway".into();
         return Err(End::Refused(RefusalReason::IdentityMismatch, detail));
     }
@@ -190,15 +189,10 @@ async fn check(door: &Door, hello: &Hello, identity: &Identity) -> Result<(), En
         return Err(End::Refused(RefusalReason::Protocol, detail));
     }
     let Err(why) = door.fleet.admit(identity).await? else { return Ok(()) };
-    let detail = match why {
-        NotAdmitted::Unknown => "the hub has no such gateway; enrol it",
-        NotAdmitted::Revoked => "the gateway is revoked; enrol it with a new code",
-        NotAdmitted::Superseded => "the gateway was enrolled anew; this is the certificate of before",
-    };
     if why != NotAdmitted::Unknown {
-        door.alarm(identity.gateway, kind::REFUSED_CERTIFICATE, detail).await;
+        door.tell_once(identity.gateway, &Happening::RefusedCertificate { why }).await;
     }
-    Err(End::Refused(RefusalReason::Unknown, detail.into()))
+    Err(End::Refused(RefusalReason::Unknown, why.to_string()))
 }
 
 struct Session<'a> {

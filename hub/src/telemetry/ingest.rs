@@ -56,8 +56,8 @@ pub enum Checked {
 /// What of a batch is left out.
 #[derive(Debug)]
 pub struct Left {
-    /// Which readings, for people.
-    pub what: String,
+    pub readings: usize,
+    pub first: Timestamp,
     /// The batch without them.
     body: Vec<u8>,
 }
@@ -116,9 +116,9 @@ pub fn check(batch: &Received, count: u32, map: &PointMap, now: Timestamp, clock
         }
         let all = body.readings.len();
         body.readings.retain(|r| is_in_time(r.at, now));
-        let what = format!("{} of {all} readings, the first of {wrong}", all - body.readings.len());
+        let readings = all - body.readings.len();
         match columns::encode(&body.readings, &body.header) {
-            Ok(body) => left = Some(Left { what, body }),
+            Ok(body) => left = Some(Left { readings, first: wrong, body }),
             Err(e) => return Checked::Poison(e.to_string()),
         }
     }
@@ -316,7 +316,9 @@ impl Readings {
             }
             (Standing::New, Ok(readings)) => {
                 if let Some(left) = &opened.left {
-                    self.fleet.keep_aside(tx, batch, &left.what).await?;
+                    let what =
+                        format!("{} readings, the first of {}, are left out", left.readings, left.first);
+                    self.fleet.keep_aside(tx, batch, &what).await?;
                 }
                 if readings.is_empty() {
                     return Ok((Fate::Stored, None));

@@ -18,7 +18,7 @@ use super::rollup::{Counting, Rollup};
 use super::series::SeriesError;
 use super::store::{self, FrameHead};
 use super::walk::hours_between;
-use crate::gateways::kind;
+use crate::gateways::Happening;
 use crate::kernel::db::DbError;
 use crate::kernel::faults::chain;
 
@@ -137,9 +137,8 @@ impl Readings {
                 if too_late == 0 {
                     return Ok(None);
                 }
-                let detail =
-                    format!("{too_late} readings came after the samples of their hours were forgotten");
-                Ok(self.fleet.note_in(&tx, gateway, kind::READINGS_TOO_LATE, true, &detail, false).await?)
+                let what = Happening::ReadingsTooLate { readings: too_late };
+                Ok(self.fleet.note_in(&tx, gateway, &what).await?)
             })
             .await?;
         self.tail().remove(gateway, &ids);

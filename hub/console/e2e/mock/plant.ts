@@ -221,7 +221,7 @@ export function gateways(now: number): S["Gateway"][] {
           busy: [0.12, 0.71, 0.44][i] ?? 0,
           requests: 918_220 - i * 211_000,
           errors: i === 1 ? 4210 : 3,
-          last_error: i === 1 ? "meter-pumps: no reply within 300 ms" : null,
+          last_error: i === 1 ? "no reply within 300 ms" : null,
         })),
         devices: devices
           .filter((d) => d.gateway === "g1")
@@ -271,5 +271,6 @@ export const events = (now: number): S["GatewayEvent"][] =>
     line: line as string | null,
     device: device as string | null,
     detail: "",
+    facts: {},
     security: false,
   }));

@@ -706,8 +706,19 @@ export interface components {
             active: boolean;
             /** Format: date-time */
             at: string;
+            /** @description What happened, in English. */
             detail: string;
             device: string | null;
+            /**
+             * @description The words and numbers of the hub's own kinds, for a sentence in another language: {host, address} of
+             *     gateway_enrolled, {by} of gateway_revoked, {epoch, reason: first | new_buffer | restored} of epoch_began, {lane,
+             *     from, to} of data_missing, {lane, sequence, reason} of batch_quarantined, {readings} of readings_too_late,
+             *     {ahead_ms} of clock_differs, {lane} of lane_paused, {claimed} of identity_mismatch, {address} of cloned_gateway,
+             *     {lane, sequence} of batch_forked, {why: revoked | superseded} of refused_certificate. Empty for others.
+             */
+            facts: {
+                [key: string]: unknown;
+            };
             gateway: string;
             id: string;
             /**
@@ -935,8 +946,19 @@ export interface components {
                 active: boolean;
                 /** Format: date-time */
                 at: string;
+                /** @description What happened, in English. */
                 detail: string;
                 device: string | null;
+                /**
+                 * @description The words and numbers of the hub's own kinds, for a sentence in another language: {host, address} of
+                 *     gateway_enrolled, {by} of gateway_revoked, {epoch, reason: first | new_buffer | restored} of epoch_began, {lane,
+                 *     from, to} of data_missing, {lane, sequence, reason} of batch_quarantined, {readings} of readings_too_late,
+                 *     {ahead_ms} of clock_differs, {lane} of lane_paused, {claimed} of identity_mismatch, {address} of cloned_gateway,
+                 *     {lane, sequence} of batch_forked, {why: revoked | superseded} of refused_certificate. Empty for others.
+                 */
+                facts: {
+                    [key: string]: unknown;
+                };
                 gateway: string;
                 id: string;
                 /**

@@ -39,9 +39,10 @@ const fields = [
   ...["required", "unknown_field"],
 ];
 const pointers = found(hub, '(?:\\(|pointer: )\\s*"([/?][a-z_]+)"').filter((name) => name !== "/api");
+const happenings = found(hub.split("pub mod kind {")[1]?.split("\n}")[0] ?? "", `&str = ${WORD}`);
 const events = [
   ...found(rust("shared/src").split("impl EventKind {")[1]?.split("\n}")[0] ?? "", `Self::\\w+ => ${WORD}`),
-  ...found(hub.split("pub mod kind {")[1]?.split("\n}")[0] ?? "", `&str = ${WORD}`),
+  ...happenings,
 ];
 const qualities = found(
   readFileSync(join(ROOT, "shared/src/reading.rs"), "utf8").split("#[cfg(test)]")[0] ?? "",
@@ -67,6 +68,10 @@ describe("the hub's words", () => {
   it.each(fields)("fault of a field: %s", (code) => isTranslated(`field.${code}`));
   it.each(pointers)("field %s", (pointer) => isTranslated(`field.name.${pointer}`));
   it.each(events)("event %s", (kind) => isTranslated(`event.${kind}`));
+  it.each(happenings)("the facts of %s", (kind) => {
+    const said = Object.keys(zh).some((key) => key.startsWith(`event.facts.${kind}`));
+    expect(said || kind === "gateway_silent").toBe(true);
+  });
   it.each(qualities)("quality %s", (word) => {
     isTranslated(`quality.${word}`);
     isTranslated(`quality.why.${word}`);

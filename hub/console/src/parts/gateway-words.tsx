@@ -1,4 +1,4 @@
-// What a gateway says of a fault in its own words, beside a sentence in the reader's language. Gateways write English
+// What a gateway says of a fault in its own words, under a sentence in the reader's language. Gateways write English
 // for whoever reads their logs; what kind of fault it is can be told by how it begins.
 import { useI18n, type PlainKey } from "../i18n/i18n";
 
@@ -6,8 +6,9 @@ const KINDS: [RegExp, PlainKey][] = [
   [/^no (reply|answer)/i, "said.no_reply"],
   [/babbl/i, "said.babble"],
   [/cannot be believed|check ?sum|broke off/i, "said.bad_reply"],
-  [/exception|refus/i, "said.refused"],
+  // Also a connection that is refused: no device heard of it.
   [/line is lost|cannot be (opened|used)|connect/i, "said.line"],
+  [/exception|refus/i, "said.refused"],
 ];
 
 export const saidKey = (words: string): PlainKey =>
@@ -15,13 +16,18 @@ export const saidKey = (words: string): PlainKey =>
 
 export function GatewayWords({ words }: { words: string | null | undefined }) {
   const { t } = useI18n();
-  if (!words) return null;
+  return words ? <Folded sentence={t(saidKey(words))} words={words} /> : null;
+}
+
+/** English words of a program, folded away under the sentence where the reader reads another language. */
+export function Folded({ sentence, words }: { sentence: string; words: string }) {
+  const { language } = useI18n();
   return (
-    <>
-      <div>{t(saidKey(words))}</div>
-      <div className="st-quiet st-small st-said" lang="en">
+    <details className="st-said" open={language === "en"}>
+      <summary>{sentence}</summary>
+      <div className="st-quiet st-small" lang="en">
         {words}
       </div>
-    </>
+    </details>
   );
 }

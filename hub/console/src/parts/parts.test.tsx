@@ -6,17 +6,18 @@ import { describe, expect, it, vi } from "vitest";
 
 import { toProblem } from "../api/problem";
 import type { Point } from "../api/types";
-import { I18nContext, makeI18n } from "../i18n/i18n";
+import { I18nContext, makeI18n, type Language } from "../i18n/i18n";
+import { EventDetail } from "./event-detail";
 import { saidKey } from "./gateway-words";
 import { Guarded } from "./guarded";
 import { DeviceMark, LiveValueText, QualityMark } from "./marks";
 import { atLeast } from "./session";
 import { QueryState } from "./state";
 
-function show(node: ReactNode) {
+function show(node: ReactNode, language: Language = "en") {
   const client = new QueryClient({ defaultOptions: { queries: { retry: false } } });
   return render(
-    <I18nContext value={makeI18n("en")}>
+    <I18nContext value={makeI18n(language)}>
       <QueryClientProvider client={client}>{node}</QueryClientProvider>
     </I18nContext>,
   );
@@ -108,6 +109,41 @@ describe("a live value", () => {
   });
 });
 
+describe("an event", () => {
+  const event = (kind: string, facts: Record<string, unknown>, detail = "") => ({
+    kind,
+    facts,
+    detail,
+    active: true,
+  });
+  it.each([
+    [event("clock_differs", { ahead_ms: -3_723_999 }), "比服务器慢 1 小时 2 分钟，请校正不准的一方"],
+    [event("data_missing", { lane: "live", from: 4, to: 9 }), "读数：第 4 至 9 批被丢弃"],
+    [event("epoch_began", { epoch: 2, reason: "restored" }), "从备份恢复的数据库，这是第 2 个"],
+    [event("gateway_silent", {}, "no connection for longer than the off-delay"), ""],
+    [event("device_silent", {}, "chwp-2 on rs485-2 has not answered for three polls"), ""],
+    [event("started", {}, "steward-edge 0.1.0"), "steward-edge 0.1.0"],
+  ])("of the kind $kind tells its facts in Chinese", (event, words) => {
+    const { container } = show(<EventDetail event={event} />, "zh");
+    expect(container.textContent).toBe(words);
+  });
+  it.each([
+    [event("line_down", {}, "10.0.0.7:502 cannot be used: connection refused"), "线路不通"],
+    [event("config_refused", {}, "2 faults, the first: edge.toml:3:1: unknown key"), "网关的原话"],
+    [event("data_missing", {}, "live lane: 4 to 9 were dropped by the gateway"), "网关的原话"],
+    [event("batch_quarantined", { lane: "live", reason: "x" }, "live lane, sequence 4: x"), "读数"],
+  ])("of the kind $kind folds the English words away under a Chinese sentence", (event, sentence) => {
+    const { container } = show(<EventDetail event={event} />, "zh");
+    expect(container.querySelector("summary")?.textContent).toBe(sentence);
+    expect(container.querySelector("details")?.open).toBe(false);
+    expect(container.querySelector("[lang=en]")?.textContent).toBe(event.detail);
+  });
+  it("shows the English words to who reads English", () => {
+    const { container } = show(<EventDetail event={event("config_refused", {}, "2 faults")} />);
+    expect(container.querySelector("details")?.open).toBe(true);
+  });
+});
+
 describe("what a gateway says of a fault", () => {
   it.each([
     ["no reply within 300 ms", "said.no_reply"],
@@ -115,6 +151,7 @@ describe("what a gateway says of a fault", () => {
     ["exception 2 (illegal data address)", "said.refused"],
     ["the line does not fall silent: something babbles on it", "said.babble"],
     ["the line is lost", "said.line"],
+    ["10.0.0.7:502 cannot be used: connection refused", "said.line"],
     ["something that nobody thought of", "said.other"],
   ])("%s", (words, key) => {
     expect(saidKey(words)).toBe(key);

@@ -153,7 +153,16 @@ pub struct GatewayEvent {
     pub line: Option<String>,
     #[schema(required = true)]
     pub device: Option<String>,
+    /// What happened, in English.
     pub detail: String,
+    /// The words and numbers of the hub's own kinds, for a sentence in another language: {host, address} of
+    /// gateway_enrolled, {by} of gateway_revoked, {epoch, reason: first | new_buffer | restored} of epoch_began, {lane,
+    /// from, to, why: dropped | forgotten} of data_missing, {lane, sequence, reason} of batch_quarantined, {readings} of
+    /// readings_too_late, {lane, readings, first} of readings_out_of_time,
+    /// {ahead_ms} of clock_differs, {lane} of lane_paused, {claimed} of identity_mismatch, {address} of cloned_gateway,
+    /// {lane, sequence} of batch_forked, {why: revoked | superseded} of refused_certificate. Empty for others.
+    #[schema(value_type = std::collections::BTreeMap<String, serde_json::Value>)]
+    pub facts: serde_json::Value,
     /// Somebody should look whether this is an attack.
     pub security: bool,
 }
@@ -170,6 +179,7 @@ impl From<EventRow> for GatewayEvent {
             line: e.line,
             device: e.device,
             detail: e.detail,
+            facts: serde_json::from_str(&e.facts).unwrap_or_default(),
             security: e.security,
         }
     }

@@ -7,6 +7,7 @@ import { devicesQuery, eventPagesQuery, gatewayQuery, sitesQuery } from "../../a
 import type { Device, Gateway } from "../../api/types";
 import { instant } from "../../format/time";
 import { useI18n } from "../../i18n/i18n";
+import { EventDetail } from "../../parts/event-detail";
 import { Age, EventText, GatewayMark } from "../../parts/marks";
 import { QueryState } from "../../parts/state";
 import { EmptyPlace, PageHead, Panel } from "../../ui/page";
@@ -123,11 +124,7 @@ function Events({ gateway, devices }: { gateway: Gateway; devices: Device[] }) {
                     <span className="st-list-main">
                       {about && <strong>{about} </strong>}
                       <EventText kind={event.kind} active={event.active} />
-                      {event.detail && (
-                        <div className="st-quiet st-small" lang="en">
-                          {event.detail}
-                        </div>
-                      )}
+                      <EventDetail event={event} />
                     </span>
                     <span className="st-list-side">
                       <div className="st-num">{instant(event.at)}</div>

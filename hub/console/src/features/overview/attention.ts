@@ -7,7 +7,8 @@ export interface Matter {
   gateway: Gateway;
   device?: { id: string; title: Names; place: string };
   line?: string;
-  detail?: string;
+  /** What the gateway says of it, in its own words. */
+  words?: string;
   since: string | null;
 }
 
@@ -35,7 +36,7 @@ export function matters(gateways: Gateway[], devices: Device[], now: number): Ma
         kind: "line_down",
         gateway,
         line: line.name,
-        ...(line.last_error ? { detail: line.last_error } : {}),
+        ...(line.last_error ? { words: line.last_error } : {}),
         since: null,
       });
     }
@@ -47,7 +48,7 @@ export function matters(gateways: Gateway[], devices: Device[], now: number): Ma
         kind: "device_silent",
         gateway,
         device: { id: device.id, title: device.title, place: device.place },
-        ...(health?.last_error ? { detail: health.last_error } : {}),
+        ...(health?.last_error ? { words: health.last_error } : {}),
         since: health?.last_good ?? null,
       });
     }

@@ -10,6 +10,7 @@ import { useNow } from "../../live/now";
 import { LinkButton } from "../../parts/link-button";
 import { Age, EventText, GatewayMark } from "../../parts/marks";
 import { Fault } from "../../parts/fault";
+import { saidKey } from "../../parts/gateway-words";
 import { countDevices } from "../../parts/reach";
 import { QueryState, type Asked } from "../../parts/state";
 import { Mark, type Tone } from "../../ui/mark";
@@ -171,8 +172,8 @@ function Attention({ matters: open, fault }: { matters: Matter[]; fault: unknown
               </Link>
             )}{" "}
             {t(`matter.${m.kind}`)}
-            <div className="st-quiet st-small st-ellipsis" title={m.detail}>
-              {[m.device ? m.gateway.name : "", m.device?.place ?? "", m.detail ?? ""]
+            <div className="st-quiet st-small st-ellipsis" title={m.words}>
+              {[m.device ? m.gateway.name : "", m.device?.place ?? "", m.words ? t(saidKey(m.words)) : ""]
                 .filter(Boolean)
                 .join(" · ")}
             </div>
