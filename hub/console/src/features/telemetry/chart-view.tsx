@@ -1,6 +1,5 @@
 // The chart itself: lanes under each other on one time, a tip at the pointer, a legend that tells the figures.
-import { CloseOutlined } from "@ant-design/icons";
-import { Button, Skeleton } from "antd";
+import { Skeleton } from "antd";
 import { useCallback, useMemo, useRef, useState } from "react";
 import type uPlot from "uplot";
 
@@ -8,27 +7,18 @@ import { hubNow } from "../../api/clock";
 import type { Point } from "../../api/types";
 import { instant, offset, zone } from "../../format/time";
 import { unitSymbol } from "../../format/unit";
-import { formatNumber, formatValue } from "../../format/value";
+import { formatValue } from "../../format/value";
 import { useI18n } from "../../i18n/i18n";
 import { useLiveValues, useWatch } from "../../live/live";
 import { useNow } from "../../live/now";
 import type { LiveValue } from "../../live/stream";
 import { Fault } from "../../parts/fault";
-import { LiveValueText } from "../../parts/marks";
 import { usePreferences } from "../../parts/preferences";
 import { LaneGroup } from "../../ui/lane-group";
 import { TimePlot, type PlotAxis } from "../../ui/time-plot";
 import { useNarrow } from "../../ui/width";
-import {
-  holdsReadings,
-  lanesOf,
-  nearest,
-  summaryOf,
-  traceOf,
-  withLive,
-  type Lane,
-  type Trace,
-} from "./chart-data";
+import { holdsReadings, lanesOf, nearest, traceOf, withLive, type Lane, type Trace } from "./chart-data";
+import { LegendItem } from "./chart-legend";
 import { lineColor, look } from "./chart-look";
 import { isFixed, spanOf, windowOf, type ChartSearch } from "./chart-search";
 import { timeText } from "./chart-time";
@@ -178,7 +168,6 @@ export function ChartView({ search, set, points, fullName, awayOf, plots, remove
             trace={traces.get(p.id)}
             color={colorOf(p.id)}
             label={fullName(p)}
-            live={live.findLast((v) => v.point === p.id)}
             away={awayOf(p)}
             fixed={fixed}
             growth={growth && p.kind === "counter"}
@@ -314,68 +303,6 @@ function axesOf(
       ...(lane.units.length > 1 && own.length === 1 && own[0] ? { color: colorOf(own[0].id) } : {}),
     };
   });
-}
-
-function LegendItem(props: {
-  point: Point;
-  trace: Trace | undefined;
-  color: string;
-  label: string;
-  live: LiveValue | undefined;
-  away: boolean;
-  /** A window that has passed has no present value. */
-  fixed: boolean;
-  growth: boolean;
-  remove: () => void;
-}) {
-  const { t } = useI18n();
-  const { point, trace } = props;
-  const unit = unitSymbol(point.unit);
-  const figures =
-    trace && point.kind !== "flag" && point.kind !== "enumeration" ? summaryOf(trace) : undefined;
-  const show = (v: number) => formatNumber(v, point.decimals);
-  const shown: Point = props.live
-    ? {
-        ...point,
-        latest: { at: props.live.at, value: props.live.value, quality: props.live.quality, stale: false },
-      }
-    : point;
-  return (
-    <div className="st-legend-item">
-      <span className="st-swatch" style={{ color: props.color }} />
-      <span className="st-list-main">
-        <Names label={props.label} />
-        <div className="st-quiet st-small st-num">
-          {point.kind === "counter" && `${props.growth ? t("chart.growth.short") : t("point.counter")} · `}
-          {figures
-            ? point.kind === "counter" && !props.growth
-              ? t("chart.grew", { n: show(trace?.grew ?? 0), unit })
-              : t("chart.figures", {
-                  low: show(figures.low),
-                  mean: show(figures.mean),
-                  high: show(figures.high),
-                })
-            : null}
-        </div>
-      </span>
-      {!props.fixed && <LiveValueText point={shown} away={props.away} />}
-      <Button
-        type="text"
-        size="small"
-        icon={<CloseOutlined />}
-        aria-label={t("chart.remove", { name: props.label })}
-        onClick={props.remove}
-      />
-    </div>
-  );
-}
-
-function Names({ label }: { label: string }) {
-  return (
-    <div className="st-ellipsis" title={label}>
-      {label}
-    </div>
-  );
 }
 
 const TIP_WIDTH = 260;
