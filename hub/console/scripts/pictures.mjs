@@ -1,12 +1,9 @@
 // The pictures of the README, in both languages, from the running product (`cargo xtask pictures`).
-import { existsSync } from "node:fs";
-
 import { chromium } from "@playwright/test";
 
+import { executablePath } from "./chromium.mjs";
+
 const [url, user, password, folder] = process.argv.slice(2);
-const executablePath = ["/usr/bin/chromium", "/usr/bin/chromium-browser", "/usr/bin/google-chrome"].find(
-  existsSync,
-);
 const browser = await chromium.launch({ executablePath, args: ["--no-sandbox", "--disable-gpu"] });
 for (const [language, locale] of [
   ["en", "en-GB"],
