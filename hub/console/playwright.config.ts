@@ -2,6 +2,8 @@
 // STEWARD_PASSWORD say where it is and who may enter; STEWARD_PLANT_DIR where the plant room runs that a test breaks.
 import { defineConfig } from "@playwright/test";
 
+import { executablePath } from "./scripts/chromium.mjs";
+
 export default defineConfig({
   testDir: "e2e",
   testMatch: "*.spec.ts",
@@ -16,7 +18,7 @@ export default defineConfig({
     viewport: { width: 1440, height: 900 },
     trace: "retain-on-failure",
     launchOptions: {
-      executablePath: process.env["STEWARD_CHROMIUM"] ?? "/usr/bin/chromium",
+      executablePath,
       args: [
         "--no-sandbox",
         "--disable-gpu",

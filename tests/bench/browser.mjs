@@ -5,11 +5,12 @@
 // A line for each: the number, a blank, milliseconds since 1970 of the frame that shows it. It runs until it is killed.
 import { createRequire } from "node:module";
 
+import { executablePath } from "../../hub/console/scripts/chromium.mjs";
+
 const require = createRequire(new URL("../../hub/console/package.json", import.meta.url));
 const { chromium } = require("@playwright/test");
 
 const [url, user, password, device, title] = process.argv.slice(2);
-const executablePath = process.env.STEWARD_CHROMIUM ?? "/usr/bin/chromium";
 const browser = await chromium.launch({
   executablePath,
   args: ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update"],
