@@ -33,6 +33,20 @@ export async function enter(page: Page): Promise<void> {
   await expect(page.locator("h1")).toHaveText(/Overview|总览/);
 }
 
+export interface Items {
+  items: unknown[];
+}
+
+/** The hub's own answer, changed on its way. */
+export async function change<T>(page: Page, address: RegExp, how: (body: T) => void): Promise<void> {
+  await page.route(address, async (route) => {
+    const answer = await route.fetch();
+    const json = (await answer.json()) as T;
+    how(json);
+    await route.fulfill({ response: answer, json });
+  });
+}
+
 /** Opens the first device whose points have live numbers. */
 export async function openDevice(page: Page): Promise<void> {
   await page.goto("/devices");
@@ -69,7 +83,15 @@ export interface ApiPoint {
 
 export async function allPoints(page: Page): Promise<ApiPoint[]> {
   const answer = await page.request.get("/api/v1/points?limit=500");
-  return ((await answer.json()) as { items: ApiPoint[] }).items;
+  const { items, next } = (await answer.json()) as { items: ApiPoint[]; next: string | null };
+  if (next !== null) throw new Error("the plant has more points than are looked at");
+  return items;
+}
+
+export async function pointOf(page: Page, kind: string): Promise<ApiPoint> {
+  const point = (await allPoints(page)).find((p) => p.kind === kind);
+  if (!point) throw new Error(`the plant has no ${kind}`);
+  return point;
 }
 
 /** Gauges of different units, so that they need several lanes. */
@@ -78,6 +100,7 @@ export async function gaugesOf(page: Page, how_many: number): Promise<number[]> 
   for (const p of await allPoints(page)) {
     if (p.kind === "gauge" && !byUnit.has(p.unit)) byUnit.set(p.unit, p.id);
   }
+  if (byUnit.size < how_many) throw new Error(`the plant has gauges of ${byUnit.size} units only`);
   return [...byUnit.values()].slice(0, how_many);
 }
 

@@ -3,7 +3,7 @@ import { expect, test, type Page } from "@playwright/test";
 
 import { en } from "../src/i18n/en";
 import { zh } from "../src/i18n/zh";
-import { enter, fitsItsWindow, openDevice, somePoints, watch } from "./enter";
+import { change, enter, fitsItsWindow, openDevice, somePoints, watch, type Items } from "./enter";
 
 test("language and theme change at once and stay", async ({ page }) => {
   await enter(page);
@@ -114,6 +114,91 @@ test("every main page speaks Chinese, and no page shows the name of a text", asy
       path,
     ).toEqual([]);
   }
+});
+
+/** Each kind of event with what a hub or a gateway says of it in English. */
+const EVENTS: [kind: string, detail: string, facts: Record<string, unknown>][] = [
+  ["device_silent", "chwp-2 on rs485-2 has not answered for three polls", {}],
+  ["line_down", "10.0.0.7:502 cannot be used: connection refused by the peer", {}],
+  ["buffer_dropped", "the disk is full: telemetry is dropped, oldest first", {}],
+  ["buffer_corrupt", "a stored batch does not match its hash", {}],
+  ["config_applied", "one line was started and another one stopped", {}],
+  ["config_refused", "2 faults, the first: there is no such profile here", {}],
+  ["clock_step", "the wall clock jumped by 3.0 s", {}],
+  ["gateway_silent", "no connection for longer than the off-delay", {}],
+  ["gateway_enrolled", "by plant from 10.0.0.7", { host: "plant", address: "10.0.0.7" }],
+  ["gateway_revoked", "revoked by admin", { by: "admin" }],
+  ["epoch_began", "epoch 2: new_buffer", { epoch: 2, reason: "new_buffer" }],
+  ["data_missing", "live lane: 4 to 9 were dropped by the gateway", { lane: "live", from: 4, to: 9 }],
+  ["data_missing", "live lane: these were dropped by the gateway", {}],
+  [
+    "batch_quarantined",
+    "live lane, sequence 4: it cannot be read",
+    { lane: "live", sequence: 4, reason: "it cannot be read" },
+  ],
+  ["clock_differs", "its clock is far ahead of the hub's; set the one that is wrong", { ahead_ms: 90_000 }],
+  ["lane_paused", "live lane: nothing of what came last could be used", { lane: "live" }],
+  ["of_a_newer_hub", "something that this page has never heard of", { new: "thing" }],
+];
+
+/** A line is down, every device is silent, and everything has happened to every gateway. */
+async function trouble(page: Page): Promise<void> {
+  interface Gateway {
+    id: string;
+    health: { lines: object[]; devices: { last_error: string }[] } | null;
+  }
+  const hurt = ({ health }: Gateway) => {
+    const [line] = health?.lines ?? [];
+    if (line) Object.assign(line, { up: false, last_error: "the line is lost for good and all" });
+    for (const device of health?.devices ?? []) device.last_error = "no reply within 300 ms";
+  };
+  await change<{ items: Gateway[] }>(page, /\/api\/v1\/gateways\?/, ({ items }) => items.forEach(hurt));
+  await change<Gateway>(page, /\/api\/v1\/gateways\/[^/?]+$/, hurt);
+  await change<{ items: { silent: boolean }[] }>(page, /\/api\/v1\/devices\?/, ({ items }) => {
+    for (const device of items) device.silent = true;
+  });
+  await change<Items>(page, /\/api\/v1\/gateways\/[^/]+\/events/, (body) => {
+    const [at, gateway] = [new Date().toISOString(), "g"];
+    body.items = EVENTS.map(([kind, detail, facts], i) => ({
+      ...{
+        id: `e${i}`,
+        gateway,
+        at,
+        received_at: at,
+        active: true,
+        line: null,
+        device: null,
+        security: false,
+      },
+      ...{ kind, detail, facts },
+    }));
+  });
+}
+
+test("the overview and a gateway's page tell of trouble in Chinese, without a sentence of English", async ({
+  page,
+}) => {
+  await enter(page);
+  const gateway = (await mainPages(page)).find((path) => path.startsWith("/gateways/")) ?? "";
+  await page.evaluate(() => localStorage.setItem("steward.language", "zh"));
+  await trouble(page);
+  for (const [path, sign] of [
+    ["/", "没有应答"],
+    [gateway, "网关的原话"],
+  ] as const) {
+    await page.goto(path);
+    await settled(page);
+    await expect(page.locator("#main").getByText(sign).first()).toBeVisible();
+    await expect(page.locator("#main").getByText("线路不通").first()).toBeVisible();
+    const text = await page.locator("#main").innerText();
+    expect(text.match(/[A-Za-z'-]+(?:[,;:]? [A-Za-z'-]+){2,}/g) ?? [], path).toEqual([]);
+  }
+  const folded = page.locator("details.st-said").filter({ hasText: "connection refused" });
+  const words = folded.getByText("cannot be used");
+  await expect(words).toBeHidden();
+  await folded.locator("summary").click();
+  await expect(words).toBeVisible();
+  await axeFindsNothing(page);
 });
 
 test("a dark page does not begin white", async ({ page }) => {

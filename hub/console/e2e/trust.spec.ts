@@ -1,22 +1,12 @@
 // What is not known is not shown as good.
 import { expect, test, type Page } from "@playwright/test";
 
-import { enter, openDevice } from "./enter";
+import { change, enter, openDevice, type Items } from "./enter";
 
 const WELL = "All is well: every gateway is online and every device answers.";
 
-/** The hub's own answer, changed on its way. */
-async function change(page: Page, address: RegExp, how: (body: { items: unknown[] }) => void): Promise<void> {
-  await page.route(address, async (route) => {
-    const answer = await route.fetch();
-    const json = (await answer.json()) as { items: unknown[] };
-    how(json);
-    await route.fulfill({ response: answer, json });
-  });
-}
-
 const withoutGateway = (page: Page) =>
-  change(page, /\/api\/v1\/gateways\?/, ({ items }) => {
+  change<Items>(page, /\/api\/v1\/gateways\?/, ({ items }) => {
     for (const gateway of items as { state: string }[]) gateway.state = "offline";
   });
 
@@ -71,7 +61,7 @@ test("behind a gateway that is away nothing answers and nothing is good", async 
 test("devices out of use are left out, and can be asked for", async ({ page }) => {
   await enter(page);
   let name = "";
-  await change(page, /\/api\/v1\/devices\?/, ({ items }) => {
+  await change<Items>(page, /\/api\/v1\/devices\?/, ({ items }) => {
     const [first] = items as { in_use: boolean; title: { en: string } }[];
     if (!first) throw new Error("there is a device");
     first.in_use = false;
