@@ -85,6 +85,10 @@ fn the_sources_are_really_read() {
     for wanted in ["shared/src/lib.rs", "edge/src/main.rs", "hub/src/main.rs", "edge/protocols/src/lib.rs"] {
         assert!(paths.iter().any(|p| p == wanted), "{wanted} was not read");
     }
+    let console: Vec<String> = console_sources().into_iter().map(|s| s.path).collect();
+    for wanted in ["hub/console/src/main.tsx", "hub/console/src/app/app.css"] {
+        assert!(console.iter().any(|p| p == wanted), "{wanted} was not read");
+    }
     assert_eq!(manifests().len(), ARROWS.len(), "a crate was added or lost: put its arrows into ARROWS");
 }
 

@@ -30,7 +30,7 @@ pub fn rust_sources() -> Vec<Source> {
 }
 
 pub fn console_sources() -> Vec<Source> {
-    read_all("hub/console/src", &["ts", "tsx"])
+    read_all("hub/console/src", &["ts", "tsx", "css"])
 }
 
 pub fn read_all(dir: &str, endings: &[&str]) -> Vec<Source> {

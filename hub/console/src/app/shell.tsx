@@ -12,6 +12,7 @@ import { AccountMenu } from "./account-menu";
 import { Navigation } from "./navigation";
 import { Palette } from "./palette";
 import { Crash } from "./crash";
+import "./shell.css";
 
 export function Shell() {
   return (

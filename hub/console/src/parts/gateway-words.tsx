@@ -1,6 +1,7 @@
 // What a gateway says of a fault in its own words, under a sentence in the reader's language. Gateways write English
 // for whoever reads their logs; what kind of fault it is can be told by how it begins.
 import { useI18n, type PlainKey } from "../i18n/i18n";
+import "./gateway-words.css";
 
 const KINDS: [RegExp, PlainKey][] = [
   [/^no (reply|answer)/i, "said.no_reply"],

@@ -5,6 +5,7 @@ import { useId } from "react";
 
 import { useI18n } from "../i18n/i18n";
 import type { May } from "./session";
+import "./guarded.css";
 
 export function Guarded({ may, ...button }: ButtonProps & { may: May }) {
   const { t } = useI18n();

@@ -10,6 +10,7 @@ import { lookup, useI18n } from "../i18n/i18n";
 import { useNow } from "../live/now";
 import { Mark, type Tone } from "../ui/mark";
 import { deviceState, type DeviceState } from "./reach";
+import "./marks.css";
 
 const GATEWAY_TONE: Record<GatewayState, Tone> = {
   online: "good",

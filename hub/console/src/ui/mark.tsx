@@ -1,5 +1,6 @@
 // A state as a shape and a word: readable without colour.
 import type { ReactNode } from "react";
+import "./mark.css";
 
 export type Tone = "good" | "warn" | "bad" | "off";
 

@@ -2,6 +2,7 @@
 import type { ReactNode } from "react";
 
 import { useTitle } from "./title";
+import "./page.css";
 
 export function PageHead(props: {
   title: ReactNode;

@@ -3,6 +3,7 @@ import { Pagination, Table, type TableProps } from "antd";
 import { useState, type ReactNode } from "react";
 
 import { useNarrow } from "./width";
+import "./rows.css";
 
 const AT_ONCE = 100;
 

@@ -1,4 +1,5 @@
 // A line without axes: the shape of a span of time, gaps left open.
+import "./sparkline.css";
 
 interface Course {
   /** Instants of the values, in the same unit as `from` and `to`. */

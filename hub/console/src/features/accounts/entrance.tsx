@@ -4,6 +4,8 @@ import type { ReactNode } from "react";
 import { useI18n } from "../../i18n/i18n";
 import { LanguageChoice, ThemeChoices } from "../../parts/look-choices";
 import { useTitle } from "../../ui/title";
+import "../../ui/page.css";
+import "./entrance.css";
 
 export function Entrance({ title, text, children }: { title: string; text: string; children: ReactNode }) {
   const { t } = useI18n();

@@ -8,6 +8,7 @@ import { useI18n } from "../../i18n/i18n";
 import { useNow } from "../../live/now";
 import { LinkButton } from "../../parts/link-button";
 import { CopyBlock } from "../../ui/copy";
+import "./gateways.css";
 
 export interface Code {
   gateway: Gateway;

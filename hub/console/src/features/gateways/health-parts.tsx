@@ -13,6 +13,7 @@ import { isAway } from "../../parts/reach";
 import { Mark } from "../../ui/mark";
 import { Stat } from "../../ui/page";
 import { Rows } from "../../ui/rows";
+import "./gateways.css";
 
 const DAY = 86_400_000;
 const CERTIFICATE_SOON_DAYS = 5;

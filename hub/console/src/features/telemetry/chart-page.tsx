@@ -19,6 +19,7 @@ import { ChartTools } from "./chart-tools";
 import { ChartView } from "./chart-view";
 import { PointPicker } from "./point-picker";
 import { usePointName } from "./point-name";
+import "./chart.css";
 
 export function ChartPage() {
   const { t } = useI18n();

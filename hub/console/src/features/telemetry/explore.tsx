@@ -10,6 +10,7 @@ import { isRetired } from "../../parts/reach";
 import { QueryState, type Asked } from "../../parts/state";
 import { buildTree, type Node } from "./tree-nodes";
 import { TreePanel } from "./tree-panel";
+import "./explore.css";
 
 const NOT_YET: Asked<Node[]> = { data: undefined, isError: false, error: null, refetch: () => undefined };
 
