@@ -181,6 +181,10 @@ test("the overview and a gateway's page tell of trouble in Chinese, without a se
   await enter(page);
   const gateway = (await mainPages(page)).find((path) => path.startsWith("/gateways/")) ?? "";
   await page.evaluate(() => localStorage.setItem("steward.language", "zh"));
+  // Places are called what the gateway's file calls them.
+  const { items } = (await (await page.request.get("/api/v1/devices?limit=500")).json()) as {
+    items: { place: string }[];
+  };
   await trouble(page);
   for (const [path, sign] of [
     ["/", "没有应答"],
@@ -190,7 +194,8 @@ test("the overview and a gateway's page tell of trouble in Chinese, without a se
     await settled(page);
     await expect(page.locator("#main").getByText(sign).first()).toBeVisible();
     await expect(page.locator("#main").getByText("线路不通").first()).toBeVisible();
-    const text = await page.locator("#main").innerText();
+    let text = await page.locator("#main").innerText();
+    for (const { place } of items) if (place) text = text.replaceAll(place, "");
     expect(text.match(/[A-Za-z'-]+(?:[,;:]? [A-Za-z'-]+){2,}/g) ?? [], path).toEqual([]);
   }
   const folded = page.locator("details.st-said").filter({ hasText: "connection refused" });
