@@ -106,6 +106,8 @@ export async function gaugesOf(page: Page, how_many: number): Promise<number[]> 
 
 /** For each line of the legend: in which share of the chart's columns its colour is drawn. */
 export async function drawn(page: Page): Promise<number[]> {
+  // Before the legend is there, nothing is drawn.
+  await expect(page.locator(".st-legend-item").first()).toBeVisible();
   return (await columns(page)).map((line) => line.filter(Boolean).length / line.length);
 }
 
