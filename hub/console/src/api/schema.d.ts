@@ -712,7 +712,8 @@ export interface components {
             /**
              * @description The words and numbers of the hub's own kinds, for a sentence in another language: {host, address} of
              *     gateway_enrolled, {by} of gateway_revoked, {epoch, reason: first | new_buffer | restored} of epoch_began, {lane,
-             *     from, to} of data_missing, {lane, sequence, reason} of batch_quarantined, {readings} of readings_too_late,
+             *     from, to, why: dropped | forgotten} of data_missing, {lane, sequence, reason} of batch_quarantined, {readings} of
+             *     readings_too_late, {lane, readings, first} of readings_out_of_time,
              *     {ahead_ms} of clock_differs, {lane} of lane_paused, {claimed} of identity_mismatch, {address} of cloned_gateway,
              *     {lane, sequence} of batch_forked, {why: revoked | superseded} of refused_certificate. Empty for others.
              */
@@ -952,7 +953,8 @@ export interface components {
                 /**
                  * @description The words and numbers of the hub's own kinds, for a sentence in another language: {host, address} of
                  *     gateway_enrolled, {by} of gateway_revoked, {epoch, reason: first | new_buffer | restored} of epoch_began, {lane,
-                 *     from, to} of data_missing, {lane, sequence, reason} of batch_quarantined, {readings} of readings_too_late,
+                 *     from, to, why: dropped | forgotten} of data_missing, {lane, sequence, reason} of batch_quarantined, {readings} of
+                 *     readings_too_late, {lane, readings, first} of readings_out_of_time,
                  *     {ahead_ms} of clock_differs, {lane} of lane_paused, {claimed} of identity_mismatch, {address} of cloned_gateway,
                  *     {lane, sequence} of batch_forked, {why: revoked | superseded} of refused_certificate. Empty for others.
                  */

@@ -118,7 +118,18 @@ describe("an event", () => {
   });
   it.each([
     [event("clock_differs", { ahead_ms: -3_723_999 }), "比服务器慢 1 小时 2 分钟，请校正不准的一方"],
-    [event("data_missing", { lane: "live", from: 4, to: 9 }), "读数：第 4 至 9 批被丢弃"],
+    [
+      event("data_missing", { lane: "live", from: 4, to: 9, why: "dropped" }),
+      "读数：第 4 至 9 批，送达之前被网关丢弃",
+    ],
+    [
+      event("data_missing", { lane: "live", from: 4, to: 9, why: "forgotten" }),
+      "读数：第 4 至 9 批，服务器确认之后从备份恢复，没有这些数据",
+    ],
+    [
+      event("readings_out_of_time", { lane: "live", readings: 7, first: "1970-01-01T00:00:03Z" }),
+      "读数：一批中有 7 条，首条的时间为 1970-01-01T00:00:03Z",
+    ],
     [event("epoch_began", { epoch: 2, reason: "restored" }), "从备份恢复的数据库，这是第 2 个"],
     [event("gateway_silent", {}, "no connection for longer than the off-delay"), ""],
     [event("device_silent", {}, "chwp-2 on rs485-2 has not answered for three polls"), ""],

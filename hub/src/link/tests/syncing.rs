@@ -400,7 +400,11 @@ async fn fault_c3_what_a_clock_said_that_is_right_again_is_left_out_and_holds_no
         assert!(hub.events(papers.gateway, "lane_paused").await.is_empty());
         let told = hub.events(papers.gateway, "readings_out_of_time").await;
         assert_eq!(told.len(), 1, "once an hour");
-        assert!(told[0].detail.contains("1 of 1 readings, the first of 1970-01-01"), "{}", told[0].detail);
+        assert!(
+            told[0].detail.contains("1 readings of one batch, the first of 1970-01-01"),
+            "{}",
+            told[0].detail
+        );
         assert_eq!(hub.count("quarantine").await, 60, "they are kept as they came");
         // What is stored is without them, for the next hub program too.
         let point = hub.point(papers.gateway, "power").await;
