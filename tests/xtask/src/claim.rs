@@ -16,6 +16,11 @@ pub struct Claim {
     mark: File,
 }
 
+/// Whether a run has been here.
+pub fn is_marked(folder: &Path) -> bool {
+    folder.join(MARK).is_file()
+}
+
 /// Who runs in this folder, if somebody does.
 pub fn holder(folder: &Path) -> Option<String> {
     let mut file = File::open(folder.join(MARK)).ok()?;
@@ -31,7 +36,7 @@ impl Claim {
     pub fn on(folder: &Path, fresh: bool) -> Result<Self, String> {
         files::make_folder(folder)?;
         let path = folder.join(MARK);
-        if !path.is_file() && !files::entries(folder)?.is_empty() {
+        if !is_marked(folder) && !files::entries(folder)?.is_empty() {
             return Err(format!(
                 "{} holds files that no demo has put there; name a folder that is new or empty",
                 folder.display()

@@ -234,7 +234,12 @@ pub fn for_tests() -> Result<Stack, String> {
             plant: ports::any(Kind::Tcp)?,
         })
     };
-    start(Place::take(&files::target().join("browser-tests"), true, ports)?, 30)
+    let folder = files::target().join("browser-tests");
+    // Below `target` all is ours, also what an older version has left there without its mark.
+    if !claim::is_marked(&folder) {
+        files::remove(&folder)?;
+    }
+    start(Place::take(&folder, true, ports)?, 30)
 }
 
 fn start(place: Place, days: u32) -> Result<Stack, String> {
