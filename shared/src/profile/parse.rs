@@ -106,15 +106,19 @@ fn id_of(file_name: &str) -> Result<String, Vec<Fault>> {
 }
 
 fn names(fields: &Fields<'_>, key: &str) -> Option<Names> {
-    let table = fields.table(key)?;
+    both_languages(&fields.table(key)?, "name")
+}
+
+/// The texts `zh` and `en` of a table. `what` they are, for people.
+fn both_languages(table: &Fields<'_>, what: &str) -> Option<Names> {
     let (zh, en) = (table.required::<String>("zh"), table.required::<String>("en"));
     for (language, text) in [("zh", &zh), ("en", &en)] {
-        if text.as_ref().is_some_and(|t| t.trim().is_empty()) {
-            table.fault(language, "the name is empty", "every name exists in Chinese and English");
+        let Some(text) = text else { continue };
+        if text.trim().is_empty() {
+            let way_out = format!("every {what} exists in Chinese and English");
+            table.fault(language, format!("the {what} is empty"), way_out);
         }
-        if let Some(text) = text {
-            table.check_text(language, text, MAX_TEXT);
-        }
+        table.check_text(language, text, MAX_TEXT);
     }
     Some(Names { zh: zh?, en: en? })
 }
@@ -320,23 +324,15 @@ fn labels(fields: &Fields<'_>, kind: Option<PointKind>) -> Vec<Label> {
     let mut labels = Vec::new();
     for table in fields.tables("labels") {
         let code = table.required::<i64>("code");
-        let (zh, en) = (table.required::<String>("zh"), table.required::<String>("en"));
-        for (language, text) in [("zh", &zh), ("en", &en)] {
-            if text.as_ref().is_some_and(|t| t.trim().is_empty()) {
-                table.fault(language, "the label is empty", "every label exists in Chinese and English");
-            }
-            if let Some(text) = text {
-                table.check_text(language, text, MAX_TEXT);
-            }
-        }
-        let (Some(code), Some(zh), Some(en)) = (code, zh, en) else { continue };
+        let names = both_languages(&table, "label");
+        let (Some(code), Some(names)) = (code, names) else { continue };
         if !seen.insert(code) {
             table.fault("code", format!("the code {code} stands twice"), "give each code one label");
         }
         if kind == Some(PointKind::Flag) && !matches!(code, 0 | 1) {
             table.fault("code", "a flag is 0 or 1", "use kind = \"enumeration\" for more");
         }
-        labels.push(Label { code, names: Names { zh, en } });
+        labels.push(Label { code, names });
     }
     if labels.len() > MAX_LABELS {
         let message = format!("{} labels are too many", labels.len());
