@@ -43,14 +43,12 @@ pub async fn on_each_database(test: impl AsyncFn(Hub)) {
 ///
 /// # Panics
 /// When it does not come, and says which one.
-pub async fn eventually(what: &str, mut is_so: impl FnMut() -> bool) {
-    for _ in 0..2000 {
-        if is_so() {
-            return;
-        }
+pub async fn eventually(what: &str, mut is_so: impl AsyncFnMut() -> bool) {
+    let until = tokio::time::Instant::now() + Duration::from_secs(30);
+    while !is_so().await {
+        assert!(tokio::time::Instant::now() < until, "{what} did not come");
         tokio::time::sleep(Duration::from_millis(5)).await;
     }
-    panic!("{what} did not come");
 }
 
 impl Hub {

@@ -11,21 +11,7 @@ use tokio::time::{Instant, timeout_at};
 use super::*;
 use crate::config::parse;
 use crate::line::fake::{Act, FakeWire, PausedClock};
-
-const PROFILE: &str = r#"
-vendor = "Acme"
-model = "M1"
-title = { zh = "电表", en = "Meter" }
-source = ["this test"]
-[[point]]
-key = "power"
-title = { zh = "功率", en = "Power" }
-table = "holding"
-address = 5
-type = "u16"
-unit = "kW"
-class = "fast"
-"#;
+use crate::supervisor::tests::PROFILE;
 
 fn line(folder: &Path, baud: u32, first: &str) -> Vec<(LineConfig, Vec<Vec<PointNo>>)> {
     let text = format!(

@@ -27,7 +27,7 @@ use crate::line::fake::{Act, FakeWire};
 use crate::poll::Latest;
 use crate::uplink::tests::Hub;
 
-const PROFILE: &str = r#"
+pub(super) const PROFILE: &str = r#"
 vendor = "Acme"
 model = "M1"
 title = { zh = "电表", en = "Meter" }

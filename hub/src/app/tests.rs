@@ -402,7 +402,7 @@ async fn fault_h7_a_thousand_strangers_at_once_fill_no_more_than_their_room() {
         });
     }
     let count = |n: &AtomicU64| n.load(Ordering::SeqCst);
-    eventually("the crowd", || count(&waiting) + count(&refused) == CROWD as u64).await;
+    eventually("the crowd", async || count(&waiting) + count(&refused) == CROWD as u64).await;
     let held = count(&waiting) * EACH;
     assert!(held <= 4 * 1024 * 1024 && held > 0, "{held} bytes are held");
     // Who works here is not held up, and the room is free again when the crowd has gone.

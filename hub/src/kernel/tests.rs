@@ -73,9 +73,9 @@ async fn a_job_runs_at_the_start_and_by_nudge() {
         let runs = ctx.part::<Runs>();
         let job = Job { name: "test.count", every: Duration::from_hours(1), run: count };
         let running = tokio::spawn(jobs::keep_running(ctx.clone(), job));
-        eventually("the first run", || runs.0.load(Ordering::SeqCst) == 1).await;
+        eventually("the first run", async || runs.0.load(Ordering::SeqCst) == 1).await;
         ctx.jobs.nudge("test.count");
-        eventually("the run that was asked for", || runs.0.load(Ordering::SeqCst) == 2).await;
+        eventually("the run that was asked for", async || runs.0.load(Ordering::SeqCst) == 2).await;
         ctx.stopping.cancel();
         running.await.unwrap();
     })
@@ -103,7 +103,8 @@ async fn a_job_that_panics_has_failed_and_is_run_again() {
         assert_eq!(kept, Some((0, failed.to_string())));
         ctx.part::<Runs>().0.store(0, Ordering::SeqCst);
         let running = tokio::spawn(jobs::keep_running(ctx.clone(), job));
-        eventually("the run after the panic", || ctx.part::<Runs>().0.load(Ordering::SeqCst) >= 2).await;
+        eventually("the run after the panic", async || ctx.part::<Runs>().0.load(Ordering::SeqCst) >= 2)
+            .await;
         ctx.stopping.cancel();
         running.await.unwrap();
     })
@@ -134,7 +135,7 @@ async fn a_job_that_is_stopped_in_a_transaction_does_not_hold_up_the_end() {
         let runs = ctx.part::<Runs>();
         let job = Job { name: "test.hang", every: Duration::from_hours(1), run: hang_in_a_transaction };
         let running = tokio::spawn(jobs::keep_running(ctx.clone(), job));
-        eventually("the transaction", || runs.0.load(Ordering::SeqCst) == 1).await;
+        eventually("the transaction", async || runs.0.load(Ordering::SeqCst) == 1).await;
         ctx.stopping.cancel();
         tokio::time::timeout(Duration::from_secs(10), running).await.expect("the job ends").unwrap();
         let (until, error): (i64, Option<String>) =

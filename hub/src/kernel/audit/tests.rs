@@ -1,3 +1,4 @@
+use std::path::Path;
 use std::sync::Arc;
 
 use steward_shared::id::RandomIds;
@@ -37,6 +38,12 @@ async fn tamper(db: &Db, sql: &str) {
     done.unwrap();
 }
 
+fn ctx_of(db: &Db, data: &Path) -> Ctx {
+    let settings = Settings { data: data.to_owned(), ..Settings::default() };
+    let clock = Arc::new(ManualClock::at(Timestamp(1_000_000)));
+    Ctx::new(db.clone(), clock, Arc::new(RandomIds), settings)
+}
+
 #[tokio::test]
 async fn fault_h3_rows_of_the_audit_trail_cannot_be_changed_or_removed() {
     on_each_database(&[base::TABLES], async |db| {
@@ -72,9 +79,7 @@ async fn fault_h3_every_way_of_tampering_is_found() {
 async fn fault_h3_a_trail_whose_end_was_cut_off_is_found_by_its_anchor() {
     on_each_database(&[base::TABLES], async |db| {
         let dir = with_rows(&db).await;
-        let settings = Settings { data: dir.path().to_owned(), ..Settings::default() };
-        let clock = Arc::new(ManualClock::at(Timestamp(1_000_000)));
-        let ctx = Ctx::new(db.clone(), clock, Arc::new(RandomIds), settings);
+        let ctx = ctx_of(&db, dir.path());
         anchor(ctx.clone()).await.unwrap();
         assert!(verify(&db, dir.path()).await.unwrap().whole);
         tamper(&db, "delete from audit where no > 3").await;
@@ -96,9 +101,7 @@ async fn fault_h3_what_is_new_is_checked_each_hour_and_all_of_it_each_day() {
     ] {
         on_each_database(&[base::TABLES], async |db| {
             let dir = with_rows(&db).await;
-            let settings = Settings { data: dir.path().to_owned(), ..Settings::default() };
-            let clock = Arc::new(ManualClock::at(Timestamp(1_000_000)));
-            let ctx = Ctx::new(db.clone(), clock, Arc::new(RandomIds), settings);
+            let ctx = ctx_of(&db, dir.path());
             anchor(ctx.clone()).await.unwrap();
             record_alone(&db, Timestamp(6), Entry::by_system("test.act").on("thing", 6)).await.unwrap();
             tamper(&db, sql).await;

@@ -8,6 +8,7 @@ use steward_shared::time::Timestamp;
 use super::testing::{fresh_databases, on_each_database};
 use super::{Blob, Db, DbError, Migration, V, check, migrate};
 use crate::params;
+use crate::testing::eventually;
 
 const TABLES: &[Migration] = &[Migration {
     number: 1,
@@ -299,16 +300,6 @@ async fn break_claim(db: &Db) -> i64 {
     holder
 }
 
-async fn until(what: &str, mut is_so: impl AsyncFnMut() -> bool) {
-    for _ in 0..2000 {
-        if is_so().await {
-            return;
-        }
-        tokio::time::sleep(Duration::from_millis(5)).await;
-    }
-    panic!("{what} did not come");
-}
-
 const AT_ONCE: Duration = Duration::from_millis(1);
 const LONG: Duration = Duration::from_mins(1);
 
@@ -330,7 +321,7 @@ async fn a_claim_whose_connection_broke_is_taken_again() {
         let claim = fresh.db.claim(LONG).await.unwrap();
         let keeping = tokio::spawn(claim.keep());
         let before = break_claim(&fresh.db).await;
-        until("the claim again", async || {
+        eventually("the claim again", async || {
             claiming(&fresh.db, true).await.first().is_some_and(|holder| *holder != before)
         })
         .await;
@@ -346,7 +337,7 @@ async fn a_hub_whose_claim_another_one_took_ends() {
         let keeping = tokio::spawn(claim.keep());
         let other = Db::open(&fresh.url).await.unwrap();
         let waiting = tokio::spawn(async move { other.claim(LONG).await });
-        until("the other hub's wish", async || claiming(&fresh.db, false).await.len() == 1).await;
+        eventually("the other hub's wish", async || claiming(&fresh.db, false).await.len() == 1).await;
         break_claim(&fresh.db).await;
         let _held = waiting.await.unwrap().unwrap();
         let ended = keeping.await.unwrap();

@@ -191,7 +191,7 @@ mod tests {
                 })
             })
             .collect();
-        eventually("two inside", || INSIDE.load(Ordering::SeqCst) == 2).await;
+        eventually("two inside", async || INSIDE.load(Ordering::SeqCst) == 2).await;
         go.add_permits(crowd.len());
         for one in crowd {
             one.await.unwrap();
@@ -216,7 +216,7 @@ mod tests {
         stream.write_all(ASK).await.unwrap();
         inside.acquire().await.unwrap().forget();
         stop.cancel();
-        eventually("nobody new is taken", || std::net::TcpStream::connect(address).is_err()).await;
+        eventually("nobody new is taken", async || std::net::TcpStream::connect(address).is_err()).await;
         go.add_permits(1);
         assert!(answer_of(&mut stream).await.ends_with("done"));
         serving.await.unwrap();

@@ -147,8 +147,10 @@ async fn of_two_equal_requests_at_once_one_acts() {
     on_each_database(&[base::TABLES], async |db| {
         let site = site(db).await;
         let both = [tokio::spawn(site.ask("/slow", "{}")), tokio::spawn(site.ask("/slow", "{}"))];
-        eventually("the one that is told to wait", || both.iter().any(tokio::task::JoinHandle::is_finished))
-            .await;
+        eventually("the one that is told to wait", async || {
+            both.iter().any(tokio::task::JoinHandle::is_finished)
+        })
+        .await;
         site.stage.go.add_permits(2);
         let mut said = Vec::new();
         for one in both {

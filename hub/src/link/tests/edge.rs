@@ -392,12 +392,3 @@ pub async fn closed(connection: &Connection) -> u64 {
         other => panic!("{other:?}"),
     }
 }
-
-/// Waits for a state.
-pub async fn eventually(what: &str, mut holds: impl AsyncFnMut() -> bool) {
-    let until = tokio::time::Instant::now() + PATIENCE;
-    while !holds().await {
-        assert!(tokio::time::Instant::now() < until, "never: {what}");
-        tokio::time::sleep(Duration::from_millis(20)).await;
-    }
-}

@@ -11,9 +11,10 @@ use steward_shared::wire::message::{
 };
 
 use super::super::endpoint::code;
-use super::edge::{Hub, NOW, Papers, Session, closed, eventually, hear, request, say};
+use super::edge::{Hub, NOW, Papers, Session, closed, hear, request, say};
 use crate::gateways::{NotAdmitted, RenewError, identity};
 use crate::kernel::db::testing::fresh_sqlite;
+use crate::testing::eventually;
 
 async fn refused(session: &mut Session) -> RefusalReason {
     match hear(&mut session.recv).await {

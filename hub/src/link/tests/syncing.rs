@@ -13,10 +13,11 @@ use steward_shared::wire::message::{
 };
 
 use super::super::endpoint::code;
-use super::edge::{Hub, LaneStream, Mortal, NOW, body, body_of, catalogue, closed, eventually, hear, say};
+use super::edge::{Hub, LaneStream, Mortal, NOW, body, body_of, catalogue, closed, hear, say};
 use crate::kernel::db::DbError;
 use crate::kernel::db::testing::{TestDb, fresh_databases, fresh_sqlite};
 use crate::telemetry::Sample;
+use crate::testing::eventually;
 
 fn sample(second: i64, v: f64) -> Sample {
     Sample { at: Timestamp(NOW + second * 1000), value: Some(Value::Number(v)), quality: Quality::Good }

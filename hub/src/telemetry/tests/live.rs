@@ -12,9 +12,10 @@ use steward_shared::time::Timestamp;
 use steward_shared::wire::message::LiveSample;
 
 use super::super::model::HOUR_MS;
-use super::plant::{Plant, eventually};
+use super::plant::Plant;
 use crate::kernel::caller::Role;
 use crate::testing::Hub;
+use crate::testing::eventually;
 
 /// A page that listens.
 struct Page {

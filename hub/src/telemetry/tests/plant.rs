@@ -2,7 +2,6 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::time::Duration;
 
 use sha2::{Digest, Sha256};
 use steward_shared::id::{BootId, BufferId, GatewayId, PointNo, RandomIds};
@@ -153,15 +152,6 @@ pub async fn rollups(
         all.extend(piece.buckets);
     }
     all
-}
-
-/// Waits for a state.
-pub async fn eventually(what: &str, mut holds: impl AsyncFnMut() -> bool) {
-    let until = tokio::time::Instant::now() + Duration::from_secs(20);
-    while !holds().await {
-        assert!(tokio::time::Instant::now() < until, "never: {what}");
-        tokio::time::sleep(Duration::from_millis(20)).await;
-    }
 }
 
 /// Naive rollups of a grid, for comparison.

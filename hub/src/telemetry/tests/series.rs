@@ -13,8 +13,9 @@ use super::super::model::{DAY_MS, HOUR_MS, KEEP_HOURS, KEEP_RAW, QUARTER_MS};
 use super::super::readings::Readings;
 use super::super::rollup::Counting;
 use super::super::series::{Course, Span};
-use super::plant::{Plant, count, eventually, naive, rollups};
+use super::plant::{Plant, count, naive, rollups};
 use crate::kernel::caller::Role;
+use crate::testing::eventually;
 use crate::testing::{Client, Hub, on_each_database};
 
 #[tokio::test]
