@@ -147,7 +147,7 @@ fn span(house: &House, sources: &[Source<'_>], from: Timestamp, until: Timestamp
             let value = house.value(s.device, s.point, &scene);
             // Through the registers, so that a reading of history has the digits that a poll would give it.
             if let Ok(words) = modbus::encode(s.point, value.as_ref()) {
-                let response = if s.point.table.is_bits() {
+                let response = if s.point.register().is_some_and(|r| r.table.is_bits()) {
                     modbus::Response::Bits(words.iter().map(|w| w & 1 == 1).collect())
                 } else {
                     modbus::Response::Registers(words)

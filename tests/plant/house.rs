@@ -158,7 +158,8 @@ impl House {
         let value = self.value(device, point, scene);
         match value {
             Some(Value::Number(n)) if noisy && point.kind == PointKind::Gauge => {
-                let swing = curve(self.room.seed ^ device.index, u64::from(point.address), scene.t / 2.0);
+                let address = point.register().map_or(0, |r| u64::from(r.address));
+                let swing = curve(self.room.seed ^ device.index, address, scene.t / 2.0);
                 Some(Value::Number(n + 0.2 * (n.abs() + 1.0) * swing))
             }
             value => value,
@@ -349,11 +350,12 @@ mod tests {
     fn read(house: &House, device: &str, key: &str) -> Result<f64, Reply> {
         let device = house.device(device).unwrap();
         let point = device.profile.point(key).unwrap();
+        let register = point.register().unwrap();
         let request = Request {
             unit: device.address,
-            function: point.table.function(),
-            address: point.address,
-            count: point.data.width(),
+            function: register.table.function(),
+            address: register.address,
+            count: register.data.width(),
         };
         let reply = house.answer(device.line, request);
         match &reply.outcome {

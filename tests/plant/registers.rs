@@ -21,8 +21,10 @@ impl Image {
         let mut cells: BTreeMap<(Table, u16), u16> = BTreeMap::new();
         let mut fault = None;
         for point in &profile.points {
-            let places: Vec<_> =
-                (0..point.data.width()).map(|i| (point.table, point.address.saturating_add(i))).collect();
+            let Some(register) = point.register() else { continue };
+            let places: Vec<_> = (0..register.data.width())
+                .map(|i| (register.table, register.address.saturating_add(i)))
+                .collect();
             let mut words: Vec<u16> =
                 places.iter().map(|place| cells.get(place).copied().unwrap_or_default()).collect();
             let value = value(point);

@@ -4,6 +4,7 @@
 //! ```text
 //! begin(request) ; loop { match poll(now) {
 //!     Send(bytes)   => write them, then sent(now)
+//!     Set(port)     => set the port, then set(port, now)
 //!     WaitUntil(t)  => read until t; received(bytes, now) for what comes
 //!     Reopen        => close and open again, then opened(now)      (closed(now) when it breaks by itself)
 //!     Done(outcome) => the request is over; the next may begin
@@ -13,11 +14,15 @@
 
 use std::time::Instant;
 
+use crate::character::Character;
+
 /// What the owner of the line does next.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Step<A, F> {
     /// Write these bytes, then say `sent`.
     Send(Vec<u8>),
+    /// Set the port so, then say `set`.
+    Set(Character),
     /// Read until this instant, at the latest; then poll again.
     WaitUntil(Instant),
     /// Close the connection and open it again, then say `opened`: what may still come on it is not wanted.
@@ -41,6 +46,9 @@ pub trait Driver: Send {
 
     /// The bytes of the last `Send` were handed to the line.
     fn sent(&mut self, now: Instant);
+
+    /// The port is set as the last `Set` wanted it.
+    fn set(&mut self, character: Character, now: Instant);
 
     /// Bytes came from the line.
     fn received(&mut self, bytes: &[u8], now: Instant);

@@ -1,6 +1,10 @@
 //! The devices' languages as pure state machines. Nothing here does I/O or reads a clock.
 //!
-//! THE LIST of protocols: one folder each.
+//! THE LIST of languages, one folder each: they are joined in `question.rs`, which is all that polling knows of them.
 
+pub mod character;
 pub mod driver;
+pub mod exchange;
+pub mod line;
 pub mod modbus;
+pub mod question;

@@ -3,14 +3,15 @@
 
 #![allow(clippy::unwrap_used, reason = "a broken fixture ends the test")]
 
-use steward_protocols::modbus::{Exception, Reply, ReplyFault, Request, Response, crc, rtu, tcp};
+use steward_protocols::exchange::{Exchange, Fault, Progress, Refusal};
+use steward_protocols::modbus::{Exception, Request, Response, crc, rtu, tcp};
 use steward_shared::profile::Table;
 
 struct Golden {
     source: String,
     request: Vec<u8>,
     answer: Vec<u8>,
-    reply: Reply,
+    reply: Result<Response, Exception>,
 }
 
 fn golden(text: &str) -> Vec<Golden> {
@@ -69,15 +70,31 @@ fn tcp_golden() -> Vec<(Golden, Request, u16)> {
         .collect()
 }
 
-fn done(reply: &Reply) -> rtu::Progress {
-    rtu::Progress::Reply(reply.clone())
+type Said = Result<Result<Response, Refusal>, Progress>;
+
+fn done(reply: &Result<Response, Exception>) -> Said {
+    Ok(reply.clone().map_err(Into::into))
+}
+
+/// What the device said, or how far its answer has come.
+fn said(request: Request, progress: Progress) -> Said {
+    match progress {
+        Progress::Reply(Ok(data)) => Ok(Ok(Response::of(request.table(), request.count(), &data))),
+        Progress::Reply(Err(refusal)) => Ok(Err(refusal)),
+        other => Err(other),
+    }
 }
 
 #[test]
 fn rtu_frames_are_made_and_read_as_the_sources_print_them() {
     for (g, request) in rtu_golden() {
         assert_eq!(rtu::encode(&request), g.request, "{}", g.source);
-        assert_eq!(rtu::Decoder::new(request).push(&g.answer), done(&g.reply), "{}", g.source);
+        assert_eq!(
+            said(request, rtu::Decoder::new(request).received(&g.answer)),
+            done(&g.reply),
+            "{}",
+            g.source
+        );
     }
 }
 
@@ -85,7 +102,12 @@ fn rtu_frames_are_made_and_read_as_the_sources_print_them() {
 fn tcp_frames_are_made_and_read_as_the_sources_print_them() {
     for (g, request, number) in tcp_golden() {
         assert_eq!(tcp::encode(&request, number), g.request, "{}", g.source);
-        assert_eq!(tcp::Decoder::new(request, number).push(&g.answer), done(&g.reply), "{}", g.source);
+        assert_eq!(
+            said(request, tcp::Decoder::new(request, number).received(&g.answer)),
+            done(&g.reply),
+            "{}",
+            g.source
+        );
     }
 }
 
@@ -95,22 +117,27 @@ fn an_answer_may_come_byte_by_byte_or_cut_anywhere() {
         for cut in 0..=g.answer.len() {
             let mut decoder = rtu::Decoder::new(request);
             let (head, tail) = g.answer.split_at(cut);
-            let first = decoder.push(head);
+            let first = decoder.received(head);
             if cut < g.answer.len() {
-                assert_eq!(first, rtu::Progress::More, "{} cut at {cut}", g.source);
-                assert_eq!(decoder.push(tail), done(&g.reply), "{} cut at {cut}", g.source);
+                assert_eq!(first, Progress::More, "{} cut at {cut}", g.source);
+                assert_eq!(
+                    said(request, decoder.received(tail)),
+                    done(&g.reply),
+                    "{} cut at {cut}",
+                    g.source
+                );
             }
         }
         let mut decoder = rtu::Decoder::new(request);
-        let steps: Vec<_> = g.answer.iter().map(|b| decoder.push(&[*b])).collect();
-        assert!(steps[..steps.len() - 1].iter().all(|s| *s == rtu::Progress::More), "{}", g.source);
-        assert_eq!(steps.last(), Some(&done(&g.reply)), "{}", g.source);
+        let steps: Vec<_> = g.answer.iter().map(|b| decoder.received(&[*b])).collect();
+        assert!(steps[..steps.len() - 1].iter().all(|s| *s == Progress::More), "{}", g.source);
+        assert_eq!(said(request, steps.last().unwrap().clone()), done(&g.reply), "{}", g.source);
     }
     for (g, request, number) in tcp_golden() {
         let mut decoder = tcp::Decoder::new(request, number);
-        let steps: Vec<_> = g.answer.iter().map(|b| decoder.push(&[*b])).collect();
-        assert!(steps[..steps.len() - 1].iter().all(|s| *s == rtu::Progress::More), "{}", g.source);
-        assert_eq!(steps.last(), Some(&done(&g.reply)), "{}", g.source);
+        let steps: Vec<_> = g.answer.iter().map(|b| decoder.received(&[*b])).collect();
+        assert!(steps[..steps.len() - 1].iter().all(|s| *s == Progress::More), "{}", g.source);
+        assert_eq!(said(request, steps.last().unwrap().clone()), done(&g.reply), "{}", g.source);
     }
 }
 
@@ -119,8 +146,8 @@ fn two_answers_at_once_are_no_answer_on_a_serial_line() {
     for (g, request) in rtu_golden() {
         let twice = [g.answer.clone(), g.answer.clone()].concat();
         let bytes = g.answer.len();
-        let got = rtu::Decoder::new(request).push(&twice);
-        assert_eq!(got, rtu::Progress::Bad(ReplyFault::Trailing { bytes }), "{}", g.source);
+        let got = rtu::Decoder::new(request).received(&twice);
+        assert_eq!(got, Progress::Bad(Fault::Trailing { bytes }), "{}", g.source);
     }
 }
 
@@ -128,7 +155,10 @@ fn two_answers_at_once_are_no_answer_on_a_serial_line() {
 fn two_answers_at_once_on_tcp_give_the_first_and_tell_of_the_rest() {
     for (g, request, number) in tcp_golden() {
         let mut decoder = tcp::Decoder::new(request, number);
-        assert_eq!(decoder.push(&[g.answer.clone(), g.answer.clone()].concat()), done(&g.reply));
+        assert_eq!(
+            said(request, decoder.received(&[g.answer.clone(), g.answer.clone()].concat())),
+            done(&g.reply)
+        );
         assert_eq!(decoder.trailing(), g.answer.len(), "{}", g.source);
     }
 }
@@ -138,7 +168,12 @@ fn noise_of_the_turn_around_is_skipped_on_both_sides() {
     for (g, request) in rtu_golden() {
         for noise in [&[0x00][..], &[0xFF, 0x00, 0xFF], &[g.request[0]], &[g.request[0], g.request[1]]] {
             let bytes = [noise, &g.answer[..], &[0xFF]].concat();
-            assert_eq!(rtu::Decoder::new(request).push(&bytes), done(&g.reply), "{} {noise:?}", g.source);
+            assert_eq!(
+                said(request, rtu::Decoder::new(request).received(&bytes)),
+                done(&g.reply),
+                "{} {noise:?}",
+                g.source
+            );
         }
     }
 }
@@ -147,13 +182,13 @@ fn noise_of_the_turn_around_is_skipped_on_both_sides() {
 fn a_line_that_hears_itself_still_gives_the_answer() {
     for (g, request) in rtu_golden() {
         let mut decoder = rtu::Decoder::new(request);
-        assert_eq!(decoder.push(&g.request), rtu::Progress::More, "{}", g.source);
-        assert_eq!(decoder.push(&g.answer), done(&g.reply), "{}", g.source);
+        assert_eq!(decoder.received(&g.request), Progress::More, "{}", g.source);
+        assert_eq!(said(request, decoder.received(&g.answer)), done(&g.reply), "{}", g.source);
     }
     // The frame of this request has unit, function, byte count and check sum of an answer to it.
     let request = Request::new(1, Table::Coil, 0x0313, 19).unwrap();
     let mut decoder = rtu::Decoder::new(request);
-    assert_eq!(decoder.push(&rtu::encode(&request)), rtu::Progress::More);
+    assert_eq!(decoder.received(&rtu::encode(&request)), Progress::More);
     assert_eq!(decoder.verdict(), None, "an echo alone is no reply at all");
 }
 
@@ -164,8 +199,8 @@ fn fault_b4_a_broken_check_sum_is_never_a_value() {
             let mut bytes = g.answer.clone();
             bytes[bit / 8] ^= 1 << (bit % 8);
             let mut decoder = rtu::Decoder::new(request);
-            let got = decoder.push(&bytes);
-            assert!(!matches!(got, rtu::Progress::Reply(_)), "{} bit {bit}: {got:?}", g.source);
+            let got = decoder.received(&bytes);
+            assert!(!matches!(got, Progress::Reply(_)), "{} bit {bit}: {got:?}", g.source);
             assert!(decoder.verdict().is_some(), "{} bit {bit}", g.source);
         }
     }
@@ -176,7 +211,7 @@ fn fault_b4_a_short_frame_is_never_a_value() {
     for (g, request) in rtu_golden() {
         for len in 0..g.answer.len() {
             let mut decoder = rtu::Decoder::new(request);
-            assert_eq!(decoder.push(&g.answer[..len]), rtu::Progress::More, "{}", g.source);
+            assert_eq!(decoder.received(&g.answer[..len]), Progress::More, "{}", g.source);
             assert_eq!(decoder.verdict().is_some(), len > 0, "{} at {len}", g.source);
         }
     }
@@ -190,12 +225,17 @@ fn fault_b4_an_answer_of_another_unit_or_function_is_never_a_value() {
             bytes[place] = value;
             bytes.extend(crc(&bytes).to_le_bytes());
             let mut decoder = rtu::Decoder::new(request);
-            assert_eq!(decoder.push(&bytes), rtu::Progress::More, "{}", g.source);
+            assert_eq!(decoder.received(&bytes), Progress::More, "{}", g.source);
             let verdict = decoder.verdict();
-            let told = matches!(verdict, Some(ReplyFault::Unit { .. } | ReplyFault::Function { .. }));
+            let told = matches!(verdict, Some(Fault::Unit { .. } | Fault::Function { .. }));
             assert!(told, "{}: {verdict:?}", g.source);
-            assert!(decoder.skip_foreign().is_some());
-            assert_eq!(decoder.push(&g.answer), done(&g.reply), "{}: the right one comes after it", g.source);
+            assert!(decoder.skip_foreign());
+            assert_eq!(
+                said(request, decoder.received(&g.answer)),
+                done(&g.reply),
+                "{}: the right one comes after it",
+                g.source
+            );
         }
     }
 }
@@ -207,15 +247,11 @@ fn fault_b5_a_byte_count_that_lies_is_never_a_value_though_its_check_sum_is_righ
         let mut frame = vec![1, 3, lie, 0, 1, 0, 2];
         frame.extend(crc(&frame).to_le_bytes());
         let mut decoder = rtu::Decoder::new(request);
-        assert!(!matches!(decoder.push(&frame), rtu::Progress::Reply(_)), "{lie}");
-        assert!(
-            matches!(decoder.verdict(), Some(ReplyFault::Length { .. })),
-            "{lie} {:?}",
-            decoder.verdict()
-        );
+        assert!(!matches!(decoder.received(&frame), Progress::Reply(_)), "{lie}");
+        assert!(matches!(decoder.verdict(), Some(Fault::Length { .. })), "{lie} {:?}", decoder.verdict());
         let tcp = [&[0, 1, 0, 0, 0, 7, 1, 3, lie, 0, 1, 0, 2][..]].concat();
-        let got = tcp::Decoder::new(request, 1).push(&tcp);
-        assert!(matches!(got, rtu::Progress::Bad(ReplyFault::Length { .. })), "{lie} {got:?}");
+        let got = tcp::Decoder::new(request, 1).received(&tcp);
+        assert!(matches!(got, Progress::Bad(Fault::Length { .. })), "{lie} {got:?}");
     }
 }
 
@@ -225,8 +261,8 @@ fn fault_b4_on_tcp_another_number_unit_or_protocol_is_never_a_value() {
         for place in [0, 1, 2, 3, 6, 7] {
             let mut bytes = g.answer.clone();
             bytes[place] ^= 1;
-            let got = tcp::Decoder::new(request, number).push(&bytes);
-            assert!(matches!(got, rtu::Progress::Bad(_)), "{} byte {place}: {got:?}", g.source);
+            let got = tcp::Decoder::new(request, number).received(&bytes);
+            assert!(matches!(got, Progress::Bad(_)), "{} byte {place}: {got:?}", g.source);
         }
     }
 }
@@ -237,17 +273,11 @@ fn oversized_input_ends_instead_of_growing() {
     let mut decoder = rtu::Decoder::new(request);
     let mut ended = false;
     for _ in 0..100 {
-        ended |= matches!(decoder.push(&[0xAA; 100]), rtu::Progress::Bad(ReplyFault::Noise { .. }));
+        ended |= matches!(decoder.received(&[0xAA; 100]), Progress::Bad(Fault::Noise { .. }));
     }
     assert!(ended);
     let huge = [0, 1, 0, 0, 0xFF, 0xFF, 1, 3];
-    assert!(matches!(
-        tcp::Decoder::new(request, 1).push(&huge),
-        rtu::Progress::Bad(ReplyFault::Length { .. })
-    ));
+    assert!(matches!(tcp::Decoder::new(request, 1).received(&huge), Progress::Bad(Fault::Length { .. })));
     let tiny = [0, 1, 0, 0, 0, 0, 1, 3];
-    assert!(matches!(
-        tcp::Decoder::new(request, 1).push(&tiny),
-        rtu::Progress::Bad(ReplyFault::Length { .. })
-    ));
+    assert!(matches!(tcp::Decoder::new(request, 1).received(&tiny), Progress::Bad(Fault::Length { .. })));
 }

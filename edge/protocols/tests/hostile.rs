@@ -5,11 +5,14 @@
 use std::time::{Duration, Instant};
 
 use proptest::prelude::*;
+use steward_protocols::character::{Character, Parity};
 use steward_protocols::driver::{Driver, Step};
+use steward_protocols::exchange::{Exchange, Progress};
+use steward_protocols::line::{LineState, Settings};
 use steward_protocols::modbus::{
-    Block, LineState, Request, Response, Settings, contiguous, crc, decode, rtu, tcp,
+    self, Block, Request, Response, contiguous, crc, decode, frame_gap, rtu, tcp,
 };
-use steward_shared::profile::{Modbus, PointDef, Profile, Table};
+use steward_shared::profile::{DataType, Framing, Modbus, Order, Place, PointDef, Profile, Register, Table};
 
 #[allow(clippy::disallowed_methods, reason = "any instant serves as the beginning of virtual time")]
 fn beginning() -> Instant {
@@ -53,7 +56,7 @@ proptest! {
         let mut rtu = rtu::Decoder::new(request);
         let mut tcp = tcp::Decoder::new(request, 1);
         for part in bytes.chunks(piece) {
-            let _ = (rtu.push(part), tcp.push(part));
+            let _ = (rtu.received(part), tcp.received(part));
             prop_assert!(rtu.held() <= 512 && tcp.held() <= 522, "{} {}", rtu.held(), tcp.held());
             let _ = (rtu.verdict(), rtu.began_like_the_answer(), tcp.verdict(), tcp.trailing());
         }
@@ -62,7 +65,8 @@ proptest! {
 
     #[test]
     fn an_accepted_answer_has_the_length_that_was_asked_for((request, bytes) in answers()) {
-        if let rtu::Progress::Reply(Ok(response)) = rtu::Decoder::new(request).push(&bytes) {
+        if let Progress::Reply(Ok(data)) = rtu::Decoder::new(request).received(&bytes) {
+            let response = Response::of(request.table(), request.count(), &data);
             let len = match response { Response::Bits(b) => b.len(), Response::Registers(r) => r.len() };
             prop_assert_eq!(len, usize::from(request.count()));
         }
@@ -83,16 +87,20 @@ proptest! {
     fn a_line_survives_any_order_of_events(events in proptest::collection::vec((0_u8..7, 0_u64..2000, any::<u8>()), 0..200), kind in 0_u8..3) {
         let timeout = Duration::from_millis(200);
         let settings = match kind {
-            0 => Settings::serial(9600, 11, timeout),
-            1 => Settings::tcp(timeout),
-            _ => Settings::rtu_over_tcp(timeout),
+            0 => Settings::serial(frame_gap(9600), Character::new(9600, 8, Parity::Even, 1), timeout),
+            1 => Settings::numbered(timeout),
+            _ => Settings::transparent(timeout),
         };
         let mut line = LineState::new(settings);
         let mut now = beginning();
         for (event, ms, byte) in events {
             now += Duration::from_millis(ms);
             match event {
-                0 => line.begin(Request::new(1, Table::Input, u16::from(byte), 2).unwrap(), now),
+                0 => {
+                    let request = Request::new(1, Table::Input, u16::from(byte), 2).unwrap();
+                    let framing = if kind == 1 { Framing::Tcp } else { Framing::Rtu };
+                    line.begin(modbus::exchange(request, framing), now);
+                }
                 1 => line.received(&[byte; 7], now),
                 2 => line.opened(now),
                 3 => line.sent(now),
@@ -114,10 +122,10 @@ proptest! {
         let template = profile().points[8].clone();
         let points: Vec<PointDef> = spots
             .iter()
-            .map(|(address, input)| PointDef {
-                address: *address,
-                table: if *input { Table::Input } else { Table::Holding },
-                ..template.clone()
+            .map(|(address, input)| {
+                let table = if *input { Table::Input } else { Table::Holding };
+                let register = Register { table, address: *address, data: DataType::U32, order: Order::ABCD };
+                PointDef { place: Place::Modbus(register), ..template.clone() }
             })
             .collect();
         let limits = Modbus { max_registers: most, ..Modbus::default() };
@@ -128,7 +136,7 @@ proptest! {
         let inside = |block: &Block| {
             block.count <= most
                 && block.points.iter().all(|i| {
-                    let p = &points[*i];
+                    let p = points[*i].register().unwrap();
                     p.table == block.table
                         && p.address >= block.address
                         && p.end() <= u32::from(block.address) + u32::from(block.count)
@@ -141,8 +149,8 @@ proptest! {
                 prop_assert_eq!(halves.iter().map(|h| h.points.len()).sum::<usize>(), block.points.len());
                 prop_assert!(halves[0].address + halves[0].count <= halves[1].address);
             }
-            let response = Response::Registers(vec![0; usize::from(block.count)]);
-            prop_assert_eq!(block.values(&points, &response).len(), block.points.len());
+            let data = vec![0; 2 * usize::from(block.count)];
+            prop_assert_eq!(block.values(&points, &data).len(), block.points.len());
         }
     }
 

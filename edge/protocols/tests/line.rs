@@ -5,14 +5,16 @@
 
 use std::time::{Duration, Instant};
 
+use steward_protocols::character::{Character, Parity};
 use steward_protocols::driver::{Driver, Step};
-use steward_protocols::modbus::{
-    Answer, Exception, Failure, LineState, ReplyFault, Request, Response, Settings, crc, frame_gap,
-};
+use steward_protocols::exchange::{Exchange, Fault};
+use steward_protocols::line::{Answer, Failure, LineState, Settings};
+use steward_protocols::modbus::{self, Request, crc, frame_gap};
 use steward_shared::profile::{Framing, Table};
 use steward_shared::reading::Quality;
 
 const MS: Duration = Duration::from_millis(1);
+const EVEN: Character = Character::new(9600, 8, Parity::Even, 1);
 
 #[allow(clippy::disallowed_methods, reason = "any instant serves as the beginning of virtual time")]
 fn beginning() -> Instant {
@@ -21,6 +23,12 @@ fn beginning() -> Instant {
 
 fn ask(unit: u8, address: u16, count: u16) -> Request {
     Request::new(unit, Table::Holding, address, count).unwrap()
+}
+
+/// The request in the line's framing: frames bear numbers where every stray byte is an error.
+fn put(line: &LineState, request: Request) -> Box<dyn Exchange> {
+    let framing = if line.settings().reopen_after_stray { Framing::Tcp } else { Framing::Rtu };
+    modbus::exchange(request, framing)
 }
 
 /// The answer of a device whose registers hold their own address.
@@ -47,7 +55,7 @@ fn open(settings: Settings, now: Instant) -> LineState {
 }
 
 fn serial() -> Settings {
-    let mut settings = Settings::serial(9600, 11, 300 * MS);
+    let mut settings = Settings::serial(frame_gap(9600), EVEN, 300 * MS);
     settings.quarantine = 700 * MS;
     settings
 }
@@ -82,7 +90,9 @@ fn until_done(line: &mut LineState, mut now: Instant) -> (Result<Answer, Failure
 
 fn registers(outcome: Result<Answer, Failure>) -> Vec<u16> {
     match outcome {
-        Ok(Answer { reply: Ok(Response::Registers(registers)), .. }) => registers,
+        Ok(Answer { reply: Ok(data), .. }) => {
+            data.chunks(2).map(|pair| u16::from_be_bytes([pair[0], pair[1]])).collect()
+        }
         other => panic!("{other:?}"),
     }
 }
@@ -104,7 +114,7 @@ fn no_request_is_sent_before_the_line_was_silent_for_the_gap() {
     let mut now = start;
     for round in 0..50_u16 {
         let request = ask(1, round, 2);
-        line.begin(request, now);
+        line.begin(put(&line, request), now);
         let (_, sent) = until_sent(&mut line, now);
         assert!(sent - now >= frame_gap(9600), "round {round}: {:?}", sent - now);
         assert!(sent - now <= frame_gap(9600) + MS, "and no longer than needed");
@@ -119,14 +129,14 @@ fn no_request_is_sent_before_the_line_was_silent_for_the_gap() {
 fn a_port_may_have_a_gap_of_its_own_and_a_device_a_pause() {
     let start = beginning();
     let mut line = open(Settings { gap: 20 * MS, ..serial() }, start);
-    line.begin(ask(1, 0, 1), start);
+    line.begin(put(&line, ask(1, 0, 1)), start);
     let (_, sent) = until_sent(&mut line, start);
     assert_eq!(sent - start, 20 * MS);
     let now = sent + 30 * MS;
     line.received(&answer(ask(1, 0, 1)), now);
     until_done(&mut line, now).0.unwrap();
     line.hold(now, 100 * MS);
-    line.begin(ask(1, 0, 1), now);
+    line.begin(put(&line, ask(1, 0, 1)), now);
     assert_eq!(until_sent(&mut line, now).1 - now, 100 * MS);
 }
 
@@ -134,7 +144,7 @@ fn a_port_may_have_a_gap_of_its_own_and_a_device_a_pause() {
 fn noise_before_a_request_begins_the_silence_anew() {
     let start = beginning();
     let mut line = open(serial(), start);
-    line.begin(ask(1, 0, 1), start);
+    line.begin(put(&line, ask(1, 0, 1)), start);
     line.received(&[0xFF], start + 3 * MS);
     assert_eq!(until_sent(&mut line, start + 3 * MS).1, start + 3 * MS + frame_gap(9600));
     assert_eq!(line.stray_bytes(), 1);
@@ -143,9 +153,9 @@ fn noise_before_a_request_begins_the_silence_anew() {
 #[test]
 fn the_deadline_leaves_time_for_the_frames_on_the_wire() {
     let start = beginning();
-    let mut line = open(Settings::serial(1200, 11, 100 * MS), start);
+    let mut line = open(Settings::serial(frame_gap(1200), Character { baud: 1200, ..EVEN }, 100 * MS), start);
     let request = ask(1, 0, 125);
-    line.begin(request, start);
+    line.begin(put(&line, request), start);
     let (bytes, sent) = until_sent(&mut line, start);
     let frame = answer(request);
     let character = Duration::from_nanos(11_000_000_000 / 1200);
@@ -166,7 +176,7 @@ fn the_deadline_leaves_time_for_the_frames_on_the_wire() {
 fn fault_b11_a_silent_device_fails_at_its_deadline_and_not_later() {
     let start = beginning();
     let mut line = open(serial(), start);
-    line.begin(ask(9, 0, 1), start);
+    line.begin(put(&line, ask(9, 0, 1)), start);
     let (_, sent) = until_sent(&mut line, start);
     let (outcome, ended) = until_done(&mut line, sent);
     assert_eq!(outcome, Err(Failure::NoReply(300 * MS)));
@@ -180,13 +190,13 @@ fn fault_b4_a_late_reply_is_never_taken_for_the_answer() {
     let start = beginning();
     let mut line = open(serial(), start);
     let (first, second) = (ask(1, 10, 2), ask(1, 20, 2));
-    line.begin(first, start);
+    line.begin(put(&line, first), start);
     let (_, sent) = until_sent(&mut line, start);
     let (outcome, now) = until_done(&mut line, sent);
     assert_eq!(outcome, Err(Failure::NoReply(300 * MS)));
 
     // The same unit, function and length: nothing in the late frame tells it from the answer to `second`.
-    line.begin(second, now);
+    line.begin(put(&line, second), now);
     let late = sent + 800 * MS;
     assert!(matches!(line.poll(late), Step::WaitUntil(_)), "the quarantine holds the line");
     line.received(&answer(first), late);
@@ -201,7 +211,7 @@ fn fault_b4_what_comes_after_the_quarantine_is_a_sign_that_it_is_too_short() {
     let start = beginning();
     let mut line = open(serial(), start);
     let late = |line: &mut LineState, after: Duration| {
-        line.begin(ask(1, 10, 2), start);
+        line.begin(put(line, ask(1, 10, 2)), start);
         let (_, sent) = until_sent(line, start);
         until_done(line, sent).0.unwrap_err();
         line.received(&answer(ask(1, 10, 2)), sent + after);
@@ -213,7 +223,7 @@ fn fault_b4_what_comes_after_the_quarantine_is_a_sign_that_it_is_too_short() {
     // An answer shows that the line is in order; noise after it says nothing.
     let mut line = open(serial(), start);
     late(&mut line, 900 * MS);
-    line.begin(ask(1, 20, 1), start + 2000 * MS);
+    line.begin(put(&line, ask(1, 20, 1)), start + 2000 * MS);
     let (_, sent) = until_sent(&mut line, start + 2000 * MS);
     line.received(&answer(ask(1, 20, 1)), sent + 40 * MS);
     until_done(&mut line, sent + 40 * MS).0.unwrap();
@@ -225,9 +235,9 @@ fn fault_b4_what_comes_after_the_quarantine_is_a_sign_that_it_is_too_short() {
 fn fault_b4_a_request_that_was_given_up_from_outside_is_quarantined_too() {
     let start = beginning();
     let mut line = open(serial(), start);
-    line.begin(ask(1, 10, 2), start);
+    line.begin(put(&line, ask(1, 10, 2)), start);
     let (_, sent) = until_sent(&mut line, start);
-    line.begin(ask(1, 20, 2), sent + 10 * MS);
+    line.begin(put(&line, ask(1, 20, 2)), sent + 10 * MS);
     let late = sent + 200 * MS;
     assert!(matches!(line.poll(late), Step::WaitUntil(_)));
     line.received(&answer(ask(1, 10, 2)), late);
@@ -236,10 +246,10 @@ fn fault_b4_a_request_that_was_given_up_from_outside_is_quarantined_too() {
     line.received(&answer(ask(1, 20, 2)), again + 40 * MS);
     assert_eq!(registers(until_done(&mut line, again + 40 * MS).0), [20, 21]);
 
-    let mut line = open(Settings::tcp(300 * MS), start);
-    line.begin(ask(1, 10, 2), start);
+    let mut line = open(Settings::numbered(300 * MS), start);
+    line.begin(put(&line, ask(1, 10, 2)), start);
     until_sent(&mut line, start);
-    line.begin(ask(1, 20, 2), start);
+    line.begin(put(&line, ask(1, 20, 2)), start);
     assert_eq!(line.poll(start), Step::Reopen);
 }
 
@@ -247,7 +257,7 @@ fn fault_b4_a_request_that_was_given_up_from_outside_is_quarantined_too() {
 fn fault_b4_a_reply_of_another_unit_is_skipped_and_the_right_one_still_taken() {
     let start = beginning();
     let mut line = open(serial(), start);
-    line.begin(ask(1, 10, 1), start);
+    line.begin(put(&line, ask(1, 10, 1)), start);
     let (_, sent) = until_sent(&mut line, start);
     line.received(&answer(ask(2, 99, 1)), sent + 20 * MS);
     assert!(matches!(line.poll(sent + 80 * MS), Step::WaitUntil(_)));
@@ -260,7 +270,7 @@ fn fault_b4_a_damaged_reply_fails_soon_and_costs_no_long_quarantine() {
     for damage in ["check sum", "short"] {
         let start = beginning();
         let mut line = open(serial(), start);
-        line.begin(ask(1, 10, 2), start);
+        line.begin(put(&line, ask(1, 10, 2)), start);
         let (_, sent) = until_sent(&mut line, start);
         let mut frame = answer(ask(1, 10, 2));
         if damage == "short" {
@@ -271,13 +281,10 @@ fn fault_b4_a_damaged_reply_fails_soon_and_costs_no_long_quarantine() {
         line.received(&frame, sent + 40 * MS);
         let (outcome, ended) = until_done(&mut line, sent + 40 * MS);
         let failure = outcome.unwrap_err();
-        assert!(
-            matches!(failure, Failure::BadReply(ReplyFault::CheckSum | ReplyFault::Short { .. })),
-            "{failure}"
-        );
+        assert!(matches!(failure, Failure::BadReply(Fault::CheckSum | Fault::Short { .. })), "{failure}");
         assert_eq!(failure.quality(), Quality::BadReply);
         assert_eq!(ended, sent + 90 * MS, "40 ms of device and 50 ms of quiet");
-        line.begin(ask(1, 10, 2), ended);
+        line.begin(put(&line, ask(1, 10, 2)), ended);
         assert!(until_sent(&mut line, ended).1 <= ended + 60 * MS, "{damage}");
     }
 }
@@ -286,12 +293,12 @@ fn fault_b4_a_damaged_reply_fails_soon_and_costs_no_long_quarantine() {
 fn fault_b5_a_length_that_was_not_asked_for_is_a_late_reply_and_quarantined_as_one() {
     let start = beginning();
     let mut line = open(serial(), start);
-    line.begin(ask(1, 10, 2), start);
+    line.begin(put(&line, ask(1, 10, 2)), start);
     let (_, sent) = until_sent(&mut line, start);
     line.received(&answer(ask(1, 5, 4)), sent + 40 * MS);
     let (outcome, ended) = until_done(&mut line, sent + 40 * MS);
-    assert!(matches!(outcome, Err(Failure::BadReply(ReplyFault::Length { .. }))), "{outcome:?}");
-    line.begin(ask(1, 10, 2), ended);
+    assert!(matches!(outcome, Err(Failure::BadReply(Fault::Length { .. }))), "{outcome:?}");
+    line.begin(put(&line, ask(1, 10, 2)), ended);
     assert!(until_sent(&mut line, ended).1 >= sent + 1000 * MS, "timeout and quarantine after the request");
 }
 
@@ -300,14 +307,14 @@ fn fault_b5_a_refusal_is_an_answer_and_no_error_of_the_line() {
     for code in 1..=11 {
         let start = beginning();
         let mut line = open(serial(), start);
-        line.begin(ask(1, 10, 2), start);
+        line.begin(put(&line, ask(1, 10, 2)), start);
         let (_, sent) = until_sent(&mut line, start);
         let mut frame = vec![1, 0x83, code];
         frame.extend(crc(&frame).to_le_bytes());
         line.received(&frame, sent + 20 * MS);
         let (outcome, now) = until_done(&mut line, sent + 20 * MS);
-        assert_eq!(outcome.unwrap().reply, Err(Exception(code)));
-        line.begin(ask(1, 10, 2), now);
+        assert_eq!(outcome.unwrap().reply, Err(modbus::Exception(code).into()));
+        line.begin(put(&line, ask(1, 10, 2)), now);
         assert_eq!(until_sent(&mut line, now).1, now + frame_gap(9600), "no quarantine follows");
     }
 }
@@ -316,7 +323,7 @@ fn fault_b5_a_refusal_is_an_answer_and_no_error_of_the_line() {
 fn a_babbling_line_ends_in_a_failure_and_not_in_a_wait_without_end() {
     let start = beginning();
     let mut line = open(serial(), start);
-    line.begin(ask(1, 0, 1), start);
+    line.begin(put(&line, ask(1, 0, 1)), start);
     let mut now = start;
     loop {
         now += MS;
@@ -337,8 +344,8 @@ fn a_babbling_line_ends_in_a_failure_and_not_in_a_wait_without_end() {
 #[test]
 fn fault_b4_on_tcp_an_error_gives_the_connection_up_and_numbers_tell_late_replies() {
     let start = beginning();
-    let mut line = LineState::new(Settings::tcp(300 * MS));
-    line.begin(ask(1, 10, 1), start);
+    let mut line = LineState::new(Settings::numbered(300 * MS));
+    line.begin(put(&line, ask(1, 10, 1)), start);
     assert_eq!(line.poll(start), Step::Reopen, "a new line is not open");
     line.opened(start);
     let (_, sent) = until_sent(&mut line, start);
@@ -346,16 +353,16 @@ fn fault_b4_on_tcp_an_error_gives_the_connection_up_and_numbers_tell_late_replie
     let (outcome, now) = until_done(&mut line, sent);
     assert_eq!(outcome, Err(Failure::NoReply(300 * MS)));
 
-    line.begin(ask(1, 20, 1), now);
+    line.begin(put(&line, ask(1, 20, 1)), now);
     assert_eq!(line.poll(now), Step::Reopen);
     line.opened(now);
     let (bytes, sent) = until_sent(&mut line, now);
     assert_eq!(bytes[..2], [0, 2], "each request has a number of its own");
     line.received(&mbap(1, 1, &[3, 2, 0, 10]), sent + 5 * MS);
     let (outcome, now) = until_done(&mut line, sent + 5 * MS);
-    assert_eq!(outcome, Err(Failure::BadReply(ReplyFault::Transaction { wanted: 2, got: 1 })));
+    assert_eq!(outcome, Err(Failure::BadReply(Fault::Transaction { wanted: 2, got: 1 })));
 
-    line.begin(ask(1, 30, 1), now);
+    line.begin(put(&line, ask(1, 30, 1)), now);
     assert_eq!(line.poll(now), Step::Reopen);
     line.opened(now);
     let (_, sent) = until_sent(&mut line, now);
@@ -366,18 +373,18 @@ fn fault_b4_on_tcp_an_error_gives_the_connection_up_and_numbers_tell_late_replie
 #[test]
 fn what_comes_unasked_on_tcp_gives_the_connection_up_before_the_next_request() {
     let start = beginning();
-    let mut line = open(Settings::tcp(300 * MS), start);
+    let mut line = open(Settings::numbered(300 * MS), start);
     assert_eq!(line.poll(start), Step::Idle);
     line.received(&mbap(1, 1, &[3, 2, 0, 10]), start);
-    line.begin(ask(1, 10, 1), start);
+    line.begin(put(&line, ask(1, 10, 1)), start);
     assert_eq!(line.poll(start), Step::Reopen);
 }
 
 #[test]
 fn what_comes_unasked_through_a_device_server_only_restarts_the_silence() {
     let start = beginning();
-    let mut line = open(Settings::rtu_over_tcp(300 * MS), start);
-    line.begin(ask(1, 10, 1), start);
+    let mut line = open(Settings::transparent(300 * MS), start);
+    line.begin(put(&line, ask(1, 10, 1)), start);
     line.received(&[0x55; 8], start + 3 * MS);
     let (_, sent) = until_sent(&mut line, start + 3 * MS);
     assert_eq!(sent, start + 8 * MS);
@@ -387,9 +394,9 @@ fn what_comes_unasked_through_a_device_server_only_restarts_the_silence() {
 #[test]
 fn a_connection_that_babbles_at_once_when_it_is_opened_anew_is_not_opened_for_ever() {
     let start = beginning();
-    let mut line = open(Settings::tcp(300 * MS), start);
+    let mut line = open(Settings::numbered(300 * MS), start);
     line.hold(start, 50 * MS);
-    line.begin(ask(1, 10, 1), start);
+    line.begin(put(&line, ask(1, 10, 1)), start);
     line.received(&[0x55; 8], start);
     assert_eq!(line.poll(start), Step::Reopen);
     line.opened(start);
@@ -400,11 +407,11 @@ fn a_connection_that_babbles_at_once_when_it_is_opened_anew_is_not_opened_for_ev
 
 #[test]
 fn a_connection_that_breaks_over_a_question_is_opened_once_and_the_line_behind_it_still_rests() {
-    for settings in [Settings::tcp(300 * MS), Settings::rtu_over_tcp(300 * MS)] {
+    for settings in [Settings::numbered(300 * MS), Settings::transparent(300 * MS)] {
         for told in [true, false] {
             let start = beginning();
             let mut line = open(settings, start);
-            line.begin(ask(1, 10, 1), start);
+            line.begin(put(&line, ask(1, 10, 1)), start);
             let (_, sent) = until_sent(&mut line, start);
             if told {
                 assert!(line.closed(sent), "a question was under way");
@@ -412,9 +419,9 @@ fn a_connection_that_breaks_over_a_question_is_opened_once_and_the_line_behind_i
             }
             line.opened(sent);
             assert_eq!(line.poll(sent), Step::Idle);
-            line.begin(ask(1, 20, 1), sent);
+            line.begin(put(&line, ask(1, 20, 1)), sent);
             let (_, again) = until_sent(&mut line, sent);
-            let behind = settings.framing == Framing::Rtu;
+            let behind = !settings.quarantine.is_zero();
             let rest = if behind { settings.timeout + settings.quarantine } else { Duration::ZERO };
             assert_eq!(again - sent, rest, "{settings:?}");
         }
@@ -424,12 +431,11 @@ fn a_connection_that_breaks_over_a_question_is_opened_once_and_the_line_behind_i
 #[test]
 fn rtu_through_a_device_server_keeps_the_quarantine_though_it_reconnects() {
     let start = beginning();
-    let mut line = open(Settings::rtu_over_tcp(300 * MS), start);
-    assert_eq!(line.settings().framing, Framing::Rtu);
-    line.begin(ask(1, 10, 1), start);
+    let mut line = open(Settings::transparent(300 * MS), start);
+    line.begin(put(&line, ask(1, 10, 1)), start);
     let (_, sent) = until_sent(&mut line, start);
     let (_, now) = until_done(&mut line, sent);
-    line.begin(ask(1, 20, 1), now);
+    line.begin(put(&line, ask(1, 20, 1)), now);
     assert_eq!(line.poll(now), Step::Reopen);
     line.opened(now);
     let (_, again) = until_sent(&mut line, now);
@@ -462,7 +468,7 @@ fn fault_b4_no_value_is_ever_paired_with_another_request() {
     let (mut good, mut failed, mut late) = (0, 0, 0);
     for round in 0..5000_u16 {
         let request = ask(1 + chance(3) as u8, round, 1 + chance(2) as u16);
-        line.begin(request, now);
+        line.begin(put(&line, request), now);
         let outcome = loop {
             coming.sort_unstable();
             if coming.first().is_some_and(|(at, _)| *at <= now) {

@@ -3,7 +3,8 @@
 
 #![allow(clippy::unwrap_used, reason = "a broken fixture ends the test")]
 
-use steward_protocols::modbus::{Block, BlockValue, Response, contiguous};
+use steward_protocols::modbus::{Block, contiguous};
+use steward_protocols::question::PointValue;
 use steward_shared::document::listing;
 use steward_shared::profile::{Modbus, Profile, Table};
 use steward_shared::reading::{Quality, Value};
@@ -51,9 +52,9 @@ fn coils_and_discrete_inputs_are_grouped_within_the_limit_of_bits() {
         assert_eq!(spans(&usual), [(table, 0, 5), (table, 7, 1)], "registers have another limit");
         let few = plan(&profile, &Modbus { max_bits: 2, ..Modbus::default() });
         assert_eq!(spans(&few), [(table, 0, 2), (table, 2, 2), (table, 4, 1), (table, 7, 1)]);
-        let values = usual[0].values(&profile.points, &Response::Bits(vec![true, false, true, true, false]));
+        let values = usual[0].values(&profile.points, &[0b0_1101]);
         let on =
-            |point, on: f64| BlockValue { point, value: Some(Value::Number(on)), quality: Quality::Good };
+            |point, on: f64| PointValue { point, value: Some(Value::Number(on)), quality: Quality::Good };
         assert_eq!(values, [on(1, 1.0), on(2, 0.0), on(3, 1.0), on(4, 1.0), on(5, 0.0)]);
     }
 }

@@ -5,7 +5,7 @@
 
 use steward_protocols::modbus::{contiguous, verify_samples};
 use steward_shared::document::listing;
-use steward_shared::profile::{Library, Profile};
+use steward_shared::profile::{Language, Library, Profile};
 
 fn library() -> Library {
     Library::compiled_in().unwrap_or_else(|faults| panic!("{}", listing(&faults)))
@@ -66,9 +66,10 @@ fn a_sample_frame_that_does_not_hold_is_told() {
 #[test]
 fn every_profile_can_be_asked_for_within_its_own_limits() {
     for profile in library().iter() {
-        let blocks = contiguous(&profile.points, 0..profile.points.len(), &profile.modbus);
+        let Language::Modbus(limits) = &profile.language;
+        let blocks = contiguous(&profile.points, 0..profile.points.len(), limits);
         for block in &blocks {
-            assert!(block.count <= profile.modbus.max_registers, "{}", profile.id);
+            assert!(block.count <= limits.max_registers, "{}", profile.id);
             assert!(block.request(1).is_ok(), "{}", profile.id);
         }
         assert_eq!(

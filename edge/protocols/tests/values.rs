@@ -4,7 +4,7 @@
 #![allow(clippy::unwrap_used, reason = "a broken fixture ends the test")]
 
 use steward_protocols::modbus::{EncodeFault, Response, decode, encode, encode_into};
-use steward_shared::profile::{DataType, Decimal, Order, PeriodClass, PointDef, Table};
+use steward_shared::profile::{DataType, Decimal, Order, PeriodClass, Place, PointDef, Register, Table};
 use steward_shared::reading::{Quality, Value};
 use steward_shared::wire::message::{Names, PointKind};
 
@@ -12,10 +12,7 @@ fn point(data: DataType, order: Order) -> PointDef {
     PointDef {
         key: "p".into(),
         title: Names::default(),
-        table: Table::Holding,
-        address: 0,
-        data,
-        order,
+        place: Place::Modbus(Register { table: Table::Holding, address: 0, data, order }),
         scale: Decimal::ONE,
         offset: Decimal::ZERO,
         unit: "1".into(),
@@ -118,7 +115,9 @@ fn a_flag_in_a_register_is_0_or_1_and_nothing_else() {
 #[test]
 fn coils_and_discrete_inputs_are_flags_in_their_place() {
     for table in [Table::Coil, Table::Discrete] {
-        let p = PointDef { table, kind: PointKind::Flag, ..point(DataType::Bit { n: 0 }, Order::ABCD) };
+        let place =
+            Place::Modbus(Register { table, address: 0, data: DataType::Bit { n: 0 }, order: Order::ABCD });
+        let p = PointDef { place, kind: PointKind::Flag, ..point(DataType::Bit { n: 0 }, Order::ABCD) };
         let response = Response::Bits(vec![false, true]);
         assert_eq!(decode(&p, &response, 0), (Some(Value::Number(0.0)), Quality::Good));
         assert_eq!(decode(&p, &response, 1), (Some(Value::Number(1.0)), Quality::Good));

@@ -5,13 +5,14 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
+use steward_protocols::character::{Character, Parity};
+use steward_protocols::question::Address;
 use steward_shared::document::Table;
-use steward_shared::profile::{Library, Profile};
+use steward_shared::profile::{Framing, Library, Profile};
 use steward_shared::wire::catalogue::MAX_TEXT;
-use tokio_serial::{Parity, StopBits};
 
 use super::read::{check_name, check_unique, duration_within, read_periods, read_title};
-use super::settings::{DeviceConfig, Framing, LineConfig, Periods, SerialConfig, WireConfig};
+use super::settings::{DeviceConfig, LineConfig, Periods, SerialConfig, WireConfig};
 
 /// Behind a host or a path the hub is told the port and the device's address.
 const MAX_WHERE: usize = MAX_TEXT - ":65535/255".len();
@@ -82,7 +83,7 @@ enum Addresses {
     Units,
 }
 
-fn read_address(table: &Table<'_>, addresses: Addresses) -> Option<u8> {
+fn read_address(table: &Table<'_>, addresses: Addresses) -> Option<Address> {
     let given = table.required::<u16>("address")?;
     let (fits, way_out) = match addresses {
         Addresses::Bus => (matches!(given, 1..=247), "write a value from 1 to 247"),
@@ -94,7 +95,7 @@ fn read_address(table: &Table<'_>, addresses: Addresses) -> Option<u8> {
     if !fits {
         table.fault("address", format!("{given} is no address of a device"), way_out);
     }
-    u8::try_from(given).ok().filter(|_| fits)
+    u8::try_from(given).ok().filter(|_| fits).map(Address::Modbus)
 }
 
 fn read_tcp(table: &Table<'_>, seen: &mut Seen) -> (Option<WireConfig>, Framing) {
@@ -136,10 +137,7 @@ fn read_serial(table: &Table<'_>, seen: &mut Seen) -> Option<SerialConfig> {
     }
     let parities = [("none", Parity::None), ("even", Parity::Even), ("odd", Parity::Odd)];
     let parity = table.word_or("parity", &parities, Parity::None);
-    let stop_bits = match table.within_or("stop_bits", 1..=2_u8, 1) {
-        2 => StopBits::Two,
-        _ => StopBits::One,
-    };
+    let stop_bits = table.within_or("stop_bits", 1..=2_u8, 1);
     let gap = table.optional::<Duration>("gap");
     if gap.is_some_and(|g| g > Duration::from_secs(1)) {
         table.fault(
@@ -148,7 +146,7 @@ fn read_serial(table: &Table<'_>, seen: &mut Seen) -> Option<SerialConfig> {
             "write at most \"1s\", or remove the key",
         );
     }
-    Some(SerialConfig { path: path?, baud, parity, stop_bits, gap })
+    Some(SerialConfig { path: path?, character: Character::new(baud, 8, parity, stop_bits), gap })
 }
 
 fn read_device(
@@ -157,7 +155,7 @@ fn read_device(
     library: Option<&Library>,
     addresses: Addresses,
     names: &mut BTreeSet<String>,
-    on_line: &mut BTreeMap<u8, String>,
+    on_line: &mut BTreeMap<Address, String>,
 ) -> Option<DeviceConfig> {
     let name = table.required::<String>("name");
     if let Some(name) = &name {

@@ -7,8 +7,7 @@ mod settings;
 
 pub use read::{load, parse};
 pub use settings::{
-    BufferConfig, Config, DeviceConfig, Framing, LineConfig, Log, LogFormat, Periods, SerialConfig,
-    WireConfig,
+    BufferConfig, Config, DeviceConfig, LineConfig, Log, LogFormat, Periods, SerialConfig, WireConfig,
 };
 
 #[cfg(test)]

@@ -6,10 +6,11 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+use steward_protocols::character::Character;
+use steward_protocols::question::Address;
 use steward_shared::document::HostPort;
-use steward_shared::profile::{PeriodClass, Profile};
+use steward_shared::profile::{Framing, PeriodClass, Profile};
 use steward_shared::wire::message::Names;
-use tokio_serial::{Parity, StopBits};
 
 #[derive(Debug, Clone, PartialEq)]
 pub struct Config {
@@ -80,7 +81,7 @@ pub struct LineConfig {
 impl LineConfig {
     /// The longest that any device on the line may take for its answer.
     pub fn slowest(&self) -> Duration {
-        let own = self.devices.iter().filter_map(|d| d.profile.modbus.timeout);
+        let own = self.devices.iter().filter_map(|d| d.profile.pace.timeout);
         own.fold(self.timeout, Duration::max)
     }
 
@@ -100,19 +101,19 @@ pub enum WireConfig {
     Serial(SerialConfig),
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Framing {
-    Tcp,
-    Rtu,
+impl WireConfig {
+    pub const fn framing(&self) -> Framing {
+        match self {
+            Self::Tcp { framing, .. } => *framing,
+            Self::Serial(_) => Framing::Rtu,
+        }
+    }
 }
 
-/// Eight data bits: Modbus RTU has no other (serial line guide V1.02, 2.5.1).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SerialConfig {
     pub path: String,
-    pub baud: u32,
-    pub parity: Parity,
-    pub stop_bits: StopBits,
+    pub character: Character,
     /// Silence between frames, instead of the 3.5 characters of the standard.
     pub gap: Option<Duration>,
 }
@@ -123,7 +124,7 @@ pub struct DeviceConfig {
     pub name: String,
     pub title: Names,
     pub profile: Arc<Profile>,
-    pub address: u8,
+    pub address: Address,
     pub place: String,
     pub periods: Periods,
 }

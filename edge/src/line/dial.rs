@@ -6,10 +6,11 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
+use steward_protocols::character::{Character, Parity};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
-use tokio_serial::{DataBits, Parity, SerialStream, StopBits};
+use tokio_serial::{DataBits, SerialPort, SerialStream, StopBits};
 
 use crate::config::WireConfig;
 
@@ -17,8 +18,44 @@ use crate::config::WireConfig;
 const DIAL_DEADLINE: Duration = Duration::from_secs(5);
 
 /// An open wire.
-pub trait Stream: AsyncRead + AsyncWrite + Send + Sync + Unpin {}
-impl<T: AsyncRead + AsyncWrite + Send + Sync + Unpin> Stream for T {}
+pub trait Stream: AsyncRead + AsyncWrite + Send + Sync + Unpin {
+    /// Sets how characters stand on it, where it is a port of this machine.
+    fn set(&mut self, character: Character) -> io::Result<()> {
+        let why = format!("{character} cannot be set: only a port of this machine can be set otherwise");
+        Err(io::Error::new(io::ErrorKind::Unsupported, why))
+    }
+}
+
+impl Stream for TcpStream {}
+
+#[cfg(test)]
+impl Stream for tokio::io::DuplexStream {}
+
+impl Stream for SerialStream {
+    fn set(&mut self, character: Character) -> io::Result<()> {
+        self.set_baud_rate(character.baud)?;
+        self.set_data_bits(data_bits(character))?;
+        self.set_parity(parity(character))?;
+        self.set_stop_bits(stop_bits(character))?;
+        Ok(())
+    }
+}
+
+const fn data_bits(character: Character) -> DataBits {
+    if character.data_bits == 7 { DataBits::Seven } else { DataBits::Eight }
+}
+
+const fn parity(character: Character) -> tokio_serial::Parity {
+    match character.parity {
+        Parity::None => tokio_serial::Parity::None,
+        Parity::Even => tokio_serial::Parity::Even,
+        Parity::Odd => tokio_serial::Parity::Odd,
+    }
+}
+
+const fn stop_bits(character: Character) -> StopBits {
+    if character.stop_bits == 2 { StopBits::Two } else { StopBits::One }
+}
 
 /// A wire that is being opened.
 pub type Dialling<'a> = Pin<Box<dyn Future<Output = io::Result<Box<dyn Stream>>> + Send + 'a>>;
@@ -64,19 +101,17 @@ impl Dial for TcpDial {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SerialDial {
     pub path: String,
-    pub baud: u32,
-    pub parity: Parity,
-    pub stop_bits: StopBits,
+    pub character: Character,
 }
 
 impl Dial for SerialDial {
     fn dial(&self) -> Dialling<'_> {
         // Opening is three ioctl calls on a device that is there or is not: it does not wait for the wire.
         Box::pin(async move {
-            let builder = tokio_serial::new(&self.path, self.baud)
-                .data_bits(DataBits::Eight)
-                .parity(self.parity)
-                .stop_bits(self.stop_bits);
+            let builder = tokio_serial::new(&self.path, self.character.baud)
+                .data_bits(data_bits(self.character))
+                .parity(parity(self.character))
+                .stop_bits(stop_bits(self.character));
             let port = SerialStream::open(&builder).map_err(io::Error::from)?;
             Ok(Box::new(port) as Box<dyn Stream>)
         })
@@ -91,12 +126,9 @@ impl Dial for SerialDial {
 pub fn dial_of(wire: &WireConfig) -> Arc<dyn Dial> {
     match wire {
         WireConfig::Tcp { host, port, .. } => Arc::new(TcpDial { host: host.clone(), port: *port }),
-        WireConfig::Serial(serial) => Arc::new(SerialDial {
-            path: serial.path.clone(),
-            baud: serial.baud,
-            parity: serial.parity,
-            stop_bits: serial.stop_bits,
-        }),
+        WireConfig::Serial(serial) => {
+            Arc::new(SerialDial { path: serial.path.clone(), character: serial.character })
+        }
     }
 }
 
@@ -108,9 +140,7 @@ mod tests {
     async fn a_port_that_does_not_exist_is_an_error_with_its_cause() {
         let dial = SerialDial {
             path: "/dev/there-is-no-such-port".to_owned(),
-            baud: 9600,
-            parity: Parity::None,
-            stop_bits: StopBits::One,
+            character: Character::new(9600, 8, Parity::None, 1),
         };
         let error = dial.dial().await.err().expect("no such port");
         assert_eq!(error.kind(), io::ErrorKind::NotFound, "{error}");

@@ -7,17 +7,18 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use steward_protocols::driver::{Driver, Step};
-use steward_protocols::modbus::{self, LineState, Reply, Request, Settings};
-use steward_shared::profile::{self, Modbus};
+use steward_protocols::exchange::{Exchange, Reply};
+use steward_protocols::line::{self, LineState, Settings};
+use steward_protocols::modbus::frame_gap;
+use steward_shared::profile::{Framing, Pace};
 use steward_shared::reading::Quality;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::time::{timeout, timeout_at};
-use tokio_serial::{Parity, StopBits};
 
 use super::dial::{Dial, Stream};
-use crate::config::{Framing, LineConfig, WireConfig};
+use crate::config::{LineConfig, WireConfig};
 
-/// A request is at most twelve bytes: a wire that does not take them in this time is stuck.
+/// A request is at most some hundred bytes: a wire that does not take them in this time is stuck.
 const WRITE_DEADLINE: Duration = Duration::from_secs(5);
 /// The longest frame of any framing fits twice.
 const READ_AT_ONCE: usize = 600;
@@ -60,10 +61,11 @@ impl Wire {
     /// `slowest` is the longest that any device may take for its answer, and any that was asked before.
     pub fn new(dial: Arc<dyn Dial>, config: &LineConfig, slowest: Duration) -> Self {
         let settings = settings(config);
-        let owed = match settings.framing {
+        let owed = if settings.quarantine.is_zero() {
             // A new connection, and numbers in the frames.
-            profile::Framing::Tcp => Duration::ZERO,
-            profile::Framing::Rtu => slowest + settings.quarantine.max(slowest),
+            Duration::ZERO
+        } else {
+            slowest + settings.quarantine.max(slowest)
         };
         Self { dial, stream: None, state: LineState::new(settings), usual: config.timeout, owed }
     }
@@ -109,12 +111,12 @@ impl Wire {
 
     /// Puts one question and waits for what becomes of it, at most the device's timeout and the time of the
     /// frames on the wire, after whatever rest the line is owed.
-    pub async fn ask(&mut self, request: Request, limits: &Modbus) -> Result<Answer, Failure> {
-        self.state.set_timeout(limits.timeout.unwrap_or(self.usual).max(self.usual));
+    pub async fn ask(&mut self, exchange: Box<dyn Exchange>, pace: &Pace) -> Result<Answer, Failure> {
+        self.state.set_timeout(pace.timeout.unwrap_or(self.usual).max(self.usual));
         if !self.is_open() {
             self.open().await.map_err(Failure::Lost)?;
         }
-        self.state.begin(request, now());
+        self.state.begin(exchange, now());
         // The owner may have been held up: what came meanwhile is no answer to what is asked now.
         if self.take_waiting().await.is_err() {
             self.open().await.map_err(|e| self.lost(e))?;
@@ -125,6 +127,12 @@ impl Wire {
                     self.write(&bytes).await.map_err(|e| self.lost(e))?;
                     self.state.sent(now());
                 }
+                Step::Set(character) => {
+                    let stream = self.stream.as_mut().ok_or(io::ErrorKind::NotConnected);
+                    let set = stream.map_err(io::Error::from).and_then(|stream| stream.set(character));
+                    set.map_err(|e| self.lost(e))?;
+                    self.state.set(character, now());
+                }
                 Step::WaitUntil(until) => {
                     if let Ok(Err(e)) = timeout_at(until.into(), self.read()).await {
                         let asked = self.close();
@@ -133,11 +141,11 @@ impl Wire {
                 }
                 Step::Reopen => self.open().await.map_err(|e| self.lost(e))?,
                 Step::Done(Ok(answer)) => {
-                    self.state.hold(now(), limits.pause);
+                    self.state.hold(now(), pace.pause);
                     let turnaround = answer.turnaround();
                     return Ok(Answer { reply: answer.reply, turnaround });
                 }
-                Step::Done(Err(modbus::Failure::Babbling)) => {
+                Step::Done(Err(line::Failure::Babbling)) => {
                     self.close();
                     return Err(Failure::Babbling);
                 }
@@ -156,7 +164,7 @@ impl Wire {
         loop {
             match self.read().await {
                 Err(e) => return e,
-                Ok(()) if self.state.settings().framing == profile::Framing::Tcp => {
+                Ok(()) if self.state.settings().reopen_after_stray => {
                     return io::Error::new(io::ErrorKind::InvalidData, "it speaks without being asked");
                 }
                 Ok(()) => {}
@@ -206,14 +214,11 @@ fn now() -> Instant {
 
 fn settings(config: &LineConfig) -> Settings {
     match &config.wire {
-        WireConfig::Tcp { framing: Framing::Tcp, .. } => Settings::tcp(config.timeout),
-        WireConfig::Tcp { framing: Framing::Rtu, .. } => Settings::rtu_over_tcp(config.timeout),
+        WireConfig::Tcp { framing: Framing::Tcp, .. } => Settings::numbered(config.timeout),
+        WireConfig::Tcp { framing: Framing::Rtu, .. } => Settings::transparent(config.timeout),
         WireConfig::Serial(serial) => {
-            let parity = u32::from(serial.parity != Parity::None);
-            let stop = if serial.stop_bits == StopBits::Two { 2 } else { 1 };
-            let mut settings = Settings::serial(serial.baud, 1 + 8 + parity + stop, config.timeout);
-            settings.gap = serial.gap.unwrap_or(settings.gap);
-            settings
+            let gap = serial.gap.unwrap_or_else(|| frame_gap(serial.character.baud));
+            Settings::serial(gap, serial.character, config.timeout)
         }
     }
 }

@@ -1,18 +1,18 @@
-//! A block of addresses on its grid. The rounds hold one for each question that they put again and again.
+//! A question on its grid. The rounds hold one for each that they put again and again.
 
 use std::time::Duration;
 
-use steward_protocols::modbus::Block;
+use steward_protocols::question::Question;
 use steward_shared::reading::Quality;
 use steward_shared::time::Timestamp;
 
 use super::grid::Grid;
 
-/// A block on its grid, and how it fared.
+/// A question on its grid, and how it fared.
 #[derive(Debug, Clone)]
 pub struct Scheduled {
     pub device: usize,
-    pub block: Block,
+    pub question: Question,
     pub grid: Grid,
     /// Failed polls in a row; see `round::DEAD_AFTER`.
     pub failed: u8,
@@ -24,8 +24,8 @@ pub struct Scheduled {
 }
 
 impl Scheduled {
-    pub fn new(device: usize, block: Block, period: Duration, now: Timestamp) -> Self {
-        Self { device, block, grid: Grid::new(period, now), failed: 0, marked: None, catch_up: false }
+    pub fn new(device: usize, question: Question, period: Duration, now: Timestamp) -> Self {
+        Self { device, question, grid: Grid::new(period, now), failed: 0, marked: None, catch_up: false }
     }
 
     /// Earliest first: in the order of deadlines every block gets its turn, however full the line is.

@@ -1,20 +1,20 @@
-//! What a device is asked for: its points grouped by period, and within a period into blocks that one question
-//! reads. The line's task calls it when it begins; how blocks are made is the protocol's business.
+//! What a device is asked for: its points grouped by period, and within a period into questions.
+//! The line's task calls it when it begins; how points are put together is their language's business.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use steward_protocols::modbus::{Block, contiguous};
+use steward_protocols::question::{Question, questions};
 use steward_shared::profile::Profile;
 
 use crate::config::DeviceConfig;
 
-/// A device's blocks with their periods, the fastest first.
+/// A device's questions with their periods, the fastest first.
 #[derive(Debug, Clone)]
 pub struct Plan {
     pub profile: Arc<Profile>,
-    pub blocks: Vec<(Block, Duration)>,
+    pub questions: Vec<(Question, Duration)>,
 }
 
 pub fn plan(device: &DeviceConfig) -> Plan {
@@ -22,9 +22,8 @@ pub fn plan(device: &DeviceConfig) -> Plan {
     for (index, point) in device.profile.points.iter().enumerate() {
         by_period.entry(device.periods.of(point.class)).or_default().push(index);
     }
-    let blocks = by_period.into_iter().flat_map(|(period, points)| {
-        let blocks = contiguous(&device.profile.points, points, &device.profile.modbus);
-        blocks.into_iter().map(move |block| (block, period))
+    let questions = by_period.into_iter().flat_map(|(period, points)| {
+        questions(&device.profile, points).into_iter().map(move |question| (question, period))
     });
-    Plan { profile: Arc::clone(&device.profile), blocks: blocks.collect() }
+    Plan { profile: Arc::clone(&device.profile), questions: questions.collect() }
 }

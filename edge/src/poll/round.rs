@@ -14,7 +14,8 @@
 
 use std::time::Duration;
 
-use steward_protocols::modbus::{Block, Exception};
+use steward_protocols::exchange::About;
+use steward_protocols::question::Question;
 use steward_shared::reading::Quality;
 use steward_shared::time::Timestamp;
 
@@ -51,7 +52,7 @@ pub enum Turn {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Ask {
     pub device: usize,
-    pub block: Block,
+    pub question: Question,
     /// The slot that the answer's readings are stamped with; the present instant after a start, and where the
     /// points were marked as without value: what is read then is not as old as the slot.
     pub slot: Timestamp,
@@ -67,7 +68,7 @@ pub enum Outcome {
     /// The device gave what was asked.
     Answered,
     /// The device said no.
-    Refused(Exception),
+    Refused { quality: Quality, about: About },
     /// No answer, or none that can be believed.
     Failed(Quality),
 }
@@ -139,13 +140,13 @@ impl Rounds {
             last_look: (now, mono),
         };
         for (device, plan) in devices.into_iter().enumerate() {
-            let fastest = plan.blocks.iter().map(|(_, period)| *period).min().unwrap_or(LOOK_AGAIN);
+            let fastest = plan.questions.iter().map(|(_, period)| *period).min().unwrap_or(LOOK_AGAIN);
             // The present slot may have begun long ago: the first poll bears its own instant.
-            let first = |(block, period): &(Block, Duration)| Scheduled {
+            let first = |(question, period): &(Question, Duration)| Scheduled {
                 catch_up: true,
-                ..Scheduled::new(device, block.clone(), *period, now)
+                ..Scheduled::new(device, question.clone(), *period, now)
             };
-            rounds.blocks.extend(plan.blocks.iter().map(first));
+            rounds.blocks.extend(plan.questions.iter().map(first));
             rounds.devices.push(Device {
                 plan,
                 fastest,
@@ -250,7 +251,14 @@ impl Rounds {
             // A second try within a slot that was taken.
             None => now.floor_to(scheduled.grid.period()),
         };
-        Ask { device: scheduled.device, block: scheduled.block.clone(), slot, catch_up, on_share, which }
+        Ask {
+            device: scheduled.device,
+            question: scheduled.question.clone(),
+            slot,
+            catch_up,
+            on_share,
+            which,
+        }
     }
 
     /// Takes the end of a question in. `took` is the line time it cost, quarantine and all.
@@ -268,12 +276,10 @@ impl Rounds {
         }
         match outcome {
             Outcome::Answered => self.answered(ask, now),
-            // A gateway's word that the device behind it did not answer (V1.1b3, clause 7, codes 0A and 0B).
-            Outcome::Refused(exception @ Exception(0x0a | 0x0b)) => {
-                self.failed(ask, exception.quality(), took, now, mono)
+            Outcome::Refused { quality, about: About::Absence } | Outcome::Failed(quality) => {
+                self.failed(ask, quality, took, now, mono)
             }
-            Outcome::Refused(exception) => self.refused(ask, exception, now, mono),
-            Outcome::Failed(quality) => self.failed(ask, quality, took, now, mono),
+            Outcome::Refused { quality, about } => self.refused(ask, quality, about, now, mono),
         }
     }
 
@@ -291,7 +297,7 @@ impl Rounds {
         // It may have been restarted or exchanged: what it refused before is tried again as planned.
         self.replan(ask.device, now);
         for scheduled in self.blocks.iter_mut().filter(|b| b.device == ask.device) {
-            scheduled.catch_up = scheduled.block != ask.block;
+            scheduled.catch_up = scheduled.question != ask.question;
             if !scheduled.catch_up {
                 scheduled.grid.take(now);
             }
@@ -299,37 +305,44 @@ impl Rounds {
         vec![Follow::AnswersAgain { device: ask.device }]
     }
 
-    fn refused(&mut self, ask: &Ask, exception: Exception, now: Timestamp, mono: Duration) -> Vec<Follow> {
+    fn refused(
+        &mut self,
+        ask: &Ask,
+        quality: Quality,
+        about: About,
+        now: Timestamp,
+        mono: Duration,
+    ) -> Vec<Follow> {
         let mut follow = self.answered(ask, now);
         if !follow.is_empty() {
             // It has just come back, and is asked anew by its plan: then it may refuse again.
             return follow;
         }
-        match self.halves(ask, exception) {
+        match self.halves(ask, about) {
             Some([left, right]) => {
                 // Both halves are due at once, in the slot of the whole.
                 self.devices[ask.device].halved = Some(mono);
                 let period = self.blocks[ask.which].grid.period();
-                let half = |block| Scheduled {
+                let half = |question| Scheduled {
                     catch_up: ask.catch_up,
-                    ..Scheduled::new(ask.device, block, period, ask.slot)
+                    ..Scheduled::new(ask.device, question, period, ask.slot)
                 };
                 self.blocks[ask.which] = half(left);
                 self.blocks.push(half(right));
             }
             None => follow.push(Follow::Mark {
                 device: ask.device,
-                points: ask.block.points.clone(),
-                quality: exception.quality(),
+                points: ask.question.points().to_vec(),
+                quality,
             }),
         }
         follow
     }
 
-    /// Two smaller blocks, where the refusal is about addresses.
-    fn halves(&self, ask: &Ask, exception: Exception) -> Option<[Block; 2]> {
+    /// Two smaller questions, where the refusal is about addresses.
+    fn halves(&self, ask: &Ask, about: About) -> Option<[Question; 2]> {
         let points = &self.devices[ask.device].plan.profile.points;
-        exception.is_about_the_address().then(|| ask.block.halves(points))?
+        (about == About::Place).then(|| ask.question.halves(points))?
     }
 
     fn failed(
@@ -370,7 +383,7 @@ impl Rounds {
             device.silent = true;
             device.probes = 0;
             device.probe_at = mono + device.fastest;
-            let points = device.plan.blocks.iter().flat_map(|(b, _)| b.points.iter().copied()).collect();
+            let points = device.plan.questions.iter().flat_map(|(q, _)| q.points().iter().copied()).collect();
             for own in self.blocks.iter_mut().filter(|b| b.device == ask.device) {
                 own.marked = Some(quality);
             }
@@ -378,7 +391,7 @@ impl Rounds {
         }
         if scheduled.failed >= DEAD_AFTER {
             scheduled.marked = Some(quality);
-            return vec![mark(ask.block.points.clone())];
+            return vec![mark(ask.question.points().to_vec())];
         }
         Vec::new()
     }
@@ -386,7 +399,7 @@ impl Rounds {
     /// What is marked still: to be told again where another reason stood for a while.
     pub fn marks(&self) -> Vec<Follow> {
         let mark = |b: &Scheduled| {
-            Some(Follow::Mark { device: b.device, points: b.block.points.clone(), quality: b.marked? })
+            Some(Follow::Mark { device: b.device, points: b.question.points().to_vec(), quality: b.marked? })
         };
         self.blocks.iter().filter_map(mark).collect()
     }
@@ -434,8 +447,9 @@ impl Rounds {
     fn replan(&mut self, device: usize, now: Timestamp) {
         self.devices[device].halved = None;
         self.blocks.retain(|b| b.device != device);
-        let plan = self.devices[device].plan.blocks.iter();
-        self.blocks.extend(plan.map(|(block, period)| Scheduled::new(device, block.clone(), *period, now)));
+        let plan = self.devices[device].plan.questions.iter();
+        self.blocks
+            .extend(plan.map(|(question, period)| Scheduled::new(device, question.clone(), *period, now)));
     }
 
     fn follow_clock(&mut self, now: Timestamp, mono: Duration) {

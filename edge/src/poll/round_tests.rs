@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use steward_protocols::exchange::Refusal;
+use steward_protocols::modbus::{Block, Exception};
 use steward_shared::document::listing;
 use steward_shared::profile::{Profile, Table};
 use steward_shared::reading::Quality;
@@ -33,10 +35,22 @@ fn device(blocks: &[(&[(u16, u16)], Duration)]) -> Plan {
         let points: Vec<usize> = (next - spans.len()..next).collect();
         let (first, last) = (spans[0], spans[spans.len() - 1]);
         let count = last.0 + last.1 - first.0;
-        planned.push((Block { table: Table::Holding, address: first.0, count, points }, *period));
+        let block = Block { table: Table::Holding, address: first.0, count, points };
+        planned.push((Question::Modbus(block), *period));
     }
     let profile = Profile::parse("acme/m1.toml", &text).unwrap_or_else(|f| panic!("{}", listing(&f)));
-    Plan { profile: Arc::new(profile), blocks: planned }
+    Plan { profile: Arc::new(profile), questions: planned }
+}
+
+fn block(ask: &Ask) -> &Block {
+    match &ask.question {
+        Question::Modbus(block) => block,
+    }
+}
+
+fn refused(code: u8) -> Outcome {
+    let Refusal { quality, about, .. } = Exception(code).into();
+    Outcome::Refused { quality, about }
 }
 
 /// A line in virtual time, and what was seen on it.
@@ -97,7 +111,7 @@ fn readings_are_stamped_with_the_slots_of_their_period() {
     ]);
     world.run(Duration::from_mins(1), |_, _| Outcome::Answered);
     for (_, ask, _) in world.asked.iter().filter(|(at, _, _)| *at >= SECOND) {
-        let period = if ask.block.address == 100 { 10_000 } else { 1_000 };
+        let period = if block(ask).address == 100 { 10_000 } else { 1_000 };
         assert_eq!(ask.slot.as_millis() % period, 0, "{ask:?}");
     }
     assert_eq!(world.asked_of(1).len(), 60);
@@ -113,7 +127,7 @@ fn the_first_poll_after_a_start_is_stamped_with_its_own_instant_and_the_next_wit
     world.rounds = Rounds::new(vec![plan], TIMEOUT, begun, Duration::ZERO);
     world.run(Duration::from_mins(1), |_, _| Outcome::Answered);
     let slots = |address| -> Vec<i64> {
-        let of = world.asked.iter().filter(move |(_, ask, _)| ask.block.address == address);
+        let of = world.asked.iter().filter(move |(_, ask, _)| block(ask).address == address);
         of.map(|(_, ask, _)| ask.slot.as_millis() - begun.as_millis()).collect()
     };
     assert_eq!(slots(0), [0, 2_700, 12_700, 22_700, 32_700, 42_700, 52_700]);
@@ -258,8 +272,8 @@ fn fault_b5_one_bad_register_does_not_hurt_its_neighbours() {
     let mut world = World::new(vec![device(&[(&[(0, 2), (2, 2), (4, 2), (6, 2), (8, 2), (10, 2)], SECOND)])]);
     world.answer_once();
     world.run(Duration::from_secs(10), |_, ask| {
-        let bad = (ask.block.address..ask.block.address + ask.block.count).contains(&6);
-        if bad { Outcome::Refused(Exception(2)) } else { Outcome::Answered }
+        let bad = (block(ask).address..block(ask).address + block(ask).count).contains(&6);
+        if bad { refused(2) } else { Outcome::Answered }
     });
     let marked: std::collections::BTreeSet<_> = world
         .follow
@@ -274,7 +288,7 @@ fn fault_b5_one_bad_register_does_not_hurt_its_neighbours() {
     let good: usize = first
         .iter()
         .filter(|(_, _, o)| *o == Outcome::Answered)
-        .map(|(_, ask, _)| ask.block.points.len())
+        .map(|(_, ask, _)| ask.question.points().len())
         .sum();
     assert_eq!(good, 5, "its neighbours are read in the very same slot");
     assert_eq!(world.rounds.missed(), 0);
@@ -297,10 +311,13 @@ fn fault_b5_a_bad_register_behind_one_of_many_points_does_not_take_them_with_it(
     point("bad", "address = 11\ntype = \"u16\"\nunit = \"1\"");
     let profile = Profile::parse("acme/m1.toml", &text).unwrap_or_else(|f| panic!("{}", listing(&f)));
     let whole = Block { table: Table::Holding, address: 10, count: 2, points: (0..11).collect() };
-    let mut world = World::new(vec![Plan { profile: Arc::new(profile), blocks: vec![(whole, SECOND)] }]);
+    let mut world = World::new(vec![Plan {
+        profile: Arc::new(profile),
+        questions: vec![(Question::Modbus(whole), SECOND)],
+    }]);
     world.run(Duration::from_secs(10), |_, ask| {
-        let bad = u32::from(ask.block.address) + u32::from(ask.block.count) > 11;
-        if bad { Outcome::Refused(Exception(2)) } else { Outcome::Answered }
+        let bad = u32::from(block(ask).address) + u32::from(block(ask).count) > 11;
+        if bad { refused(2) } else { Outcome::Answered }
     });
     assert!(
         world.follow.iter().all(|f| matches!(f, Follow::Mark { points, .. } if *points == [10])),
@@ -308,7 +325,7 @@ fn fault_b5_a_bad_register_behind_one_of_many_points_does_not_take_them_with_it(
         world.follow
     );
     let read =
-        world.asked.iter().filter(|(_, ask, o)| ask.block.points.len() == 10 && *o == Outcome::Answered);
+        world.asked.iter().filter(|(_, ask, o)| ask.question.points().len() == 10 && *o == Outcome::Answered);
     assert_eq!(read.count(), 10);
 }
 
@@ -316,15 +333,13 @@ fn fault_b5_a_bad_register_behind_one_of_many_points_does_not_take_them_with_it(
 fn a_device_that_refused_while_it_started_is_read_in_whole_blocks_again() {
     let mut world = World::new(vec![device(&[(&[(0, 1), (1, 1), (2, 1), (3, 1)], SECOND)])]);
     let started = Duration::from_secs(20);
-    world.run(Duration::from_mins(20), |at, _| {
-        if at < started { Outcome::Refused(Exception(2)) } else { Outcome::Answered }
-    });
+    world.run(Duration::from_mins(20), |at, _| if at < started { refused(2) } else { Outcome::Answered });
     let last = &world.asked[world.asked.len() - 1].1;
-    assert_eq!(last.block.points.len(), 4, "{last:?}");
+    assert_eq!(last.question.points().len(), 4, "{last:?}");
     let slots: Vec<_> = world
         .asked
         .iter()
-        .filter(|(at, ask, _)| *at > started && ask.block.address == 0)
+        .filter(|(at, ask, _)| *at > started && block(ask).address == 0)
         .map(|(_, a, _)| a.slot)
         .collect();
     assert!(slots.windows(2).all(|w| w[1].since(w[0]) == SECOND), "each slot once, none left out");
@@ -334,7 +349,7 @@ fn a_device_that_refused_while_it_started_is_read_in_whole_blocks_again() {
 fn fault_b5_every_exception_becomes_a_quality_of_its_own() {
     for code in 1..=11_u8 {
         let mut world = World::new(vec![device(&[(&[(0, 1)], SECOND)])]);
-        world.run(Duration::from_secs(5), |_, _| Outcome::Refused(Exception(code)));
+        world.run(Duration::from_secs(5), |_, _| refused(code));
         assert!(
             world
                 .follow
@@ -351,8 +366,8 @@ fn fault_b5_every_exception_becomes_a_quality_of_its_own() {
 #[test]
 fn a_busy_device_is_not_torn_into_pieces() {
     let mut world = World::new(vec![device(&[(&[(0, 1), (1, 1)], SECOND)])]);
-    world.run(Duration::from_secs(5), |_, _| Outcome::Refused(Exception(6)));
-    assert!(world.asked.iter().all(|(_, ask, _)| ask.block.points.len() == 2));
+    world.run(Duration::from_secs(5), |_, _| refused(6));
+    assert!(world.asked.iter().all(|(_, ask, _)| ask.question.points().len() == 2));
 }
 
 #[test]
@@ -360,11 +375,11 @@ fn a_block_that_never_answers_costs_its_share_and_silences_no_device() {
     let plan = device(&[(&[(0, 1)], SECOND), (&[(50, 1)], SECOND), (&[(90, 1)], SECOND)]);
     let mut world = World::new(vec![plan]);
     world.run(Duration::from_mins(10), |_, ask| {
-        if ask.block.address == 50 { Outcome::Failed(Quality::NoReply) } else { Outcome::Answered }
+        if block(ask).address == 50 { Outcome::Failed(Quality::NoReply) } else { Outcome::Answered }
     });
     assert!(!world.follow.iter().any(|f| matches!(f, Follow::Silent { .. })), "{:?}", world.follow);
     assert_eq!(world.follow.len(), 1, "marked once: {:?}", world.follow);
-    let at = |address| world.asked.iter().filter(|(_, ask, _)| ask.block.address == address).count();
+    let at = |address| world.asked.iter().filter(|(_, ask, _)| block(ask).address == address).count();
     assert!(at(0) >= 595 && at(90) >= 595, "{} {}", at(0), at(90));
     assert!(at(50) < 600 / 5 + 20, "{}", at(50));
 }
@@ -377,7 +392,7 @@ fn on_an_overfull_line_every_block_gets_its_turn_and_what_is_missed_is_counted()
     let mut world = World::new(vec![device(&blocks)]);
     world.run(Duration::from_mins(1), |_, _| Outcome::Answered);
     for n in 0..100 {
-        let count = world.asked.iter().filter(|(_, ask, _)| ask.block.address == n * 10).count();
+        let count = world.asked.iter().filter(|(_, ask, _)| block(ask).address == n * 10).count();
         assert!((28..=32).contains(&count), "block {n} was read {count} times");
     }
     assert!((2800..=3200).contains(&world.rounds.missed()), "{}", world.rounds.missed());
@@ -407,11 +422,11 @@ fn fault_b11_when_a_device_answers_again_its_slow_points_are_read_at_once_and_ne
         let (_, ask, _) = world
             .asked
             .iter()
-            .find(|(at, a, o)| *at > back && a.block.address == address && *o == Outcome::Answered)
+            .find(|(at, a, o)| *at > back && block(a).address == address && *o == Outcome::Answered)
             .unwrap();
         assert!(ask.slot > START.plus(gone + Duration::from_secs(5)), "{address}: {ask:?}");
     }
-    let slow = world.asked.iter().filter(|(at, a, _)| *at > back && a.block.address == 50).count();
+    let slow = world.asked.iter().filter(|(at, a, _)| *at > back && block(a).address == 50).count();
     assert_eq!(slow, 1, "once, and then on its grid");
 }
 
@@ -425,7 +440,7 @@ fn when_a_marked_line_is_back_every_block_is_read_at_once() {
     world.rounds.line_back(now, true);
     world.asked.clear();
     world.run(Duration::from_mins(1), |_, _| Outcome::Answered);
-    let slow: Vec<_> = world.asked.iter().filter(|(_, a, _)| a.block.address == 50).collect();
+    let slow: Vec<_> = world.asked.iter().filter(|(_, a, _)| block(a).address == 50).collect();
     assert_eq!(slow.len(), 1);
     assert!(slow[0].1.slot >= now);
     assert_eq!(world.rounds.missed(), 0);

@@ -5,9 +5,10 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use steward_protocols::modbus::BlockValue;
+use steward_protocols::question::PointValue;
 use steward_shared::alarm::EventKind;
 use steward_shared::id::{Ids, PointNo};
+use steward_shared::profile::Framing;
 use steward_shared::reading::{Quality, Reading};
 use steward_shared::time::Clock;
 use tokio::sync::mpsc;
@@ -71,6 +72,7 @@ impl LineTask {
 
 struct Owner {
     task: LineTask,
+    framing: Framing,
     wire: Wire,
     rounds: Rounds,
     start: Instant,
@@ -96,6 +98,7 @@ impl Owner {
         let start = Instant::now();
         let answered = vec![false; task.config.devices.len()];
         Self {
+            framing: task.config.wire.framing(),
             task,
             wire,
             rounds,
@@ -146,8 +149,8 @@ impl Owner {
         let (begun, was_down) = (self.start.elapsed(), self.told_down);
         let device = &self.task.config.devices[ask.device];
         let profile = Arc::clone(&device.profile);
-        let answer = match ask.block.request(device.address) {
-            Ok(request) => self.wire.ask(request, &profile.modbus).await,
+        let answer = match ask.question.exchange(device.address, self.framing) {
+            Ok(exchange) => self.wire.ask(exchange, &profile.pace).await,
             // The file's reader and the planner keep to the standard: this is a fault of ours, told as such.
             Err(fault) => Err(Failure::Device { quality: Quality::BadReply, why: fault.to_string() }),
         };
@@ -157,11 +160,11 @@ impl Owner {
             Ok(answer) => {
                 self.works().await;
                 match answer.reply {
-                    Ok(response) => {
+                    Ok(contents) => {
                         self.task.gauge.asked(ask.device, took, Ok((ask.slot, answer.turnaround)));
                         let numbers = &self.task.numbers[ask.device];
-                        let values = ask.block.values(&profile.points, &response);
-                        let reading = |v: BlockValue| {
+                        let values = ask.question.values(&profile.points, &contents);
+                        let reading = |v: PointValue| {
                             let point = *numbers.get(v.point)?;
                             Some(Reading { point, at: ask.slot, value: v.value, quality: v.quality })
                         };
@@ -169,9 +172,9 @@ impl Owner {
                         self.tell(Told::Readings(readings)).await;
                         Outcome::Answered
                     }
-                    Err(exception) => {
-                        self.task.gauge.asked(ask.device, took, Err(&exception.to_string()));
-                        Outcome::Refused(exception)
+                    Err(refusal) => {
+                        self.task.gauge.asked(ask.device, took, Err(&refusal.to_string()));
+                        Outcome::Refused { quality: refusal.quality, about: refusal.about }
                     }
                 }
             }

@@ -5,6 +5,7 @@
 use std::path::Path;
 use std::time::Duration;
 
+use steward_protocols::question::Address;
 use steward_shared::document::Fault;
 use steward_shared::id::PointNo;
 use steward_shared::wire::catalogue::{MAX_DEVICES, MAX_POINTS};
@@ -121,7 +122,7 @@ fn period(device: &DeviceConfig, class: steward_shared::profile::PeriodClass) ->
     device.periods.of(class)
 }
 
-fn address(wire: &WireConfig, address: u8) -> String {
+fn address(wire: &WireConfig, address: Address) -> String {
     match wire {
         WireConfig::Tcp { host, port, .. } => format!("{host}:{port}/{address}"),
         WireConfig::Serial(serial) => format!("{}/{address}", serial.path),

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use super::decimal::Decimal;
+use super::modbus::{Modbus, Register};
 use crate::document::Spot;
 use crate::wire::message::{Label, Names, PointKind};
 
@@ -16,7 +17,8 @@ pub struct Profile {
     pub title: Names,
     /// Where its registers are published; each entry names a document or public repository.
     pub source: Vec<String>,
-    pub modbus: Modbus,
+    pub language: Language,
+    pub pace: Pace,
     /// In the order of the file; keys are unique.
     pub points: Vec<PointDef>,
     pub frames: Vec<SampleFrame>,
@@ -29,128 +31,43 @@ impl Profile {
 
     /// Whether a device is asked and understood by this profile as by the other; what people read may differ.
     pub fn reads_like(&self, other: &Self) -> bool {
-        let Self { id: _, vendor: _, model: _, title: _, source: _, modbus, points, frames: _ } = self;
-        modbus == &other.modbus
+        let Self { id: _, vendor: _, model: _, title: _, source: _, language, pace, points, frames: _ } =
+            self;
+        (language, pace) == (&other.language, &other.pace)
             && points.len() == other.points.len()
             && points.iter().zip(&other.points).all(|(a, b)| a.reads_like(b))
     }
 }
 
-/// What the device bears.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Modbus {
-    /// Most registers in one request, 1 to 125.
-    pub max_registers: u16,
-    /// Most coils or discrete inputs in one request, 1 to 2000.
-    pub max_bits: u16,
-    /// Silence that the device wants between an answer and the next request to it, beyond t3.5. At most 1 s.
+/// What the device speaks, and what it bears.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Language {
+    Modbus(Modbus),
+}
+
+impl Language {
+    /// As people call it.
+    pub const fn name(&self) -> &'static str {
+        match self {
+            Self::Modbus(_) => "Modbus",
+        }
+    }
+}
+
+/// What time the device wants, whatever it speaks.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Pace {
+    /// Silence between an answer and the next request to it, beyond the language's own. At most 1 s.
     pub pause: Duration,
     /// How long the device may take for its answer, where its documentation says so, 20 ms to 30 s. It lengthens
     /// the line's timeout and never shortens it: what lies between may add its own.
     pub timeout: Option<Duration>,
 }
 
-impl Default for Modbus {
-    fn default() -> Self {
-        Self { max_registers: 125, max_bits: 2000, pause: Duration::ZERO, timeout: None }
-    }
-}
-
-/// The four tables of the Modbus data model, and with them the function that reads each.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Table {
-    /// Function 1.
-    Coil,
-    /// Function 2.
-    Discrete,
-    /// Function 3.
-    Holding,
-    /// Function 4.
-    Input,
-}
-
-impl Table {
-    pub const fn function(self) -> u8 {
-        match self {
-            Self::Coil => 1,
-            Self::Discrete => 2,
-            Self::Holding => 3,
-            Self::Input => 4,
-        }
-    }
-
-    /// Whether an address holds one bit instead of sixteen.
-    pub const fn is_bits(self) -> bool {
-        matches!(self, Self::Coil | Self::Discrete)
-    }
-
-    pub const fn word(self) -> &'static str {
-        match self {
-            Self::Coil => "coil",
-            Self::Discrete => "discrete",
-            Self::Holding => "holding",
-            Self::Input => "input",
-        }
-    }
-}
-
-/// How registers become a value.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum DataType {
-    U16,
-    I16,
-    U32,
-    I32,
-    U64,
-    I64,
-    F32,
-    F64,
-    /// Four decimal digits, one in each nibble.
-    Bcd16,
-    /// Eight decimal digits.
-    Bcd32,
-    /// Bit `n` of one register, 0 the lowest. Coils and discrete inputs are bit 0 of their address.
-    Bit {
-        n: u8,
-    },
-    /// `len` bits from bit `from` of one register, as an unsigned number.
-    Bits {
-        from: u8,
-        len: u8,
-    },
-    /// Two characters a register, ended by NUL, trailing blanks dropped. UTF-8, of which ASCII is a part. NUL alone
-    /// is no value.
-    Text {
-        registers: u8,
-    },
-}
-
-impl DataType {
-    /// Registers (or bits, in a table of bits) that one value takes.
-    pub const fn width(self) -> u16 {
-        match self {
-            Self::U16 | Self::I16 | Self::Bcd16 | Self::Bit { .. } | Self::Bits { .. } => 1,
-            Self::U32 | Self::I32 | Self::F32 | Self::Bcd32 => 2,
-            Self::U64 | Self::I64 | Self::F64 => 4,
-            Self::Text { registers } => registers as u16,
-        }
-    }
-}
-
-/// Which byte of a value stands where, named by the order in which the bytes A (highest) to D come.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
-pub struct Order {
-    /// The lowest word comes first: `cdab`.
-    pub low_word_first: bool,
-    /// In each word the low byte comes first: `badc`.
-    pub low_byte_first: bool,
-}
-
-impl Order {
-    pub const ABCD: Self = Self { low_word_first: false, low_byte_first: false };
-    pub const CDAB: Self = Self { low_word_first: true, low_byte_first: false };
-    pub const BADC: Self = Self { low_word_first: false, low_byte_first: true };
-    pub const DCBA: Self = Self { low_word_first: true, low_byte_first: true };
+/// Where a point stands in its device, and how it is written there.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Place {
+    Modbus(Register),
 }
 
 /// How often a point is worth reading; the gateway's file gives the periods.
@@ -182,11 +99,7 @@ pub struct PointDef {
     /// Lower case words joined by hyphens; its identity in the profile.
     pub key: String,
     pub title: Names,
-    pub table: Table,
-    /// As it stands in the request, from 0: what a map calls 40001 or "register 1" is 0 here.
-    pub address: u16,
-    pub data: DataType,
-    pub order: Order,
+    pub place: Place,
     /// value = raw * scale + offset, both exact.
     pub scale: Decimal,
     pub offset: Decimal,
@@ -208,10 +121,7 @@ impl PointDef {
         let Self {
             key,
             title: _,
-            table,
-            address,
-            data,
-            order,
+            place,
             scale,
             offset,
             unit: _,
@@ -222,22 +132,15 @@ impl PointDef {
             modulus: _,
             class,
         } = self;
-        (key, table, address, data, order, scale, offset)
-            == (
-                &other.key,
-                &other.table,
-                &other.address,
-                &other.data,
-                &other.order,
-                &other.scale,
-                &other.offset,
-            )
+        (key, place, scale, offset) == (&other.key, &other.place, &other.scale, &other.offset)
             && (kind, sentinels, class) == (&other.kind, &other.sentinels, &other.class)
     }
 
-    /// The first address behind the point; up to 65536.
-    pub const fn end(&self) -> u32 {
-        self.address as u32 + self.data.width() as u32
+    /// Where it stands in a device that speaks Modbus.
+    pub const fn register(&self) -> Option<&Register> {
+        match &self.place {
+            Place::Modbus(register) => Some(register),
+        }
     }
 }
 

@@ -3,12 +3,15 @@
 
 mod decimal;
 mod definition;
+mod language;
 mod library;
+mod modbus;
 mod parse;
 mod samples;
 
 pub use decimal::Decimal;
 pub use definition::{
-    DataType, Framing, Modbus, Order, PeriodClass, PointDef, Profile, SampleFrame, SampleValue, Table,
+    Framing, Language, Pace, PeriodClass, Place, PointDef, Profile, SampleFrame, SampleValue,
 };
 pub use library::Library;
+pub use modbus::{DataType, Modbus, Order, Register, Table};

@@ -2,24 +2,17 @@
 //! addresses fit, keys are unique, labels and kinds agree, sample frames speak of points that exist.
 
 use std::collections::BTreeSet;
-use std::ops::RangeInclusive;
 use std::path::Path;
-use std::time::Duration;
 
 use super::decimal::Decimal;
-use super::definition::{DataType, Modbus, Order, PeriodClass, PointDef, Profile, Table};
+use super::definition::{Language, PeriodClass, PointDef, Profile};
+use super::language::{Form, Placed, language, place};
 use super::samples::frames;
 use crate::document::{Document, Fault, FromNode, Kind, Node, Table as Fields, Wrong};
 use crate::unit;
 use crate::wire::catalogue::{MAX_LABELS, MAX_TEXT};
 use crate::wire::message::{Label, Names, PointKind};
 
-const TABLES: [(&str, Table); 4] = [
-    ("coil", Table::Coil),
-    ("discrete", Table::Discrete),
-    ("holding", Table::Holding),
-    ("input", Table::Input),
-];
 const KINDS: [(&str, PointKind); 5] = [
     ("gauge", PointKind::Gauge),
     ("counter", PointKind::Counter),
@@ -33,34 +26,6 @@ const CLASSES: [(&str, PeriodClass); 4] = [
     ("slow", PeriodClass::Slow),
     ("static", PeriodClass::Static),
 ];
-const ORDERS: [(&str, Order); 4] =
-    [("abcd", Order::ABCD), ("cdab", Order::CDAB), ("badc", Order::BADC), ("dcba", Order::DCBA)];
-
-/// The words of `type`; bit, bits and string take their numbers from keys of their own.
-#[derive(Clone, Copy)]
-enum TypeWord {
-    Plain(DataType),
-    Bit,
-    Bits,
-    Text,
-}
-
-const TYPES: [(&str, TypeWord); 13] = [
-    ("u16", TypeWord::Plain(DataType::U16)),
-    ("i16", TypeWord::Plain(DataType::I16)),
-    ("u32", TypeWord::Plain(DataType::U32)),
-    ("i32", TypeWord::Plain(DataType::I32)),
-    ("u64", TypeWord::Plain(DataType::U64)),
-    ("i64", TypeWord::Plain(DataType::I64)),
-    ("f32", TypeWord::Plain(DataType::F32)),
-    ("f64", TypeWord::Plain(DataType::F64)),
-    ("bcd16", TypeWord::Plain(DataType::Bcd16)),
-    ("bcd32", TypeWord::Plain(DataType::Bcd32)),
-    ("bit", TypeWord::Bit),
-    ("bits", TypeWord::Bits),
-    ("string", TypeWord::Text),
-];
-
 impl Profile {
     /// Reads a profile. Its id is the last two parts of the file's name: `…/<vendor>/<model>.toml`.
     pub fn parse(file_name: &str, text: &str) -> Result<Self, Vec<Fault>> {
@@ -78,10 +43,11 @@ impl Profile {
                     "name the document or repository",
                 );
             }
-            let modbus = root.optional_table("modbus").map_or_else(Modbus::default, |t| limits(&t));
-            let (keys, points) = points(root, &modbus);
+            let (language, pace) = language(root);
+            let (keys, points) = points(root, &language);
             let frames = frames(root, &keys);
-            Some(Self { id, vendor: vendor?, model: model?, title: title?, source, modbus, points, frames })
+            let (vendor, model, title) = (vendor?, model?, title?);
+            Some(Self { id, vendor, model, title, source, language, pace, points, frames })
         })
     }
 }
@@ -123,34 +89,8 @@ fn both_languages(table: &Fields<'_>, what: &str) -> Option<Names> {
     Some(Names { zh: zh?, en: en? })
 }
 
-fn limits(fields: &Fields<'_>) -> Modbus {
-    let usual = Modbus::default();
-    Modbus {
-        max_registers: fields.within_or("max_registers", 1..=125, usual.max_registers),
-        max_bits: fields.within_or("max_bits", 1..=2000, usual.max_bits),
-        pause: duration_within(fields, "pause", Duration::ZERO..=Duration::from_secs(1))
-            .unwrap_or(usual.pause),
-        timeout: duration_within(fields, "timeout", Duration::from_millis(20)..=Duration::from_secs(30)),
-    }
-}
-
-/// A device that wants more than this stops its line for all others.
-fn duration_within(fields: &Fields<'_>, key: &str, range: RangeInclusive<Duration>) -> Option<Duration> {
-    let given = fields.optional::<Duration>(key)?;
-    if range.contains(&given) {
-        return Some(given);
-    }
-    let (least, most) = (range.start().as_millis(), range.end().as_millis());
-    fields.fault(
-        key,
-        "this duration is out of range",
-        format!("write one from \"{least}ms\" to \"{most}ms\""),
-    );
-    None
-}
-
 /// The keys of all points, and the points that are in order.
-fn points(root: &Fields<'_>, modbus: &Modbus) -> (Vec<String>, Vec<PointDef>) {
+fn points(root: &Fields<'_>, language: &Language) -> (Vec<String>, Vec<PointDef>) {
     let (mut keys, mut points) = (Vec::new(), Vec::new());
     let mut seen = BTreeSet::new();
     let tables = root.tables("point");
@@ -163,7 +103,7 @@ fn points(root: &Fields<'_>, modbus: &Modbus) -> (Vec<String>, Vec<PointDef>) {
     for fields in tables {
         let key = fields.required::<String>("key");
         keys.extend(key.clone());
-        if let Some(point) = point(&fields, key, modbus) {
+        if let Some(point) = point(&fields, key, language) {
             if !seen.insert(point.key.clone()) {
                 fields.fault(
                     "key",
@@ -177,7 +117,7 @@ fn points(root: &Fields<'_>, modbus: &Modbus) -> (Vec<String>, Vec<PointDef>) {
     (keys, points)
 }
 
-fn point(fields: &Fields<'_>, key: Option<String>, modbus: &Modbus) -> Option<PointDef> {
+fn point(fields: &Fields<'_>, key: Option<String>, language: &Language) -> Option<PointDef> {
     let key = key.filter(|key| {
         let plain = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
         let good = !key.is_empty() && key.chars().all(plain) && key.len() <= 64;
@@ -187,17 +127,13 @@ fn point(fields: &Fields<'_>, key: Option<String>, modbus: &Modbus) -> Option<Po
         good
     });
     let title = names(fields, "title");
-    let table = fields.word("table", &TABLES);
-    let address = fields.required::<u16>("address");
-    let data = data_type(fields, table);
-    let order = fields.word_or("order", &ORDERS, Order::ABCD);
+    let Placed { place, form } = place(fields, language);
     let scale = fields.or("scale", Decimal::ONE);
     if scale.is_zero() {
         fields.fault("scale", "a scale of 0 makes every value 0", "leave it out for 1");
     }
     let offset = fields.or("offset", Decimal::ZERO);
-    let text = matches!(data, Some(DataType::Text { .. }));
-    let bit = matches!(data, Some(DataType::Bit { .. }));
+    let (text, bit) = (form == Some(Form::Text), form == Some(Form::Bit));
     let usual = if text {
         PointKind::Text
     } else if bit {
@@ -207,12 +143,12 @@ fn point(fields: &Fields<'_>, key: Option<String>, modbus: &Modbus) -> Option<Po
     };
     let given = fields.optional_word("kind", &KINDS);
     // Where it is not known, nothing is judged by it.
-    let known = given.or(data.filter(|_| !fields.has("kind")).map(|_| usual));
+    let known = given.or(form.filter(|_| !fields.has("kind")).map(|_| usual));
     let kind = known.unwrap_or(usual);
     let unit = unit_code(fields, matches!(known, Some(PointKind::Gauge | PointKind::Counter)));
-    let decimals = fields.within_or("decimals", 0..=9, usual_decimals(scale, data));
+    let decimals = fields.within_or("decimals", 0..=9, usual_decimals(scale, form));
     let labels = labels(fields, known);
-    let sentinels = sentinels(fields, data);
+    let sentinels = sentinels(fields, form);
     let modulus = fields.optional::<f64>("modulus");
     let class = fields.word_or("class", &CLASSES, PeriodClass::Normal);
 
@@ -222,23 +158,20 @@ fn point(fields: &Fields<'_>, key: Option<String>, modbus: &Modbus) -> Option<Po
     if modulus.is_some() && known.is_some_and(|k| k != PointKind::Counter) {
         fields.fault("modulus", "only a counter starts over", "add kind = \"counter\" or remove modulus");
     }
-    if data.is_some() && known.is_some_and(|k| text != (k == PointKind::Text)) {
+    if form.is_some() && known.is_some_and(|k| text != (k == PointKind::Text)) {
         fields.fault("kind", "kind text and type string belong together", "change one of them");
     }
     let code = bit || matches!(kind, PointKind::Flag | PointKind::Enumeration);
     if (text || code) && (scale != Decimal::ONE || !offset.is_zero()) {
         fields.fault("scale", "texts, flags and codes are not scaled", "remove scale and offset");
     }
-    if code && matches!(data, Some(DataType::F32 | DataType::F64)) {
+    if code && matches!(form, Some(Form::Float { .. })) {
         fields.fault("type", "flags and codes are whole numbers", "change type or kind");
     }
-    let point = PointDef {
+    Some(PointDef {
         key: key?,
         title: title?,
-        table: table?,
-        address: address?,
-        data: data?,
-        order,
+        place: place?,
         scale,
         offset,
         unit: unit?,
@@ -248,59 +181,12 @@ fn point(fields: &Fields<'_>, key: Option<String>, modbus: &Modbus) -> Option<Po
         sentinels,
         modulus,
         class,
-    };
-    let most = if point.table.is_bits() { modbus.max_bits } else { modbus.max_registers };
-    if point.data.width() > most {
-        fields.fault(
-            "type",
-            format!("a value takes {} registers", point.data.width()),
-            "raise modbus.max_registers",
-        );
-    }
-    if point.end() > 0x1_0000 {
-        fields.fault("address", "the value reaches past address 65535", "addresses count from 0; correct it");
-    }
-    Some(point)
-}
-
-fn data_type(fields: &Fields<'_>, table: Option<Table>) -> Option<DataType> {
-    if table.is_some_and(Table::is_bits) {
-        if fields.has("type") {
-            fields.fault("type", "coils and discrete inputs have no type: they are bits", "remove it");
-        }
-        return Some(DataType::Bit { n: 0 });
-    }
-    if table.is_none() && !fields.has("type") {
-        // Whether it needs a type depends on a table that is not known.
-        return None;
-    }
-    let Some(word) = fields.word("type", &TYPES) else {
-        // Which of them belong to the type that was meant is not known: none of them is told.
-        let _ = ["bit", "from", "len", "registers"].map(|key| fields.has(key));
-        return None;
-    };
-    match word {
-        TypeWord::Plain(data) => Some(data),
-        TypeWord::Bit => Some(DataType::Bit { n: fields.within("bit", 0..=15)? }),
-        TypeWord::Bits => {
-            let (from, len) = (fields.within::<u8>("from", 0..=15), fields.within::<u8>("len", 1..=16));
-            let (from, len) = (from?, len?);
-            if from + len > 16 {
-                fields.fault("len", "the bits reach past the register", "from + len is at most 16");
-                return None;
-            }
-            Some(DataType::Bits { from, len })
-        }
-        TypeWord::Text => Some(DataType::Text { registers: fields.within("registers", 1..=64)? }),
-    }
+    })
 }
 
 /// As many as the scale has behind its point; whole numbers have none, floats two.
-fn usual_decimals(scale: Decimal, data: Option<DataType>) -> u8 {
-    match data {
-        Some(DataType::F32 | DataType::F64) => 2,
-        _ => scale.decimals(),
-    }
+fn usual_decimals(scale: Decimal, form: Option<Form>) -> u8 {
+    if matches!(form, Some(Form::Float { .. })) { 2 } else { scale.decimals() }
 }
 
 fn unit_code(fields: &Fields<'_>, wanted: bool) -> Option<String> {
@@ -375,16 +261,15 @@ impl FromNode for Raw {
     }
 }
 
-fn sentinels(fields: &Fields<'_>, data: Option<DataType>) -> Vec<u64> {
+fn sentinels(fields: &Fields<'_>, form: Option<Form>) -> Vec<u64> {
     let Some(given) = fields.optional::<Vec<Raw>>("sentinels") else { return Vec::new() };
-    let Some(data) = data else { return Vec::new() };
-    let bits = match data {
-        DataType::Bits { len, .. } => u32::from(len),
-        DataType::Bit { .. } | DataType::Text { .. } => {
+    let bits = match form {
+        Some(Form::Whole { bits } | Form::Float { bits }) => bits,
+        Some(Form::Bit | Form::Text) => {
             fields.fault("sentinels", "texts and single bits have no sentinel", "remove it");
             return Vec::new();
         }
-        data => u32::from(data.width()) * 16,
+        None => return Vec::new(),
     };
     let span = 1_i128 << bits;
     let mut raws = Vec::new();
@@ -407,6 +292,7 @@ fn sentinels(fields: &Fields<'_>, data: Option<DataType>) -> Vec<u64> {
 mod tests {
     use super::*;
     use crate::document::listing;
+    use crate::profile::{DataType, Modbus, Order};
 
     const GOOD: &str = r#"
 vendor = "Acme"
@@ -451,10 +337,11 @@ values = { energy = 0.0 }
         let profile =
             Profile::parse("somewhere/acme/m1.toml", GOOD).unwrap_or_else(|f| panic!("{}", listing(&f)));
         assert_eq!(profile.id, "acme/m1");
-        assert_eq!(profile.modbus.max_registers, 60);
-        assert_eq!(profile.modbus.pause, Duration::from_millis(20));
+        assert_eq!(profile.language, Language::Modbus(Modbus { max_registers: 60, ..Modbus::default() }));
+        assert_eq!(profile.pace.pause.as_millis(), 20);
         let energy = profile.point("energy").unwrap();
-        assert_eq!((energy.address, energy.data, energy.order), (10, DataType::U32, Order::CDAB));
+        let register = energy.register().unwrap();
+        assert_eq!((register.address, register.data, register.order), (10, DataType::U32, Order::CDAB));
         assert_eq!((energy.decimals, energy.kind, energy.class), (2, PointKind::Counter, PeriodClass::Slow));
         assert_eq!(energy.sentinels, [0xFFFF_FFFF, 0xFFFF_FFFF]);
         assert_eq!(profile.point("running").unwrap().kind, PointKind::Flag);

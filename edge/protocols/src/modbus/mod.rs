@@ -4,7 +4,7 @@
 //! MODBUS Messaging on TCP/IP Implementation Guide V1.0b.
 
 mod crc;
-mod line;
+mod framing;
 mod pdu;
 mod plan;
 pub mod rtu;
@@ -13,8 +13,8 @@ pub mod tcp;
 mod value;
 
 pub use crc::crc;
-pub use line::{Answer, Failure, LineState, Settings, frame_gap};
-pub use pdu::{Exception, Reply, ReplyFault, Request, RequestFault, Response};
-pub use plan::{Block, BlockValue, contiguous};
+pub use framing::{exchange, frame_gap};
+pub use pdu::{Exception, Request, RequestFault, Response};
+pub use plan::{Block, contiguous};
 pub use sample::{SampleFault, verify_samples};
 pub use value::{EncodeFault, decode, encode, encode_into};

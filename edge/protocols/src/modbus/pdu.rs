@@ -6,6 +6,8 @@ use std::fmt;
 use steward_shared::profile::Table;
 use steward_shared::reading::Quality;
 
+use crate::exchange::{About, Fault, Refusal};
+
 /// One reading request. Made by [`Request::new`], so that no request breaks the limits of the standard.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Request {
@@ -82,32 +84,31 @@ impl Request {
         2 + self.data_bytes()
     }
 
-    /// Reads an answer's PDU (function and what follows), which must be whole.
-    pub fn read(&self, pdu: &[u8]) -> Result<Reply, ReplyFault> {
-        let [function, rest @ ..] = pdu else { return Err(ReplyFault::Short { bytes: 0 }) };
+    /// The data in an answer's PDU (function and what follows), which must be whole.
+    pub fn data<'a>(&self, pdu: &'a [u8]) -> Result<Result<&'a [u8], Exception>, Fault> {
+        let [function, rest @ ..] = pdu else { return Err(Fault::Short { bytes: 0 }) };
         if *function == self.function() | 0x80 {
             return match rest {
                 [code] => Ok(Err(Exception(*code))),
-                _ => Err(ReplyFault::Length { wanted: 2, got: pdu.len() }),
+                _ => Err(Fault::Length { wanted: 2, got: pdu.len() }),
             };
         }
         if *function != self.function() {
-            return Err(ReplyFault::Function { wanted: self.function(), got: *function });
+            return Err(Fault::Function { wanted: self.function(), got: *function });
         }
-        let [stated, data @ ..] = rest else { return Err(ReplyFault::Short { bytes: pdu.len() }) };
+        let [stated, data @ ..] = rest else { return Err(Fault::Short { bytes: pdu.len() }) };
         if usize::from(*stated) != self.data_bytes() || data.len() != self.data_bytes() {
-            return Err(ReplyFault::Length {
+            return Err(Fault::Length {
                 wanted: self.data_bytes(),
                 got: usize::from(*stated).max(data.len()),
             });
         }
-        Ok(Ok(if self.table.is_bits() {
-            let bits = data.iter().flat_map(|byte| (0..8).map(move |n| byte >> n & 1 == 1));
-            Response::Bits(bits.take(usize::from(self.count)).collect())
-        } else {
-            let words = data.chunks_exact(2).filter_map(|w| <[u8; 2]>::try_from(w).ok());
-            Response::Registers(words.map(u16::from_be_bytes).collect())
-        }))
+        Ok(Ok(data))
+    }
+
+    /// The contents in an answer's PDU, which must be whole.
+    pub fn read(&self, pdu: &[u8]) -> Result<Result<Response, Exception>, Fault> {
+        Ok(self.data(pdu)?.map(|data| Response::of(self.table, self.count, data)))
     }
 }
 
@@ -118,8 +119,18 @@ pub enum Response {
     Registers(Vec<u16>),
 }
 
-/// A device's word: contents, or a refusal.
-pub type Reply = Result<Response, Exception>;
+impl Response {
+    /// The contents that an answer's data hold.
+    pub fn of(table: Table, count: u16, data: &[u8]) -> Self {
+        if table.is_bits() {
+            let bits = data.iter().flat_map(|byte| (0..8).map(move |n| byte >> n & 1 == 1));
+            Self::Bits(bits.take(usize::from(count)).collect())
+        } else {
+            let words = data.chunks_exact(2).filter_map(|w| <[u8; 2]>::try_from(w).ok());
+            Self::Registers(words.map(u16::from_be_bytes).collect())
+        }
+    }
+}
 
 /// A refusal: the device works, and says no (V1.1b3, clause 7).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -151,11 +162,6 @@ impl Exception {
             _ => Quality::BadReply,
         }
     }
-
-    /// Whether another address or count may be answered: the block should be asked for in parts.
-    pub const fn is_about_the_address(self) -> bool {
-        matches!(self.0, 2 | 3)
-    }
 }
 
 impl fmt::Display for Exception {
@@ -164,27 +170,16 @@ impl fmt::Display for Exception {
     }
 }
 
-/// Why bytes that came are not the answer.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum ReplyFault {
-    #[error("the check sum is wrong")]
-    CheckSum,
-    #[error("the reply broke off after {bytes} bytes")]
-    Short { bytes: usize },
-    #[error("the reply has {got} bytes of data where {wanted} were asked for")]
-    Length { wanted: usize, got: usize },
-    #[error("unit {got} answered where unit {wanted} was asked")]
-    Unit { wanted: u8, got: u8 },
-    #[error("function {got} was answered where {wanted} was asked")]
-    Function { wanted: u8, got: u8 },
-    #[error("the reply bears number {got} where {wanted} was asked: it answers another request")]
-    Transaction { wanted: u16, got: u16 },
-    #[error("protocol {0} is not Modbus")]
-    Protocol(u16),
-    #[error("{bytes} bytes followed the reply: two replies to one request, or a late one")]
-    Trailing { bytes: usize },
-    #[error("{bytes} bytes of no known meaning")]
-    Noise { bytes: usize },
+impl From<Exception> for Refusal {
+    fn from(exception: Exception) -> Self {
+        let about = match exception.0 {
+            2 | 3 => About::Place,
+            // A gateway's word that the device behind it did not answer.
+            10 | 11 => About::Absence,
+            _ => About::Other,
+        };
+        Self { quality: exception.quality(), about, text: exception.to_string() }
+    }
 }
 
 #[cfg(test)]
@@ -231,17 +226,16 @@ mod tests {
     #[test]
     fn fault_b5_a_byte_count_that_lies_is_no_answer() {
         let request = Request::new(1, Table::Holding, 0, 2).unwrap();
-        let wrong =
-            |pdu: &[u8]| assert!(matches!(request.read(pdu), Err(ReplyFault::Length { .. })), "{pdu:?}");
+        let wrong = |pdu: &[u8]| assert!(matches!(request.read(pdu), Err(Fault::Length { .. })), "{pdu:?}");
         wrong(&[3, 2, 0, 1, 0, 2]);
         wrong(&[3, 4, 0, 1, 0]);
         wrong(&[3, 4, 0, 1, 0, 2, 0]);
         wrong(&[3, 6, 0, 1, 0, 2]);
         wrong(&[3, 255]);
         wrong(&[0x83, 2, 0]);
-        assert!(matches!(request.read(&[3]), Err(ReplyFault::Short { .. })));
-        assert!(matches!(request.read(&[]), Err(ReplyFault::Short { .. })));
-        assert!(matches!(request.read(&[4, 4, 0, 1, 0, 2]), Err(ReplyFault::Function { .. })));
+        assert!(matches!(request.read(&[3]), Err(Fault::Short { .. })));
+        assert!(matches!(request.read(&[]), Err(Fault::Short { .. })));
+        assert!(matches!(request.read(&[4, 4, 0, 1, 0, 2]), Err(Fault::Function { .. })));
     }
 
     #[test]

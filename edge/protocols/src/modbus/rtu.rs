@@ -4,7 +4,8 @@
 //! and check sum being right.
 
 use super::crc::crc;
-use super::pdu::{Reply, ReplyFault, Request};
+use super::pdu::Request;
+use crate::exchange::{Exchange, Fault, Progress, Reply};
 
 /// The longest frame there is.
 pub const MAX_FRAME: usize = 256;
@@ -28,20 +29,11 @@ pub const fn reply_len(request: &Request) -> usize {
     request.reply_len() + 3
 }
 
-/// How far an answer has come.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Progress {
-    More,
-    Reply(Reply),
-    /// What came cannot become the answer any more.
-    Bad(ReplyFault),
-}
-
 /// Collects the answer to one request.
 #[derive(Clone, Debug)]
 pub struct Decoder {
     request: Request,
-    /// The request's own frame: some transceivers hear themselves.
+    /// The request's frame, which some transceivers hear themselves say.
     echo: Vec<u8>,
     held: Vec<u8>,
 }
@@ -49,31 +41,6 @@ pub struct Decoder {
 impl Decoder {
     pub fn new(request: Request) -> Self {
         Self { request, echo: encode(&request), held: Vec::new() }
-    }
-
-    /// Takes bytes as they come. After anything but `More` the decoder has done its work.
-    pub fn push(&mut self, bytes: &[u8]) -> Progress {
-        let room = MAX_HELD - self.held.len().min(MAX_HELD);
-        let too_many = bytes.len() > room;
-        self.held.extend(bytes.iter().take(room));
-        // An echo can have the shape of an answer: 17 to 24 coils from address 768 on.
-        if self.held.starts_with(&self.echo) {
-            self.held.drain(..self.echo.len());
-        }
-        for at in 0..self.held.len() {
-            let Some((reply, end)) = self.frame_at(at) else { continue };
-            let trailing = self.held.len() - end + bytes.len().saturating_sub(room);
-            return if trailing > TURNAROUND_NOISE {
-                Progress::Bad(ReplyFault::Trailing { bytes: trailing })
-            } else {
-                Progress::Reply(reply)
-            };
-        }
-        if too_many {
-            Progress::Bad(ReplyFault::Noise { bytes: self.held.len() + bytes.len() - room })
-        } else {
-            Progress::More
-        }
     }
 
     /// The whole answer that begins at `at`, and where it ends.
@@ -89,68 +56,100 @@ impl Decoder {
             _ => return None,
         };
         let pdu = checked(from.get(..len)?)?;
-        let reply = self.request.read(pdu).ok()?;
-        Some((reply, at + len))
+        let reply = self.request.data(pdu).ok()?;
+        Some((reply.map(<[u8]>::to_vec).map_err(Into::into), at + len))
     }
 
-    /// Bytes that are held, at most a frame and what may come before it.
-    pub fn held(&self) -> usize {
-        self.held.len()
-    }
-
-    /// Forgets what came if it is a whole frame of other units or functions: somebody else's, or late.
-    pub fn skip_foreign(&mut self) -> Option<ReplyFault> {
-        let fault = self.foreign()?;
-        self.held.clear();
-        Some(fault)
-    }
-
-    fn foreign(&self) -> Option<ReplyFault> {
+    fn foreign(&self) -> Option<Fault> {
         let pdu = checked(&self.held)?;
         let ([unit, ..], [function, ..]) = (self.held.as_slice(), pdu) else { return None };
         if *unit != self.request.unit() {
-            return Some(ReplyFault::Unit { wanted: self.request.unit(), got: *unit });
+            return Some(Fault::Unit { wanted: self.request.unit(), got: *unit });
         }
         (function & 0x7F != self.request.function())
-            .then_some(ReplyFault::Function { wanted: self.request.function(), got: *function })
+            .then_some(Fault::Function { wanted: self.request.function(), got: *function })
+    }
+}
+
+impl Exchange for Decoder {
+    fn frame(&mut self, _number: u16) -> Vec<u8> {
+        self.echo.clone()
     }
 
-    /// What is wrong with that which came, when nothing more will. `None` when nothing came.
-    pub fn verdict(&self) -> Option<ReplyFault> {
+    fn answer_len(&self) -> Option<usize> {
+        Some(reply_len(&self.request))
+    }
+
+    fn received(&mut self, bytes: &[u8]) -> Progress {
+        let room = MAX_HELD - self.held.len().min(MAX_HELD);
+        let too_many = bytes.len() > room;
+        self.held.extend(bytes.iter().take(room));
+        // An echo can have the shape of an answer: 17 to 24 coils from address 768 on.
+        if self.held.starts_with(&self.echo) {
+            self.held.drain(..self.echo.len());
+        }
+        for at in 0..self.held.len() {
+            let Some((reply, end)) = self.frame_at(at) else { continue };
+            let trailing = self.held.len() - end + bytes.len().saturating_sub(room);
+            return if trailing > TURNAROUND_NOISE {
+                Progress::Bad(Fault::Trailing { bytes: trailing })
+            } else {
+                Progress::Reply(reply)
+            };
+        }
+        if too_many {
+            Progress::Bad(Fault::Noise { bytes: self.held.len() + bytes.len() - room })
+        } else {
+            Progress::More
+        }
+    }
+
+    fn held(&self) -> usize {
+        self.held.len()
+    }
+
+    fn skip_foreign(&mut self) -> bool {
+        let is_foreign = self.foreign().is_some();
+        if is_foreign {
+            self.held.clear();
+        }
+        is_foreign
+    }
+
+    fn verdict(&self) -> Option<Fault> {
         if let Some(fault) = self.foreign() {
             return Some(fault);
         }
         if let Some(pdu) = checked(&self.held) {
-            return self.request.read(pdu).err();
+            return self.request.data(pdu).err();
         }
         let [unit, rest @ ..] = self.held.as_slice() else { return None };
         let (wanted, bytes) = (self.request.function(), self.held.len());
         Some(match rest {
             [function, stated, ..] if *unit == self.request.unit() && *function == wanted => {
                 if usize::from(*stated) != self.request.data_bytes() {
-                    ReplyFault::Length { wanted: self.request.data_bytes(), got: usize::from(*stated) }
+                    Fault::Length { wanted: self.request.data_bytes(), got: usize::from(*stated) }
                 } else if bytes < reply_len(&self.request) {
-                    ReplyFault::Short { bytes }
+                    Fault::Short { bytes }
                 } else {
-                    ReplyFault::CheckSum
+                    Fault::CheckSum
                 }
             }
             [function, ..] if *unit == self.request.unit() && *function == wanted | 0x80 => {
                 if bytes < 5 {
-                    ReplyFault::Short { bytes }
+                    Fault::Short { bytes }
                 } else {
-                    ReplyFault::CheckSum
+                    Fault::CheckSum
                 }
             }
-            _ => ReplyFault::Noise { bytes },
+            _ => Fault::Noise { bytes },
         })
     }
 
-    /// Whether that which came began like the answer: then the device has had its say, only damaged.
-    pub fn began_like_the_answer(&self) -> bool {
+    fn began_like_the_answer(&self) -> bool {
         matches!(self.held.as_slice(), [unit, function, ..]
             if *unit == self.request.unit() && function & 0x7F == self.request.function())
-            && matches!(self.verdict(), Some(ReplyFault::CheckSum | ReplyFault::Short { .. }))
+            && matches!(self.verdict(), Some(Fault::CheckSum | Fault::Short { .. }))
     }
 }
 

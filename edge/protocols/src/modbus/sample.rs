@@ -7,10 +7,10 @@ use steward_shared::document::{Fault, Spot};
 use steward_shared::profile::{Framing, Profile, SampleFrame, SampleValue, Table};
 use steward_shared::reading::{Quality, Value};
 
+use super::framing::exchange;
 use super::pdu::{Request, Response};
-use super::rtu::{self, Progress};
-use super::tcp;
 use super::value::decode;
+use crate::exchange::Progress;
 
 /// A sample frame that does not hold.
 #[derive(Clone, Debug)]
@@ -52,21 +52,17 @@ pub fn verify_samples(profile: &Profile) -> Vec<SampleFault> {
 
 fn read(sample: &SampleFrame) -> Result<(Request, Response), String> {
     let (request, transaction) = request_of(sample)?;
-    let ours = match sample.framing {
-        Framing::Rtu => rtu::encode(&request),
-        Framing::Tcp => tcp::encode(&request, transaction),
-    };
+    let mut decoder = exchange(request, sample.framing);
+    let ours = decoder.frame(transaction);
     if ours != sample.request {
         return Err(format!("the request is not whole and sound: it should be {}", hex(&ours)));
     }
-    let progress = match sample.framing {
-        Framing::Rtu => rtu::Decoder::new(request).push(&sample.response),
-        Framing::Tcp => tcp::Decoder::new(request, transaction).push(&sample.response),
-    };
-    match progress {
-        Progress::Reply(Ok(response)) => Ok((request, response)),
-        Progress::Reply(Err(exception)) => Err(format!("the response is {exception}")),
-        Progress::More => Err("the response is not whole, or its check sum is wrong".to_owned()),
+    match decoder.received(&sample.response) {
+        Progress::Reply(Ok(data)) => Ok((request, Response::of(request.table(), request.count(), &data))),
+        Progress::Reply(Err(refusal)) => Err(format!("the response is {refusal}")),
+        Progress::More | Progress::Next => {
+            Err("the response is not whole, or its check sum is wrong".to_owned())
+        }
         Progress::Bad(fault) => Err(format!("the response is not one: {fault}")),
     }
 }
@@ -97,10 +93,11 @@ fn compare(
 ) -> Option<String> {
     let point = profile.point(key)?;
     let end = u32::from(request.address()) + u32::from(request.count());
-    if point.table != request.table() || point.address < request.address() || point.end() > end {
+    let register = point.register()?;
+    if register.table != request.table() || register.address < request.address() || register.end() > end {
         return Some(format!("{key} is not among what the request asks for"));
     }
-    let got = decode(point, response, usize::from(point.address - request.address()));
+    let got = decode(point, response, usize::from(register.address - request.address()));
     let holds = match (&got, wanted) {
         ((Some(Value::Number(got)), Quality::Good), SampleValue::Number(wanted)) => {
             (got - wanted).abs() <= wanted.abs() * 1e-6

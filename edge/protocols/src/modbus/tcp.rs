@@ -1,7 +1,8 @@
 //! TCP frames: a header with number and length, then the PDU (Messaging on TCP/IP V1.0b, 3.1.3). The number
 //! tells which request is answered; whatever bears another is not taken, and the connection is given up.
 
-use super::pdu::{Reply, ReplyFault, Request};
+use super::pdu::Request;
+use crate::exchange::{Exchange, Fault, Progress, Reply};
 
 /// Header with unit.
 const HEADER: usize = 7;
@@ -20,8 +21,6 @@ pub fn encode(request: &Request, transaction: u16) -> Vec<u8> {
     frame
 }
 
-pub use super::rtu::Progress;
-
 /// Collects the answer to one request.
 #[derive(Clone, Debug)]
 pub struct Decoder {
@@ -31,54 +30,64 @@ pub struct Decoder {
 }
 
 impl Decoder {
+    /// `transaction` is the number that is awaited, until a frame is made under another.
     pub fn new(request: Request, transaction: u16) -> Self {
         Self { request, transaction, held: Vec::new() }
     }
 
-    /// Takes bytes as they come. After anything but `More` the decoder has done its work; after `Bad` what
-    /// follows on the connection means nothing.
-    pub fn push(&mut self, bytes: &[u8]) -> Progress {
-        let most = HEADER + usize::from(MAX_LENGTH);
-        self.held.extend(bytes.iter().take(2 * most - self.held.len().min(2 * most)));
-        match self.frame() {
-            None => Progress::More,
-            Some(Ok(reply)) => Progress::Reply(reply),
-            Some(Err(fault)) => Progress::Bad(fault),
-        }
-    }
-
-    fn frame(&self) -> Option<Result<Reply, ReplyFault>> {
+    fn answer(&self) -> Option<Result<Reply, Fault>> {
         let (header, after) = self.held.split_first_chunk::<HEADER>()?;
         let [t0, t1, p0, p1, l0, l1, unit] = *header;
         let protocol = u16::from_be_bytes([p0, p1]);
         if protocol != 0 {
-            return Some(Err(ReplyFault::Protocol(protocol)));
+            return Some(Err(Fault::Protocol(protocol)));
         }
         let length = u16::from_be_bytes([l0, l1]);
         if !(3..=MAX_LENGTH).contains(&length) {
-            return Some(Err(ReplyFault::Length {
+            return Some(Err(Fault::Length {
                 wanted: self.request.reply_len() + 1,
                 got: usize::from(length),
             }));
         }
         let transaction = u16::from_be_bytes([t0, t1]);
         if transaction != self.transaction {
-            return Some(Err(ReplyFault::Transaction { wanted: self.transaction, got: transaction }));
+            return Some(Err(Fault::Transaction { wanted: self.transaction, got: transaction }));
         }
         if unit != self.request.unit() {
-            return Some(Err(ReplyFault::Unit { wanted: self.request.unit(), got: unit }));
+            return Some(Err(Fault::Unit { wanted: self.request.unit(), got: unit }));
         }
         let pdu = after.get(..usize::from(length) - 1)?;
-        Some(self.request.read(pdu))
+        let reply = self.request.data(pdu);
+        Some(reply.map(|reply| reply.map(<[u8]>::to_vec).map_err(Into::into)))
+    }
+}
+
+impl Exchange for Decoder {
+    fn frame(&mut self, number: u16) -> Vec<u8> {
+        self.transaction = number;
+        encode(&self.request, number)
     }
 
-    /// Bytes that are held, at most two frames.
-    pub fn held(&self) -> usize {
+    fn answer_len(&self) -> Option<usize> {
+        Some(HEADER + self.request.reply_len())
+    }
+
+    /// After `Bad` what follows on the connection means nothing.
+    fn received(&mut self, bytes: &[u8]) -> Progress {
+        let most = HEADER + usize::from(MAX_LENGTH);
+        self.held.extend(bytes.iter().take(2 * most - self.held.len().min(2 * most)));
+        match self.answer() {
+            None => Progress::More,
+            Some(Ok(reply)) => Progress::Reply(reply),
+            Some(Err(fault)) => Progress::Bad(fault),
+        }
+    }
+
+    fn held(&self) -> usize {
         self.held.len()
     }
 
-    /// Bytes behind the answer: nobody asked for them.
-    pub fn trailing(&self) -> usize {
+    fn trailing(&self) -> usize {
         let length = match self.held.as_slice() {
             [_, _, _, _, l0, l1, ..] => usize::from(u16::from_be_bytes([*l0, *l1])),
             _ => return 0,
@@ -86,8 +95,7 @@ impl Decoder {
         self.held.len().saturating_sub(HEADER - 1 + length)
     }
 
-    /// What is wrong when nothing more comes.
-    pub fn verdict(&self) -> Option<ReplyFault> {
-        (!self.held.is_empty()).then_some(ReplyFault::Short { bytes: self.held.len() })
+    fn verdict(&self) -> Option<Fault> {
+        (!self.held.is_empty()).then_some(Fault::Short { bytes: self.held.len() })
     }
 }

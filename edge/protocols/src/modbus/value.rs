@@ -1,7 +1,7 @@
 //! From registers to values and back. Decoding is what the product stands on; encoding serves simulators, and
 //! no test of decoding relies on it.
 
-use steward_shared::profile::{DataType, Order, PointDef};
+use steward_shared::profile::{DataType, Order, PointDef, Register};
 use steward_shared::reading::{Quality, Value};
 use steward_shared::wire::message::PointKind;
 
@@ -10,26 +10,27 @@ use super::pdu::Response;
 /// The value of `point` in `response`, where it begins `offset` addresses behind the first one.
 /// A response that does not reach so far gives `BadReply`.
 pub fn decode(point: &PointDef, response: &Response, offset: usize) -> (Option<Value>, Quality) {
+    let Some(register) = point.register() else { return (None, Quality::BadReply) };
     match response {
         Response::Bits(bits) => match bits.get(offset) {
             Some(bit) => (Some(Value::Number(f64::from(u8::from(*bit)))), Quality::Good),
             None => (None, Quality::BadReply),
         },
         Response::Registers(registers) => {
-            match registers.get(offset..).and_then(|r| r.get(..usize::from(point.data.width()))) {
-                Some(words) => from_words(point, words),
+            match registers.get(offset..).and_then(|r| r.get(..usize::from(register.data.width()))) {
+                Some(words) => from_words(point, *register, words),
                 None => (None, Quality::BadReply),
             }
         }
     }
 }
 
-fn from_words(point: &PointDef, words: &[u16]) -> (Option<Value>, Quality) {
-    if let DataType::Text { .. } = point.data {
-        return text(words, point.order);
+fn from_words(point: &PointDef, register: Register, words: &[u16]) -> (Option<Value>, Quality) {
+    if let DataType::Text { .. } = register.data {
+        return text(words, register.order);
     }
-    let raw = raw(words, point.order);
-    let raw = match point.data {
+    let raw = raw(words, register.order);
+    let raw = match register.data {
         DataType::Bit { n } => raw >> n & 1,
         DataType::Bits { from, len } => raw >> from & ((1 << len) - 1),
         _ => raw,
@@ -42,7 +43,7 @@ fn from_words(point: &PointDef, words: &[u16]) -> (Option<Value>, Quality) {
     }
     let whole = |raw: i128| Some(point.scale.apply(raw, point.offset));
     let float = |f: f64| f.is_finite().then(|| f * point.scale.as_f64() + point.offset.as_f64());
-    let number = match point.data {
+    let number = match register.data {
         DataType::U16 | DataType::U32 | DataType::U64 | DataType::Bit { .. } | DataType::Bits { .. } => {
             whole(i128::from(raw))
         }
@@ -107,11 +108,14 @@ pub enum EncodeFault {
     NoSentinel,
     #[error("{got} registers were given for {wanted}")]
     Room { wanted: usize, got: usize },
+    #[error("the point stands in no register")]
+    Place,
 }
 
 /// The registers that decode to `value` (nearest, where the scale rounds). A coil is one register, 0 or 1.
 pub fn encode(point: &PointDef, value: Option<&Value>) -> Result<Vec<u16>, EncodeFault> {
-    let mut registers = vec![0; usize::from(point.data.width())];
+    let register = point.register().ok_or(EncodeFault::Place)?;
+    let mut registers = vec![0; usize::from(register.data.width())];
     encode_into(point, value, &mut registers)?;
     Ok(registers)
 }
@@ -123,21 +127,22 @@ pub fn encode_into(
     value: Option<&Value>,
     registers: &mut [u16],
 ) -> Result<(), EncodeFault> {
-    let (data, wanted) = (point.data, usize::from(point.data.width()));
+    let Register { data, order, .. } = *point.register().ok_or(EncodeFault::Place)?;
+    let wanted = usize::from(data.width());
     if registers.len() != wanted {
         return Err(EncodeFault::Room { wanted, got: registers.len() });
     }
     let bits = match (data, value) {
         (_, None) => *point.sentinels.first().ok_or(EncodeFault::NoSentinel)?,
         (DataType::Text { .. }, Some(Value::Text(text))) => {
-            put_text(text, point.order, registers);
+            put_text(text, order, registers);
             return Ok(());
         }
         (DataType::Text { .. }, Some(Value::Number(_))) => {
             return Err(EncodeFault::Kind { got: "number", data });
         }
         (_, Some(Value::Text(_))) => return Err(EncodeFault::Kind { got: "text", data }),
-        (_, Some(Value::Number(number))) => bits_of(point, *number)?,
+        (_, Some(Value::Number(number))) => bits_of(point, data, *number)?,
     };
     let (bits, mask) = match data {
         DataType::Bit { n } => (bits << n, 1 << n),
@@ -145,17 +150,17 @@ pub fn encode_into(
         _ => (bits, u64::MAX),
     };
     for (i, register) in registers.iter_mut().enumerate() {
-        let place = if point.order.low_word_first { i } else { wanted - 1 - i };
+        let place = if order.low_word_first { i } else { wanted - 1 - i };
         let (word, keep) = ((bits >> (16 * place)) as u16, !((mask >> (16 * place)) as u16));
-        *register = (*register & in_order(keep, point.order)) | in_order(word, point.order);
+        *register = (*register & in_order(keep, order)) | in_order(word, order);
     }
     Ok(())
 }
 
-fn bits_of(point: &PointDef, value: f64) -> Result<u64, EncodeFault> {
-    let range = || EncodeFault::Range { value, data: point.data };
+fn bits_of(point: &PointDef, data: DataType, value: f64) -> Result<u64, EncodeFault> {
+    let range = || EncodeFault::Range { value, data };
     let unscaled = (value - point.offset.as_f64()) / point.scale.as_f64();
-    match point.data {
+    match data {
         DataType::F32 => return Ok(u64::from((unscaled as f32).to_bits())),
         DataType::F64 => return Ok(unscaled.to_bits()),
         _ => {}
@@ -167,7 +172,7 @@ fn bits_of(point: &PointDef, value: f64) -> Result<u64, EncodeFault> {
         let number = fits(0, 10_i128.pow(count) - 1)?;
         Ok((0..count).fold(0, |bits, i| bits | (number / 10_u64.pow(i) % 10) << (4 * i)))
     };
-    match point.data {
+    match data {
         DataType::U16 => fits(0, i128::from(u16::MAX)),
         DataType::I16 => fits(i128::from(i16::MIN), i128::from(i16::MAX)),
         DataType::U32 => fits(0, i128::from(u32::MAX)),

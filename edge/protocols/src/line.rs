@@ -1,102 +1,96 @@
-//! Pacing of one line: when a request may be sent, how long an answer is awaited, and what happens after an
-//! error so that a late answer is never taken for the answer to the next request.
+//! Pacing of one line: when a frame may be sent, how long an answer is awaited, and what happens after an
+//! error so that a late answer is never taken for the answer to the next question. Every language's exchanges go
+//! through it.
 //!
 //! | state | left when | to |
 //! |---|---|---|
 //! | idle | `begin` | pending |
+//! | pending | silence kept and quarantine over, port not as wanted | `Set`, stays pending |
 //! | pending | silence kept and quarantine over | `Send` -> awaiting |
 //! | pending | connection to be given up | `Reopen`, stays pending |
 //! | pending | no silence for too long, or a second `Reopen` | done: `Babbling` |
 //! | awaiting | whole answer | done: answer |
+//! | awaiting | whole answer, and the exchange goes on | pending |
 //! | awaiting | deadline, or the line fell quiet over something wrong | quarantine; done: failure |
 //! | awaiting | line closed or opened anew | quarantine; idle |
 //!
-//! RTU has no numbers in its frames: only the quarantine tells a late answer from the answer, so it lasts at least
-//! as long as the slowest device may take, and what comes outside of "awaiting" is thrown away and restarts the
-//! silence. TCP frames need neither: any error, and any byte that nobody asked for, gives the connection up.
+//! Most languages have no numbers in their frames: only the quarantine tells a late answer from the answer, so it lasts
+//! at least as long as the slowest device may take, and what comes outside of "awaiting" is thrown away and restarts
+//! the silence. Modbus TCP needs neither: any error, and any byte that nobody asked for, gives the connection up.
 
 use std::time::{Duration, Instant};
 
-use steward_shared::profile::Framing;
 use steward_shared::reading::Quality;
 
-use super::pdu::{Reply, ReplyFault, Request};
-use super::rtu::{self, Progress};
-use super::tcp;
+use crate::character::Character;
 use crate::driver::{Driver, Step};
-
-/// The silence between frames, t3.5: 38.5 bit times up to 19200 baud, 1.75 ms above
-/// (MODBUS over Serial Line V1.02, 2.5.1.1; characters are of eleven bits there, whatever the parity).
-pub fn frame_gap(baud: u32) -> Duration {
-    if baud > 19_200 {
-        return Duration::from_micros(1750);
-    }
-    Duration::from_nanos(38_500_000_000 / u64::from(baud.max(1)))
-}
+use crate::exchange::{Exchange, Fault, Progress, Reply};
 
 /// How a line is paced.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Settings {
-    pub framing: Framing,
-    /// Silence before each request.
+    /// Silence before each frame.
     pub gap: Duration,
-    /// Time of one character on the wire; zero where there is no wire to wait for.
-    pub character: Duration,
+    /// How the port is set; none where there is no wire to wait for.
+    pub character: Option<Character>,
     /// From the end of the request to the first byte of the answer, at most.
     pub timeout: Duration,
     /// After an unanswered request: how much longer the slowest device may take. Nothing is asked before.
     pub quarantine: Duration,
-    /// When something wrong has come and then nothing for so long, no more of it will come.
-    pub settle: Duration,
+    /// When something wrong has come and then nothing for so long, no more of it will come. None where silence says
+    /// nothing, as on TCP.
+    pub settle: Option<Duration>,
     /// Whether the connection is given up after an error.
     pub reopen_after_error: bool,
+    /// Whether the connection is given up over bytes that nobody asked for.
+    pub reopen_after_stray: bool,
 }
 
 impl Settings {
-    /// A serial line. `character_bits` counts start, data, parity and stop bits: 10 for 8N1, 11 for 8E1.
-    pub fn serial(baud: u32, character_bits: u32, timeout: Duration) -> Self {
-        let nanos = u64::from(character_bits) * 1_000_000_000 / u64::from(baud.max(1));
+    /// A serial line.
+    pub fn serial(gap: Duration, character: Character, timeout: Duration) -> Self {
         Self {
-            framing: Framing::Rtu,
-            gap: frame_gap(baud),
-            character: Duration::from_nanos(nanos),
+            gap,
+            character: Some(character),
             timeout,
             quarantine: timeout.max(Duration::from_millis(500)),
-            settle: Duration::from_millis(50),
+            settle: Some(Duration::from_millis(50)),
             reopen_after_error: false,
+            reopen_after_stray: false,
         }
     }
 
-    /// Modbus TCP.
-    pub fn tcp(timeout: Duration) -> Self {
+    /// A connection whose frames bear numbers: Modbus TCP.
+    pub fn numbered(timeout: Duration) -> Self {
         Self {
-            framing: Framing::Tcp,
             gap: Duration::ZERO,
-            character: Duration::ZERO,
+            character: None,
             timeout,
             quarantine: Duration::ZERO,
-            settle: Duration::ZERO,
+            settle: None,
             reopen_after_error: true,
+            reopen_after_stray: true,
         }
     }
 
-    /// RTU frames through a serial device server: the connection is given up like any, and the quarantine is
+    /// Serial frames through a transparent device server: the connection is given up like any, and the quarantine is
     /// kept as well, for the line behind the server does not know of connections.
-    pub fn rtu_over_tcp(timeout: Duration) -> Self {
+    pub fn transparent(timeout: Duration) -> Self {
         Self {
-            framing: Framing::Rtu,
             gap: Duration::from_millis(5),
-            character: Duration::ZERO,
+            character: None,
             timeout,
             quarantine: timeout.max(Duration::from_millis(500)),
-            settle: Duration::from_millis(100),
+            settle: Some(Duration::from_millis(100)),
             reopen_after_error: true,
+            reopen_after_stray: false,
         }
     }
+}
 
-    fn wire_time(&self, bytes: usize) -> Duration {
-        self.character * u32::try_from(bytes).unwrap_or(u32::MAX)
-    }
+/// Time of so many characters on the wire.
+fn wire_time(character: Option<Character>, bytes: usize) -> Duration {
+    character.map_or(Duration::ZERO, |c| c.time()) * u32::try_from(bytes).unwrap_or(u32::MAX)
 }
 
 /// What a device said, and when.
@@ -121,7 +115,7 @@ pub enum Failure {
     #[error("no reply within {} ms", .0.as_millis())]
     NoReply(Duration),
     #[error("the reply cannot be believed: {0}")]
-    BadReply(ReplyFault),
+    BadReply(Fault),
     #[error("the line does not fall silent: something babbles on it")]
     Babbling,
 }
@@ -142,15 +136,9 @@ const PATIENCE: Duration = Duration::from_secs(3);
 #[derive(Debug)]
 enum Phase {
     Idle,
-    Pending { request: Request, since: Instant, reopened: bool },
-    Awaiting { awaited: Awaited, asked: Instant, deadline: Instant },
+    Pending { exchange: Box<dyn Exchange>, since: Instant, reopened: bool },
+    Awaiting { exchange: Box<dyn Exchange>, asked: Instant, deadline: Instant },
     Done(Result<Answer, Failure>),
-}
-
-#[derive(Debug)]
-enum Awaited {
-    Rtu(rtu::Decoder),
-    Tcp(tcp::Decoder),
 }
 
 /// The machine of one line. Born closed: it asks for `Reopen` before the first request unless `opened` was
@@ -166,7 +154,9 @@ pub struct LineState {
     /// Nothing is sent before this instant.
     not_before: Option<Instant>,
     must_reopen: bool,
-    transaction: u16,
+    /// How the port is set now.
+    character: Option<Character>,
+    number: u16,
     stray: u64,
     /// When the last quarantine ends, until there is an answer again.
     quarantined: Option<Instant>,
@@ -182,7 +172,8 @@ impl LineState {
             quiet_since: None,
             not_before: None,
             must_reopen: true,
-            transaction: 0,
+            character: settings.character,
+            number: 0,
             stray: 0,
             quarantined: None,
             late: false,
@@ -207,6 +198,12 @@ impl LineState {
     /// Keeps the line quiet for so long, counted from now: the pause that a device wants after its answer.
     pub fn hold(&mut self, now: Instant, pause: Duration) {
         self.not_before = self.not_before.max(Some(now + pause));
+    }
+
+    /// The requests that follow are for a device that is set so, and wants this silence.
+    pub fn set_port(&mut self, character: Option<Character>, gap: Duration) {
+        self.settings.character = character;
+        self.settings.gap = gap;
     }
 
     /// Waits for this timeout in the requests that follow: a device may be slower than its line's usual.
@@ -240,56 +237,73 @@ impl LineState {
 
     /// The awaited answer is over with `progress`.
     fn finish(&mut self, progress: Progress, now: Instant) {
-        let Phase::Awaiting { awaited, asked, .. } = &self.phase else { return };
+        let Phase::Awaiting { exchange, asked, .. } = &self.phase else { return };
         let asked = *asked;
-        let worst = self.worst_answer(asked);
         match progress {
             Progress::More => {}
+            Progress::Next => self.go_on(now),
             Progress::Reply(reply) => {
-                if let Awaited::Tcp(decoder) = awaited
-                    && decoder.trailing() > 0
-                {
-                    self.must_reopen = true;
-                }
+                self.must_reopen |= self.settings.reopen_after_stray && exchange.trailing() > 0;
                 self.quarantined = None;
                 self.phase = Phase::Done(Ok(Answer { reply, asked, answered: now }));
             }
-            Progress::Bad(fault) => self.fail(Failure::BadReply(fault), worst),
+            Progress::Bad(fault) => self.fail(Failure::BadReply(fault), self.worst_answer(asked)),
+        }
+    }
+
+    /// The exchange wants another frame sent.
+    fn go_on(&mut self, now: Instant) {
+        match std::mem::replace(&mut self.phase, Phase::Idle) {
+            Phase::Awaiting { exchange, .. } => {
+                self.quarantined = None;
+                self.phase = Phase::Pending { exchange, since: now, reopened: false };
+            }
+            other => self.phase = other,
         }
     }
 
     /// The line is quiet over what came, or the deadline has passed.
     fn give_up(&mut self, now: Instant, last: bool) {
-        let Phase::Awaiting { asked, .. } = self.phase else { return };
-        let worst = self.worst_answer(asked);
-        let Phase::Awaiting { awaited, .. } = &mut self.phase else { return };
-        let (fault, until) = match awaited {
-            Awaited::Rtu(decoder) => {
-                if !last && decoder.skip_foreign().is_some() {
-                    return;
-                }
-                // A damaged answer is an answer: the device will not send another.
-                let damaged = decoder.began_like_the_answer();
-                (decoder.verdict(), if damaged && !last { now + self.settings.settle } else { worst })
-            }
-            Awaited::Tcp(decoder) => (decoder.verdict(), worst),
+        let Phase::Awaiting { exchange, asked, .. } = &mut self.phase else { return };
+        if self.settings.settle.is_some() && !last && exchange.skip_foreign() {
+            return;
+        }
+        // A damaged answer is an answer: the device will not send another.
+        let damaged = !last && exchange.began_like_the_answer();
+        let (fault, asked) = (exchange.verdict(), *asked);
+        let until = match self.settings.settle {
+            Some(settle) if damaged => now + settle,
+            _ => self.worst_answer(asked),
         };
         let failure = fault.map_or(Failure::NoReply(self.settings.timeout), Failure::BadReply);
         self.fail(failure, until);
     }
+
+    fn send(&mut self, mut exchange: Box<dyn Exchange>, now: Instant) -> Vec<u8> {
+        self.number = self.number.wrapping_add(1);
+        let frame = exchange.frame(self.number);
+        let asked = now + wire_time(self.character, frame.len());
+        self.quiet_since = Some(asked);
+        let deadline = match exchange.answer_len() {
+            Some(len) => asked + self.settings.timeout + wire_time(self.character, len),
+            None => asked,
+        };
+        self.phase = Phase::Awaiting { exchange, asked, deadline };
+        frame
+    }
 }
 
 impl Driver for LineState {
-    type Request = Request;
+    type Request = Box<dyn Exchange>;
     type Answer = Answer;
     type Failure = Failure;
 
-    fn begin(&mut self, request: Request, now: Instant) {
+    fn begin(&mut self, exchange: Box<dyn Exchange>, now: Instant) {
         // The former request was given up from outside: its answer may still come.
         if let Phase::Awaiting { asked, .. } = self.phase {
             self.fail(Failure::NoReply(self.settings.timeout), self.worst_answer(asked));
         }
-        self.phase = Phase::Pending { request, since: now, reopened: false };
+        self.phase = Phase::Pending { exchange, since: now, reopened: false };
     }
 
     fn sent(&mut self, now: Instant) {
@@ -307,23 +321,29 @@ impl Driver for LineState {
         }
         self.quiet_since = self.quiet_since.max(Some(now));
         let progress = match &mut self.phase {
-            Phase::Awaiting { awaited: Awaited::Rtu(decoder), .. } => decoder.push(bytes),
-            Phase::Awaiting { awaited: Awaited::Tcp(decoder), .. } => decoder.push(bytes),
+            Phase::Awaiting { exchange, .. } => exchange.received(bytes),
             Phase::Idle | Phase::Pending { .. } | Phase::Done(_) => {
                 self.stray += bytes.len() as u64;
                 // Before a question, what came may have lain there unread for long.
                 let listening = matches!(self.phase, Phase::Idle);
                 self.late |= listening && self.quarantined.is_some_and(|end| now > end);
-                self.must_reopen |= self.settings.framing == Framing::Tcp;
+                self.must_reopen |= self.settings.reopen_after_stray;
                 return;
             }
         };
         self.finish(progress, now);
     }
 
+    fn set(&mut self, character: Character, now: Instant) {
+        self.character = Some(character);
+        // What came while the port was set otherwise was noise.
+        self.quiet_since = self.quiet_since.max(Some(now));
+    }
+
     fn opened(&mut self, now: Instant) {
         self.closed(now);
         self.must_reopen = false;
+        self.character = self.settings.character;
         self.quiet_since = Some(now);
         if let Phase::Pending { reopened, .. } = &mut self.phase {
             *reopened = true;
@@ -353,12 +373,16 @@ impl Driver for LineState {
                 self.poll(now)
             }
             Phase::Pending { .. } if self.must_reopen => Step::Reopen,
-            Phase::Pending { request, since, .. } => {
-                let (request, since) = (*request, *since);
+            Phase::Pending { exchange, since, .. } => {
+                let since = *since;
+                let wanted = exchange.character().or(self.settings.character);
                 let silent_from = self.quiet_since.unwrap_or(since) + self.settings.gap;
                 let ready = self.not_before.map_or(silent_from, |t| t.max(silent_from));
                 if now >= ready {
-                    return Step::Send(self.send(request, now));
+                    if let Some(wanted) = wanted.filter(|w| self.character.is_some_and(|c| c != *w)) {
+                        return Step::Set(wanted);
+                    }
+                    return self.send_pending(now);
                 }
                 let patience = self.not_before.map_or(since, |t| t.max(since)) + PATIENCE;
                 if now >= patience {
@@ -367,17 +391,21 @@ impl Driver for LineState {
                 }
                 Step::WaitUntil(ready.min(patience))
             }
-            Phase::Awaiting { awaited, deadline, .. } => {
-                let deadline = *deadline;
+            Phase::Awaiting { exchange, asked, deadline } => {
+                let (asked, deadline) = (*asked, *deadline);
                 if now >= deadline {
+                    if exchange.answer_len().is_none() {
+                        self.phase = Phase::Idle;
+                        return Step::Done(Ok(Answer { reply: Ok(Vec::new()), asked, answered: asked }));
+                    }
                     self.give_up(now, true);
                     return self.poll(now);
                 }
                 // Something has come that is no whole answer: when the line falls quiet, it never will be.
-                if let (Awaited::Rtu(decoder), Some(quiet)) = (awaited, self.quiet_since)
-                    && decoder.held() > 0
+                if let (Some(settle), Some(quiet)) = (self.settings.settle, self.quiet_since)
+                    && exchange.held() > 0
                 {
-                    let settled = quiet + self.settings.settle;
+                    let settled = quiet + settle;
                     if now >= settled {
                         self.give_up(now, false);
                         return self.poll(now);
@@ -391,20 +419,13 @@ impl Driver for LineState {
 }
 
 impl LineState {
-    fn send(&mut self, request: Request, now: Instant) -> Vec<u8> {
-        let (frame, awaited) = match self.settings.framing {
-            Framing::Rtu => (rtu::encode(&request), Awaited::Rtu(rtu::Decoder::new(request))),
-            Framing::Tcp => {
-                self.transaction = self.transaction.wrapping_add(1);
-                let decoder = tcp::Decoder::new(request, self.transaction);
-                (tcp::encode(&request, self.transaction), Awaited::Tcp(decoder))
+    fn send_pending(&mut self, now: Instant) -> Step<Answer, Failure> {
+        match std::mem::replace(&mut self.phase, Phase::Idle) {
+            Phase::Pending { exchange, .. } => Step::Send(self.send(exchange, now)),
+            other => {
+                self.phase = other;
+                Step::Idle
             }
-        };
-        let asked = now + self.settings.wire_time(frame.len());
-        let answer = self.settings.wire_time(rtu::reply_len(&request));
-        let deadline = asked + self.settings.timeout + answer;
-        self.quiet_since = Some(asked);
-        self.phase = Phase::Awaiting { awaited, asked, deadline };
-        frame
+        }
     }
 }

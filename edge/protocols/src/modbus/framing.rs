@@ -1,0 +1,26 @@
+//! The framings of Modbus: which bytes carry a request on which line, and the silence that separates RTU frames.
+
+use std::time::Duration;
+
+use steward_shared::profile::Framing;
+
+use super::pdu::Request;
+use super::{rtu, tcp};
+use crate::exchange::Exchange;
+
+/// A request, to be put.
+pub fn exchange(request: Request, framing: Framing) -> Box<dyn Exchange> {
+    match framing {
+        Framing::Rtu => Box::new(rtu::Decoder::new(request)),
+        Framing::Tcp => Box::new(tcp::Decoder::new(request, 0)),
+    }
+}
+
+/// The silence between frames, t3.5: 38.5 bit times up to 19200 baud, 1.75 ms above
+/// (MODBUS over Serial Line V1.02, 2.5.1.1; characters are of eleven bits there, whatever the parity).
+pub fn frame_gap(baud: u32) -> Duration {
+    if baud > 19_200 {
+        return Duration::from_micros(1750);
+    }
+    Duration::from_nanos(38_500_000_000 / u64::from(baud.max(1)))
+}

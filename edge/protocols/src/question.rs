@@ -1,0 +1,90 @@
+//! A question that reads some points of one device, whatever the device speaks: THE LIST of languages meets polling
+//! here. Each language says how questions are cut, asked and understood; polling says when.
+
+use steward_shared::profile::{Framing, Language, PointDef, Profile};
+use steward_shared::reading::{Quality, Value};
+
+use crate::exchange::Exchange;
+use crate::modbus;
+
+/// What is asked again and again.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Question {
+    Modbus(modbus::Block),
+}
+
+/// Who is asked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Address {
+    /// 1 to 247, on TCP also 0 and 255.
+    Modbus(u8),
+}
+
+/// A point's value out of an answer.
+#[derive(Clone, Debug, PartialEq)]
+pub struct PointValue {
+    /// Index into the profile's points.
+    pub point: usize,
+    pub value: Option<Value>,
+    pub quality: Quality,
+}
+
+/// A question that cannot be put: a fault of ours, for the file's reader and the planner keep to the standards.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum QuestionFault {
+    #[error(transparent)]
+    Modbus(#[from] modbus::RequestFault),
+    #[error("the device's address is not one of its language")]
+    Address,
+}
+
+/// The questions that read the `wanted` points (indices into the profile's).
+pub fn questions(profile: &Profile, wanted: impl IntoIterator<Item = usize>) -> Vec<Question> {
+    match &profile.language {
+        Language::Modbus(limits) => {
+            let blocks = modbus::contiguous(&profile.points, wanted, limits);
+            blocks.into_iter().map(Question::Modbus).collect()
+        }
+    }
+}
+
+impl Question {
+    /// Indices into the profile's points.
+    pub fn points(&self) -> &[usize] {
+        match self {
+            Self::Modbus(block) => &block.points,
+        }
+    }
+
+    /// The same points in two smaller questions, for a device that refuses the whole. `None` where there is no place
+    /// to cut.
+    pub fn halves(&self, points: &[PointDef]) -> Option<[Self; 2]> {
+        match self {
+            Self::Modbus(block) => block.halves(points).map(|halves| halves.map(Self::Modbus)),
+        }
+    }
+
+    /// The question, to be put to a device. `framing` is that of the line, where the language has more than one.
+    pub fn exchange(&self, address: Address, framing: Framing) -> Result<Box<dyn Exchange>, QuestionFault> {
+        match (self, address) {
+            (Self::Modbus(block), Address::Modbus(unit)) => {
+                Ok(modbus::exchange(block.request(unit)?, framing))
+            }
+        }
+    }
+
+    /// The values of its points in the contents that a device answered.
+    pub fn values(&self, points: &[PointDef], contents: &[u8]) -> Vec<PointValue> {
+        match self {
+            Self::Modbus(block) => block.values(points, contents),
+        }
+    }
+}
+
+impl std::fmt::Display for Address {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Modbus(unit) => write!(f, "{unit}"),
+        }
+    }
+}

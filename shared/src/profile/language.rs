@@ -1,0 +1,64 @@
+//! Which language a profile is written for, and how its points are read from the file in that language. Each language
+//! has a table of its own (`[modbus]`), and a file without any speaks Modbus.
+
+use std::ops::RangeInclusive;
+use std::time::Duration;
+
+use super::definition::{Language, Pace, Place};
+use super::modbus::{self, Modbus};
+use crate::document::Table as Fields;
+
+/// The tables that name a language.
+const TABLES: [&str; 1] = ["modbus"];
+
+/// What a point's keys gave: nothing where they have faults, which are told.
+pub(super) struct Placed {
+    pub place: Option<Place>,
+    pub form: Option<Form>,
+}
+
+/// What a value is made of, before it is scaled.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Form {
+    Bit,
+    Whole { bits: u32 },
+    Float { bits: u32 },
+    Text,
+}
+
+pub(super) fn language(root: &Fields<'_>) -> (Language, Pace) {
+    let named: Vec<&str> = TABLES.into_iter().filter(|table| root.has(table)).collect();
+    if let [first, second, ..] = named.as_slice() {
+        let message = format!("a profile speaks one language, and this one names {first} too");
+        root.fault(second, message, "remove one of the two tables");
+    }
+    let Some(fields) = named.first().and_then(|table| root.optional_table(table)) else {
+        return (Language::Modbus(Modbus::default()), Pace::default());
+    };
+    let pace = Pace {
+        pause: duration_within(&fields, "pause", Duration::ZERO..=Duration::from_secs(1)).unwrap_or_default(),
+        timeout: duration_within(&fields, "timeout", Duration::from_millis(20)..=Duration::from_secs(30)),
+    };
+    (Language::Modbus(modbus::limits(&fields)), pace)
+}
+
+pub(super) fn place(fields: &Fields<'_>, language: &Language) -> Placed {
+    match language {
+        Language::Modbus(limits) => modbus::place(fields, limits),
+    }
+}
+
+/// A device that wants more than this stops its line for all others.
+fn duration_within(fields: &Fields<'_>, key: &str, range: RangeInclusive<Duration>) -> Option<Duration> {
+    let given = fields.optional::<Duration>(key)?;
+    if range.contains(&given) {
+        return Some(given);
+    }
+    let (least, most) = (range.start().as_millis(), range.end().as_millis());
+    fields.fault(
+        key,
+        "this duration is out of range",
+        format!("write one from \"{least}ms\" to \"{most}ms\""),
+    );
+    None
+}
