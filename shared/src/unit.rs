@@ -42,6 +42,7 @@ const UNITS: &[(&str, &str)] = &[
     ("Hz", "Hz"),
     ("kHz", "kHz"),
     ("Ohm", "Ω"),
+    ("uF", "µF"),
     ("deg", "°"),
     // energy and power by other names
     ("J", "J"),
@@ -49,6 +50,7 @@ const UNITS: &[(&str, &str)] = &[
     ("MJ", "MJ"),
     ("GJ", "GJ"),
     ("[Btu]", "Btu"),
+    ("kJ/kg", "kJ/kg"),
     // pressure
     ("Pa", "Pa"),
     ("hPa", "hPa"),
