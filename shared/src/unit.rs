@@ -41,6 +41,8 @@ const UNITS: &[(&str, &str)] = &[
     ("A.h", "Ah"),
     ("Hz", "Hz"),
     ("kHz", "kHz"),
+    ("MOhm", "MΩ"),
+    ("kOhm", "kΩ"),
     ("Ohm", "Ω"),
     ("uF", "µF"),
     ("deg", "°"),
