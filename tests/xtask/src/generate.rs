@@ -17,6 +17,7 @@ const CLIENT: &str = "hub/console/src/api/schema.d.ts";
 const POLICY: &str = "docs/src/engineers/policy.md";
 const DECISIONS: &str = "docs/src/contributors/decisions.md";
 const DEVICES: &str = "docs/src/engineers/devices.md";
+const DEVICES_ZH: &str = "docs/src/engineers/devices.zh.md";
 
 pub fn run(args: &[&str]) -> Result<(), String> {
     if !args.is_empty() {
@@ -33,7 +34,7 @@ pub fn run(args: &[&str]) -> Result<(), String> {
 
 /// Makes every generated file again; returns those that were out of date.
 pub fn renew() -> Result<Vec<String>, String> {
-    let before: Vec<(String, String)> = [OPENAPI, POLICIES, CLIENT, POLICY, DEVICES, DECISIONS]
+    let before: Vec<(String, String)> = [OPENAPI, POLICIES, CLIENT, POLICY, DEVICES, DEVICES_ZH, DECISIONS]
         .iter()
         .map(|name| ((*name).to_owned(), now(name)))
         .collect();
@@ -43,7 +44,9 @@ pub fn renew() -> Result<Vec<String>, String> {
     files::write(&place(POLICIES), hub("policies")?)?;
     shell::output(&shell::command("npm", &["run", "gen"], &console::folder()))?;
     files::write(&place(POLICY), policy(&Json::parse(&openapi)?))?;
-    files::write(&place(DEVICES), devices()?)?;
+    for (name, page) in devices()? {
+        files::write(&place(name), page)?;
+    }
     files::write(&place(DECISIONS), decisions())?;
     Ok(before.into_iter().filter(|(name, text)| now(name) != *text).map(|(name, _)| name).collect())
 }
@@ -102,24 +105,41 @@ fn decisions() -> String {
     out
 }
 
-/// The device profiles that come with Steward, by vendor.
-fn devices() -> Result<String, String> {
-    let root = place("device-profiles");
-    let mut out = String::from(
-        "# Devices that Steward knows\n\n<!-- made by `cargo xtask gen` from device-profiles/ -->\n\n\
-         | Profile | 中文 | English |\n|---|---|---|\n",
+/// The pages of the device profiles that come with Steward, by vendor.
+fn devices() -> Result<[(&'static str, String); 2], String> {
+    let made = "<!-- made by `cargo xtask gen` from device-profiles/ -->";
+    let mut en = format!(
+        "# Devices that Steward knows\n\n{made}\n\n\
+         | Profile | Device | Vendor | Model | Points | Where its registers are published |\n|---|---|---|---|---|---|\n",
     );
+    let mut zh = format!(
+        "# 管家认识的设备\n\n{made}\n\n\
+         | 档案 | 设备 | 厂商 | 型号 | 点数 | 寄存器表来源 |\n|---|---|---|---|---|---|\n",
+    );
+    let root = place("device-profiles");
     for path in files::below(std::slice::from_ref(&root), &[]) {
         if path.extension().is_none_or(|e| e != "toml") {
             continue;
         }
         let text = files::read(&path)?;
         let profile = path.strip_prefix(&root).unwrap_or(&path).with_extension("").display().to_string();
-        let title = text.lines().find(|line| line.starts_with("title")).unwrap_or("");
-        let name = |key: &str| quoted_after(title, key).unwrap_or_default();
-        let _ = writeln!(out, "| `{profile}` | {} | {} |", name("zh"), name("en"));
+        for (page, language) in [(&mut en, "en"), (&mut zh, "zh")] {
+            let _ = writeln!(page, "| `{profile}` | {} |", device(&text, language));
+        }
     }
-    Ok(out)
+    Ok([(DEVICES, en), (DEVICES_ZH, zh)])
+}
+
+/// What a profile's head says of the device, as cells of a table.
+fn device(profile: &str, language: &str) -> String {
+    let head = profile.split("\n[").next().unwrap_or(profile);
+    let line = |key: &str| head.lines().find(|line| line.starts_with(&format!("{key} ="))).unwrap_or("");
+    let title = quoted_after(line("title"), language).unwrap_or_default();
+    let [vendor, model] = ["vendor", "model"].map(|key| quoted_after(line(key), key).unwrap_or_default());
+    let points = profile.lines().filter(|line| *line == "[[point]]").count().to_string();
+    let sources = head.split_once("\nsource =").map_or("", |(_, rest)| rest);
+    let sources: Vec<&str> = sources.split('"').skip(1).step_by(2).collect();
+    [title, vendor, model, points, sources.join("; ")].map(|cell| cell.replace('|', "\\|")).join(" | ")
 }
 
 /// The text in quotes after `key =`.
@@ -138,6 +158,23 @@ mod tests {
         assert_eq!(quoted_after(line, "zh").as_deref(), Some("电力仪表"));
         assert_eq!(quoted_after(line, "en").as_deref(), Some("Power meter"));
         assert_eq!(quoted_after("", "en"), None);
+    }
+
+    #[test]
+    fn a_device_shows_its_title_its_points_and_all_its_sources() {
+        let profile = "# A meter.\nvendor = \"Acme\"\nmodel = \"M|1\"\n\
+                       title = { zh = \"电表\", en = \"Meter\" }\n\
+                       source = [\n  \"Acme [manual], table 3\",\n  \"a repository\",\n]\n\n[modbus]\npause = \"20ms\"\n\n\
+                       [[point]]\nkey = \"a\"\n\n[[point]]\nkey = \"b\"\n\n[[frame]]\nsource = \"made\"\n";
+        assert_eq!(device(profile, "en"), "Meter | Acme | M\\|1 | 2 | Acme [manual], table 3; a repository");
+        assert!(device(profile, "zh").starts_with("电表 | "));
+    }
+
+    #[test]
+    fn the_pages_of_the_devices_are_those_of_the_folder() {
+        for (name, page) in devices().unwrap() {
+            assert_eq!(now(name), page, "{name} is out of date; run `cargo xtask gen`");
+        }
     }
 
     #[test]
