@@ -101,6 +101,8 @@ pub struct Answer {
     pub asked: Instant,
     /// The arrival of the answer's last byte.
     pub answered: Instant,
+    /// How long the answer's bytes were on the wire at least.
+    pub on_wire: Duration,
 }
 
 impl Answer {
@@ -206,9 +208,10 @@ impl LineState {
         self.settings.gap = gap;
     }
 
-    /// Waits for this timeout in the requests that follow: a device may be slower than its line's usual.
-    pub fn set_timeout(&mut self, timeout: Duration) {
-        self.settings.timeout = timeout;
+    /// In the requests that follow the device may take `timeout`, which may be more than its line's usual; but only
+    /// `patience` of it is waited. A late answer is kept out all the same.
+    pub fn set_timeout(&mut self, timeout: Duration, patience: Duration) {
+        self.settings.timeout = patience;
         if !self.usual_quarantine.is_zero() {
             self.settings.quarantine = self.usual_quarantine.max(timeout);
         }
@@ -245,7 +248,9 @@ impl LineState {
             Progress::Reply(reply) => {
                 self.must_reopen |= self.settings.reopen_after_stray && exchange.trailing() > 0;
                 self.quarantined = None;
-                self.phase = Phase::Done(Ok(Answer { reply, asked, answered: now }));
+                let on_wire =
+                    exchange.answer_len().map_or(Duration::ZERO, |len| wire_time(self.character, len));
+                self.phase = Phase::Done(Ok(Answer { reply, asked, answered: now, on_wire }));
             }
             Progress::Bad(fault) => self.fail(Failure::BadReply(fault), self.worst_answer(asked)),
         }
@@ -396,7 +401,8 @@ impl Driver for LineState {
                 if now >= deadline {
                     if exchange.answer_len().is_none() {
                         self.phase = Phase::Idle;
-                        return Step::Done(Ok(Answer { reply: Ok(Vec::new()), asked, answered: asked }));
+                        let (reply, on_wire) = (Ok(Vec::new()), Duration::ZERO);
+                        return Step::Done(Ok(Answer { reply, asked, answered: asked, on_wire }));
                     }
                     self.give_up(now, true);
                     return self.poll(now);

@@ -4,6 +4,7 @@
 use steward_shared::profile::{Framing, Language, PointDef, Profile};
 use steward_shared::reading::{Quality, Value};
 
+use crate::cost::Cost;
 use crate::exchange::Exchange;
 use crate::modbus;
 
@@ -38,11 +39,36 @@ pub enum QuestionFault {
     Address,
 }
 
-/// The questions that read the `wanted` points (indices into the profile's).
-pub fn questions(profile: &Profile, wanted: impl IntoIterator<Item = usize>) -> Vec<Question> {
+/// A question in two parts, for a device that refuses the whole.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Split<Q = Question> {
+    pub parts: [Q; 2],
+    /// What lay between them and nobody wants, if something did.
+    pub gap: Option<Gap<Q>>,
+}
+
+/// What a question read over.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Gap<Q = Question> {
+    pub hole: Hole,
+    /// The shortest question that reads over it, and gives no point. Where both parts are answered and this is not, it
+    /// is a hole.
+    pub across: Q,
+}
+
+/// What no question may reach over. Only Modbus has such.
+pub type Hole = modbus::Hole;
+
+/// The questions that read the `wanted` points (indices into the profile's) in the least line time.
+pub fn questions(
+    profile: &Profile,
+    wanted: impl IntoIterator<Item = usize>,
+    cost: &Cost,
+    holes: &[Hole],
+) -> Vec<Question> {
     match &profile.language {
         Language::Modbus(limits) => {
-            let blocks = modbus::contiguous(&profile.points, wanted, limits);
+            let blocks = modbus::plan(&profile.points, wanted, limits, cost, holes);
             blocks.into_iter().map(Question::Modbus).collect()
         }
     }
@@ -58,9 +84,16 @@ impl Question {
 
     /// The same points in two smaller questions, for a device that refuses the whole. `None` where there is no place
     /// to cut.
-    pub fn halves(&self, points: &[PointDef]) -> Option<[Self; 2]> {
+    pub fn split(&self, points: &[PointDef]) -> Option<Split> {
         match self {
-            Self::Modbus(block) => block.halves(points).map(|halves| halves.map(Self::Modbus)),
+            Self::Modbus(block) => block.split(points).map(|split| split.map(Self::Modbus)),
+        }
+    }
+
+    /// Bytes of contents in its answer.
+    pub fn contents_len(&self) -> f64 {
+        match self {
+            Self::Modbus(block) => block.contents_len(),
         }
     }
 
@@ -78,6 +111,13 @@ impl Question {
         match self {
             Self::Modbus(block) => block.values(points, contents),
         }
+    }
+}
+
+impl<Q> Split<Q> {
+    fn map<R>(self, to: impl Fn(Q) -> R) -> Split<R> {
+        let gap = self.gap.map(|gap| Gap { hole: gap.hole, across: to(gap.across) });
+        Split { parts: self.parts.map(to), gap }
     }
 }
 

@@ -6,12 +6,12 @@ use std::time::{Duration, Instant};
 
 use proptest::prelude::*;
 use steward_protocols::character::{Character, Parity};
+use steward_protocols::cost::Cost;
 use steward_protocols::driver::{Driver, Step};
 use steward_protocols::exchange::{Exchange, Progress};
 use steward_protocols::line::{LineState, Settings};
-use steward_protocols::modbus::{
-    self, Block, Request, Response, contiguous, crc, decode, frame_gap, rtu, tcp,
-};
+use steward_protocols::modbus::{self, Block, Request, Response, crc, decode, frame_gap, rtu, tcp};
+use steward_protocols::question::Split;
 use steward_shared::profile::{DataType, Framing, Modbus, Order, Place, PointDef, Profile, Register, Table};
 
 #[allow(clippy::disallowed_methods, reason = "any instant serves as the beginning of virtual time")]
@@ -118,6 +118,7 @@ proptest! {
     fn every_wanted_point_is_in_exactly_one_block(
         spots in proptest::collection::vec((0_u16..300, any::<bool>()), 1..60),
         most in 4_u16..=125,
+        question in 0_u64..300,
     ) {
         let template = profile().points[8].clone();
         let points: Vec<PointDef> = spots
@@ -129,7 +130,8 @@ proptest! {
             })
             .collect();
         let limits = Modbus { max_registers: most, ..Modbus::default() };
-        let blocks = contiguous(&points, 0..points.len(), &limits);
+        let cost = Cost { question: Duration::from_millis(question), byte: Duration::from_millis(1) };
+        let blocks = modbus::plan(&points, 0..points.len(), &limits, &cost, &[]);
         let mut seen: Vec<usize> = blocks.iter().flat_map(|b| b.points.clone()).collect();
         seen.sort_unstable();
         prop_assert_eq!(seen, (0..points.len()).collect::<Vec<_>>());
@@ -144,10 +146,11 @@ proptest! {
         };
         prop_assert!(blocks.iter().all(inside));
         for block in &blocks {
-            if let Some(halves) = block.halves(&points) {
+            if let Some(Split { parts: halves, gap }) = block.split(&points) {
                 prop_assert!(halves.iter().all(inside));
                 prop_assert_eq!(halves.iter().map(|h| h.points.len()).sum::<usize>(), block.points.len());
                 prop_assert!(halves[0].address + halves[0].count <= halves[1].address);
+                prop_assert!(gap.is_none_or(|g| g.across.count <= block.count && g.across.points.is_empty()));
             }
             let data = vec![0; 2 * usize::from(block.count)];
             prop_assert_eq!(block.values(&points, &data).len(), block.points.len());

@@ -446,9 +446,9 @@ fn rtu_through_a_device_server_keeps_the_quarantine_though_it_reconnects() {
 fn a_slow_device_lengthens_the_quarantine_for_itself_only() {
     let start = beginning();
     let mut line = open(serial(), start);
-    line.set_timeout(2000 * MS);
+    line.set_timeout(2000 * MS, 2000 * MS);
     assert_eq!(line.settings().quarantine, 2000 * MS);
-    line.set_timeout(300 * MS);
+    line.set_timeout(300 * MS, 300 * MS);
     assert_eq!(line.settings().quarantine, 700 * MS);
 }
 

@@ -3,7 +3,10 @@
 
 #![allow(clippy::unwrap_used, reason = "a broken fixture ends the test")]
 
-use steward_protocols::modbus::{contiguous, verify_samples};
+use std::time::Duration;
+
+use steward_protocols::cost::Cost;
+use steward_protocols::modbus::{plan, verify_samples};
 use steward_shared::document::listing;
 use steward_shared::profile::{Language, Library, Profile};
 
@@ -67,7 +70,8 @@ fn a_sample_frame_that_does_not_hold_is_told() {
 fn every_profile_can_be_asked_for_within_its_own_limits() {
     for profile in library().iter() {
         let Language::Modbus(limits) = &profile.language;
-        let blocks = contiguous(&profile.points, 0..profile.points.len(), limits);
+        let cost = Cost { question: Duration::from_millis(40), byte: Duration::from_millis(1) };
+        let blocks = plan(&profile.points, 0..profile.points.len(), limits, &cost, &[]);
         for block in &blocks {
             assert!(block.count <= limits.max_registers, "{}", profile.id);
             assert!(block.request(1).is_ok(), "{}", profile.id);

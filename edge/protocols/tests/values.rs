@@ -22,6 +22,7 @@ fn point(data: DataType, order: Order) -> PointDef {
         sentinels: Vec::new(),
         modulus: None,
         class: PeriodClass::Normal,
+        alarm: false,
     }
 }
 

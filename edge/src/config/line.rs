@@ -7,11 +7,13 @@ use std::time::Duration;
 
 use steward_protocols::character::{Character, Parity};
 use steward_protocols::question::Address;
-use steward_shared::document::Table;
+use steward_shared::document::{Table, nearest};
 use steward_shared::profile::{Framing, Library, Profile};
 use steward_shared::wire::catalogue::MAX_TEXT;
 
-use super::read::{check_name, check_unique, duration_within, read_periods, read_title};
+use super::read::{
+    LONGEST_PERIOD, SHORTEST_PERIOD, check_name, check_unique, duration_within, read_periods, read_title,
+};
 use super::settings::{DeviceConfig, LineConfig, Periods, SerialConfig, WireConfig};
 
 /// Behind a host or a path the hub is told the port and the device's address.
@@ -181,7 +183,39 @@ fn read_device(
         }
         None => periods.copied(),
     };
-    Some(DeviceConfig { name: name?, title, profile: profile?, address: address?, place, periods: own? })
+    let point_periods = read_point_periods(table, profile.as_deref());
+    Some(DeviceConfig {
+        name: name?,
+        title,
+        profile: profile?,
+        address: address?,
+        place,
+        periods: own?,
+        point_periods,
+    })
+}
+
+/// Periods of single points, by their keys.
+fn read_point_periods(table: &Table<'_>, profile: Option<&Profile>) -> BTreeMap<String, Duration> {
+    let Some(own) = table.optional_table("point_periods") else { return BTreeMap::new() };
+    let Some(profile) = profile else {
+        own.ignore_rest();
+        return BTreeMap::new();
+    };
+    let mut periods = BTreeMap::new();
+    for key in own.keys() {
+        let keys = profile.points.iter().map(|p| p.key.as_str());
+        if profile.point(&key).is_none() {
+            let way_out = nearest(&key, keys).map_or_else(
+                || "name a point of the device's profile".to_owned(),
+                |k| format!("did you mean {k}?"),
+            );
+            own.fault(&key, format!("{} has no point {key}", profile.id), way_out);
+        } else if let Some(period) = duration_within(&own, &key, SHORTEST_PERIOD, LONGEST_PERIOD) {
+            periods.insert(key, period);
+        }
+    }
+    periods
 }
 
 fn read_profile(table: &Table<'_>, library: Option<&Library>) -> Option<Arc<Profile>> {

@@ -1,6 +1,7 @@
 //! What the gateway's file says, once it has been read and found in order. The supervisor compares two of
 //! these line by line: what is equal keeps running.
 
+use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -9,7 +10,7 @@ use std::time::Duration;
 use steward_protocols::character::Character;
 use steward_protocols::question::Address;
 use steward_shared::document::HostPort;
-use steward_shared::profile::{Framing, PeriodClass, Profile};
+use steward_shared::profile::{Framing, PeriodClass, PointDef, Profile};
 use steward_shared::wire::message::Names;
 
 #[derive(Debug, Clone, PartialEq)]
@@ -127,12 +128,19 @@ pub struct DeviceConfig {
     pub address: Address,
     pub place: String,
     pub periods: Periods,
+    /// Of single points, by key, whatever their class.
+    pub point_periods: BTreeMap<String, Duration>,
 }
 
 impl DeviceConfig {
+    pub fn period(&self, point: &PointDef) -> Duration {
+        self.point_periods.get(&point.key).copied().unwrap_or_else(|| self.periods.of(point.class))
+    }
+
     pub fn polls_like(&self, other: &Self) -> bool {
-        let Self { name, title: _, profile, address, place: _, periods } = self;
-        (name, address, periods) == (&other.name, &other.address, &other.periods)
+        let Self { name, title: _, profile, address, place: _, periods, point_periods } = self;
+        (name, address, periods, point_periods)
+            == (&other.name, &other.address, &other.periods, &other.point_periods)
             && profile.reads_like(&other.profile)
     }
 }

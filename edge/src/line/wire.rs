@@ -6,6 +6,8 @@ use std::io;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use steward_protocols::character::{Character, Parity};
+use steward_protocols::cost::Cost;
 use steward_protocols::driver::{Driver, Step};
 use steward_protocols::exchange::{Exchange, Reply};
 use steward_protocols::line::{self, LineState, Settings};
@@ -20,6 +22,11 @@ use crate::config::{LineConfig, WireConfig};
 
 /// A request is at most some hundred bytes: a wire that does not take them in this time is stuck.
 const WRITE_DEADLINE: Duration = Duration::from_secs(5);
+/// What a device takes until more is known of it.
+const USUAL_SERIAL: Duration = Duration::from_millis(20);
+const USUAL_TCP: Duration = Duration::from_millis(5);
+/// The line behind a transparent converter is taken for one of this kind.
+const BEHIND: Character = Character::new(9600, 8, Parity::Even, 1);
 /// The longest frame of any framing fits twice.
 const READ_AT_ONCE: usize = 600;
 
@@ -44,6 +51,8 @@ pub enum Failure {
 pub struct Answer {
     pub reply: Reply,
     pub turnaround: Duration,
+    /// Of which the answer was on the wire at least so long.
+    pub on_wire: Duration,
 }
 
 pub struct Wire {
@@ -74,6 +83,17 @@ impl Wire {
     pub fn worst_cost(&self) -> Duration {
         let settings = self.state.settings();
         settings.timeout + settings.quarantine
+    }
+
+    /// What questions cost on this line to a device that takes `turnaround`, where that is known.
+    pub fn cost(&self, turnaround: Option<Duration>) -> Cost {
+        let settings = self.state.settings();
+        match settings.character {
+            Some(character) => Cost::serial(character, settings.gap, turnaround.unwrap_or(USUAL_SERIAL)),
+            None if settings.reopen_after_stray => Cost::tcp(turnaround.unwrap_or(USUAL_TCP)),
+            // How fast the line behind the converter is, nobody tells; its answers' time is in their turnaround.
+            None => Cost::serial(BEHIND, settings.gap, USUAL_SERIAL),
+        }
     }
 
     /// For how long the line rests from now, so that what is late is not taken for what comes next.
@@ -109,10 +129,16 @@ impl Wire {
         self.state.closed(now())
     }
 
-    /// Puts one question and waits for what becomes of it, at most the device's timeout and the time of the
-    /// frames on the wire, after whatever rest the line is owed.
-    pub async fn ask(&mut self, exchange: Box<dyn Exchange>, pace: &Pace) -> Result<Answer, Failure> {
-        self.state.set_timeout(pace.timeout.unwrap_or(self.usual).max(self.usual));
+    /// Puts one question and waits for what becomes of it, at most the device's timeout (or `patience`, where that is
+    /// less) and the time of the frames on the wire, after whatever rest the line is owed.
+    pub async fn ask(
+        &mut self,
+        exchange: Box<dyn Exchange>,
+        pace: &Pace,
+        patience: Option<Duration>,
+    ) -> Result<Answer, Failure> {
+        let timeout = pace.timeout.unwrap_or(self.usual).max(self.usual);
+        self.state.set_timeout(timeout, patience.unwrap_or(timeout).min(timeout));
         if !self.is_open() {
             self.open().await.map_err(Failure::Lost)?;
         }
@@ -143,7 +169,7 @@ impl Wire {
                 Step::Done(Ok(answer)) => {
                     self.state.hold(now(), pace.pause);
                     let turnaround = answer.turnaround();
-                    return Ok(Answer { reply: answer.reply, turnaround });
+                    return Ok(Answer { reply: answer.reply, turnaround, on_wire: answer.on_wire });
                 }
                 Step::Done(Err(line::Failure::Babbling)) => {
                     self.close();

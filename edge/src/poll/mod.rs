@@ -1,6 +1,6 @@
 //! Polling: `task` owns a line; `round` decides whose turn it is on it (pure), `grid` gives the slots, `block`
-//! what is asked again and again, `plan` what a device is asked for, `budget` what may be wasted on the
-//! silent; `latest` shows what was read last.
+//! what is asked again and again, `plan` what a device is asked for, `trial` over what it cannot be asked, `timing` how
+//! long it takes, `budget` what may be wasted on the silent; `latest` shows what was read last.
 
 mod block;
 mod budget;
@@ -9,6 +9,8 @@ mod latest;
 mod plan;
 mod round;
 mod task;
+mod timing;
+mod trial;
 
 pub use latest::{Described, Latest, Shown, Word};
 pub use task::{LineTask, Told};

@@ -1,11 +1,13 @@
-//! What a device is asked for: its points grouped by period, and within a period into questions.
-//! The line's task calls it when it begins; how points are put together is their language's business.
+//! What a device is asked for: its points grouped by period, and within a period into questions that take the least
+//! line time. Made when the line's task begins, and anew by the rounds when the device is known better: its turnaround,
+//! or what it cannot be asked over.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use steward_protocols::question::{Question, questions};
+use steward_protocols::cost::Cost;
+use steward_protocols::question::{Hole, Question, questions};
 use steward_shared::profile::Profile;
 
 use crate::config::DeviceConfig;
@@ -14,16 +16,36 @@ use crate::config::DeviceConfig;
 #[derive(Debug, Clone)]
 pub struct Plan {
     pub profile: Arc<Profile>,
+    /// Indices into the profile's points.
+    pub wanted: Vec<(Duration, Vec<usize>)>,
     pub questions: Vec<(Question, Duration)>,
+    /// What a question costs, as it was taken to be.
+    pub cost: Cost,
 }
 
-pub fn plan(device: &DeviceConfig) -> Plan {
-    let mut by_period: BTreeMap<Duration, Vec<usize>> = BTreeMap::new();
-    for (index, point) in device.profile.points.iter().enumerate() {
-        by_period.entry(device.periods.of(point.class)).or_default().push(index);
+impl Plan {
+    pub fn new(device: &DeviceConfig, cost: Cost) -> Self {
+        let mut wanted: BTreeMap<Duration, Vec<usize>> = BTreeMap::new();
+        for (index, point) in device.profile.points.iter().enumerate() {
+            wanted.entry(device.period(point)).or_default().push(index);
+        }
+        let wanted = wanted.into_iter().collect();
+        let mut plan = Self { profile: Arc::clone(&device.profile), wanted, questions: Vec::new(), cost };
+        plan.renew(cost, &[]);
+        plan
     }
-    let questions = by_period.into_iter().flat_map(|(period, points)| {
-        questions(&device.profile, points).into_iter().map(move |question| (question, period))
-    });
-    Plan { profile: Arc::clone(&device.profile), questions: questions.collect() }
+
+    pub fn renew(&mut self, cost: Cost, holes: &[Hole]) {
+        self.cost = cost;
+        let by_period = self.wanted.iter().flat_map(|(period, points)| {
+            let questions = questions(&self.profile, points.iter().copied(), &cost, holes);
+            questions.into_iter().map(|question| (question, *period))
+        });
+        self.questions = by_period.collect();
+    }
+
+    /// Whether a question gives a point that raises alarms.
+    pub fn is_first(&self, question: &Question) -> bool {
+        question.points().iter().any(|i| self.profile.points.get(*i).is_some_and(|p| p.alarm))
+    }
 }

@@ -14,8 +14,9 @@
 
 use std::time::Duration;
 
+use steward_protocols::cost::Cost;
 use steward_protocols::exchange::About;
-use steward_protocols::question::Question;
+use steward_protocols::question::{Hole, Question};
 use steward_shared::reading::Quality;
 use steward_shared::time::Timestamp;
 
@@ -23,6 +24,7 @@ use super::block::Scheduled;
 use super::budget::Budget;
 use super::grid::Grid;
 use super::plan::Plan;
+use super::trial::{Next, TrialNo, Trials};
 
 /// Polls without an answer until a device is silent, or a block is dead.
 pub const DEAD_AFTER: u8 = 3;
@@ -32,9 +34,15 @@ const TRUST_AFTER: u8 = 20;
 const DOUBTED: u32 = 2;
 /// A silent device is asked at least this often when the line's share allows.
 const PROBE_MOST: Duration = Duration::from_secs(30);
+/// A silent device is asked after so many times the line time that the last probe cost: it takes at most a fiftieth.
+const PROBE_SHARE: u32 = 50;
+/// Of so many probes one waits as long as any question.
+const PATIENT: u32 = 4;
 /// Blocks that a device refused and that were halved are tried whole again after this time: it may only have
 /// been starting.
 const WHOLE_AGAIN: Duration = Duration::from_mins(10);
+/// A plan is made anew when a question costs this much more or less than it was made for.
+const DRIFT: f64 = 0.25;
 /// The wall clock is looked at again after this long, so that a step of it is seen.
 const LOOK_AGAIN: Duration = Duration::from_secs(5);
 /// The wall clock has jumped when it runs apart from the monotonic clock by more than this.
@@ -57,6 +65,9 @@ pub struct Ask {
     /// points were marked as without value: what is read then is not as old as the slot.
     pub slot: Timestamp,
     catch_up: bool,
+    /// The device may be dead: it is not worth waiting longer for than it usually takes. Now and then it is all the
+    /// same, for it may come back slower.
+    pub is_probe: bool,
     /// It may cost a whole timeout, and that out of the line's share.
     on_share: bool,
     which: usize,
@@ -88,6 +99,11 @@ pub enum Follow {
     AnswersAgain {
         device: usize,
     },
+    /// The device refuses to be asked over this.
+    Hole {
+        device: usize,
+        hole: Hole,
+    },
 }
 
 #[derive(Debug, Clone)]
@@ -102,6 +118,11 @@ struct Device {
     rest_until: Duration,
     /// When a block of it was halved last.
     halved: Option<Duration>,
+    trials: Trials,
+    /// What its questions cost, as far as is known.
+    cost: Cost,
+    /// Its plan is to be made anew when none of its slots is open.
+    stale_plan: bool,
     silent: bool,
     probe_at: Duration,
     probes: u32,
@@ -144,10 +165,12 @@ impl Rounds {
             // The present slot may have begun long ago: the first poll bears its own instant.
             let first = |(question, period): &(Question, Duration)| Scheduled {
                 catch_up: true,
+                first: plan.is_first(question),
                 ..Scheduled::new(device, question.clone(), *period, now)
             };
             rounds.blocks.extend(plan.questions.iter().map(first));
             rounds.devices.push(Device {
+                cost: plan.cost,
                 plan,
                 fastest,
                 failed_polls: 0,
@@ -155,6 +178,8 @@ impl Rounds {
                 retrying: false,
                 rest_until: Duration::ZERO,
                 halved: None,
+                trials: Trials::default(),
+                stale_plan: false,
                 silent: false,
                 probe_at: Duration::ZERO,
                 probes: 0,
@@ -181,7 +206,7 @@ impl Rounds {
     /// Whose turn it is. A question that is handed out is taken: tell its end by `settle`.
     pub fn next(&mut self, now: Timestamp, mono: Duration) -> Turn {
         self.follow_clock(now, mono);
-        self.make_whole(now, mono);
+        self.renew(now, mono);
         let free = self.budget.wait(self.cost, mono);
         let mut wait = LOOK_AGAIN;
         let due = |b: &Scheduled| {
@@ -194,7 +219,8 @@ impl Rounds {
         // Then a doubted device may be asked: nobody who answers comes due before it has cost a whole timeout.
         let keeps_nobody = self.blocks.iter().filter(is_trusted).all(|b| due(b) >= self.cost);
         // Whoever the line was closed over comes last, so that the others are asked in between.
-        let order = |b: &Scheduled| (self.devices[b.device].hung_up.map(|at| (at, b.failed)), b.deadline());
+        let order =
+            |b: &Scheduled| (self.devices[b.device].hung_up.map(|at| (at, b.failed)), !b.first, b.deadline());
         let mut turn: Option<(usize, bool)> = None;
         for (which, scheduled) in self.blocks.iter().enumerate() {
             let device = &self.devices[scheduled.device];
@@ -241,6 +267,7 @@ impl Rounds {
     fn take(&mut self, which: usize, on_share: bool, now: Timestamp) -> Ask {
         let scheduled = &mut self.blocks[which];
         let silent = self.devices[scheduled.device].silent;
+        let is_probe = silent && self.devices[scheduled.device].probes % PATIENT != PATIENT - 1;
         let catch_up = silent || scheduled.failed >= DEAD_AFTER || scheduled.catch_up;
         let slot = match scheduled.grid.take(now) {
             _ if catch_up => now,
@@ -256,6 +283,7 @@ impl Rounds {
             question: scheduled.question.clone(),
             slot,
             catch_up,
+            is_probe,
             on_share,
             which,
         }
@@ -291,7 +319,13 @@ impl Rounds {
         if !device.silent {
             let scheduled = &mut self.blocks[ask.which];
             (scheduled.failed, scheduled.marked, scheduled.catch_up) = (0, None, false);
-            return Vec::new();
+            return match scheduled.trial.take() {
+                Some(no) => {
+                    let next = self.devices[ask.device].trials.answered(no);
+                    self.try_on(ask, no, next)
+                }
+                None => Vec::new(),
+            };
         }
         device.silent = false;
         // It may have been restarted or exchanged: what it refused before is tried again as planned.
@@ -313,36 +347,68 @@ impl Rounds {
         now: Timestamp,
         mono: Duration,
     ) -> Vec<Follow> {
+        let trial = self.blocks[ask.which].trial.take();
         let mut follow = self.answered(ask, now);
         if !follow.is_empty() {
             // It has just come back, and is asked anew by its plan: then it may refuse again.
             return follow;
         }
-        match self.halves(ask, about) {
-            Some([left, right]) => {
-                // Both halves are due at once, in the slot of the whole.
-                self.devices[ask.device].halved = Some(mono);
+        let points = &self.devices[ask.device].plan.profile.points;
+        match (about == About::Place).then(|| ask.question.split(points)).flatten() {
+            Some(split) => {
+                // Both parts are due at once, in the slot of the whole.
+                let device = &mut self.devices[ask.device];
+                device.halved = Some(mono);
+                let no = split.gap.map(|gap| device.trials.begin(gap));
                 let period = self.blocks[ask.which].grid.period();
-                let half = |question| Scheduled {
+                let part = |question| Scheduled {
                     catch_up: ask.catch_up,
+                    trial: no,
+                    first: device.plan.is_first(&question),
                     ..Scheduled::new(ask.device, question, period, ask.slot)
                 };
-                self.blocks[ask.which] = half(left);
-                self.blocks.push(half(right));
+                let [left, right] = split.parts.map(part);
+                self.blocks[ask.which] = left;
+                self.blocks.push(right);
             }
+            None if ask.question.points().is_empty() => {}
             None => follow.push(Follow::Mark {
                 device: ask.device,
                 points: ask.question.points().to_vec(),
                 quality,
             }),
         }
+        if let Some(no) = trial {
+            let next = self.devices[ask.device].trials.refused(no);
+            follow.extend(self.try_on(ask, no, next));
+        }
         follow
     }
 
-    /// Two smaller questions, where the refusal is about addresses.
-    fn halves(&self, ask: &Ask, about: About) -> Option<[Question; 2]> {
-        let points = &self.devices[ask.device].plan.profile.points;
-        (about == About::Place).then(|| ask.question.halves(points))?
+    /// Goes on with a trial after one of its questions.
+    fn try_on(&mut self, ask: &Ask, no: TrialNo, next: Next) -> Vec<Follow> {
+        if ask.question.points().is_empty() {
+            // It was asked for its own sake, and once.
+            self.blocks.swap_remove(ask.which);
+        }
+        let device = &mut self.devices[ask.device];
+        match next {
+            Next::Nothing => Vec::new(),
+            Next::Across(question) => {
+                let period = device.fastest;
+                self.blocks.push(Scheduled {
+                    trial: Some(no),
+                    catch_up: true,
+                    ..Scheduled::new(ask.device, question, period, ask.slot)
+                });
+                Vec::new()
+            }
+            Next::Over => {
+                device.stale_plan = true;
+                let hole = |hole: &Hole| Follow::Hole { device: ask.device, hole: *hole };
+                device.trials.holes().iter().map(hole).collect()
+            }
+        }
     }
 
     fn failed(
@@ -356,12 +422,16 @@ impl Rounds {
         if ask.on_share {
             self.budget.pay(took, mono);
         }
+        if let Some(no) = self.blocks[ask.which].trial.filter(|_| ask.question.points().is_empty()) {
+            let next = self.devices[ask.device].trials.given_up(no);
+            return self.try_on(ask, no, next);
+        }
         let scheduled = &mut self.blocks[ask.which];
         let device = &mut self.devices[ask.device];
         if device.silent {
             device.probes = device.probes.saturating_add(1);
             let pause = device.fastest.saturating_mul(1 << device.probes.min(16)).min(PROBE_MOST);
-            device.probe_at = mono + pause.max(took);
+            device.probe_at = mono + pause.max(took.saturating_mul(PROBE_SHARE));
             return Vec::new();
         }
         if scheduled.failed >= DEAD_AFTER {
@@ -431,11 +501,23 @@ impl Rounds {
         }
     }
 
-    /// Undoes halving after a while, between two slots, so that no slot is polled twice.
-    fn make_whole(&mut self, now: Timestamp, mono: Duration) {
+    /// What a question to the device costs, as it is known by now.
+    pub fn learned(&mut self, device: usize, cost: Cost) {
+        let Some(device) = self.devices.get_mut(device) else { return };
+        device.cost = cost;
+        let (old, new) = (device.plan.cost.question.as_secs_f64(), cost.question.as_secs_f64());
+        device.stale_plan |= (new - old).abs() > old * DRIFT;
+    }
+
+    /// Makes plans anew: halving is undone after a while, and what is known better by now is taken in. Between two
+    /// slots, so that no slot is polled twice.
+    fn renew(&mut self, now: Timestamp, mono: Duration) {
         for device in 0..self.devices.len() {
-            let is_over = self.devices[device].halved.is_some_and(|at| mono >= at + WHOLE_AGAIN);
-            if is_over && self.blocks.iter().all(|b| b.device != device || b.grid.next() > now) {
+            let own = &self.devices[device];
+            let is_over = own.halved.is_some_and(|at| mono >= at + WHOLE_AGAIN);
+            let wanted = is_over || own.stale_plan && !own.silent && own.doubt == 0 && !own.trials.is_open();
+            let between = |b: &Scheduled| b.grid.next() > now && (is_over || b.failed == 0);
+            if wanted && self.blocks.iter().all(|b| b.device != device || between(b)) {
                 self.replan(device, now);
                 for scheduled in self.blocks.iter_mut().filter(|b| b.device == device) {
                     scheduled.grid.take(now);
@@ -445,11 +527,17 @@ impl Rounds {
     }
 
     fn replan(&mut self, device: usize, now: Timestamp) {
-        self.devices[device].halved = None;
+        let own = &mut self.devices[device];
+        own.halved = None;
+        own.trials.forget();
+        own.stale_plan = false;
+        own.plan.renew(own.cost, own.trials.holes());
         self.blocks.retain(|b| b.device != device);
-        let plan = self.devices[device].plan.questions.iter();
-        self.blocks
-            .extend(plan.map(|(question, period)| Scheduled::new(device, question.clone(), *period, now)));
+        let plan = &self.devices[device].plan;
+        self.blocks.extend(plan.questions.iter().map(|(question, period)| Scheduled {
+            first: plan.is_first(question),
+            ..Scheduled::new(device, question.clone(), *period, now)
+        }));
     }
 
     fn follow_clock(&mut self, now: Timestamp, mono: Duration) {

@@ -15,13 +15,15 @@ const START: Timestamp = Timestamp(1_700_000_000_000);
 const TIMEOUT: Duration = Duration::from_millis(500);
 const REPLY: Duration = Duration::from_millis(20);
 const SECOND: Duration = Duration::from_secs(1);
+/// Reading over a few registers is cheaper than to ask once more.
+const COST: Cost = Cost { question: Duration::from_millis(40), byte: Duration::from_millis(1) };
 
 /// A device with these blocks of points, each point given by address and registers, 1 or 2.
 fn device(blocks: &[(&[(u16, u16)], Duration)]) -> Plan {
     let mut text = String::from(
         "vendor = \"Acme\"\nmodel = \"M1\"\ntitle = { zh = \"\u{8868}\", en = \"Meter\" }\nsource = [\"this test\"]\n",
     );
-    let mut planned = Vec::new();
+    let (mut planned, mut wanted) = (Vec::new(), Vec::new());
     let mut next = 0;
     for (spans, period) in blocks {
         for (address, count) in *spans {
@@ -35,11 +37,12 @@ fn device(blocks: &[(&[(u16, u16)], Duration)]) -> Plan {
         let points: Vec<usize> = (next - spans.len()..next).collect();
         let (first, last) = (spans[0], spans[spans.len() - 1]);
         let count = last.0 + last.1 - first.0;
+        wanted.push((*period, points.clone()));
         let block = Block { table: Table::Holding, address: first.0, count, points };
         planned.push((Question::Modbus(block), *period));
     }
     let profile = Profile::parse("acme/m1.toml", &text).unwrap_or_else(|f| panic!("{}", listing(&f)));
-    Plan { profile: Arc::new(profile), questions: planned }
+    Plan { profile: Arc::new(profile), wanted, questions: planned, cost: COST }
 }
 
 fn block(ask: &Ask) -> &Block {
@@ -313,7 +316,9 @@ fn fault_b5_a_bad_register_behind_one_of_many_points_does_not_take_them_with_it(
     let whole = Block { table: Table::Holding, address: 10, count: 2, points: (0..11).collect() };
     let mut world = World::new(vec![Plan {
         profile: Arc::new(profile),
+        wanted: vec![(SECOND, (0..11).collect())],
         questions: vec![(Question::Modbus(whole), SECOND)],
+        cost: COST,
     }]);
     world.run(Duration::from_secs(10), |_, ask| {
         let bad = u32::from(block(ask).address) + u32::from(block(ask).count) > 11;
@@ -444,4 +449,94 @@ fn when_a_marked_line_is_back_every_block_is_read_at_once() {
     assert_eq!(slow.len(), 1);
     assert!(slow[0].1.slot >= now);
     assert_eq!(world.rounds.missed(), 0);
+}
+
+/// Points 0, 1, 2, 9, 10, 20 and 21 in one block, of which the device refuses whatever reaches over `holes`.
+fn with_holes(holes: &'static [u16]) -> (World, impl Fn(Duration, &Ask) -> Outcome) {
+    let spans: &[(u16, u16)] = &[(0, 1), (1, 1), (2, 1), (9, 1), (10, 1), (20, 1), (21, 1)];
+    let act = move |_: Duration, ask: &Ask| {
+        let asked = block(ask).address..block(ask).address + block(ask).count;
+        if holes.iter().any(|hole| asked.contains(hole)) { refused(2) } else { Outcome::Answered }
+    };
+    (World::new(vec![device(&[(spans, SECOND)])]), act)
+}
+
+fn questions_of_the_last_second(world: &World) -> Vec<(u16, u16)> {
+    let last = world.asked.last().unwrap().1.slot;
+    let asked = world.asked.iter().filter(|(_, ask, _)| ask.slot == last);
+    let mut asked: Vec<_> = asked.map(|(_, ask, _)| (block(ask).address, block(ask).count)).collect();
+    asked.sort_unstable();
+    asked
+}
+
+#[test]
+fn a_hole_is_found_once_and_what_lies_apart_from_it_is_still_read_together() {
+    for (holes, wanted) in [
+        (&[5][..], &[(0, 3), (9, 13)][..]),
+        (&[15], &[(0, 11), (20, 2)]),
+        (&[4, 12], &[(0, 3), (9, 2), (20, 2)]),
+        (&[], &[(0, 22)]),
+    ] {
+        let (mut world, act) = with_holes(holes);
+        world.run(Duration::from_secs(10), &act);
+        let told = world.follow.iter().filter(|f| matches!(f, Follow::Hole { .. })).count();
+        assert!(told >= holes.len(), "{holes:?}: {:?}", world.follow);
+        assert_eq!(questions_of_the_last_second(&world), wanted, "{holes:?}");
+        let refusals = |world: &World| world.asked.iter().filter(|(_, _, o)| *o != Outcome::Answered).count();
+        let before = refusals(&world);
+        assert!(before <= 3 * holes.len(), "{holes:?}: {before} refusals");
+        world.run(Duration::from_mins(30), &act);
+        assert_eq!(refusals(&world), before, "{holes:?}: it is found once");
+        assert!(world.follow.iter().all(|f| matches!(f, Follow::Hole { .. })), "and no value was lost");
+    }
+}
+
+#[test]
+fn a_device_that_refuses_all_while_it_starts_has_no_holes() {
+    let (mut world, _) = with_holes(&[]);
+    let started = Duration::from_millis(3100);
+    world.run(Duration::from_mins(12), |at, _| if at < started { refused(2) } else { Outcome::Answered });
+    assert!(world.follow.iter().all(|f| !matches!(f, Follow::Hole { .. })), "{:?}", world.follow);
+    assert_eq!(questions_of_the_last_second(&world), [(0, 22)]);
+}
+
+#[test]
+fn points_are_put_together_anew_when_the_device_takes_longer_than_it_was_taken_for() {
+    let fast = Cost { question: Duration::from_millis(20), byte: Duration::from_millis(1) };
+    let mut own = device(&[(&[(0, 1), (30, 1)], SECOND)]);
+    own.renew(fast, &[]);
+    assert_eq!(own.questions.len(), 2, "thirty registers cost more than a question");
+    let mut world = World::new(vec![own]);
+    world.run(Duration::from_secs(3), |_, _| Outcome::Answered);
+    assert_eq!(questions_of_the_last_second(&world), [(0, 1), (30, 1)]);
+    world.rounds.learned(0, Cost { question: Duration::from_millis(24), ..fast });
+    world.run(Duration::from_secs(6), |_, _| Outcome::Answered);
+    assert_eq!(questions_of_the_last_second(&world).len(), 2, "a little slower changes nothing");
+    world.rounds.learned(0, Cost { question: Duration::from_millis(90), ..fast });
+    world.run(Duration::from_secs(9), |_, _| Outcome::Answered);
+    assert_eq!(questions_of_the_last_second(&world), [(0, 31)]);
+    let slots: Vec<_> = world.asked.iter().map(|(_, ask, _)| (block(ask).address, ask.slot)).collect();
+    let mut once = slots.clone();
+    once.sort_unstable();
+    once.dedup();
+    assert_eq!(once.len(), slots.len(), "no slot was polled twice");
+}
+
+#[test]
+fn points_that_raise_alarms_are_read_before_the_others() {
+    let spans: Vec<[(u16, u16); 1]> = (0..10).map(|n| [(n * 200, 1)]).collect();
+    let blocks: Vec<(&[(u16, u16)], Duration)> = spans.iter().map(|s| (s.as_slice(), SECOND)).collect();
+    let mut own = device(&blocks);
+    let mut profile = (*own.profile).clone();
+    profile.points[7].alarm = true;
+    own.profile = Arc::new(profile);
+    let mut world = World::new(vec![own]);
+    world.run(Duration::from_secs(5), |_, _| Outcome::Answered);
+    let mut slots: Vec<_> = world.asked.iter().map(|(_, ask, _)| ask.slot).collect();
+    slots.dedup();
+    // After the start, when each bears its own instant.
+    for slot in slots.iter().filter(|slot| slot.as_millis() % 1000 == 0).skip(1) {
+        let first = world.asked.iter().find(|(_, ask, _)| ask.slot == *slot).unwrap();
+        assert_eq!(block(&first.1).address, 1400);
+    }
 }

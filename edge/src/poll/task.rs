@@ -16,8 +16,9 @@ use tokio::time::{Instant, sleep_until, timeout_at};
 use tokio_util::sync::CancellationToken;
 use tracing::{debug, info, warn};
 
-use super::plan::plan;
+use super::plan::Plan;
 use super::round::{Ask, Follow, Outcome, Rounds, Turn};
+use super::timing::Timing;
 use crate::config::LineConfig;
 use crate::health::LineGauge;
 use crate::line::{Backoff, Dial, Failure, Wire};
@@ -83,13 +84,14 @@ struct Owner {
     /// Whether the wire has worked since this task began, and which devices have answered.
     worked: bool,
     answered: Vec<bool>,
+    timings: Vec<Timing>,
 }
 
 impl Owner {
     fn new(task: LineTask) -> Self {
         let slowest = task.config.slowest().max(task.slowest_before);
         let wire = Wire::new(Arc::clone(&task.dial), &task.config, slowest);
-        let plans = task.config.devices.iter().map(plan).collect();
+        let plans = task.config.devices.iter().map(|d| Plan::new(d, wire.cost(None))).collect();
         let mut rounds = Rounds::new(plans, wire.worst_cost(), task.clock.now(), Duration::ZERO);
         for (device, _) in task.silent_before.iter().enumerate().filter(|(_, silent)| **silent) {
             rounds.stays_silent(device);
@@ -97,6 +99,7 @@ impl Owner {
         }
         let start = Instant::now();
         let answered = vec![false; task.config.devices.len()];
+        let timings = vec![Timing::default(); task.config.devices.len()];
         Self {
             framing: task.config.wire.framing(),
             task,
@@ -108,6 +111,7 @@ impl Owner {
             warned_of_late: false,
             worked: false,
             answered,
+            timings,
         }
     }
 
@@ -150,7 +154,10 @@ impl Owner {
         let device = &self.task.config.devices[ask.device];
         let profile = Arc::clone(&device.profile);
         let answer = match ask.question.exchange(device.address, self.framing) {
-            Ok(exchange) => self.wire.ask(exchange, &profile.pace).await,
+            Ok(exchange) => {
+                let patience = self.timings[ask.device].patience().filter(|_| ask.is_probe);
+                self.wire.ask(exchange, &profile.pace, patience).await
+            }
             // The file's reader and the planner keep to the standard: this is a fault of ours, told as such.
             Err(fault) => Err(Failure::Device { quality: Quality::BadReply, why: fault.to_string() }),
         };
@@ -159,6 +166,7 @@ impl Owner {
         let outcome = match answer {
             Ok(answer) => {
                 self.works().await;
+                self.learn(ask.device, answer.turnaround.saturating_sub(answer.on_wire));
                 match answer.reply {
                     Ok(contents) => {
                         self.task.gauge.asked(ask.device, took, Ok((ask.slot, answer.turnaround)));
@@ -221,6 +229,15 @@ impl Owner {
         }
     }
 
+    /// How long a device takes says how its points are best put together.
+    fn learn(&mut self, device: usize, turnaround: Duration) {
+        let timing = &mut self.timings[device];
+        timing.answered(turnaround);
+        if let Some(usual) = timing.usual() {
+            self.rounds.learned(device, self.wire.cost(Some(usual)));
+        }
+    }
+
     async fn follow(&mut self, ask: &Ask, follow: Follow) {
         let line = self.task.config.name.clone();
         match follow {
@@ -242,6 +259,17 @@ impl Owner {
                     "device does not answer; it is looked for now and then"
                 );
                 self.tell_silent(device, true).await;
+            }
+            Follow::Hole { device, hole } => {
+                let (table, last) = (hole.table.word(), hole.to.saturating_sub(1));
+                info!(
+                    line,
+                    device = self.name(device),
+                    table,
+                    from = hole.from,
+                    to = last,
+                    "the device refuses to be asked over these addresses; they are left out from now on"
+                );
             }
             Follow::AnswersAgain { device } => {
                 info!(line, device = self.name(device), "device answers again");

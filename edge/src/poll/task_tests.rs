@@ -17,7 +17,8 @@ use crate::line::fake::{Act, BASE, FakeWire, PausedClock, framed};
 fn profiles(registers: &[u16]) -> tempfile::TempDir {
     let folder = tempfile::tempdir().unwrap();
     let mut text = String::from(
-        "vendor = \"Acme\"\nmodel = \"M1\"\ntitle = { zh = \"表\", en = \"Meter\" }\nsource = [\"this test\"]\n",
+        "vendor = \"Acme\"\nmodel = \"M1\"\ntitle = { zh = \"表\", en = \"Meter\" }\nsource = [\"this test\"]\n\
+         [modbus]\nmax_gap = 0\n",
     );
     for address in registers {
         let point = format!(

@@ -3,7 +3,6 @@
 //! which must not find in order what the supervisor refuses.
 
 use std::path::Path;
-use std::time::Duration;
 
 use steward_protocols::question::Address;
 use steward_shared::document::Fault;
@@ -91,7 +90,7 @@ pub fn catalogue(config: &Config, numbers: &[Vec<Vec<PointNo>>]) -> Catalogue {
                     unit: point.unit.clone(),
                     kind: point.kind,
                     labels: point.labels.clone(),
-                    period_ms: period(device, point.class).as_millis() as u64,
+                    period_ms: device.period(point).as_millis() as u64,
                     decimals: point.decimals,
                     modulus: point.modulus,
                     in_use: true,
@@ -111,15 +110,11 @@ pub fn described(config: &Config, numbers: &[Vec<Vec<PointNo>>]) -> Vec<Describe
                 device: device.name.clone(),
                 point: point.key.clone(),
                 unit: point.unit.clone(),
-                period: period(device, point.class),
+                period: device.period(point),
             }));
         }
     }
     rows
-}
-
-fn period(device: &DeviceConfig, class: steward_shared::profile::PeriodClass) -> Duration {
-    device.periods.of(class)
 }
 
 fn address(wire: &WireConfig, address: Address) -> String {

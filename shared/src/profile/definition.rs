@@ -114,6 +114,8 @@ pub struct PointDef {
     /// The value, scaled, at which a counter starts over.
     pub modulus: Option<f64>,
     pub class: PeriodClass,
+    /// It tells of something that somebody must hear of at once: it is read before the others.
+    pub alarm: bool,
 }
 
 impl PointDef {
@@ -131,9 +133,10 @@ impl PointDef {
             sentinels,
             modulus: _,
             class,
+            alarm,
         } = self;
         (key, place, scale, offset) == (&other.key, &other.place, &other.scale, &other.offset)
-            && (kind, sentinels, class) == (&other.kind, &other.sentinels, &other.class)
+            && (kind, sentinels, class, alarm) == (&other.kind, &other.sentinels, &other.class, &other.alarm)
     }
 
     /// Where it stands in a device that speaks Modbus.

@@ -11,11 +11,14 @@ pub struct Modbus {
     pub max_registers: u16,
     /// Most coils or discrete inputs in one request, 1 to 2000.
     pub max_bits: u16,
+    /// Most addresses that nobody wants between two that are read together; 0 where the device bears none. Without it
+    /// as many as are worth their time on the wire.
+    pub max_gap: Option<u16>,
 }
 
 impl Default for Modbus {
     fn default() -> Self {
-        Self { max_registers: 125, max_bits: 2000 }
+        Self { max_registers: 125, max_bits: 2000, max_gap: None }
     }
 }
 
@@ -184,6 +187,7 @@ pub(super) fn limits(fields: &Fields<'_>) -> Modbus {
     Modbus {
         max_registers: fields.within_or("max_registers", 1..=125, usual.max_registers),
         max_bits: fields.within_or("max_bits", 1..=2000, usual.max_bits),
+        max_gap: fields.optional::<u16>("max_gap"),
     }
 }
 

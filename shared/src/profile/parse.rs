@@ -151,6 +151,7 @@ fn point(fields: &Fields<'_>, key: Option<String>, language: &Language) -> Optio
     let sentinels = sentinels(fields, form);
     let modulus = fields.optional::<f64>("modulus");
     let class = fields.word_or("class", &CLASSES, PeriodClass::Normal);
+    let alarm = fields.or("alarm", false);
 
     if modulus.is_some_and(|m| m <= 0.0) {
         fields.fault("modulus", "a counter starts over above 0", "write the value at which it starts over");
@@ -181,6 +182,7 @@ fn point(fields: &Fields<'_>, key: Option<String>, language: &Language) -> Optio
         sentinels,
         modulus,
         class,
+        alarm,
     })
 }
 

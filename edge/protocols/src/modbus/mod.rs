@@ -15,6 +15,6 @@ mod value;
 pub use crc::crc;
 pub use framing::{exchange, frame_gap};
 pub use pdu::{Exception, Request, RequestFault, Response};
-pub use plan::{Block, contiguous};
+pub use plan::{Block, Hole, plan};
 pub use sample::{SampleFault, verify_samples};
 pub use value::{EncodeFault, decode, encode, encode_into};
