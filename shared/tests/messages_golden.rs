@@ -75,11 +75,19 @@ fn what_a_gateway_says_of_itself_is_as_the_golden_frames_have_it() {
                 name: "chw-tcp".into(),
                 up: true,
                 busy: 0.25,
+                wasted: 0.0,
+                planned: 0.0,
                 requests: 1000,
                 errors: 3,
                 last_error: Some("no reply within 300 ms".into()),
             },
-            LineHealth { name: "pumps".into(), errors: 1, ..LineHealth::default() },
+            LineHealth {
+                name: "pumps".into(),
+                errors: 1,
+                wasted: 0.5,
+                planned: 1.25,
+                ..LineHealth::default()
+            },
         ],
         devices: vec![
             DeviceHealth {

@@ -6,6 +6,7 @@ use std::path::Path;
 use steward_shared::document::{Fault, listing};
 
 use crate::config::Config;
+use crate::poll::load;
 use crate::supervisor::read;
 
 /// What to print, as a success or as faults.
@@ -19,7 +20,17 @@ fn summary(path: &Path, config: &Config) -> String {
     for line in &config.lines {
         let of_line: usize = line.devices.iter().map(|d| d.profile.points.len()).sum();
         points += of_line;
-        let _ = writeln!(text, "line {}: {} devices, {of_line} points", line.name, line.devices.len());
+        let load = load(line);
+        let percent = (load.usual * 100.0).round();
+        let _ = writeln!(
+            text,
+            "line {}: {} devices, {of_line} points, about {percent} % of its time",
+            line.name,
+            line.devices.len()
+        );
+        if let Some(trouble) = load.trouble(&line.name) {
+            let _ = writeln!(text, "  attention: {trouble}; {}", load.way_out());
+        }
     }
     let hub = config.hub.as_ref().map_or_else(|| "none, readings stay here".to_owned(), ToString::to_string);
     let _ = writeln!(text, "hub: {hub}");
@@ -70,7 +81,7 @@ address = 2
         let points = 2 * library.get("schneider/pm5350").unwrap().points.len();
         let told = checked(GOOD).unwrap();
         let wanted = format!(
-            "line chw: 2 devices, {points} points\nhub: 10.0.0.5:7443\nedge.toml is in order: 1 lines, {points} points"
+            "line chw: 2 devices, {points} points, about 1 % of its time\nhub: 10.0.0.5:7443\nedge.toml is in order: 1 lines, {points} points"
         );
         assert_eq!(told, wanted);
         let told = checked(&GOOD.replace("[hub]\naddress = \"10.0.0.5:7443\"", "")).unwrap();
@@ -86,5 +97,36 @@ address = 2
         assert!(checked(&two).unwrap_err().ends_with("\nedge.toml: 2 faults"));
         let missing = check(Path::new("/nowhere/edge.toml")).unwrap_err();
         assert!(missing.contains("cannot be read") && missing.contains("edge.default.toml"), "{missing}");
+    }
+
+    #[test]
+    fn a_line_that_cannot_carry_what_is_asked_of_it_is_refused_and_a_full_one_is_told() {
+        let serial = |devices: usize, period: &str| {
+            let mut text = format!(
+                "[gateway]\nname = \"east\"\n[periods]\nfast = \"{period}\"\nnormal = \"{period}\"\n[[line]]\nname = \"COM2\"\n\
+                 kind = \"serial\"\nport = \"/dev/ttyS1\"\n"
+            );
+            for unit in 1..=devices {
+                let device = format!(
+                    "[[line.device]]\nname = \"m{unit}\"\nprofile = \"eastron/sdm630\"\naddress = {unit}\n"
+                );
+                text.push_str(&device);
+            }
+            checked(&text)
+        };
+        let told = serial(2, "10s").unwrap();
+        assert!(told.contains("% of its time") && !told.contains("attention"), "{told}");
+        let told = serial(11, "2s").unwrap();
+        assert!(
+            told.contains("attention: line COM2 needs 1") && told.contains("19200 baud would do"),
+            "{told}"
+        );
+        let told = serial(16, "2s").unwrap_err();
+        assert!(
+            told.contains("line COM2 needs 1")
+                && told.contains("points would be late: m")
+                && told.contains("baud would do"),
+            "{told}"
+        );
     }
 }

@@ -21,6 +21,10 @@ pub struct LineGauge {
 struct Inner {
     up: bool,
     busy: Duration,
+    /// Of which for questions that nobody answered.
+    wasted: Duration,
+    /// Share of its time that is wanted of it.
+    planned: f64,
     requests: u64,
     errors: u64,
     missed: u64,
@@ -70,6 +74,11 @@ impl LineGauge {
         self.inner().missed = missed;
     }
 
+    /// The share of the line's time that its questions take, by what is known of its devices.
+    pub fn planned(&self, share: f64) {
+        self.inner().planned = share;
+    }
+
     /// Bytes that came when nobody was asked, since the line's task began.
     pub fn stray(&self, bytes: u64) {
         self.inner().stray = bytes;
@@ -82,6 +91,7 @@ impl LineGauge {
         inner.busy += took;
         inner.requests += 1;
         let failed = end.is_err();
+        inner.wasted += if failed { took } else { Duration::ZERO };
         inner.errors += u64::from(failed);
         if let Err(why) = end {
             inner.last_error = Some(why.to_owned());
@@ -111,18 +121,21 @@ impl LineGauge {
         self.inner().devices.iter().any(|d| d.key == device && d.silent)
     }
 
-    /// The present state. `busy` is left as the time in use since the start; the reporter makes a share of it.
-    pub fn read(&self) -> (LineHealth, Duration, Vec<DeviceHealth>) {
+    /// The present state. The time in use and the wasted time since the start come apart; the reporter makes shares of
+    /// them.
+    pub fn read(&self) -> (LineHealth, [Duration; 2], Vec<DeviceHealth>) {
         let inner = self.inner();
         let line = LineHealth {
             name: self.name.clone(),
             up: inner.up,
             busy: 0.0,
+            wasted: 0.0,
+            planned: inner.planned,
             requests: inner.requests,
             errors: inner.errors,
             last_error: inner.last_error.clone(),
         };
-        (line, inner.busy, inner.devices.iter().map(DeviceGauge::health).collect())
+        (line, [inner.busy, inner.wasted], inner.devices.iter().map(DeviceGauge::health).collect())
     }
 
     /// Slots missed and connections opened anew, for the metrics.
@@ -179,7 +192,7 @@ mod tests {
         let gauge = LineGauge::new("chw", ["meter".to_owned()]);
         gauge.asked(0, Duration::from_secs(1), Err("no answer within 1 s"));
         let (line, busy, devices) = gauge.read();
-        assert_eq!((line.requests, line.errors, busy), (1, 1, Duration::from_secs(1)));
+        assert_eq!((line.requests, line.errors, busy), (1, 1, [Duration::from_secs(1); 2]));
         assert_eq!(devices[0].last_error.as_deref(), Some("no answer within 1 s"));
         assert_eq!(devices[0].last_good, None);
     }

@@ -45,6 +45,8 @@ fn of_lines(health: &Health, lines: &[Arc<LineGauge>]) {
         let labels = [("line", line.name.clone())];
         gauge!("steward_edge_line_up", &labels).set(if line.up { 1.0 } else { 0.0 });
         gauge!("steward_edge_line_busy_ratio", &labels).set(line.busy);
+        gauge!("steward_edge_line_wasted_ratio", &labels).set(line.wasted);
+        gauge!("steward_edge_line_planned_ratio", &labels).set(line.planned);
         counter!("steward_edge_line_requests_total", &labels).absolute(line.requests);
         counter!("steward_edge_line_errors_total", &labels).absolute(line.errors);
     }

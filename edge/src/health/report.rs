@@ -14,7 +14,7 @@ use super::machine::Look;
 #[derive(Debug, Default)]
 pub struct Reporter {
     before: Option<(Duration, Look)>,
-    busy: HashMap<String, Duration>,
+    busy: HashMap<String, [Duration; 2]>,
 }
 
 impl Reporter {
@@ -36,8 +36,9 @@ impl Reporter {
         for gauge in lines {
             let (mut line, used, devices) = gauge.read();
             // A line that began anew counts from zero.
-            let before = self.busy.get(gauge.name()).copied().filter(|b| *b <= used).unwrap_or_default();
-            line.busy = (used.saturating_sub(before).as_secs_f64() / passed).min(1.0);
+            let before = self.busy.get(gauge.name()).copied().filter(|b| b[0] <= used[0]).unwrap_or_default();
+            let share = |i: usize| (used[i].saturating_sub(before[i]).as_secs_f64() / passed).min(1.0);
+            (line.busy, line.wasted) = (share(0), share(1));
             busy.insert(line.name.clone(), used);
             health.lines.push(line);
             health.devices.extend(devices);
@@ -60,9 +61,11 @@ mod tests {
         let look = Look { cpu_ms: 1000, ..Look::default() };
         reporter.report(look, &lines, Timestamp(0), Duration::from_secs(10));
         gauge.asked(0, Duration::from_secs(1), Ok((Timestamp(2), Duration::ZERO)));
+        gauge.asked(0, Duration::from_secs(2), Err("no reply"));
         let look = Look { cpu_ms: 1500, ..look };
         let health = reporter.report(look, &lines, Timestamp(0), Duration::from_secs(20));
-        assert!((health.lines[0].busy - 0.1).abs() < 1e-9, "{health:?}");
+        assert!((health.lines[0].busy - 0.3).abs() < 1e-9, "{health:?}");
+        assert!((health.lines[0].wasted - 0.2).abs() < 1e-9, "{health:?}");
         assert!((health.cpu - 0.05).abs() < 1e-9, "{health:?}");
         assert_eq!(health.uptime_s, 20);
     }

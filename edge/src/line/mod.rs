@@ -1,12 +1,15 @@
 //! The wires: one owner task a wire, opened by what the gateway's file says and opened again when lost.
-//! `dial` makes a byte stream, `backoff` says when to try again, `wire` asks one question at a time on it.
+//! `dial` makes a byte stream, `backoff` says when to try again, `wire` asks one question at a time on it, `cost`
+//! says what that takes.
 
 mod backoff;
+mod cost;
 mod dial;
 #[cfg(test)]
 pub(crate) mod fake;
 mod wire;
 
 pub use backoff::Backoff;
+pub use cost::cost;
 pub use dial::{Dial, Dialling, SerialDial, Stream, TcpDial, dial_of};
 pub use wire::{Answer, Failure, Wire};

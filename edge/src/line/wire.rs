@@ -6,8 +6,6 @@ use std::io;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use steward_protocols::character::{Character, Parity};
-use steward_protocols::cost::Cost;
 use steward_protocols::driver::{Driver, Step};
 use steward_protocols::exchange::{Exchange, Reply};
 use steward_protocols::line::{self, LineState, Settings};
@@ -22,11 +20,6 @@ use crate::config::{LineConfig, WireConfig};
 
 /// A request is at most some hundred bytes: a wire that does not take them in this time is stuck.
 const WRITE_DEADLINE: Duration = Duration::from_secs(5);
-/// What a device takes until more is known of it.
-const USUAL_SERIAL: Duration = Duration::from_millis(20);
-const USUAL_TCP: Duration = Duration::from_millis(5);
-/// The line behind a transparent converter is taken for one of this kind.
-const BEHIND: Character = Character::new(9600, 8, Parity::Even, 1);
 /// The longest frame of any framing fits twice.
 const READ_AT_ONCE: usize = 600;
 
@@ -83,17 +76,6 @@ impl Wire {
     pub fn worst_cost(&self) -> Duration {
         let settings = self.state.settings();
         settings.timeout + settings.quarantine
-    }
-
-    /// What questions cost on this line to a device that takes `turnaround`, where that is known.
-    pub fn cost(&self, turnaround: Option<Duration>) -> Cost {
-        let settings = self.state.settings();
-        match settings.character {
-            Some(character) => Cost::serial(character, settings.gap, turnaround.unwrap_or(USUAL_SERIAL)),
-            None if settings.reopen_after_stray => Cost::tcp(turnaround.unwrap_or(USUAL_TCP)),
-            // How fast the line behind the converter is, nobody tells; its answers' time is in their turnaround.
-            None => Cost::serial(BEHIND, settings.gap, USUAL_SERIAL),
-        }
     }
 
     /// For how long the line rests from now, so that what is late is not taken for what comes next.

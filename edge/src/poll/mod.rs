@@ -1,11 +1,12 @@
 //! Polling: `task` owns a line; `round` decides whose turn it is on it (pure), `grid` gives the slots, `block`
 //! what is asked again and again, `plan` what a device is asked for, `trial` over what it cannot be asked, `timing` how
-//! long it takes, `budget` what may be wasted on the silent; `latest` shows what was read last.
+//! long it takes, `load` whether the line can carry all of it, `budget` what may be wasted on the silent; `latest` shows what was read last.
 
 mod block;
 mod budget;
 mod grid;
 mod latest;
+mod load;
 mod plan;
 mod round;
 mod task;
@@ -13,4 +14,5 @@ mod timing;
 mod trial;
 
 pub use latest::{Described, Latest, Shown, Word};
+pub use load::{Load, ROOM, load};
 pub use task::{LineTask, Told};

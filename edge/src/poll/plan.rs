@@ -44,6 +44,19 @@ impl Plan {
         self.questions = by_period.collect();
     }
 
+    /// The line time of a question, with the pause that the device wants.
+    pub fn time(&self, question: &Question, cost: Cost) -> Duration {
+        cost.of(question.contents_len()) + self.profile.pace.pause
+    }
+
+    /// The share of the line's time that all questions take.
+    pub fn share(&self, cost: Cost) -> f64 {
+        let share = |(question, period): &(Question, Duration)| {
+            self.time(question, cost).as_secs_f64() / period.as_secs_f64()
+        };
+        self.questions.iter().map(share).sum()
+    }
+
     /// Whether a question gives a point that raises alarms.
     pub fn is_first(&self, question: &Question) -> bool {
         question.points().iter().any(|i| self.profile.points.get(*i).is_some_and(|p| p.alarm))

@@ -509,6 +509,11 @@ impl Rounds {
         device.stale_plan |= (new - old).abs() > old * DRIFT;
     }
 
+    /// The share of the line's time that is wanted of it, by what is known of its devices.
+    pub fn share(&self) -> f64 {
+        self.devices.iter().filter(|d| !d.silent).map(|d| d.plan.share(d.cost)).sum()
+    }
+
     /// Makes plans anew: halving is undone after a while, and what is known better by now is taken in. Between two
     /// slots, so that no slot is polled twice.
     fn renew(&mut self, now: Timestamp, mono: Duration) {

@@ -21,7 +21,7 @@ use super::round::{Ask, Follow, Outcome, Rounds, Turn};
 use super::timing::Timing;
 use crate::config::LineConfig;
 use crate::health::LineGauge;
-use crate::line::{Backoff, Dial, Failure, Wire};
+use crate::line::{Backoff, Dial, Failure, Wire, cost};
 
 /// After so many failures in a row the line is down and somebody is told; before, it may be a hiccup.
 const DOWN_AFTER: u32 = 3;
@@ -91,7 +91,7 @@ impl Owner {
     fn new(task: LineTask) -> Self {
         let slowest = task.config.slowest().max(task.slowest_before);
         let wire = Wire::new(Arc::clone(&task.dial), &task.config, slowest);
-        let plans = task.config.devices.iter().map(|d| Plan::new(d, wire.cost(None))).collect();
+        let plans = task.config.devices.iter().map(|d| Plan::new(d, cost(&task.config.wire, None))).collect();
         let mut rounds = Rounds::new(plans, wire.worst_cost(), task.clock.now(), Duration::ZERO);
         for (device, _) in task.silent_before.iter().enumerate().filter(|(_, silent)| **silent) {
             rounds.stays_silent(device);
@@ -234,7 +234,9 @@ impl Owner {
         let timing = &mut self.timings[device];
         timing.answered(turnaround);
         if let Some(usual) = timing.usual() {
-            self.rounds.learned(device, self.wire.cost(Some(usual)));
+            let cost = cost(&self.task.config.wire, Some(usual));
+            self.rounds.learned(device, cost);
+            self.task.gauge.planned(self.rounds.share());
         }
     }
 

@@ -11,19 +11,31 @@ use steward_shared::wire::catalogue::{MAX_DEVICES, MAX_POINTS};
 use steward_shared::wire::frame::{MAX_FRAME, to_cbor};
 use steward_shared::wire::message::{Catalogue, CatalogueDevice, CataloguePoint};
 
-use crate::config::{Config, DeviceConfig, WireConfig, load};
-use crate::poll::Described;
+use crate::config::{self, Config, DeviceConfig, LineConfig, WireConfig};
+use crate::poll::{Described, load};
 
 /// Bytes of a frame around the catalogue.
 const AROUND: usize = 64;
 
 /// The gateway's file, read and found in order: what it configures fits into one message to the hub, too.
 pub fn read(path: &Path) -> Result<Config, Vec<Fault>> {
-    let config = load(path)?;
-    match fits(&config, MAX_FRAME - AROUND) {
-        Ok(()) => Ok(config),
-        Err(fault) => Err(vec![Fault { file: path.display().to_string(), ..fault }]),
+    let config = config::load(path)?;
+    let mut faults = overloaded(&config);
+    faults.extend(fits(&config, MAX_FRAME - AROUND).err());
+    if faults.is_empty() {
+        return Ok(config);
     }
+    Err(faults.into_iter().map(|fault| Fault { file: path.display().to_string(), ..fault }).collect())
+}
+
+/// The lines whose wire cannot carry what is asked of it.
+fn overloaded(config: &Config) -> Vec<Fault> {
+    let fault = |line: &LineConfig| {
+        let load = load(line);
+        let trouble = load.trouble(&line.name).filter(|_| load.is_impossible())?;
+        Some(Fault::of_file("", trouble, load.way_out()))
+    };
+    config.lines.iter().filter_map(fault).collect()
 }
 
 fn fits(config: &Config, most: usize) -> Result<(), Fault> {

@@ -296,6 +296,18 @@ pub struct LineHealth {
     pub requests: u64,
     pub errors: u64,
     pub last_error: Option<String>,
+    /// Share of the time that went into questions which nobody answered: what dead devices cost. A gateway from before
+    /// it was told leaves it out.
+    #[serde(default, skip_serializing_if = "is_nothing")]
+    pub wasted: f64,
+    /// Share of its time that its questions take, by what is known of its devices; above 1.0 something is always late.
+    #[serde(default, skip_serializing_if = "is_nothing")]
+    pub planned: f64,
+}
+
+#[allow(clippy::trivially_copy_pass_by_ref, reason = "serde hands references")]
+fn is_nothing(share: &f64) -> bool {
+    *share == 0.0
 }
 
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]

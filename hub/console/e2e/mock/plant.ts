@@ -219,6 +219,8 @@ export function gateways(now: number): S["Gateway"][] {
           name,
           up: true,
           busy: [0.12, 0.71, 0.44][i] ?? 0,
+          wasted: i === 1 ? 0.06 : 0,
+          planned: [0.11, 0.62, 0.43][i] ?? 0,
           requests: 918_220 - i * 211_000,
           errors: i === 1 ? 4210 : 3,
           last_error: i === 1 ? "no reply within 300 ms" : null,

@@ -806,9 +806,20 @@ export interface components {
             errors: number;
             last_error: string | null;
             name: string;
+            /**
+             * Format: double
+             * @description Share of the line's time that its questions take, by what is known of its devices; above 1.0 something is always
+             *     late. 0.0 where the gateway does not tell.
+             */
+            planned: number;
             /** Format: int64 */
             requests: number;
             up: boolean;
+            /**
+             * Format: double
+             * @description Of which for questions that nobody answered: what silent devices cost.
+             */
+            wasted: number;
         };
         LogIn: {
             password: string;

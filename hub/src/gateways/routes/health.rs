@@ -36,6 +36,11 @@ pub struct LineHealth {
     pub up: bool,
     /// Share of the time in which the line was busy, 0.0 to 1.0.
     pub busy: f64,
+    /// Of which for questions that nobody answered: what silent devices cost.
+    pub wasted: f64,
+    /// Share of the line's time that its questions take, by what is known of its devices; above 1.0 something is always
+    /// late. 0.0 where the gateway does not tell.
+    pub planned: f64,
     pub requests: u64,
     pub errors: u64,
     #[schema(required = true)]
@@ -64,6 +69,8 @@ impl From<Health> for GatewayHealth {
             name: l.name,
             up: l.up,
             busy: l.busy,
+            wasted: l.wasted,
+            planned: l.planned,
             requests: l.requests,
             errors: l.errors,
             last_error: l.last_error,

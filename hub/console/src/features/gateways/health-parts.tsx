@@ -111,6 +111,21 @@ export function HealthFigures({ gateway, health }: { gateway: Gateway; health: G
 const share = (errors: number, requests: number): string =>
   requests === 0 ? NO_VALUE : `${formatNumber((errors / requests) * 100, errors === 0 ? 0 : 2)}%`;
 
+const percent = (part: number): string => `${formatNumber(part * 100, 0)}%`;
+
+/** What is left of a line's time beside what is wanted of it and what silent devices cost. */
+function Headroom({ line }: { line: GatewayHealth["lines"][number] }) {
+  const { t } = useI18n();
+  if (line.planned === 0) {
+    return <>{NO_VALUE}</>;
+  }
+  const left = 1 - line.planned - line.wasted;
+  if (left < 0) {
+    return <Mark tone="bad">{t("health.headroom.none")}</Mark>;
+  }
+  return <span className="st-num">{percent(left)}</span>;
+}
+
 export function LinesTable({ gateway, health }: { gateway: Gateway; health: GatewayHealth }) {
   const { t } = useI18n();
   return (
@@ -152,6 +167,18 @@ export function LinesTable({ gateway, health }: { gateway: Gateway; health: Gate
               <span className="st-num st-nowrap">{Math.round(l.busy * 100)}%</span>
             </span>
           ),
+        },
+        {
+          key: "headroom",
+          title: t("health.headroom"),
+          align: "right",
+          render: (l) => <Headroom line={l} />,
+        },
+        {
+          key: "wasted",
+          title: t("health.wasted"),
+          align: "right",
+          render: (l) => <span className="st-num">{percent(l.wasted)}</span>,
         },
         {
           key: "requests",
