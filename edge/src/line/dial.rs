@@ -19,6 +19,11 @@ const DIAL_DEADLINE: Duration = Duration::from_secs(5);
 
 /// An open wire.
 pub trait Stream: AsyncRead + AsyncWrite + Send + Sync + Unpin {
+    /// Whether fractions of a millisecond matter on it.
+    fn is_port(&self) -> bool {
+        false
+    }
+
     /// Sets how characters stand on it, where it is a port of this machine.
     fn set(&mut self, character: Character) -> io::Result<()> {
         let why = format!("{character} cannot be set: only a port of this machine can be set otherwise");
@@ -32,6 +37,10 @@ impl Stream for TcpStream {}
 impl Stream for tokio::io::DuplexStream {}
 
 impl Stream for SerialStream {
+    fn is_port(&self) -> bool {
+        true
+    }
+
     fn set(&mut self, character: Character) -> io::Result<()> {
         self.set_baud_rate(character.baud)?;
         self.set_data_bits(data_bits(character))?;

@@ -1,12 +1,13 @@
 //! The wires: one owner task a wire, opened by what the gateway's file says and opened again when lost.
-//! `dial` makes a byte stream, `backoff` says when to try again, `wire` asks one question at a time on it, `cost`
-//! says what that takes.
+//! `dial` makes a byte stream, `backoff` says when to try again, `wire` asks one question at a time on it, `timer`
+//! waits finely, `cost` says what that takes.
 
 mod backoff;
 mod cost;
 mod dial;
 #[cfg(test)]
 pub(crate) mod fake;
+mod timer;
 mod wire;
 
 pub use backoff::Backoff;

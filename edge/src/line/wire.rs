@@ -16,6 +16,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::time::{timeout, timeout_at};
 
 use super::dial::{Dial, Stream};
+use super::timer::Timer;
 use crate::config::{LineConfig, WireConfig};
 
 /// A request is at most some hundred bytes: a wire that does not take them in this time is stuck.
@@ -57,6 +58,8 @@ pub struct Wire {
     /// For how long after the first opening an answer may come to a question that somebody else put: the owner
     /// before, or the program before it was started again.
     owed: Duration,
+    /// On a port; made when it is first wanted.
+    timer: Option<Timer>,
 }
 
 impl Wire {
@@ -69,7 +72,7 @@ impl Wire {
         } else {
             slowest + settings.quarantine.max(slowest)
         };
-        Self { dial, stream: None, state: LineState::new(settings), usual: config.timeout, owed }
+        Self { dial, stream: None, state: LineState::new(settings), usual: config.timeout, owed, timer: None }
     }
 
     /// Line time that a question costs which nobody answers.
@@ -142,7 +145,7 @@ impl Wire {
                     self.state.set(character, now());
                 }
                 Step::WaitUntil(until) => {
-                    if let Ok(Err(e)) = timeout_at(until.into(), self.read()).await {
+                    if let Err(e) = self.read_until(until).await {
                         let asked = self.close();
                         return Err(if asked { Failure::HungUp(e) } else { Failure::Lost(e) });
                     }
@@ -188,6 +191,23 @@ impl Wire {
             // A read that is dropped has taken nothing.
             () = std::future::ready(()) => Ok(()),
         }
+    }
+
+    /// Reads what comes, until this instant at the latest.
+    async fn read_until(&mut self, until: Instant) -> io::Result<()> {
+        let fine = self.stream.as_ref().is_some_and(|s| s.is_port());
+        let timer = self.timer.take().or_else(|| fine.then(Timer::new)?.ok());
+        let Some(timer) = timer.filter(|_| fine) else {
+            return timeout_at(until.into(), self.read()).await.unwrap_or(Ok(()));
+        };
+        // Whichever is dropped has taken nothing.
+        let read = tokio::select! {
+            biased;
+            read = self.read() => read,
+            waited = timer.wait(until, now()) => waited,
+        };
+        self.timer = Some(timer);
+        read
     }
 
     async fn read(&mut self) -> io::Result<()> {
