@@ -1,16 +1,25 @@
-//! What may be written after `steward-edge`. `main` reads it.
+//! What may be written after `steward-edge`. `parse` reads it, `execute` does it. The doc comments are the English help;
+//! the Chinese one stands in `text/help.rs`, and a test holds the two together.
 
 use std::path::PathBuf;
 
 use clap::{Parser, Subcommand};
 
+use super::text::Lang;
+
 /// Where the gateway's file is when nothing is said.
-const FILE: &str = "edge.toml";
+pub const FILE: &str = "edge.toml";
 
 /// Steward on the gateway: polls the plant room, keeps every reading, syncs to the hub.
 #[derive(Debug, Parser)]
 #[command(name = "steward-edge", version)]
 pub struct Args {
+    /// Speak Chinese or English; else the one that LC_ALL or LANG names.
+    #[arg(long, global = true, value_enum, value_name = "zh|en", hide_possible_values = true)]
+    pub lang: Option<Lang>,
+    /// Say it as JSON, for programs; the log of `run` too.
+    #[arg(long, global = true)]
+    pub json: bool,
     #[command(subcommand)]
     pub command: Command,
 }

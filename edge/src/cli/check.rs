@@ -1,46 +1,97 @@
 //! `steward-edge check`: reads the gateway's file and says every fault of it, or what it would poll.
 
-use std::fmt::Write;
 use std::path::Path;
 
+use serde::Serialize;
 use steward_shared::document::{Fault, listing};
 
+use super::out::Out;
+use super::text::{Lang, check as text};
 use crate::config::Config;
-use crate::poll::load;
+use crate::poll::{Load, ROOM, load};
 use crate::supervisor::read;
 
-/// What to print, as a success or as faults.
-pub fn check(path: &Path) -> Result<String, String> {
-    read(path).map(|config| summary(path, &config)).map_err(|faults| told(path, &faults))
-}
-
-fn summary(path: &Path, config: &Config) -> String {
-    let mut text = String::new();
-    let mut points = 0;
-    for line in &config.lines {
-        let of_line: usize = line.devices.iter().map(|d| d.profile.points.len()).sum();
-        points += of_line;
-        let load = load(line);
-        let percent = (load.usual * 100.0).round();
-        let _ = writeln!(
-            text,
-            "line {}: {} devices, {of_line} points, about {percent} % of its time",
-            line.name,
-            line.devices.len()
-        );
-        if let Some(trouble) = load.trouble(&line.name) {
-            let _ = writeln!(text, "  attention: {trouble}; {}", load.way_out());
+/// Says what the file has polled; its faults come back.
+pub fn check(path: &Path, out: Out) -> Result<(), String> {
+    match read(path) {
+        Ok(config) => {
+            out.text(summary(path, &config, out.lang));
+            out.value(&told(&config));
+            Ok(())
         }
+        Err(faults) if out.json => {
+            out.value(&serde_json::json!({ "in_order": false, "faults": faults.iter().map(shown).collect::<Vec<_>>() }));
+            Err(text::faults(out.lang, &path.display().to_string(), faults.len()))
+        }
+        Err(faults) => Err(listed(path, &faults, out.lang)),
     }
-    let hub = config.hub.as_ref().map_or_else(|| "none, readings stay here".to_owned(), ToString::to_string);
-    let _ = writeln!(text, "hub: {hub}");
-    let _ = write!(text, "{} is in order: {} lines, {points} points", path.display(), config.lines.len());
-    text
 }
 
-fn told(path: &Path, faults: &[Fault]) -> String {
-    let count = if faults.len() == 1 { "1 fault".to_owned() } else { format!("{} faults", faults.len()) };
-    format!("{}\n{}: {count}", listing(faults), path.display())
+#[derive(Serialize)]
+struct Told<'c> {
+    in_order: bool,
+    hub: Option<String>,
+    lines: Vec<Line<'c>>,
+}
+
+#[derive(Serialize)]
+struct Line<'c> {
+    name: &'c str,
+    devices: usize,
+    points: usize,
+    load: Load,
+}
+
+fn lines(config: &Config) -> impl Iterator<Item = Line<'_>> {
+    config.lines.iter().map(|line| Line {
+        name: &line.name,
+        devices: line.devices.len(),
+        points: line.devices.iter().map(|d| d.profile.points.len()).sum(),
+        load: load(line),
+    })
+}
+
+fn told(config: &Config) -> Told<'_> {
+    Told { in_order: true, hub: config.hub.as_ref().map(ToString::to_string), lines: lines(config).collect() }
+}
+
+fn shown(fault: &Fault) -> serde_json::Value {
+    let Fault { file, line, column, path, message, way_out } = fault;
+    serde_json::json!({ "file": file, "line": line, "column": column, "path": path, "message": message, "way_out": way_out })
+}
+
+fn summary(path: &Path, config: &Config, lang: Lang) -> String {
+    let mut said = Vec::new();
+    for line in lines(config) {
+        let percent = (line.load.usual * 100.0).round();
+        said.push(text::line(lang, line.name, line.devices, line.points, percent));
+        said.extend(attention(&line.load, lang));
+    }
+    let points = lines(config).map(|l| l.points).sum();
+    said.push(match &config.hub {
+        Some(hub) => text::hub(lang, &hub.to_string()),
+        None => text::no_hub(lang),
+    });
+    said.push(text::in_order(lang, &path.display().to_string(), config.lines.len(), points));
+    said.join("\n")
+}
+
+/// What is wrong with a line's load, and what to do about it.
+fn attention(load: &Load, lang: Lang) -> Option<String> {
+    if load.usual <= ROOM {
+        return None;
+    }
+    let longer = (load.usual / ROOM * 10.0).ceil() / 10.0;
+    let way_out = match load.baud {
+        Some(baud) => text::faster(lang, baud, longer),
+        None => text::longer(lang, longer),
+    };
+    let trouble = if load.late.is_empty() { text::full(lang) } else { text::late(lang, &load.late) };
+    Some(text::attention(lang, &trouble, &way_out))
+}
+
+fn listed(path: &Path, faults: &[Fault], lang: Lang) -> String {
+    format!("{}\n{}", listing(faults), text::faults(lang, &path.display().to_string(), faults.len()))
 }
 
 #[cfg(test)]
@@ -68,11 +119,16 @@ address = 2
 "#;
 
     fn checked(text: &str) -> Result<String, String> {
+        checked_in(Lang::En, text)
+    }
+
+    fn checked_in(lang: Lang, text: &str) -> Result<String, String> {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("edge.toml");
         std::fs::write(&path, text).unwrap();
         let at = format!("{}/", folder.path().display());
-        check(&path).map(|t| t.replace(&at, "")).map_err(|t| t.replace(&at, ""))
+        let said = read(&path).map(|c| summary(&path, &c, lang)).map_err(|f| listed(&path, &f, lang));
+        said.map(|t| t.replace(&at, "")).map_err(|t| t.replace(&at, ""))
     }
 
     #[test]
@@ -86,6 +142,13 @@ address = 2
         assert_eq!(told, wanted);
         let told = checked(&GOOD.replace("[hub]\naddress = \"10.0.0.5:7443\"", "")).unwrap();
         assert!(told.contains("hub: none, readings stay here"), "{told}");
+        let zh = checked_in(Lang::Zh, GOOD).unwrap();
+        assert!(
+            zh.starts_with(&format!(
+                "线路 chw：2 台设备，{points} 个点位，约占线路时间的 1%\n服务器：10.0.0.5:7443"
+            )),
+            "{zh}"
+        );
     }
 
     #[test]
@@ -95,8 +158,9 @@ address = 2
         assert!(told.ends_with("\nedge.toml: 1 fault"), "{told}");
         let two = GOOD.replace("port = 502", "port = 0").replace("address = 2", "address = 1");
         assert!(checked(&two).unwrap_err().ends_with("\nedge.toml: 2 faults"));
-        let missing = check(Path::new("/nowhere/edge.toml")).unwrap_err();
-        assert!(missing.contains("cannot be read") && missing.contains("edge.default.toml"), "{missing}");
+        let nowhere = Path::new("/nowhere/edge.toml");
+        let missing = listed(nowhere, &read(nowhere).unwrap_err(), Lang::Zh);
+        assert!(missing.contains("cannot be read") && missing.ends_with("：1 处错误"), "{missing}");
     }
 
     #[test]
@@ -117,14 +181,11 @@ address = 2
         let told = serial(2, "10s").unwrap();
         assert!(told.contains("% of its time") && !told.contains("attention"), "{told}");
         let told = serial(11, "2s").unwrap();
-        assert!(
-            told.contains("attention: line COM2 needs 1") && told.contains("19200 baud would do"),
-            "{told}"
-        );
+        assert!(told.contains("attention: ") && told.contains("19200 baud would do"), "{told}");
         let told = serial(16, "2s").unwrap_err();
         assert!(
             told.contains("line COM2 needs 1")
-                && told.contains("points would be late: m")
+                && told.contains("points would be late")
                 && told.contains("baud would do"),
             "{told}"
         );

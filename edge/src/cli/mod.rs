@@ -1,13 +1,16 @@
-//! The command line: `args` is what may be written, one file for each command, `log` how the program speaks.
+//! The command line: `args` is what may be written, `parse` how it is read and `execute` how it is done; `text` holds
+//! every sentence in both languages, `out` the way to the reader, `log` how the daemon speaks; then one file for each
+//! command.
 
 mod args;
 mod check;
 mod enrol;
+mod execute;
 mod log;
+mod out;
+mod parse;
 mod run;
+mod text;
 
-pub use args::{Args, Command, File};
-pub use check::check;
-pub use enrol::{EnrolRunError, enrol};
-pub use log::start_log;
-pub use run::{RunError, run};
+pub use execute::execute;
+pub use parse::parse;

@@ -12,25 +12,21 @@ use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 use tracing::info;
 
+use super::execute::chain;
 use super::log::start_log;
+use super::out::Out;
+use super::text::common;
+use crate::config::LogFormat;
 use crate::line::dial_of;
-use crate::supervisor::{Setup, Supervisor, SupervisorError, Systemd, read};
+use crate::supervisor::{Setup, Supervisor, Systemd, read};
 
-#[derive(Debug, thiserror::Error)]
-pub enum RunError {
-    /// Every fault of the file, one a line.
-    #[error("{0}")]
-    Config(String),
-    #[error("signals cannot be heard")]
-    Signals(#[source] io::Error),
-    #[error(transparent)]
-    Supervisor(#[from] SupervisorError),
-}
-
-pub async fn run(path: &Path, data: Option<PathBuf>) -> Result<(), RunError> {
-    let config = read(path).map_err(|faults| RunError::Config(listing(&faults)))?;
+pub async fn run(path: &Path, data: Option<PathBuf>, out: Out) -> Result<(), String> {
+    let mut config = read(path).map_err(|faults| listing(&faults))?;
+    if out.json {
+        config.log.format = LogFormat::Json;
+    }
     start_log(&config.log);
-    let (stop, reload) = hear_signals().map_err(RunError::Signals)?;
+    let (stop, reload) = hear_signals().map_err(|e| format!("{}: {e}", common::signals(out.lang)))?;
     let setup = Setup {
         path: path.to_owned(),
         data,
@@ -40,7 +36,8 @@ pub async fn run(path: &Path, data: Option<PathBuf>) -> Result<(), RunError> {
         systemd: Systemd::from_environment(),
     };
     info!(version = env!("CARGO_PKG_VERSION"), gateway = config.name, "steward-edge starts");
-    Ok(Supervisor::start(setup, config).await?.run(stop, reload).await?)
+    let supervisor = Supervisor::start(setup, config).await.map_err(|e| chain(&e))?;
+    supervisor.run(stop, reload).await.map_err(|e| chain(&e))
 }
 
 /// SIGTERM and SIGINT stop, a second one at once; SIGHUP reads the file again. A reload that is asked for

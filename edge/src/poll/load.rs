@@ -7,6 +7,7 @@
 
 use std::time::Duration;
 
+use serde::Serialize;
 use steward_protocols::cost::Cost;
 
 use super::plan::Plan;
@@ -15,19 +16,17 @@ use crate::line::cost;
 
 /// A line that is fuller than this has no room for retries and probes.
 pub const ROOM: f64 = 0.8;
-/// So many late points are named.
-const TOLD: usize = 6;
 const BAUDS: [u32; 7] = [1200, 2400, 4800, 9600, 19_200, 38_400, 115_200];
 
 /// What a line is asked to carry.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Load {
     /// With devices that answer at once: what the frames and the silence between them take.
     pub least: f64,
     /// With devices that take what devices usually take.
     pub usual: f64,
-    /// Device and point of what is late where `usual` is above 1, if the shortest periods are kept first.
-    pub late: Vec<(String, String)>,
+    /// Device and point, `device/point`, of what is late where `usual` is above 1, if the shortest periods are kept first.
+    pub late: Vec<String>,
     /// The lowest rate that leaves room, where this one does not.
     pub baud: Option<u32>,
 }
@@ -36,38 +35,6 @@ impl Load {
     /// The wire itself cannot carry it, whatever devices are on it.
     pub fn is_impossible(&self) -> bool {
         self.least > 1.0
-    }
-
-    /// What is wrong with it, in words; none where there is room.
-    pub fn trouble(&self, line: &str) -> Option<String> {
-        let share = if self.is_impossible() { self.least } else { self.usual };
-        let percent = (share * 100.0).round();
-        if share <= ROOM {
-            return None;
-        }
-        if self.usual <= 1.0 {
-            return Some(format!(
-                "line {line} is {percent} % full: it has no room for retries and silent devices"
-            ));
-        }
-        let count = self.late.len();
-        let told: Vec<String> =
-            self.late.iter().take(TOLD).map(|(device, point)| format!("{device}/{point}")).collect();
-        let more = if count > TOLD { format!(" and {} more", count - TOLD) } else { String::new() };
-        Some(format!(
-            "line {line} needs {percent} % of its time; {count} points would be late: {}{more}",
-            told.join(", ")
-        ))
-    }
-
-    /// What to do about it.
-    pub fn way_out(&self) -> String {
-        let longer =
-            format!("make the periods {:.1} times as long", (self.usual / ROOM * 10.0).ceil() / 10.0);
-        match self.baud {
-            Some(baud) => format!("{baud} baud would do, or {longer}, or move devices to another line"),
-            None => format!("{longer}, or move devices to another line"),
-        }
     }
 }
 
@@ -104,7 +71,7 @@ fn plans(line: &LineConfig, cost: Cost) -> Vec<Plan> {
 }
 
 /// The questions with the shortest periods first, as long as there is time.
-fn late(line: &LineConfig) -> Vec<(String, String)> {
+fn late(line: &LineConfig) -> Vec<String> {
     let cost = cost(&line.wire, None);
     let plans = plans(line, cost);
     let mut questions: Vec<_> = plans
@@ -118,7 +85,7 @@ fn late(line: &LineConfig) -> Vec<(String, String)> {
         used += plan.time(question, cost).as_secs_f64() / period.as_secs_f64();
         if used > 1.0 {
             let points = question.points().iter().filter_map(|i| device.profile.points.get(*i));
-            late.extend(points.map(|point| (device.name.clone(), point.key.clone())));
+            late.extend(points.map(|point| format!("{}/{}", device.name, point.key)));
         }
     }
     late
@@ -161,7 +128,7 @@ mod tests {
         let full = load(&line(&serial(9600), 10, "2s"));
         assert!((full.usual - 10.0 * one).abs() < 1e-9, "each device takes the same");
         assert!(full.least > 1.0 && full.usual > full.least, "{full:?}");
-        assert!(!full.late.is_empty() && full.late.iter().all(|(device, _)| device.starts_with('m')));
+        assert!(!full.late.is_empty() && full.late.iter().all(|point| point.starts_with('m')));
         let baud = full.baud.unwrap();
         assert!(load(&line(&serial(baud), 10, "2s")).usual <= ROOM);
         assert!(baud == 19_200 || load(&line(&serial(19_200), 10, "2s")).usual > ROOM);

@@ -1,0 +1,55 @@
+//! Does what the command line says, and turns the end into an exit code: 0 done, 1 a fault that somebody must mend, 2 a
+//! wrong command line.
+
+use std::process::ExitCode;
+
+use tokio::runtime::Runtime;
+
+use super::args::{Args, Command};
+use super::out::Out;
+use super::text::{Lang, common};
+use super::{check, enrol, run};
+
+/// A gateway has few cores, and the work is waiting: more threads would only cost memory.
+const THREADS: usize = 2;
+
+pub fn execute(args: Args, lang: Lang) -> ExitCode {
+    let out = Out::new(lang, args.json);
+    match done(args.command, out) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(why) => {
+            out.failed(&why);
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// What could not be done, in the reader's language.
+fn done(command: Command, out: Out) -> Result<(), String> {
+    match command {
+        Command::Check { file } => check::check(&file.path(), out),
+        Command::Enrol { config, data, code } => {
+            runtime(out)?.block_on(enrol::enrol(&config, data, &code, out))
+        }
+        Command::Run { file, data } => runtime(out)?.block_on(run::run(&file.path(), data, out)),
+    }
+}
+
+fn runtime(out: Out) -> Result<Runtime, String> {
+    tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(THREADS)
+        .enable_all()
+        .build()
+        .map_err(|e| format!("{}: {e}", common::runtime(out.lang)))
+}
+
+/// An error with everything that caused it.
+pub fn chain(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(cause) = source {
+        text = format!("{text}: {cause}");
+        source = cause.source();
+    }
+    text
+}

@@ -1,0 +1,53 @@
+//! How a command speaks: its answer to standard output, as text or as JSON. A reader that has gone away (`| head`) ends
+//! the program quietly.
+
+use std::fmt::Display;
+use std::io::{self, Write};
+
+use serde::Serialize;
+
+use super::text::{Lang, common};
+
+/// The way to the reader.
+#[derive(Clone, Copy, Debug)]
+pub struct Out {
+    pub lang: Lang,
+    pub json: bool,
+}
+
+impl Out {
+    pub const fn new(lang: Lang, json: bool) -> Self {
+        Self { lang, json }
+    }
+
+    /// A part of the answer, as text. Nothing where programs read.
+    pub fn text(self, text: impl Display) {
+        if !self.json {
+            write(&format!("{text}\n"));
+        }
+    }
+
+    /// A part of the answer, for programs: one line. Nothing where people read.
+    pub fn value(self, value: &impl Serialize) {
+        if self.json {
+            let line = serde_json::to_string(value).expect("what commands say has texts for keys");
+            write(&format!("{line}\n"));
+        }
+    }
+
+    /// Why the command could not do it.
+    pub fn failed(self, why: &str) {
+        if self.json {
+            eprintln!("{}", serde_json::json!({ "error": why }));
+        } else {
+            eprintln!("{}", common::error(self.lang, why));
+        }
+    }
+}
+
+fn write(text: &str) {
+    let mut out = io::stdout().lock();
+    if out.write_all(text.as_bytes()).and_then(|()| out.flush()).is_err() {
+        std::process::exit(0);
+    }
+}

@@ -1,0 +1,12 @@
+//! What the program says to people, in Chinese and English: `lang` chooses the language and has the macro that makes a
+//! sentence of both, `help` is the command line's own, and each command has its sentences in a file of its name.
+
+mod lang;
+
+pub mod check;
+pub mod common;
+pub mod enrol;
+pub mod help;
+
+pub use lang::Lang;
+use lang::texts;
