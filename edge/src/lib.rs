@@ -5,6 +5,7 @@ pub mod buffer;
 pub mod cli;
 pub mod config;
 pub mod health;
+pub mod lab;
 pub mod line;
 pub mod poll;
 pub mod supervisor;

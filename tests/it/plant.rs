@@ -4,8 +4,8 @@
 use std::path::Path;
 use std::time::Duration;
 
+use steward_protocols::far_end::Pace;
 use steward_tests::plant::fault::Fault;
-use steward_tests::plant::rtu::Pace;
 use steward_tests::{Plant, eventually, programs::PlantOptions};
 use tokio::time::{Instant, timeout};
 use tokio_modbus::Slave;

@@ -1,7 +1,8 @@
 //! What the hospital asks of its plant: people by the hour and the weekday, cooling, fans, light, computers.
 //! A pure function of seed and instant.
 
-use super::noise::{curve, ease, soft_excess};
+use super::machines::soft_excess;
+use super::noise::{curve, ease};
 use super::weather::{DAY_S, HOUR_S, UTC_OFFSET_S, weather};
 
 #[derive(Clone, Copy, Debug, PartialEq)]

@@ -8,13 +8,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
+use steward_protocols::far_end::Counts;
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt};
 use tokio::net::UnixListener;
 use tokio_util::sync::CancellationToken;
 
 use super::fault::{Break, Fault};
 use super::files::{FileError, PlantFile};
-use super::rtu::Counts;
 use super::run::Running;
 
 /// Who asks waits this long for the answer, and who is asked for the question.

@@ -6,16 +6,15 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use steward_shared::profile::{Library, PointDef, Profile, Table};
+use steward_protocols::modbus::device::{Answers, Asked, Image, Outcome, Reply, Spoilt};
+use steward_shared::profile::{Library, PointDef, Profile};
 use steward_shared::reading::Value;
 use steward_shared::time::{Clock, Timestamp};
 use steward_shared::wire::message::{Names, PointKind};
 
-use super::answer::{Answers, Outcome, Reply, Request, Spoilt};
 use super::fault::{Break, Fault};
 use super::noise::{chance, curve};
 use super::plan::{DEVICES, LINES, Role};
-use super::registers::Image;
 use super::room::{Disturbance, Gained, Room, Scene, Tripped};
 use super::sources::measure;
 
@@ -255,12 +254,12 @@ impl House {
     }
 
     /// Answers for the devices of one line.
-    pub fn answer(&self, line: &str, request: Request) -> Reply {
+    pub fn answer(&self, line: &str, request: Asked) -> Reply {
         let Some(device) = self.devices.iter().find(|d| d.line == line && d.address == request.unit) else {
             return Reply::NOTHING;
         };
         let asked = device.asked.fetch_add(1, Ordering::Relaxed);
-        let mut reply = Reply { outcome: Outcome::Nothing, spoilt: None, late: Duration::ZERO };
+        let mut reply = Reply::NOTHING;
         let mut refused = None;
         let now = self.clock.now().0;
         let faults: Vec<Fault> = self
@@ -287,17 +286,9 @@ impl House {
                 _ => {}
             }
         }
-        let table = match request.function {
-            1 => Some(Table::Coil),
-            2 => Some(Table::Discrete),
-            3 => Some(Table::Holding),
-            4 => Some(Table::Input),
-            _ => None,
-        };
-        reply.outcome = match (refused, table) {
-            (Some(code), _) => Outcome::Refused(code),
-            (None, None) => Outcome::Refused(1),
-            (None, Some(table)) => self.image(device).read(table, request.address, request.count),
+        reply.outcome = match refused {
+            Some(code) => Outcome::Refused(code),
+            None => self.image(device).answer(request),
         };
         reply
     }
@@ -316,7 +307,7 @@ pub struct OnLine {
 }
 
 impl Answers for OnLine {
-    fn answer(&self, request: Request) -> Reply {
+    fn answer(&self, request: Asked) -> Reply {
         self.house.answer(self.line, request)
     }
 }
@@ -351,7 +342,7 @@ mod tests {
         let device = house.device(device).unwrap();
         let point = device.profile.point(key).unwrap();
         let register = point.register().unwrap();
-        let request = Request {
+        let request = Asked {
             unit: device.address,
             function: register.table.function(),
             address: register.address,
@@ -467,7 +458,7 @@ mod tests {
         house.mend(None);
         house.break_at("chw-pump-1", Fault::WrongCrc { share: 0.2 }, None).unwrap();
         let drive = house.device("chw-pump-1").unwrap();
-        let request = Request { unit: drive.address, function: 3, address: 16_129, count: 1 };
+        let request = Asked { unit: drive.address, function: 3, address: 16_129, count: 1 };
         let spoilt = (0..1000).filter(|_| house.answer(drive.line, request).spoilt.is_some()).count();
         assert!((140..260).contains(&spoilt), "{spoilt} of 1000 are no fifth");
     }
@@ -502,7 +493,7 @@ mod tests {
     fn registers_that_do_not_exist_are_refused() {
         let (house, _) = house();
         let asked = |function, address, count| {
-            house.answer("switchgear", Request { unit: 1, function, address, count }).outcome
+            house.answer("switchgear", Asked { unit: 1, function, address, count }).outcome
         };
         let Outcome::Registers(words) = asked(3, 2999, 6) else { panic!("the currents are there") };
         assert_eq!(words.len(), 6);
@@ -510,7 +501,7 @@ mod tests {
         assert_eq!(asked(3, 65_535, 2), Outcome::Refused(2));
         assert_eq!(asked(3, 2999, 126), Outcome::Refused(3));
         assert_eq!(asked(6, 2999, 1), Outcome::Refused(1));
-        let nobody = Request { unit: 99, function: 3, address: 0, count: 1 };
+        let nobody = Asked { unit: 99, function: 3, address: 0, count: 1 };
         assert_eq!(house.answer("switchgear", nobody), Reply::NOTHING);
     }
 }

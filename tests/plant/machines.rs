@@ -2,8 +2,6 @@
 //! bulb. [`settle`] finds the state in which they all agree for one load, one weather and one set of running
 //! chillers. No memory, no time: who runs is decided by `day`, what breaks by `room`.
 
-use super::noise::soft_excess;
-
 /// Rated cooling of one chiller, kW.
 pub const CHILLER_KW: f64 = 1000.0;
 pub const CHILLERS: usize = 3;
@@ -178,6 +176,11 @@ pub fn settle(given: &Given) -> Settled {
         s.power[Load::Tower(i).index()] = on * given.fans[i] * (TOWER_KW * s.fan_speed.powi(3) + 0.3);
     }
     s
+}
+
+/// max(0, x) with a rounded corner of width `w`.
+pub fn soft_excess(x: f64, w: f64) -> f64 {
+    f64::midpoint(x, x.hypot(w))
 }
 
 #[cfg(test)]

@@ -3,12 +3,11 @@
 //!
 //! | files | what |
 //! |---|---|
-//! | `noise` `weather` `building` `machines` `day` `room` | the physics: no I/O, a function of seed and instant |
-//! | `plan` `sources` `registers` `house` | the instruments: what each point shows, and what is broken |
-//! | `answer` `rtu` `serial` `tcp` | the wires: Modbus RTU with true timing, Modbus TCP |
+//! | `weather` `building` `machines` `day` `room` | the physics: no I/O, a function of seed and instant |
+//! | `plan` `sources` `house` | the instruments: what each point shows, and what is broken |
+//! | `tcp` | Modbus TCP; the serial lines with their true timing are those of the simulator, `steward_edge::lab` |
 //! | `fault` `control` `files` `run` `history` | a running plant, its commands and its files |
 
-pub mod answer;
 pub mod building;
 pub mod control;
 pub mod day;
@@ -17,13 +16,11 @@ pub mod files;
 pub mod history;
 pub mod house;
 pub mod machines;
-pub mod noise;
 pub mod plan;
-pub mod registers;
 pub mod room;
-pub mod rtu;
 pub mod run;
-pub mod serial;
 pub mod sources;
 pub mod tcp;
 pub mod weather;
+
+pub use steward_edge::lab::noise;

@@ -1,7 +1,8 @@
 //! The list of the room: its lines and its devices. An addition to the room begins here.
 
+use steward_protocols::far_end::Pace;
+
 use super::machines::CHILLERS;
-use super::rtu::Pace;
 
 /// What an instrument is fixed to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

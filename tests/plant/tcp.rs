@@ -9,6 +9,7 @@ use std::pin::Pin;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll, ready};
 
+use steward_protocols::modbus::device::{Answers, Asked, Outcome, Spoilt, spoil_tcp};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
@@ -16,8 +17,6 @@ use tokio_modbus::server::Service;
 use tokio_modbus::server::tcp::Server;
 use tokio_modbus::{ExceptionCode, Request as ModbusRequest, Response, SlaveRequest};
 use tokio_util::sync::CancellationToken;
-
-use super::answer::{Answers, Outcome, Request, Spoilt, spoil_tcp};
 
 /// Serves until cancelled. While `plugged` is false the port is closed and every connection with it.
 pub async fn serve(
@@ -96,7 +95,7 @@ impl Service for Gateway {
             ModbusRequest::ReadInputRegisters(a, n) => (4, a, n),
             _ => return Box::pin(std::future::ready(Err(ExceptionCode::IllegalFunction))),
         };
-        let reply = self.devices.answer(Request { unit: asked.slave, function, address, count });
+        let reply = self.devices.answer(Asked { unit: asked.slave, function, address, count });
         *self.spoilt.lock().unwrap_or_else(PoisonError::into_inner) = reply.spoilt;
         Box::pin(async move {
             if !reply.late.is_zero() {

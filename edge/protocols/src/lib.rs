@@ -6,6 +6,7 @@ pub mod character;
 pub mod cost;
 pub mod driver;
 pub mod exchange;
+pub mod far_end;
 pub mod line;
 pub mod modbus;
 pub mod question;

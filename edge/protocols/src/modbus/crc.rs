@@ -8,6 +8,18 @@ pub fn crc(bytes: &[u8]) -> u16 {
     })
 }
 
+/// The frame with its check sum behind it.
+pub fn with_crc(mut frame: Vec<u8>) -> Vec<u8> {
+    let sum = crc(&frame);
+    frame.extend_from_slice(&sum.to_le_bytes());
+    frame
+}
+
+/// Whether the last two bytes are the check sum of those before.
+pub(super) fn crc_holds(frame: &[u8]) -> bool {
+    frame.split_last_chunk::<2>().is_some_and(|(body, sum)| crc(body) == u16::from_le_bytes(*sum))
+}
+
 const TABLE: [u16; 256] = table();
 
 const fn table() -> [u16; 256] {

@@ -1,9 +1,10 @@
-//! Modbus over serial lines (RTU) and TCP, client side: reading functions 1 to 4.
+//! Modbus over serial lines (RTU) and TCP, client side: reading functions 1 to 4; `device` is the other side.
 //!
 //! Sources: MODBUS Application Protocol Specification V1.1b3; MODBUS over Serial Line V1.02;
 //! MODBUS Messaging on TCP/IP Implementation Guide V1.0b.
 
 mod crc;
+pub mod device;
 mod framing;
 mod pdu;
 mod plan;
@@ -12,7 +13,7 @@ mod sample;
 pub mod tcp;
 mod value;
 
-pub use crc::crc;
+pub use crc::{crc, with_crc};
 pub use framing::{exchange, frame_gap};
 pub use pdu::{Exception, Request, RequestFault, Response};
 pub use plan::{Block, Hole, plan};

@@ -1,5 +1,5 @@
-//! A serial line on a pseudo-terminal: one thread moves bytes between the terminal and the line of `rtu`, at
-//! the pace of the wire. The plant keeps the far side open itself, so that the edge may come and go; the path
+//! A serial line on a pseudo-terminal: one thread moves bytes between the terminal and the line of `far_end`, at
+//! the pace of the wire. The simulator keeps the far side open itself, so that whoever polls may come and go; the path
 //! is a link that stays while the terminal behind it changes.
 
 use std::fs;
@@ -16,10 +16,10 @@ use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags, ppoll};
 use nix::sys::termios::{SetArg, cfmakeraw, tcgetattr, tcsetattr};
 use nix::sys::time::TimeSpec;
+use steward_protocols::far_end::{Counts, Line, Pace, Station};
 use tokio::time::Instant;
 
-use super::answer::{Answers, from_serial, to_serial};
-use super::rtu::{Counts, Line, Pace};
+use super::noise::mix;
 
 /// How often the thread looks for orders while the line is quiet.
 const LOOK: Duration = Duration::from_millis(50);
@@ -53,7 +53,7 @@ pub enum SerialError {
 
 impl Serial {
     /// Opens a terminal behind the link `path` and answers on it until dropped.
-    pub fn open(path: &Path, pace: Pace, devices: Arc<dyn Answers>) -> Result<Self, SerialError> {
+    pub fn open(path: &Path, pace: Pace, devices: Arc<dyn Station>) -> Result<Self, SerialError> {
         let orders = Arc::new(Orders::default());
         let counts = Arc::new(Mutex::new(Counts::default()));
         let terminal = Terminal::open(path)?;
@@ -123,7 +123,7 @@ struct Pump {
     path: PathBuf,
     terminal: Option<Terminal>,
     line: Line,
-    devices: Arc<dyn Answers>,
+    devices: Arc<dyn Station>,
     orders: Arc<Orders>,
     counts: Arc<Mutex<Counts>>,
     opened: Instant,
@@ -153,10 +153,7 @@ impl Pump {
             return Ok(());
         };
         let devices = &self.devices;
-        let bytes = self.line.advance(now, |frame| {
-            let request = from_serial(frame)?;
-            to_serial(request, devices.answer(request))
-        });
+        let bytes = self.line.advance(now, |frame| devices.hear(frame));
         if !bytes.is_empty() {
             write(terminal, &bytes)?;
         }
@@ -192,7 +189,7 @@ impl Pump {
         }
         if self.orders.babbling.load(Ordering::SeqCst) {
             let now = self.opened.elapsed();
-            let noise = (0..7u64).map(|i| super::noise::mix(now.as_nanos() as u64 ^ i) as u8).collect();
+            let noise = (0..7u64).map(|i| mix(now.as_nanos() as u64 ^ i) as u8).collect();
             self.line.babble(now, noise);
         }
     }

@@ -28,11 +28,6 @@ pub fn ease(x: f64) -> f64 {
     x * x * (3.0 - 2.0 * x)
 }
 
-/// max(0, x) with a rounded corner of width `w`.
-pub fn soft_excess(x: f64, w: f64) -> f64 {
-    f64::midpoint(x, x.hypot(w))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -2,11 +2,11 @@
 
 use std::collections::BTreeMap;
 
-use steward_protocols::modbus::{EncodeFault, encode_into};
 use steward_shared::profile::{PointDef, Profile, Table};
 use steward_shared::reading::Value;
 
-use super::answer::Outcome;
+use super::answer::{Asked, Outcome};
+use crate::modbus::{EncodeFault, Request, encode_into};
 
 #[derive(Debug, Default)]
 pub struct Image(BTreeMap<(Table, u16), u16>);
@@ -37,9 +37,17 @@ impl Image {
         (Self(cells), fault)
     }
 
+    /// What the device says to a request; functions other than 1 to 4 are refused with exception 1.
+    pub fn answer(&self, asked: Asked) -> Outcome {
+        let table = [Table::Coil, Table::Discrete, Table::Holding, Table::Input]
+            .into_iter()
+            .find(|t| t.function() == asked.function);
+        table.map_or(Outcome::Refused(1), |table| self.read(table, asked.address, asked.count))
+    }
+
     /// Reads as a device does: all of it, or exception 2 where a register does not exist.
     pub fn read(&self, table: Table, address: u16, count: u16) -> Outcome {
-        let most = if table.is_bits() { 2000 } else { 125 };
+        let most = if table.is_bits() { Request::MAX_BITS } else { Request::MAX_REGISTERS };
         if count == 0 || count > most {
             return Outcome::Refused(3);
         }

@@ -1,0 +1,298 @@
+//! A request and what a device says to it, apart from how either is framed; and how a broken device spoils
+//! its answer. Whoever simulates a device calls it.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::far_end::{Answer, Heard, Station};
+use crate::modbus::crc::crc_holds;
+use crate::modbus::with_crc;
+
+/// A read request of functions 1 to 4; other functions carry zeros.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Asked {
+    pub unit: u8,
+    pub function: u8,
+    pub address: u16,
+    pub count: u16,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Outcome {
+    /// The device does not answer, or there is none.
+    Nothing,
+    /// Modbus exception code.
+    Refused(u8),
+    Registers(Vec<u16>),
+    Bits(Vec<bool>),
+}
+
+/// How an answer is spoilt on its way.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Spoilt {
+    /// The check sum is wrong; over TCP the transaction id is, as there is no check sum.
+    CheckSum,
+    /// It ends early; over TCP it is whole, but one register short.
+    Short,
+    /// It bears another unit id.
+    Foreign,
+    /// Its byte count is false.
+    Count,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Reply {
+    pub outcome: Outcome,
+    pub spoilt: Option<Spoilt>,
+    /// Beyond the device's usual turnaround.
+    pub late: Duration,
+    /// A second device with the same address answers as well, so much later.
+    pub again: Option<Duration>,
+}
+
+impl Reply {
+    pub const NOTHING: Self = Self::of(Outcome::Nothing);
+
+    /// In time and whole.
+    pub const fn of(outcome: Outcome) -> Self {
+        Self { outcome, spoilt: None, late: Duration::ZERO, again: None }
+    }
+}
+
+/// Who answers on a line.
+pub trait Answers: Send + Sync {
+    fn answer(&self, asked: Asked) -> Reply;
+}
+
+impl<D: Answers + ?Sized> Answers for Arc<D> {
+    fn answer(&self, asked: Asked) -> Reply {
+        self.as_ref().answer(asked)
+    }
+}
+
+/// Reads a serial frame: a request, or that nobody is asked (unit 0 is a broadcast). None when the check sum does not
+/// hold.
+pub fn from_serial(frame: &[u8]) -> Option<Option<Asked>> {
+    let (body, [_, _]) = frame.split_last_chunk::<2>()?;
+    if body.len() < 2 || !crc_holds(frame) {
+        return None;
+    }
+    let [unit, function, rest @ ..] = body else { return None };
+    Some((*unit != 0).then(|| asked(*unit, *function, rest)))
+}
+
+fn asked(unit: u8, function: u8, rest: &[u8]) -> Asked {
+    match rest {
+        [a, b, c, d] if (1..=4).contains(&function) => {
+            let (address, count) = (u16::from_be_bytes([*a, *b]), u16::from_be_bytes([*c, *d]));
+            Asked { unit, function, address, count }
+        }
+        _ => Asked { unit, function, address: 0, count: 0 },
+    }
+}
+
+/// What a device with this turnaround says on a serial line to a frame that it heard.
+pub fn to_serial(frame: &[u8], turnaround: Duration, answer: impl FnOnce(Asked) -> Reply) -> Heard {
+    let Some(asked) = from_serial(frame) else { return Heard::Broken };
+    let Some(asked) = asked else { return Heard::Nobody };
+    let reply = answer(asked);
+    let Some(bytes) = serial_bytes(asked, &reply) else { return Heard::Nobody };
+    let turnaround = turnaround + reply.late;
+    let mut answers = vec![Answer { bytes: bytes.clone(), turnaround }];
+    answers.extend(reply.again.map(|after| Answer { bytes, turnaround: turnaround + after }));
+    Heard::Answered(answers)
+}
+
+/// Devices on a serial line, each of which begins to answer so long after the request.
+pub struct OnSerial<D> {
+    pub devices: D,
+    pub turnaround: Duration,
+}
+
+impl<D: Answers> Station for OnSerial<D> {
+    fn hear(&self, frame: &[u8]) -> Heard {
+        to_serial(frame, self.turnaround, |asked| self.devices.answer(asked))
+    }
+}
+
+/// Function and what follows; none where nobody answers.
+fn pdu(asked: Asked, outcome: &Outcome) -> Option<Vec<u8>> {
+    Some(match outcome {
+        Outcome::Nothing => return None,
+        Outcome::Refused(code) => vec![asked.function | 0x80, *code],
+        Outcome::Registers(words) => {
+            let mut body = vec![asked.function, (words.len() * 2) as u8];
+            body.extend(words.iter().flat_map(|w| w.to_be_bytes()));
+            body
+        }
+        Outcome::Bits(bits) => {
+            let packed =
+                bits.chunks(8).map(|eight| eight.iter().rev().fold(0u8, |b, on| (b << 1) | u8::from(*on)));
+            let mut body = vec![asked.function, bits.len().div_ceil(8) as u8];
+            body.extend(packed);
+            body
+        }
+    })
+}
+
+fn serial_bytes(asked: Asked, reply: &Reply) -> Option<Vec<u8>> {
+    let mut frame = vec![asked.unit];
+    frame.extend(pdu(asked, &reply.outcome)?);
+    match (reply.spoilt, frame.as_mut_slice()) {
+        (Some(Spoilt::Foreign), [unit, ..]) => *unit = *unit % 247 + 1,
+        (Some(Spoilt::Count), [_, _, count, ..]) => *count = count.wrapping_add(2),
+        _ => {}
+    }
+    let mut bytes = with_crc(frame);
+    match reply.spoilt {
+        Some(Spoilt::CheckSum) => {
+            if let Some(last) = bytes.last_mut() {
+                *last ^= 0x55;
+            }
+        }
+        Some(Spoilt::Short) => bytes.truncate(bytes.len().saturating_sub(3)),
+        _ => {}
+    }
+    Some(bytes)
+}
+
+/// A request of Modbus TCP with its number.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct TcpAsked {
+    pub transaction: u16,
+    pub asked: Asked,
+}
+
+/// Takes one request off the front of what came on a connection (Messaging on TCP/IP V1.0b, 3.1.3). `Ok(None)` while it
+/// is not whole; an error where what came is no Modbus TCP, and the connection means nothing any more.
+pub fn from_tcp(held: &mut Vec<u8>) -> Result<Option<TcpAsked>, NoRequest> {
+    let Some([t0, t1, p0, p1, l0, l1]) = held.first_chunk::<6>().copied() else { return Ok(None) };
+    let length = u16::from_be_bytes([l0, l1]);
+    if [p0, p1] != [0, 0] || !(2..=254).contains(&length) {
+        return Err(NoRequest);
+    }
+    let whole = 6 + usize::from(length);
+    let Some([unit, function, rest @ ..]) = held.get(6..whole) else { return Ok(None) };
+    let asked = asked(*unit, *function, rest);
+    held.drain(..whole);
+    Ok(Some(TcpAsked { transaction: u16::from_be_bytes([t0, t1]), asked }))
+}
+
+/// What came on a connection is not Modbus TCP.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("what came is no request of Modbus TCP")]
+pub struct NoRequest;
+
+/// Frames a reply for Modbus TCP; none where nobody answers.
+pub fn to_tcp(request: TcpAsked, reply: &Reply) -> Option<Vec<u8>> {
+    let pdu = pdu(request.asked, &reply.outcome)?;
+    let mut frame = request.transaction.to_be_bytes().to_vec();
+    frame.extend([0, 0]);
+    frame.extend((pdu.len() as u16 + 1).to_be_bytes());
+    frame.push(request.asked.unit);
+    frame.extend(pdu);
+    Some(reply.spoilt.map_or_else(|| frame.clone(), |how| spoil_tcp(&frame, how)))
+}
+
+/// Spoils a Modbus TCP answer as it stands on the wire: header of seven bytes, function, byte count, data.
+pub fn spoil_tcp(frame: &[u8], how: Spoilt) -> Vec<u8> {
+    let mut bytes = frame.to_vec();
+    match (how, bytes.as_mut_slice()) {
+        (Spoilt::CheckSum, [_, low, ..]) => *low = low.wrapping_add(0x5a),
+        (Spoilt::Foreign, [_, _, _, _, _, _, unit, ..]) => *unit = *unit % 247 + 1,
+        (Spoilt::Count, [_, _, _, _, _, _, _, _, count, _, ..]) => *count = count.wrapping_add(2),
+        (Spoilt::Short, [_, _, _, _, _, length, _, function, count, _, _, ..]) if *function < 0x80 => {
+            *length -= 2;
+            *count -= 2;
+            bytes.truncate(frame.len() - 2);
+        }
+        _ => {}
+    }
+    bytes
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn said(frame: &[u8], outcome: Outcome, spoilt: Option<Spoilt>) -> Vec<u8> {
+        let reply = Reply { spoilt, ..Reply::of(outcome) };
+        match to_serial(frame, Duration::ZERO, |_| reply) {
+            Heard::Answered(answers) => answers[0].bytes.clone(),
+            other => panic!("{other:?}"),
+        }
+    }
+
+    #[test]
+    fn the_example_of_the_specification_is_answered_as_it_stands_there() {
+        // MODBUS Application Protocol V1.1b3, 6.3: registers 108 to 110 hold 02 2B, 00 00, 00 64.
+        let frame = with_crc(vec![0x11, 0x03, 0x00, 0x6b, 0x00, 0x03]);
+        let asked = Asked { unit: 0x11, function: 3, address: 107, count: 3 };
+        assert_eq!(from_serial(&frame), Some(Some(asked)));
+        let bytes = said(&frame, Outcome::Registers(vec![0x022b, 0, 0x64]), None);
+        assert_eq!(bytes[..9], [0x11, 0x03, 0x06, 0x02, 0x2b, 0x00, 0x00, 0x00, 0x64]);
+        // 6.1: coils 20 to 38 read CD 6B 05.
+        let bits: Vec<bool> = (0..19).map(|i| (0x05_6bcd_u32 >> i) & 1 == 1).collect();
+        let frame = with_crc(vec![0x11, 1, 0, 19, 0, 19]);
+        assert_eq!(said(&frame, Outcome::Bits(bits), None)[..6], [0x11, 0x01, 0x03, 0xcd, 0x6b, 0x05]);
+    }
+
+    #[test]
+    fn a_spoilt_answer_is_spoilt_in_one_way_only() {
+        let frame = with_crc(vec![5, 3, 0, 0, 0, 2]);
+        let spoil = |how| said(&frame, Outcome::Registers(vec![1, 2]), how);
+        let whole = spoil(None);
+        assert_eq!(spoil(Some(Spoilt::CheckSum))[..7], whole[..7]);
+        assert_ne!(spoil(Some(Spoilt::CheckSum)), whole);
+        assert_eq!(spoil(Some(Spoilt::Short)), whole[..6]);
+        assert_eq!(spoil(Some(Spoilt::Foreign)), with_crc(vec![6, 3, 4, 0, 1, 0, 2]));
+        assert_eq!(spoil(Some(Spoilt::Count)), with_crc(vec![5, 3, 6, 0, 1, 0, 2]));
+        let nobody = |frame: &[u8]| to_serial(frame, Duration::ZERO, |_| Reply::NOTHING);
+        assert_eq!(nobody(&frame), Heard::Nobody);
+        assert_eq!(nobody(&frame[..7]), Heard::Broken);
+        assert_eq!(nobody(&with_crc(vec![0, 3, 0, 0, 0, 2])), Heard::Nobody, "a broadcast");
+    }
+
+    #[test]
+    fn two_devices_with_one_address_both_answer() {
+        let again = Some(Duration::from_millis(3));
+        let reply = Reply { again, ..Reply::of(Outcome::Refused(2)) };
+        let frame = with_crc(vec![5, 3, 0, 0, 0, 2]);
+        let Heard::Answered(answers) = to_serial(&frame, Duration::from_millis(8), |_| reply) else {
+            panic!()
+        };
+        let after: Vec<_> = answers.iter().map(|a| a.turnaround.as_millis()).collect();
+        assert_eq!(after, [8, 11]);
+        assert_eq!(answers[0].bytes, answers[1].bytes);
+    }
+
+    #[test]
+    fn requests_over_tcp_are_taken_off_whole_one_after_the_other() {
+        // MODBUS Messaging on TCP/IP V1.0b, appendix A: read of one register from 4, number 0x1501, unit 0xFF.
+        let one = [0x15, 0x01, 0, 0, 0, 6, 0xFF, 3, 0, 4, 0, 1];
+        let mut held = Vec::new();
+        for byte in &one[..11] {
+            held.push(*byte);
+            assert_eq!(from_tcp(&mut held), Ok(None));
+        }
+        held.extend([&one[11..], &one].concat());
+        for _ in 0..2 {
+            let taken = from_tcp(&mut held).unwrap().unwrap();
+            assert_eq!(taken.asked, Asked { unit: 0xFF, function: 3, address: 4, count: 1 });
+            let answer = to_tcp(taken, &Reply::of(Outcome::Registers(vec![5]))).unwrap();
+            assert_eq!(answer, [0x15, 0x01, 0, 0, 0, 5, 0xFF, 3, 2, 0, 5]);
+        }
+        assert!(held.is_empty());
+        assert_eq!(from_tcp(&mut b"GET / HTTP/1.1".to_vec()), Err(NoRequest));
+        assert_eq!(from_tcp(&mut vec![0, 1, 0, 0, 0, 1, 1]), Err(NoRequest));
+    }
+
+    #[test]
+    fn a_short_answer_over_tcp_is_whole_but_lacks_a_register() {
+        let frame = [0, 9, 0, 0, 0, 7, 5, 3, 4, 0, 1, 0, 2];
+        assert_eq!(spoil_tcp(&frame, Spoilt::Short), [0, 9, 0, 0, 0, 5, 5, 3, 2, 0, 1]);
+        assert_eq!(spoil_tcp(&frame, Spoilt::Foreign)[6], 6);
+        assert_eq!(spoil_tcp(&frame, Spoilt::Count)[8], 6);
+        assert_eq!(spoil_tcp(&frame, Spoilt::CheckSum)[1], 0x63);
+    }
+}

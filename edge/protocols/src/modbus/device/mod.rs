@@ -1,0 +1,13 @@
+//! The other side of Modbus: a device that answers, for simulators and tests. Nothing that polls stands on it.
+//!
+//! `image` is what the tables of a device hold, filled through its profile; `answer` takes a request apart and frames
+//! what the device says to it, or spoils that as a broken device does.
+
+mod answer;
+mod image;
+
+pub use answer::{
+    Answers, Asked, NoRequest, OnSerial, Outcome, Reply, Spoilt, TcpAsked, from_serial, from_tcp, spoil_tcp,
+    to_serial, to_tcp,
+};
+pub use image::Image;

@@ -1,0 +1,279 @@
+//! One simulated device: a profile, a course for its values, what a person has set, and what is broken. It answers
+//! requests; whoever owns its line asks it. Its clock is handed in.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use steward_protocols::modbus::device::{Answers, Asked, Image, Outcome, Reply, Spoilt};
+use steward_protocols::modbus::{EncodeFault, encode};
+use steward_shared::document::nearest;
+use steward_shared::profile::{PointDef, Profile};
+use steward_shared::reading::Value;
+use steward_shared::time::{Clock, Timestamp};
+use steward_shared::wire::message::PointKind;
+
+use super::breaks::{Break, Fault};
+use super::course::{Course, counted, counter_end, rate};
+use super::noise::chance;
+
+/// Counters that are about to start over do so after this time.
+const ROLLOVER_S: f64 = 10.0;
+
+#[derive(Debug)]
+pub struct Simulated {
+    profile: Arc<Profile>,
+    /// None answers to every unit, as a device alone behind its TCP connection does.
+    unit: Option<u8>,
+    course: Course,
+    clock: Arc<dyn Clock>,
+    began: Timestamp,
+    state: Mutex<State>,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    /// What a person has set; nothing is "no value".
+    set: BTreeMap<String, Option<Value>>,
+    breaks: Vec<(Timestamp, Break)>,
+    /// When the counters start over on command.
+    rollover: Option<Timestamp>,
+    /// When the device was started last.
+    booted: Option<Timestamp>,
+    asked: u64,
+}
+
+/// A value that cannot be set.
+#[derive(Clone, Debug, PartialEq, thiserror::Error)]
+pub enum SetFault {
+    #[error("there is no point \"{key}\"{}", .meant.as_ref().map(|m| format!("; did you mean {m}?")).unwrap_or_default())]
+    Point { key: String, meant: Option<String> },
+    #[error("\"{0}\" is no number; write it like 21.5, or none for no value")]
+    Number(String),
+    #[error("{0}")]
+    Room(#[from] EncodeFault),
+}
+
+impl Simulated {
+    pub fn new(profile: Arc<Profile>, unit: Option<u8>, seed: u64, clock: Arc<dyn Clock>) -> Self {
+        let began = clock.now();
+        Self { profile, unit, course: Course { seed }, clock, began, state: Mutex::default() }
+    }
+
+    pub fn profile(&self) -> &Profile {
+        &self.profile
+    }
+
+    /// Fixes a point. The text is a number, a text where the point is one, or `none`.
+    pub fn set(&self, key: &str, text: &str) -> Result<(), SetFault> {
+        let point = self.profile.point(key).ok_or_else(|| SetFault::Point {
+            key: key.to_owned(),
+            meant: nearest(key, self.profile.points.iter().map(|p| p.key.as_str())).map(str::to_owned),
+        })?;
+        let value = match text {
+            "none" => None,
+            text if point.kind == PointKind::Text => Some(Value::Text(text.to_owned())),
+            text => {
+                let number = text.parse::<f64>().ok().filter(|n| n.is_finite());
+                Some(Value::Number(number.ok_or_else(|| SetFault::Number(text.to_owned()))?))
+            }
+        };
+        encode(point, value.as_ref())?;
+        self.state().set.insert(key.to_owned(), value);
+        Ok(())
+    }
+
+    /// Lets a point move again, or all. Says how many had been fixed.
+    pub fn free(&self, key: Option<&str>) -> usize {
+        let mut state = self.state();
+        let before = state.set.len();
+        state.set.retain(|known, _| key.is_some_and(|key| key != known));
+        before - state.set.len()
+    }
+
+    pub fn break_by(&self, b: Break) {
+        let now = self.clock.now();
+        let mut state = self.state();
+        match b.fault {
+            Fault::Rollover => state.rollover = Some(now.plus(Duration::from_secs_f64(ROLLOVER_S))),
+            Fault::Reboot => state.booted = Some(now),
+            _ => {}
+        }
+        state.breaks.push((now, b));
+    }
+
+    /// Mends everything; says how much was broken.
+    pub fn mend(&self) -> usize {
+        let mut state = self.state();
+        state.rollover = None;
+        std::mem::take(&mut state.breaks).len()
+    }
+
+    /// What is broken now.
+    pub fn broken(&self) -> Vec<Break> {
+        let now = self.clock.now();
+        self.state().breaks.iter().filter(|(since, b)| holds(*since, b, now)).map(|(_, b)| *b).collect()
+    }
+
+    /// What each point shows now; nothing is "no value".
+    pub fn values(&self) -> Vec<(&PointDef, Option<Value>)> {
+        let state = self.state();
+        let now = self.clock.now();
+        self.profile.points.iter().map(|point| (point, self.value(&state, point, now))).collect()
+    }
+
+    fn value(&self, state: &State, point: &PointDef, now: Timestamp) -> Option<Value> {
+        if let Some(set) = state.set.get(&point.key) {
+            return set.clone();
+        }
+        let seconds = |from: Timestamp| (now.as_millis() - from.as_millis()) as f64 / 1000.0;
+        if point.kind == PointKind::Counter {
+            if let Some((at, end)) = state.rollover.zip(counter_end(point)) {
+                return Some(Value::Number(counted(point, end + rate(point) * seconds(at))));
+            }
+            if point.key.contains("uptime")
+                && let Some(booted) = state.booted
+            {
+                return Some(Value::Number(counted(point, rate(point) * seconds(booted))));
+            }
+        }
+        Some(self.course.value(point, seconds(self.began)))
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        // A panic elsewhere leaves at worst a value unset.
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+fn holds(since: Timestamp, b: &Break, now: Timestamp) -> bool {
+    b.lasts.is_none_or(|lasts| now < since.plus(lasts))
+}
+
+impl Answers for Simulated {
+    fn answer(&self, asked: Asked) -> Reply {
+        if self.unit.is_some_and(|unit| unit != asked.unit) {
+            return Reply::NOTHING;
+        }
+        let now = self.clock.now();
+        let mut state = self.state();
+        state.asked += 1;
+        let number = i64::try_from(state.asked).unwrap_or(i64::MAX);
+        state.breaks.retain(|(since, b)| holds(*since, b, now));
+        let mut reply = Reply::NOTHING;
+        let mut refused = None;
+        for ((since, b), channel) in state.breaks.iter().zip(0..) {
+            if f64::midpoint(chance(self.course.seed, 900 + channel, number), 1.0) >= b.share {
+                continue;
+            }
+            match b.fault {
+                Fault::Silent => return Reply::NOTHING,
+                Fault::Late(by) => reply.late = by,
+                Fault::Exception(code) => refused = Some(code),
+                Fault::WrongCrc => reply.spoilt = Some(Spoilt::CheckSum),
+                Fault::Cut => reply.spoilt = Some(Spoilt::Short),
+                Fault::Foreign => reply.spoilt = Some(Spoilt::Foreign),
+                Fault::FalseCount => reply.spoilt = Some(Spoilt::Count),
+                Fault::TwoAnswers(by) => reply.again = Some(by),
+                Fault::Reboot => {
+                    let half = b.lasts.unwrap_or_default() / 2;
+                    if now < since.plus(half) {
+                        return Reply::NOTHING;
+                    }
+                    refused = Some(6);
+                }
+                Fault::Rollover => {}
+            }
+        }
+        reply.outcome = if let Some(code) = refused {
+            Outcome::Refused(code)
+        } else {
+            // What is set was tried when it was set; a course that finds no room leaves zeros.
+            let (image, _) = Image::fill(&self.profile, |point| self.value(&state, point, now));
+            image.answer(asked)
+        };
+        reply
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use steward_protocols::modbus::{Response, decode};
+    use steward_shared::profile::Library;
+    use steward_shared::time::ManualClock;
+
+    use super::*;
+
+    fn meter() -> (Simulated, Arc<ManualClock>) {
+        let profile = Library::compiled_in().unwrap().get("schneider/pm5350").unwrap();
+        let clock = Arc::new(ManualClock::at(Timestamp(1_790_000_000_000)));
+        (Simulated::new(profile, Some(1), 5, clock.clone()), clock)
+    }
+
+    fn ask(device: &Simulated, key: &str) -> Reply {
+        let register = *device.profile().point(key).unwrap().register().unwrap();
+        let (function, address) = (register.table.function(), register.address);
+        device.answer(Asked { unit: 1, function, address, count: register.data.width() })
+    }
+
+    fn read(device: &Simulated, key: &str) -> Option<f64> {
+        let Outcome::Registers(words) = ask(device, key).outcome else { return None };
+        let point = device.profile().point(key).unwrap();
+        decode(point, &Response::Registers(words), 0).0.and_then(|v| v.as_number())
+    }
+
+    #[test]
+    fn a_value_that_is_set_stays_until_it_is_freed() {
+        let (device, clock) = meter();
+        device.set("frequency", "49.2").unwrap();
+        clock.advance(Duration::from_secs(500));
+        assert!((read(&device, "frequency").unwrap() - 49.2).abs() < 1e-4);
+        assert_eq!(device.free(Some("frequency")), 1);
+        assert!((read(&device, "frequency").unwrap() - 50.0).abs() < 0.1);
+        assert_eq!(
+            device.set("freqency", "1").unwrap_err().to_string(),
+            "there is no point \"freqency\"; did you mean frequency?"
+        );
+        assert!(device.set("frequency", "fast").unwrap_err().to_string().contains("is no number"));
+    }
+
+    #[test]
+    fn each_fault_is_seen_in_the_answer() {
+        let (device, clock) = meter();
+        let broken = |text: &str| {
+            device.mend();
+            device.break_by(text.parse().unwrap());
+            ask(&device, "frequency")
+        };
+        assert_eq!(broken("silent"), Reply::NOTHING);
+        assert_eq!(broken("exception code=2").outcome, Outcome::Refused(2));
+        assert_eq!(broken("late by=2s").late, Duration::from_secs(2));
+        assert_eq!(broken("wrong-crc").spoilt, Some(Spoilt::CheckSum));
+        assert_eq!(broken("cut").spoilt, Some(Spoilt::Short));
+        assert_eq!(broken("two-answers by=3ms").again, Some(Duration::from_millis(3)));
+        assert_eq!(broken("reboot for=6s"), Reply::NOTHING);
+        clock.advance(Duration::from_secs(4));
+        assert_eq!(ask(&device, "frequency").outcome, Outcome::Refused(6), "it is starting");
+        clock.advance(Duration::from_secs(3));
+        assert!(read(&device, "frequency").is_some() && device.broken().is_empty());
+        device.break_by("wrong-crc share=0.2".parse().unwrap());
+        let spoilt = (0..1000).filter(|_| ask(&device, "frequency").spoilt.is_some()).count();
+        assert!((140..260).contains(&spoilt), "{spoilt} of 1000 are no fifth");
+    }
+
+    #[test]
+    fn a_rollover_on_command_comes_within_ten_seconds() {
+        let text = "vendor = \"Acme\"\nmodel = \"M1\"\ntitle = { zh = \"表\", en = \"Meter\" }\nsource = [\"made up\"]\n\
+                    [[point]]\nkey = \"energy\"\ntitle = { zh = \"电能\", en = \"Energy\" }\ntable = \"holding\"\n\
+                    address = 10\ntype = \"bcd32\"\nscale = 0.01\nunit = \"kW.h\"\nkind = \"counter\"\n";
+        let profile = Arc::new(Profile::parse("acme/m1.toml", text).unwrap());
+        let clock = Arc::new(ManualClock::at(Timestamp(1_790_000_000_000)));
+        let device = Simulated::new(profile, None, 5, clock.clone());
+        let before = read(&device, "energy").unwrap();
+        device.break_by("rollover".parse().unwrap());
+        let full = read(&device, "energy").unwrap();
+        assert!(before < 20_000.0 && full > 999_999.0, "{before} {full}");
+        clock.advance(Duration::from_secs(12));
+        assert!(read(&device, "energy").unwrap() < 1.0);
+    }
+}
