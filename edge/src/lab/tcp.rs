@@ -5,7 +5,8 @@ use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
-use steward_protocols::modbus::device::{Answers, from_tcp, to_tcp};
+use steward_protocols::far_end::{Heard, Station};
+use steward_protocols::modbus::device::tcp_frame;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinSet;
@@ -18,11 +19,10 @@ const CONNECTIONS: usize = 16;
 /// Whoever does not take his answer in this time is cut off.
 const WRITE_DEADLINE: Duration = Duration::from_secs(5);
 
-/// Serves until cancelled. `turnaround` is what the device takes before it answers.
+/// Serves until cancelled.
 pub async fn serve(
     listener: TcpListener,
-    devices: Arc<dyn Answers>,
-    turnaround: Duration,
+    devices: Arc<dyn Station>,
     stop: CancellationToken,
 ) -> io::Result<()> {
     let mut connections = JoinSet::new();
@@ -32,7 +32,7 @@ pub async fn serve(
             accepted = listener.accept(), if connections.len() < CONNECTIONS => {
                 let (stream, peer) = accepted?;
                 debug!(%peer, "connected");
-                connections.spawn(answer(stream, Arc::clone(&devices), turnaround));
+                connections.spawn(answer(stream, Arc::clone(&devices)));
             }
             // A connection that ended is only counted.
             Some(ended) = connections.join_next(), if !connections.is_empty() => {
@@ -45,19 +45,17 @@ pub async fn serve(
     }
 }
 
-async fn answer(mut stream: TcpStream, devices: Arc<dyn Answers>, turnaround: Duration) -> io::Result<()> {
+async fn answer(mut stream: TcpStream, devices: Arc<dyn Station>) -> io::Result<()> {
     stream.set_nodelay(true)?;
     let mut held = Vec::new();
     loop {
-        while let Some(request) = from_tcp(&mut held).map_err(io::Error::other)? {
-            let reply = devices.answer(request.asked);
-            let again = reply.again;
-            let Some(bytes) = to_tcp(request, &reply) else { continue };
-            sleep(turnaround + reply.late).await;
-            send(&mut stream, &bytes).await?;
-            if let Some(after) = again {
-                sleep(after).await;
-                send(&mut stream, &bytes).await?;
+        while let Some(frame) = tcp_frame(&mut held).map_err(io::Error::other)? {
+            let Heard::Answered(answers) = devices.hear(&frame) else { continue };
+            let mut waited = Duration::ZERO;
+            for answer in answers {
+                sleep(answer.turnaround.saturating_sub(waited)).await;
+                waited = waited.max(answer.turnaround);
+                send(&mut stream, &answer.bytes).await?;
             }
         }
         let mut bytes = [0; 512];

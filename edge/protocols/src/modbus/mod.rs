@@ -10,6 +10,7 @@ mod pdu;
 mod plan;
 pub mod rtu;
 mod sample;
+pub mod sniff;
 pub mod tcp;
 mod value;
 

@@ -97,10 +97,7 @@ pub fn to_serial(frame: &[u8], turnaround: Duration, answer: impl FnOnce(Asked) 
     let Some(asked) = asked else { return Heard::Nobody };
     let reply = answer(asked);
     let Some(bytes) = serial_bytes(asked, &reply) else { return Heard::Nobody };
-    let turnaround = turnaround + reply.late;
-    let mut answers = vec![Answer { bytes: bytes.clone(), turnaround }];
-    answers.extend(reply.again.map(|after| Answer { bytes, turnaround: turnaround + after }));
-    Heard::Answered(answers)
+    Heard::Answered(answers(bytes, turnaround, &reply))
 }
 
 /// Devices on a serial line, each of which begins to answer so long after the request.
@@ -156,42 +153,58 @@ fn serial_bytes(asked: Asked, reply: &Reply) -> Option<Vec<u8>> {
     Some(bytes)
 }
 
-/// A request of Modbus TCP with its number.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct TcpAsked {
-    pub transaction: u16,
-    pub asked: Asked,
-}
-
-/// Takes one request off the front of what came on a connection (Messaging on TCP/IP V1.0b, 3.1.3). `Ok(None)` while it
-/// is not whole; an error where what came is no Modbus TCP, and the connection means nothing any more.
-pub fn from_tcp(held: &mut Vec<u8>) -> Result<Option<TcpAsked>, NoRequest> {
-    let Some([t0, t1, p0, p1, l0, l1]) = held.first_chunk::<6>().copied() else { return Ok(None) };
+/// Takes one whole frame of Modbus TCP off the front of what came on a connection (Messaging on TCP/IP V1.0b, 3.1.3).
+/// `Ok(None)` while it is not whole; an error where what came is none, and the connection means nothing any more.
+pub fn tcp_frame(held: &mut Vec<u8>) -> Result<Option<Vec<u8>>, NoFrame> {
+    let Some([_, _, p0, p1, l0, l1]) = held.first_chunk::<6>().copied() else { return Ok(None) };
     let length = u16::from_be_bytes([l0, l1]);
     if [p0, p1] != [0, 0] || !(2..=254).contains(&length) {
-        return Err(NoRequest);
+        return Err(NoFrame);
     }
     let whole = 6 + usize::from(length);
-    let Some([unit, function, rest @ ..]) = held.get(6..whole) else { return Ok(None) };
-    let asked = asked(*unit, *function, rest);
-    held.drain(..whole);
-    Ok(Some(TcpAsked { transaction: u16::from_be_bytes([t0, t1]), asked }))
+    Ok((held.len() >= whole).then(|| held.drain(..whole).collect()))
 }
 
 /// What came on a connection is not Modbus TCP.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("what came is no request of Modbus TCP")]
-pub struct NoRequest;
+#[error("what came is no frame of Modbus TCP")]
+pub struct NoFrame;
 
-/// Frames a reply for Modbus TCP; none where nobody answers.
-pub fn to_tcp(request: TcpAsked, reply: &Reply) -> Option<Vec<u8>> {
-    let pdu = pdu(request.asked, &reply.outcome)?;
-    let mut frame = request.transaction.to_be_bytes().to_vec();
-    frame.extend([0, 0]);
-    frame.extend((pdu.len() as u16 + 1).to_be_bytes());
-    frame.push(request.asked.unit);
-    frame.extend(pdu);
-    Some(reply.spoilt.map_or_else(|| frame.clone(), |how| spoil_tcp(&frame, how)))
+/// Devices behind Modbus TCP, each of which answers so long after the request.
+pub struct OnTcp<D> {
+    pub devices: D,
+    pub turnaround: Duration,
+}
+
+impl<D: Answers> Station for OnTcp<D> {
+    fn hear(&self, frame: &[u8]) -> Heard {
+        let Some(asked) = from_tcp(frame) else { return Heard::Broken };
+        let reply = self.devices.answer(asked);
+        let (Some(pdu), Some(number)) = (pdu(asked, &reply.outcome), frame.first_chunk::<2>()) else {
+            return Heard::Nobody;
+        };
+        let mut bytes = number.to_vec();
+        bytes.extend([0, 0]);
+        bytes.extend((pdu.len() as u16 + 1).to_be_bytes());
+        bytes.push(asked.unit);
+        bytes.extend(pdu);
+        if let Some(how) = reply.spoilt {
+            bytes = spoil_tcp(&bytes, how);
+        }
+        Heard::Answered(answers(bytes, self.turnaround, &reply))
+    }
+}
+
+/// What a whole frame of Modbus TCP asks.
+pub fn from_tcp(frame: &[u8]) -> Option<Asked> {
+    let [_, _, _, _, _, _, unit, function, rest @ ..] = frame else { return None };
+    Some(asked(*unit, *function, rest))
+}
+
+fn answers(bytes: Vec<u8>, turnaround: Duration, reply: &Reply) -> Vec<Answer> {
+    let turnaround = turnaround + reply.late;
+    let again = reply.again.map(|after| Answer { bytes: bytes.clone(), turnaround: turnaround + after });
+    std::iter::once(Answer { bytes, turnaround }).chain(again).collect()
 }
 
 /// Spoils a Modbus TCP answer as it stands on the wire: header of seven bytes, function, byte count, data.
@@ -214,6 +227,15 @@ pub fn spoil_tcp(frame: &[u8], how: Spoilt) -> Vec<u8> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    struct Five;
+
+    impl Answers for Five {
+        fn answer(&self, asked: Asked) -> Reply {
+            assert_eq!(asked, Asked { unit: 0xFF, function: 3, address: 4, count: 1 });
+            Reply::of(Outcome::Registers(vec![5]))
+        }
+    }
 
     fn said(frame: &[u8], outcome: Outcome, spoilt: Option<Spoilt>) -> Vec<u8> {
         let reply = Reply { spoilt, ..Reply::of(outcome) };
@@ -273,18 +295,18 @@ mod tests {
         let mut held = Vec::new();
         for byte in &one[..11] {
             held.push(*byte);
-            assert_eq!(from_tcp(&mut held), Ok(None));
+            assert_eq!(tcp_frame(&mut held), Ok(None));
         }
         held.extend([&one[11..], &one].concat());
+        let gateway = OnTcp { devices: Five, turnaround: Duration::ZERO };
         for _ in 0..2 {
-            let taken = from_tcp(&mut held).unwrap().unwrap();
-            assert_eq!(taken.asked, Asked { unit: 0xFF, function: 3, address: 4, count: 1 });
-            let answer = to_tcp(taken, &Reply::of(Outcome::Registers(vec![5]))).unwrap();
-            assert_eq!(answer, [0x15, 0x01, 0, 0, 0, 5, 0xFF, 3, 2, 0, 5]);
+            let frame = tcp_frame(&mut held).unwrap().unwrap();
+            let Heard::Answered(answers) = gateway.hear(&frame) else { panic!() };
+            assert_eq!(answers[0].bytes, [0x15, 0x01, 0, 0, 0, 5, 0xFF, 3, 2, 0, 5]);
         }
         assert!(held.is_empty());
-        assert_eq!(from_tcp(&mut b"GET / HTTP/1.1".to_vec()), Err(NoRequest));
-        assert_eq!(from_tcp(&mut vec![0, 1, 0, 0, 0, 1, 1]), Err(NoRequest));
+        assert_eq!(tcp_frame(&mut b"GET / HTTP/1.1".to_vec()), Err(NoFrame));
+        assert_eq!(tcp_frame(&mut vec![0, 1, 0, 0, 0, 1, 1]), Err(NoFrame));
     }
 
     #[test]

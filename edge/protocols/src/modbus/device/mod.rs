@@ -7,7 +7,7 @@ mod answer;
 mod image;
 
 pub use answer::{
-    Answers, Asked, NoRequest, OnSerial, Outcome, Reply, Spoilt, TcpAsked, from_serial, from_tcp, spoil_tcp,
-    to_serial, to_tcp,
+    Answers, Asked, NoFrame, OnSerial, OnTcp, Outcome, Reply, Spoilt, from_serial, from_tcp, spoil_tcp,
+    tcp_frame, to_serial,
 };
 pub use image::Image;
