@@ -2,6 +2,7 @@
 //!
 //! THE LIST of languages, one folder each: they are joined in `question.rs`, which is all that polling knows of them.
 
+pub mod bacnet;
 pub mod character;
 pub mod cost;
 pub mod driver;

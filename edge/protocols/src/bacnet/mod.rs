@@ -1,0 +1,19 @@
+//! BACnet/IP, client side: reading, writing, change of value, events, foreign devices and routers.
+//!
+//! Source: ANSI/ASHRAE Standard 135 (BACnet). The frames are taken apart by our own decoder; nothing that comes from
+//! the network can make it panic or take more memory than a small multiple of the message.
+
+pub mod apdu;
+pub mod bvlc;
+mod notice;
+pub mod npdu;
+mod object;
+mod service;
+pub mod tag;
+mod text;
+mod value;
+
+pub use notice::{CovNotice, EventNotice, IAm, Segmentation, Stamp, who_is};
+pub use object::{ObjectId, ObjectType, PropertyId, PropertyRef, ServiceError};
+pub use service::{Answer, EventSummary, Priority, Property, Request, confirmed, unconfirmed};
+pub use value::{Bits, Date, Time, Value};
