@@ -5,6 +5,7 @@
 
 pub mod apdu;
 pub mod bvlc;
+pub mod client;
 mod notice;
 pub mod npdu;
 mod object;

@@ -1,0 +1,26 @@
+//! The client side of BACnet/IP as a machine: see `machine`. `transactions` keeps what is under way, `assembly` one
+//! answer in segments, `gate` the way through a router, `reading` the ladder from many properties to one, `devices` and
+//! `routers` who is where, `subscriptions` changes of value, `registration` the BBMD.
+
+mod assembly;
+mod bucket;
+mod devices;
+mod failure;
+mod gate;
+mod machine;
+mod reading;
+mod registration;
+mod routers;
+mod settings;
+mod subscriptions;
+mod transactions;
+
+pub use devices::{Device, Devices};
+pub use failure::Failure;
+pub use machine::{Client, Event, Strays, Ticket, first};
+pub use reading::{Abilities, Reading};
+pub use registration::Standing;
+pub use routers::Routers;
+pub use settings::{Foreign, Peer, Settings};
+pub use subscriptions::{Loss, Wanted};
+pub use transactions::Datagram;
