@@ -8,6 +8,7 @@ mod dial;
 #[cfg(test)]
 pub(crate) mod fake;
 mod timer;
+pub mod udp;
 mod wire;
 
 pub use backoff::Backoff;
