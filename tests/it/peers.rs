@@ -4,43 +4,13 @@
 
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
 use serde_json::Value;
-use steward_tests::programs::free_tcp_port;
+use steward_tests::programs::{Peer, free_tcp_port};
 use steward_tests::{Edge, eventually};
 
 const LONG: Duration = Duration::from_mins(1);
-
-/// A Python program of `tests/peers`; it ends when we do, for it reads our end of a pipe.
-struct Peer(Child);
-
-impl Peer {
-    fn start(script: &str, args: &[&str]) -> Self {
-        let python = std::env::var_os("STEWARD_PYTHON").map_or_else(venv, PathBuf::from);
-        assert!(
-            python.is_file(),
-            "the tests against pymodbus need its environment; `cargo verify tests` makes it at {}",
-            python.display()
-        );
-        let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("peers").join(script);
-        let child = Command::new(python).arg(script).args(args).stdin(Stdio::piped()).spawn().unwrap();
-        Self(child)
-    }
-}
-
-impl Drop for Peer {
-    fn drop(&mut self) {
-        // Ended already is as good.
-        let _ = self.0.kill();
-        let _ = self.0.wait();
-    }
-}
-
-fn venv() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap().join(".venv/bin/python")
-}
 
 /// The gateway's file: the same device on a TCP line and on a serial one.
 fn gateway_file(dir: &Path, http: SocketAddr, port: u16, serial: &str, unit: u64) -> PathBuf {
@@ -65,17 +35,13 @@ fn gateway_file(dir: &Path, http: SocketAddr, port: u16, serial: &str, unit: u64
 
 #[test]
 fn every_type_and_order_of_pymodbus_reads_as_it_was_written_over_tcp_and_rtu() {
-    if std::env::var_os("STEWARD_WITHOUT_PEERS").is_some() {
-        println!("STEWARD_WITHOUT_PEERS is set: NOT tested on pymodbus");
+    if !Peer::wanted("pymodbus") {
         return;
     }
     let dir = tempfile::tempdir().unwrap();
     let port = free_tcp_port().unwrap();
-    let folder = dir.path().display().to_string();
-    let _peer = Peer::start("device.py", &[&folder, &port.to_string()]);
-    let ready = eventually("pymodbus serves", LONG, || {
-        serde_json::from_str::<Value>(&std::fs::read_to_string(dir.path().join("peer.json")).ok()?).ok()
-    });
+    let peer = Peer::start("device.py", dir.path(), &[&port.to_string()]).unwrap();
+    let ready = &peer.ready;
     let http = SocketAddr::from(([127, 0, 0, 1], free_tcp_port().unwrap()));
     let unit = ready["unit"].as_u64().unwrap();
     let file = gateway_file(dir.path(), http, port, ready["serial"].as_str().unwrap(), unit);

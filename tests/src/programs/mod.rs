@@ -8,6 +8,7 @@
 //! | `http` | a client for the hub's API and the edge's state |
 //! | `relay` | UDP between an edge and a hub, with delay, loss and silence |
 //! | `postgres` | a database server of our own |
+//! | `python` | devices that we did not write |
 //! | `plant` `edge` `hub` `house` | the three programs, and all of them together |
 
 mod edge;
@@ -17,6 +18,7 @@ mod hub;
 mod plant;
 mod postgres;
 mod process;
+mod python;
 mod relay;
 mod wait;
 
@@ -27,5 +29,6 @@ pub use hub::{ADMIN, Hub, HubOptions, PASSWORD};
 pub use plant::{Plant, PlantOptions};
 pub use postgres::{Durability, Postgres};
 pub use process::{Process, free_tcp_port, free_udp_port, program};
+pub use python::Peer;
 pub use relay::{Relay, Weather};
 pub use wait::eventually;

@@ -1,0 +1,275 @@
+//! The edge's BACnet network against devices that we did not write: bacpypes3 on addresses of the loopback. One device
+//! cuts its answers into segments, one cannot, one is a BBMD.
+#![allow(clippy::unwrap_used, reason = "a test says with a panic what broke")]
+
+use std::net::{Ipv4Addr, SocketAddrV4};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use steward_edge::line::udp::{Happening, Network, NoAnswer, Port, UdpLine};
+use steward_protocols::bacnet::client::{
+    Event, Failure, Foreign, Peer as At, Reading, Settings, Standing, Wanted, first,
+};
+use steward_protocols::bacnet::{
+    Answer, ObjectId, ObjectType, Priority, PropertyId, PropertyRef, Request, ServiceError, Value,
+};
+use steward_shared::id::RandomIds;
+use steward_tests::programs::{Peer, free_udp_port};
+use tokio::sync::mpsc;
+use tokio::time::timeout;
+use tokio_util::sync::CancellationToken;
+
+const LONG: Duration = Duration::from_secs(30);
+const DESCRIPTION: PropertyId = PropertyId(28);
+
+/// bacpypes3 and our network on it, in this test alone.
+struct Bed {
+    _peer: Peer,
+    _folder: tempfile::TempDir,
+    port: u16,
+    names: serde_json::Value,
+    network: Network,
+    happened: mpsc::Receiver<Happening>,
+    cancel: CancellationToken,
+}
+
+impl Drop for Bed {
+    fn drop(&mut self) {
+        self.cancel.cancel();
+    }
+}
+
+/// Nothing where peers are not wanted.
+fn bed(settings: impl FnOnce(u16) -> Settings) -> Option<Bed> {
+    if !Peer::wanted("bacpypes3") {
+        return None;
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let port = free_udp_port().unwrap();
+    let peer = Peer::start("bacnet_device.py", folder.path(), &[&port.to_string()]).unwrap();
+    let names = peer.ready["names"].clone();
+    let listen = SocketAddrV4::new(Ipv4Addr::LOCALHOST, 0);
+    let (line, network, happened) = UdpLine::new(Port { listen }, settings(port), Arc::new(RandomIds));
+    let cancel = CancellationToken::new();
+    tokio::spawn(line.run(cancel.clone()));
+    Some(Bed { _peer: peer, _folder: folder, port, names, network, happened, cancel })
+}
+
+fn usual(_: u16) -> Settings {
+    // Nothing leaves the loopback.
+    Settings { broadcast: SocketAddrV4::new(Ipv4Addr::LOCALHOST, 9), ..Settings::default() }
+}
+
+impl Bed {
+    fn at(&self, host: u8) -> At {
+        At::direct(SocketAddrV4::new(Ipv4Addr::new(127, 0, 0, host), self.port))
+    }
+
+    /// Waits for a happening that is one of those looked for.
+    async fn happens<T>(&mut self, what: &str, mut is_it: impl FnMut(Event) -> Option<T>) -> T {
+        let begun = begun();
+        loop {
+            let next =
+                timeout(LONG, self.happened.recv()).await.unwrap_or_else(|_| panic!("in vain: {what}"));
+            if let Some(Happening::Event(event)) = next
+                && let Some(found) = is_it(event)
+            {
+                return found;
+            }
+            assert!(begun.elapsed() < LONG, "in vain: {what}");
+        }
+    }
+
+    /// Lets a device introduce itself, so that its abilities are known.
+    async fn introduced(&mut self, host: u8) -> u32 {
+        let at = self.at(host);
+        self.network.who_is_at(at).await.unwrap();
+        self.happens("the device introduces itself", |event| match event {
+            Event::Device { peer, introduction } if peer == at => Some(introduction.instance),
+            _ => None,
+        })
+        .await
+    }
+
+    async fn one(&self, at: At, target: PropertyRef) -> Reading {
+        self.network.read(at, vec![target]).await.unwrap().remove(0).1
+    }
+}
+
+#[allow(clippy::disallowed_methods, reason = "a test measures how long it has waited")]
+fn begun() -> Instant {
+    Instant::now()
+}
+
+fn input(instance: u32, property: PropertyId) -> PropertyRef {
+    PropertyRef::new(ObjectId::new(ObjectType::ANALOG_INPUT, instance), property)
+}
+
+fn valve() -> PropertyRef {
+    PropertyRef::new(ObjectId::new(ObjectType::ANALOG_OUTPUT, 1), PropertyId::PRESENT_VALUE)
+}
+
+#[tokio::test]
+async fn six_hundred_objects_are_read_in_segments_and_without() {
+    let Some(mut bed) = bed(usual) else { return };
+    for (host, instance, objects) in [(10, 1001, 603), (11, 1002, 601)] {
+        assert_eq!(bed.introduced(host).await, instance);
+        let at = bed.at(host);
+        let list = bed.one(at, PropertyRef::new(ObjectId::device(instance), PropertyId::OBJECT_LIST)).await;
+        let list = list.unwrap();
+        assert_eq!(list.len(), objects, "of device {instance}");
+        assert!(list.iter().all(|value| matches!(value, Value::Object(_))));
+        let targets = (1..=600).map(|i| input(i, PropertyId::PRESENT_VALUE)).collect();
+        let begun = begun();
+        let readings = bed.network.read(at, targets).await.unwrap();
+        println!("600 values of device {instance} in {:?}", begun.elapsed());
+        for (i, (target, reading)) in readings.iter().enumerate().skip(1) {
+            assert_eq!(first(reading), Some(&Value::Real((i + 1) as f32 / 2.0)), "{target}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn names_are_read_in_every_character_set() {
+    let Some(mut bed) = bed(usual) else { return };
+    for host in [10, 11] {
+        bed.introduced(host).await;
+        let at = bed.at(host);
+        let readings = bed.network.read(at, (1..=6).map(|i| input(i, DESCRIPTION)).collect()).await.unwrap();
+        for (i, (_, reading)) in readings.iter().enumerate() {
+            let number = (i + 1).to_string();
+            let wanted = bed.names.get(&number).and_then(serde_json::Value::as_str).unwrap_or("input 6");
+            assert_eq!(first(reading), Some(&Value::Text(wanted.to_owned())));
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_command_holds_its_priority_until_it_is_given_up() {
+    let Some(bed) = bed(usual) else { return };
+    let at = bed.at(10);
+    let write = |value, priority| {
+        let request = Request::WriteProperty { target: valve(), value, priority: Priority::new(priority) };
+        bed.network.ask(at, request)
+    };
+    assert_eq!(write(Value::Real(77.5), 8).await, Ok(Answer::Done));
+    assert_eq!(bed.one(at, valve()).await, Ok(vec![Value::Real(77.5)]));
+    let array = bed.one(at, PropertyRef { property: PropertyId::PRIORITY_ARRAY, ..valve() }).await.unwrap();
+    assert_eq!((array.len(), array.iter().filter(|v| **v != Value::Null).count()), (16, 1));
+    assert_eq!(write(Value::Null, 8).await, Ok(Answer::Done));
+    assert_eq!(bed.one(at, valve()).await, Ok(vec![Value::Real(42.0)]));
+}
+
+#[tokio::test]
+async fn a_device_that_says_no_is_told_from_one_that_says_nothing() {
+    let Some(bed) = bed(|port| Settings { timeout: Duration::from_millis(300), retries: 2, ..usual(port) })
+    else {
+        return;
+    };
+    let at = bed.at(10);
+    let unknown = ServiceError { class: 1, code: 31 };
+    assert_eq!(bed.one(at, input(9000, PropertyId::PRESENT_VALUE)).await, Err(Failure::Refused(unknown)),);
+    let targets = vec![input(2, PropertyId::PRESENT_VALUE), input(9000, PropertyId::PRESENT_VALUE)];
+    let readings = bed.network.read(at, targets).await.unwrap();
+    assert_eq!(readings[0].1, Ok(vec![Value::Real(1.0)]), "the refusal costs its neighbour nothing");
+    assert_eq!(readings[1].1, Err(Failure::Refused(unknown)));
+
+    // Nobody is there; meanwhile another device is read as ever.
+    let begun = begun();
+    let dead = bed.network.ask(bed.at(99), Request::ReadProperty(input(1, PropertyId::PRESENT_VALUE)));
+    let alive = async {
+        let reading = bed.one(at, input(2, PropertyId::PRESENT_VALUE)).await;
+        (reading, begun.elapsed())
+    };
+    let (dead, (alive, took)) = tokio::join!(dead, alive);
+    assert_eq!(dead, Err(NoAnswer::Device(Failure::NoReply(3))));
+    assert_eq!(alive, Ok(vec![Value::Real(1.0)]));
+    assert!(took < Duration::from_millis(800), "the living device was held up for {took:?}");
+}
+
+#[tokio::test]
+async fn five_hundred_questions_at_once_get_their_own_answers() {
+    let Some(bed) = bed(usual) else { return };
+    let at = bed.at(10);
+    let begun = begun();
+    let questions = (2..=501).map(|i| {
+        let network = bed.network.clone();
+        tokio::spawn(async move {
+            let request = Request::ReadProperty(input(i, PropertyId::PRESENT_VALUE));
+            (i, network.ask(at, request).await)
+        })
+    });
+    for question in questions.collect::<Vec<_>>() {
+        let (i, answer) = question.await.unwrap();
+        let Ok(Answer::Properties(list)) = answer else { panic!("{i}: {answer:?}") };
+        assert_eq!(list[0].value, Ok(vec![Value::Real(i as f32 / 2.0)]));
+    }
+    println!("500 questions in {:?}", begun.elapsed());
+}
+
+#[tokio::test]
+async fn changes_of_value_come_confirmed_and_unconfirmed_and_end_when_they_are_not_wanted() {
+    let Some(mut bed) = bed(usual) else { return };
+    let at = bed.at(10);
+    for confirmed in [false, true] {
+        let object = ObjectId::new(ObjectType::ANALOG_INPUT, 1);
+        let wanted = Wanted { peer: at, object, confirmed, lifetime: 60 };
+        let number = bed.network.subscribe(wanted).await.unwrap();
+        let mut values = Vec::new();
+        while values.len() < 4 {
+            let value = bed
+                .happens("a change of value", |event| match event {
+                    Event::Changed { subscription, notice } if subscription == number => {
+                        first(&notice.values.first()?.value.clone().map_err(Failure::Refused))?.as_number()
+                    }
+                    Event::SubscriptionLost { loss, .. } => panic!("lost: {loss:?}"),
+                    _ => None,
+                })
+                .await;
+            values.push(value);
+        }
+        assert!(values.is_sorted_by(|a, b| a < b), "each is told once, in order: {values:?}");
+        bed.network.unsubscribe(number).await.unwrap();
+        // A question behind it: the device has heard both.
+        bed.one(at, input(2, PropertyId::PRESENT_VALUE)).await.unwrap();
+        while bed.happened.try_recv().is_ok() {}
+        let more = timeout(Duration::from_secs(1), bed.happened.recv()).await;
+        assert!(more.is_err(), "{more:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_subscription_that_is_refused_is_told() {
+    let Some(mut bed) = bed(usual) else { return };
+    let object = ObjectId::new(ObjectType::ANALOG_INPUT, 9000);
+    let wanted = Wanted { peer: bed.at(10), object, confirmed: false, lifetime: 60 };
+    let number = bed.network.subscribe(wanted).await.unwrap();
+    bed.happens("the refusal", |event| match event {
+        Event::SubscriptionLost { subscription, .. } => (subscription == number).then_some(()),
+        _ => None,
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_foreign_device_finds_others_through_its_bbmd() {
+    let foreign = |port| {
+        let bbmd = SocketAddrV4::new(Ipv4Addr::new(127, 0, 0, 12), port);
+        Settings { foreign: Some(Foreign { bbmd, ttl: 30 }), ..usual(port) }
+    };
+    let Some(mut bed) = bed(foreign) else { return };
+    bed.network.who_is(Some((1003, 1003))).await.unwrap();
+    let mut registered = false;
+    let found = bed
+        .happens("the BBMD's own device", |event| match event {
+            Event::Registration(standing) => {
+                registered = standing == Standing::Registered;
+                None
+            }
+            Event::Device { peer, introduction } => Some((peer, introduction.instance)),
+            _ => None,
+        })
+        .await;
+    assert!(registered, "the BBMD has granted it");
+    assert_eq!(found, (bed.at(12), 1003));
+}
