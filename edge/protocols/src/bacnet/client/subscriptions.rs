@@ -50,6 +50,8 @@ struct Subscription {
     /// When it is asked for (again); nothing while it is being asked for.
     due: Option<Instant>,
     expected: Option<Instant>,
+    /// A notice has come since it was last asked for: it may overtake the grant.
+    heard: bool,
     /// What was told last: nothing yet, live, lost.
     live: Option<bool>,
     failures: u32,
@@ -84,7 +86,8 @@ impl Subscriptions {
     pub fn add(&mut self, wanted: Wanted, now: Instant) -> u32 {
         self.next = self.next.wrapping_add(1).max(1);
         let process = self.next;
-        let subscription = Subscription { wanted, due: Some(now), expected: None, live: None, failures: 0 };
+        let subscription =
+            Subscription { wanted, due: Some(now), expected: None, heard: false, live: None, failures: 0 };
         self.all.insert(process, subscription);
         self.timers.insert((now, process));
         process
@@ -111,6 +114,7 @@ impl Subscriptions {
             let found = self.change(process, |s| {
                 if s.due.is_some_and(|due| due <= now) {
                     s.due = None;
+                    s.heard = false;
                     return Some(Due::Ask(process, s.wanted));
                 }
                 s.expected = None;
@@ -132,7 +136,7 @@ impl Subscriptions {
             Ok(()) => {
                 s.failures = 0;
                 s.due = Some(now + Duration::from_secs(u64::from(s.wanted.lifetime.max(2))) / 2);
-                s.expected = Some(now + FIRST_NOTICE);
+                s.expected = (!s.heard).then(|| now + FIRST_NOTICE);
                 None
             }
             Err(failure) => {
@@ -154,6 +158,7 @@ impl Subscriptions {
         }
         self.change(process, |s| {
             s.expected = None;
+            s.heard = true;
             s.live.replace(true) != Some(true)
         })
     }
