@@ -55,9 +55,9 @@ fn bed(settings: impl FnOnce(u16) -> Settings) -> Option<Bed> {
     Some(Bed { _peer: peer, _folder: folder, port, names, network, happened, cancel })
 }
 
-fn usual(_: u16) -> Settings {
-    // Nothing leaves the loopback.
-    Settings { broadcast: SocketAddrV4::new(Ipv4Addr::LOCALHOST, 9), ..Settings::default() }
+/// The loopback has a broadcast address like any network.
+fn usual(port: u16) -> Settings {
+    Settings { broadcast: SocketAddrV4::new(Ipv4Addr::new(127, 255, 255, 255), port), ..Settings::default() }
 }
 
 impl Bed {
@@ -127,6 +127,30 @@ async fn six_hundred_objects_are_read_in_segments_and_without() {
             assert_eq!(first(reading), Some(&Value::Real((i + 1) as f32 / 2.0)), "{target}");
         }
     }
+}
+
+#[tokio::test]
+async fn everybody_answers_a_broadcast_and_only_the_range_that_was_asked_for() {
+    let Some(mut bed) = bed(usual) else { return };
+    bed.network.who_is(Some((1001, 1002))).await.unwrap();
+    let mut found = Vec::new();
+    while found.len() < 2 {
+        let device = bed.happens("two devices introduce themselves", |event| match event {
+            Event::Device { introduction, .. } => Some(introduction.instance),
+            _ => None,
+        });
+        found.push(device.await);
+    }
+    found.sort_unstable();
+    assert_eq!(found, [1001, 1002]);
+    bed.network.who_is(None).await.unwrap();
+    let third = bed.happens("the third introduces itself", |event| match event {
+        Event::Device { introduction, .. } => Some(introduction.instance),
+        _ => None,
+    });
+    assert_eq!(third.await, 1003);
+    let (peer, introduction) = bed.network.find(1002).await.unwrap().unwrap();
+    assert_eq!((peer, introduction.max_apdu), (bed.at(11), 480));
 }
 
 #[tokio::test]

@@ -103,7 +103,7 @@ async def main():
 
     threading.Thread(target=until_closed, daemon=True).start()
 
-    big = Device(device(1001, maxApduLengthAccepted=1024), IPv4Address(f"127.0.0.10/24:{port}"))
+    big = Device(device(1001, maxApduLengthAccepted=1024), IPv4Address(f"127.0.0.10/8:{port}"))
     first = inputs(big, 600)[0]
     big.add_object(
         AnalogOutputObject(
@@ -119,10 +119,13 @@ async def main():
     )
     plain = Device(
         device(1002, maxApduLengthAccepted=480, segmentationSupported=Segmentation.noSegmentation),
-        IPv4Address(f"127.0.0.11/24:{port}"),
+        IPv4Address(f"127.0.0.11/8:{port}"),
     )
     inputs(plain, 600)
-    bbmd = BBMDApplication(device(1003), IPv4Address(f"127.0.0.12/24:{port}"))
+    bbmd = BBMDApplication(device(1003), IPv4Address(f"127.0.0.12/8:{port}"))
+    # The sockets are opened by tasks of bacpypes3: nobody is told before they are there.
+    for server in (big.normal.server, plain.normal.server, bbmd.server):
+        await asyncio.gather(*server._transport_tasks)
     changing = asyncio.create_task(change(first))
 
     ready = os.path.join(folder, "peer.json")
