@@ -1,5 +1,5 @@
-//! The edge on a device that we did not write: pymodbus, over TCP and over RTU, read through a profile that has every
-//! type and order. Both lines must give the values that pymodbus encoded.
+//! The edge on a device that we did not write: pymodbus, over TCP, RTU and ASCII, read through a profile that has every
+//! type and order. All lines must give the values that pymodbus encoded.
 #![allow(clippy::unwrap_used, reason = "a test says with a panic what broke")]
 
 use std::net::SocketAddr;
@@ -12,8 +12,9 @@ use steward_tests::{Edge, eventually};
 
 const LONG: Duration = Duration::from_mins(1);
 
-/// The gateway's file: the same device on a TCP line and on a serial one.
-fn gateway_file(dir: &Path, http: SocketAddr, port: u16, serial: &str, unit: u64) -> PathBuf {
+/// The gateway's file: the same device on a TCP line and on two serial ones.
+fn gateway_file(dir: &Path, http: SocketAddr, port: u16, serial: [&str; 2], unit: u64) -> PathBuf {
+    let [serial, ascii] = serial;
     let profiles = Path::new(env!("CARGO_MANIFEST_DIR")).join("peers/profiles");
     let device = |name: &str| {
         format!("[[line.device]]\nname = \"{name}\"\nprofile = \"pymodbus/every-type\"\naddress = {unit}\n")
@@ -22,11 +23,13 @@ fn gateway_file(dir: &Path, http: SocketAddr, port: u16, serial: &str, unit: u64
         "[gateway]\nname = \"peers\"\ndata = \"{}\"\n[http]\nlisten = \"{http}\"\n\
          [periods]\nnormal = \"2s\"\n[profiles]\nfolders = [\"{}\"]\n\
          [[line]]\nname = \"tcp\"\nkind = \"tcp\"\nhost = \"127.0.0.1\"\nport = {port}\n{}\
-         [[line]]\nname = \"rtu\"\nkind = \"serial\"\nport = \"{serial}\"\nbaud = 19200\nstop_bits = 2\n{}",
+         [[line]]\nname = \"rtu\"\nkind = \"serial\"\nport = \"{serial}\"\nbaud = 19200\nstop_bits = 2\n{}\
+         [[line]]\nname = \"ascii\"\nkind = \"serial\"\nport = \"{ascii}\"\nframing = \"ascii\"\nbaud = 19200\ndata_bits = 8\nparity = \"none\"\n{}",
         dir.join("edge").display(),
         profiles.display(),
         device("over-tcp"),
         device("over-rtu"),
+        device("over-ascii"),
     );
     let file = dir.join("edge.toml");
     std::fs::write(&file, text).unwrap();
@@ -34,7 +37,7 @@ fn gateway_file(dir: &Path, http: SocketAddr, port: u16, serial: &str, unit: u64
 }
 
 #[test]
-fn every_type_and_order_of_pymodbus_reads_as_it_was_written_over_tcp_and_rtu() {
+fn every_type_and_order_of_pymodbus_reads_as_it_was_written_over_tcp_rtu_and_ascii() {
     if !Peer::wanted("pymodbus") {
         return;
     }
@@ -44,17 +47,18 @@ fn every_type_and_order_of_pymodbus_reads_as_it_was_written_over_tcp_and_rtu() {
     let ready = &peer.ready;
     let http = SocketAddr::from(([127, 0, 0, 1], free_tcp_port().unwrap()));
     let unit = ready["unit"].as_u64().unwrap();
-    let file = gateway_file(dir.path(), http, port, ready["serial"].as_str().unwrap(), unit);
+    let ends = [&ready["serial"], &ready["ascii"]].map(|path| path.as_str().unwrap());
+    let file = gateway_file(dir.path(), http, port, ends, unit);
     let mut edge = Edge::new(&file, http);
     edge.start().unwrap();
     let wanted = ready["values"].as_object().unwrap();
-    let shown = eventually("every point of both lines was read", LONG, || {
+    let shown = eventually("every point of all lines was read", LONG, || {
         let status = edge.status().ok()?;
         let values = status["values"].as_array()?.clone();
         let read = values.iter().filter(|v| v["quality"].is_string()).count();
-        (read == 2 * wanted.len()).then_some(values)
+        (read == 3 * wanted.len()).then_some(values)
     });
-    for line in ["over-tcp", "over-rtu"] {
+    for line in ["over-tcp", "over-rtu", "over-ascii"] {
         for (key, value) in wanted {
             let read = shown.iter().find(|v| v["device"] == line && v["point"] == key.as_str()).unwrap();
             assert!(agrees(read, value), "{line} {key}: {value} was written, {read} was read");

@@ -1,8 +1,8 @@
-"""A Modbus device that Steward did not write: pymodbus serves it over TCP and over RTU on a pseudo-terminal.
+"""A Modbus device that Steward did not write: pymodbus serves it over TCP, and over RTU and ASCII on pseudo-terminals.
 
     device.py DIR TCP_PORT
 
-Writes DIR/peer.json when it serves: {"serial": path, "values": {key: what the point must read as}}. It ends when its
+Writes DIR/peer.json when it serves: {"serial": path, "ascii": path, "values": {key: what the point must read as}}. It ends when its
 standard input does. Every number is encoded by pymodbus; the bytes inside registers are swapped here by hand.
 """
 
@@ -13,7 +13,7 @@ import sys
 import threading
 import tty
 
-from pymodbus import FramerType
+from pymodbus import FramerType, ModbusDeviceIdentification
 from pymodbus.client import ModbusTcpClient
 from pymodbus.server import StartAsyncSerialServer, StartAsyncTcpServer
 from pymodbus.simulator import DataType, SimData, SimDevice
@@ -103,6 +103,22 @@ VALUES = {
     "absent": "refused",
 }
 
+# What it says of itself when it is asked (function 43/14).
+IDENTITY = ModbusDeviceIdentification(
+    info_name={"VendorName": "Pymodbus", "ProductCode": "PM-100", "MajorMinorRevision": "3.16.1"}
+)
+
+
+async def served(port):
+    """Waits until somebody listens."""
+    while True:
+        try:
+            _, writer = await asyncio.open_connection("127.0.0.1", port)
+            writer.close()
+            return
+        except OSError:
+            await asyncio.sleep(0.05)
+
 
 def block(cells, kind):
     return [SimData(address, values=values, datatype=kind) for address, values in sorted(cells.items())]
@@ -127,13 +143,18 @@ async def main(folder, port):
     bits = [block(COILS, DataType.BITS), block(DISCRETE, DataType.BITS)]
     registers = [block(HOLDING, DataType.REGISTERS), block(INPUT, DataType.REGISTERS)]
     device = SimDevice(UNIT, simdata=(*bits, *registers))
-    ours, theirs = a_wire()
+    (ours, theirs), (ours_ascii, theirs_ascii) = a_wire(), a_wire()
+    rtu = {"framer": FramerType.RTU, "port": ours, "baudrate": 19200, "stopbits": 2, "parity": "N"}
+    # A pseudo-terminal has eight data bits and no parity, whatever the standard says.
+    ascii_ = {"framer": FramerType.ASCII, "port": ours_ascii, "baudrate": 19200}
     serve = [
-        StartAsyncTcpServer(device, address=("127.0.0.1", port)),
-        StartAsyncSerialServer(device, framer=FramerType.RTU, port=ours, baudrate=19200, stopbits=2, parity="N"),
+        StartAsyncTcpServer(device, address=("127.0.0.1", port), identity=IDENTITY),
+        StartAsyncSerialServer(device, identity=IDENTITY, **rtu),
+        StartAsyncSerialServer(device, identity=IDENTITY, **ascii_),
     ]
     serving = asyncio.gather(*serve)
-    ready = {"serial": theirs, "unit": UNIT, "values": VALUES}
+    await served(port)
+    ready = {"serial": theirs, "ascii": theirs_ascii, "unit": UNIT, "values": VALUES}
     with open(os.path.join(folder, "peer.new"), "w", encoding="utf-8") as file:
         json.dump(ready, file)
     os.rename(os.path.join(folder, "peer.new"), os.path.join(folder, "peer.json"))

@@ -10,7 +10,9 @@ use steward_protocols::cost::Cost;
 use steward_protocols::driver::{Driver, Step};
 use steward_protocols::exchange::{Exchange, Progress};
 use steward_protocols::line::{LineState, Settings};
-use steward_protocols::modbus::{self, Block, Request, Response, crc, decode, frame_gap, rtu, tcp};
+use steward_protocols::modbus::{
+    self, Block, Change, Level, Request, Response, Write, crc, decode, frame_gap, rtu, tcp,
+};
 use steward_protocols::question::Split;
 use steward_shared::profile::{DataType, Framing, Modbus, Order, Place, PointDef, Profile, Register, Table};
 
@@ -55,7 +57,17 @@ proptest! {
     fn decoders_take_any_bytes_in_any_pieces((request, bytes) in answers(), piece in 1_usize..40) {
         let mut rtu = rtu::Decoder::new(request);
         let mut tcp = tcp::Decoder::new(request, 1);
+        let mut others = vec![modbus::exchange(request, Framing::Ascii)];
+        for framing in [Framing::Rtu, Framing::Ascii, Framing::Tcp] {
+            others.push(modbus::identify(17, Level::Basic, framing).expect("17 is a unit"));
+            let change = Change::Register { address: request.address(), value: 1 };
+            others.push(modbus::exchange(Write::new(request.unit(), change).expect("as good"), framing));
+        }
         for part in bytes.chunks(piece) {
+            for other in &mut others {
+                let _ = (other.received(part), other.verdict(), other.began_like_the_answer(), other.skip_foreign());
+                prop_assert!(other.held() <= 1026, "{other:?}");
+            }
             let _ = (rtu.received(part), tcp.received(part));
             prop_assert!(rtu.held() <= 512 && tcp.held() <= 522, "{} {}", rtu.held(), tcp.held());
             let _ = (rtu.verdict(), rtu.began_like_the_answer(), tcp.verdict(), tcp.trailing());

@@ -48,7 +48,7 @@ pub(super) fn read_line(
         }
         Some(false) => {
             let (wire, framing) = read_tcp(table, seen);
-            let addresses = if framing == Framing::Rtu { Addresses::Bus } else { Addresses::Units };
+            let addresses = if framing == Framing::Tcp { Addresses::Units } else { Addresses::Bus };
             (wire, addresses, Duration::from_secs(1))
         }
         None => {
@@ -103,7 +103,7 @@ fn read_address(table: &Table<'_>, addresses: Addresses) -> Option<Address> {
 fn read_tcp(table: &Table<'_>, seen: &mut Seen) -> (Option<WireConfig>, Framing) {
     let host = table.required::<String>("host");
     let port = table.within("port", 1..=65_535_u16);
-    let framings = [("tcp", Framing::Tcp), ("rtu", Framing::Rtu)];
+    let framings = [("tcp", Framing::Tcp), ("rtu", Framing::Rtu), ("ascii", Framing::Ascii)];
     let framing = table.word_or("framing", &framings, Framing::Tcp);
     let host = host.filter(|host| {
         let fits = !host.is_empty() && !host.contains(['/', ' ']);
@@ -134,11 +134,20 @@ fn read_serial(table: &Table<'_>, seen: &mut Seen) -> Option<SerialConfig> {
         let known = BAUDS.map(|b| b.to_string()).join(", ");
         table.fault("baud", format!("{baud} is no baud rate"), format!("take one of {known}"));
     }
-    if table.or("data_bits", 8_u8) != 8 {
-        table.fault("data_bits", "Modbus RTU has eight data bits", "write 8 or remove the key");
+    let framing = table.word_or("framing", &[("rtu", Framing::Rtu), ("ascii", Framing::Ascii)], Framing::Rtu);
+    // Seven is usual for ASCII (serial line guide V1.02, 2.5.2); RTU has eight and no other.
+    let least = if framing == Framing::Ascii { 7 } else { 8 };
+    let data_bits = table.or("data_bits", least);
+    if !(least..=8).contains(&data_bits) {
+        let (message, way_out) = match framing {
+            Framing::Ascii => ("Modbus ASCII has seven or eight data bits", "write 7 or 8"),
+            _ => ("Modbus RTU has eight data bits", "write 8 or remove the key"),
+        };
+        table.fault("data_bits", message, way_out);
     }
     let parities = [("none", Parity::None), ("even", Parity::Even), ("odd", Parity::Odd)];
-    let parity = table.word_or("parity", &parities, Parity::None);
+    let usual = if framing == Framing::Ascii { Parity::Even } else { Parity::None };
+    let parity = table.word_or("parity", &parities, usual);
     let stop_bits = table.within_or("stop_bits", 1..=2_u8, 1);
     let gap = table.optional::<Duration>("gap");
     if gap.is_some_and(|g| g > Duration::from_secs(1)) {
@@ -148,7 +157,8 @@ fn read_serial(table: &Table<'_>, seen: &mut Seen) -> Option<SerialConfig> {
             "write at most \"1s\", or remove the key",
         );
     }
-    Some(SerialConfig { path: path?, character: Character::new(baud, 8, parity, stop_bits), gap })
+    let character = Character::new(baud, data_bits, parity, stop_bits);
+    Some(SerialConfig { path: path?, character, framing, gap })
 }
 
 fn read_device(

@@ -106,7 +106,7 @@ impl WireConfig {
     pub const fn framing(&self) -> Framing {
         match self {
             Self::Tcp { framing, .. } => *framing,
-            Self::Serial(_) => Framing::Rtu,
+            Self::Serial(serial) => serial.framing,
         }
     }
 }
@@ -115,6 +115,8 @@ impl WireConfig {
 pub struct SerialConfig {
     pub path: String,
     pub character: Character,
+    /// RTU or ASCII.
+    pub framing: Framing,
     /// Silence between frames, instead of the 3.5 characters of the standard.
     pub gap: Option<Duration>,
 }

@@ -4,6 +4,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use steward_shared::document::listing;
+use steward_shared::profile::Framing;
 
 use super::*;
 
@@ -198,6 +199,24 @@ values = { power = 1000 }
     let damaged = told(&sample.replace("B8 FA", "B8 FB"));
     assert!(damaged.contains("acme/m1.toml:13:1: frame[0]: the response is not whole"), "{damaged}");
     assert!(damaged.contains("correct the frame"), "{damaged}");
+}
+
+#[test]
+fn an_ascii_line_has_seven_bits_and_even_parity_unless_it_says_otherwise() {
+    let character = |more: &str| {
+        let text = GOOD.replace("baud = 19200\nparity = \"even\"", &format!("framing = \"ascii\"\n{more}"));
+        let config = read(&text)?;
+        let WireConfig::Serial(serial) = config.lines[1].wire.clone() else { panic!() };
+        assert_eq!(config.lines[1].wire.framing(), Framing::Ascii);
+        Ok::<_, String>(serial.character.to_string())
+    };
+    assert_eq!(character("").unwrap(), "9600 7E1");
+    assert_eq!(character("data_bits = 8\nparity = \"none\"").unwrap(), "9600 8N1");
+    assert!(character("data_bits = 6").unwrap_err().contains("seven or eight data bits; write 7 or 8"));
+    let rtu = read(&GOOD.replace("baud = 19200", "data_bits = 7")).unwrap_err();
+    assert!(rtu.contains("Modbus RTU has eight data bits"), "{rtu}");
+    let tcp = read(&GOOD.replace("port = 15020", "port = 15020\nframing = \"ascii\"")).unwrap();
+    assert_eq!(tcp.lines[0].wire.framing(), Framing::Ascii);
 }
 
 #[test]

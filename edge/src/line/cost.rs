@@ -20,11 +20,18 @@ pub fn cost(wire: &WireConfig, turnaround: Option<Duration>) -> Cost {
     match wire {
         WireConfig::Serial(serial) => {
             let gap = serial.gap.unwrap_or_else(|| frame_gap(serial.character.baud));
-            Cost::serial(serial.character, gap, turnaround.unwrap_or(USUAL_SERIAL))
+            let cost = Cost::serial(serial.character, gap, turnaround.unwrap_or(USUAL_SERIAL));
+            match serial.framing {
+                // Two characters a byte, and the frames' own are as many again.
+                Framing::Ascii => {
+                    Cost { question: cost.question + serial.character.time() * 16, byte: cost.byte * 2 }
+                }
+                Framing::Rtu | Framing::Tcp => cost,
+            }
         }
         WireConfig::Tcp { framing: Framing::Tcp, .. } => Cost::tcp(turnaround.unwrap_or(USUAL_TCP)),
         // The time of its answers on the line behind is in their turnaround.
-        WireConfig::Tcp { framing: Framing::Rtu, .. } => {
+        WireConfig::Tcp { framing: Framing::Rtu | Framing::Ascii, .. } => {
             Cost::serial(BEHIND, frame_gap(BEHIND.baud), USUAL_SERIAL)
         }
     }

@@ -44,9 +44,9 @@ impl Timer {
         self.0.get_ref().0.set(expiration, TimerSetTimeFlags::empty())?;
         loop {
             let mut ready = self.0.readable().await?;
-            match ready.try_io(|fd| Ok(fd.get_ref().0.wait()?)) {
-                Ok(done) => return done,
-                Err(_) => continue,
+            // Readiness of before, without an end of the time: it is waited for again.
+            if let Ok(done) = ready.try_io(|fd| Ok(fd.get_ref().0.wait()?)) {
+                return done;
             }
         }
     }

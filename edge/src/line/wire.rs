@@ -23,6 +23,8 @@ use crate::config::{LineConfig, WireConfig};
 const WRITE_DEADLINE: Duration = Duration::from_secs(5);
 /// The longest frame of any framing fits twice.
 const READ_AT_ONCE: usize = 600;
+/// Between two characters of an ASCII frame so much time may pass (MODBUS over Serial Line V1.02, 2.5.2.1).
+const ASCII_SETTLE: Duration = Duration::from_secs(1);
 
 /// Why there is no answer.
 #[derive(Debug, thiserror::Error)]
@@ -244,9 +246,16 @@ fn settings(config: &LineConfig) -> Settings {
     match &config.wire {
         WireConfig::Tcp { framing: Framing::Tcp, .. } => Settings::numbered(config.timeout),
         WireConfig::Tcp { framing: Framing::Rtu, .. } => Settings::transparent(config.timeout),
+        WireConfig::Tcp { framing: Framing::Ascii, .. } => {
+            Settings { settle: Some(ASCII_SETTLE), ..Settings::transparent(config.timeout) }
+        }
         WireConfig::Serial(serial) => {
             let gap = serial.gap.unwrap_or_else(|| frame_gap(serial.character.baud));
-            Settings::serial(gap, serial.character, config.timeout)
+            let usual = Settings::serial(gap, serial.character, config.timeout);
+            match serial.framing {
+                Framing::Ascii => Settings { settle: Some(ASCII_SETTLE), ..usual },
+                Framing::Rtu | Framing::Tcp => usual,
+            }
         }
     }
 }

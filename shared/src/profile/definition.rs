@@ -150,6 +150,7 @@ impl PointDef {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Framing {
     Rtu,
+    Ascii,
     Tcp,
 }
 

@@ -10,7 +10,8 @@ pub(super) fn frames(root: &Fields<'_>, keys: &[String]) -> Vec<SampleFrame> {
 
 fn frame(fields: &Fields<'_>, keys: &[String]) -> Option<SampleFrame> {
     let source = fields.required::<String>("source");
-    let framing = fields.word("framing", &[("rtu", Framing::Rtu), ("tcp", Framing::Tcp)]);
+    let framings = [("rtu", Framing::Rtu), ("ascii", Framing::Ascii), ("tcp", Framing::Tcp)];
+    let framing = fields.word("framing", &framings);
     let request = fields.required::<Bytes>("request");
     let response = fields.required::<Bytes>("response");
     let table = fields.table("values");

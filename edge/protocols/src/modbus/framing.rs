@@ -4,15 +4,16 @@ use std::time::Duration;
 
 use steward_shared::profile::Framing;
 
-use super::pdu::Request;
-use super::{rtu, tcp};
+use super::call::Call;
+use super::{ascii, rtu, tcp};
 use crate::exchange::Exchange;
 
-/// A request, to be put.
-pub fn exchange(request: Request, framing: Framing) -> Box<dyn Exchange> {
+/// A function, to be put.
+pub fn exchange<C: Call + 'static>(call: C, framing: Framing) -> Box<dyn Exchange> {
     match framing {
-        Framing::Rtu => Box::new(rtu::Decoder::new(request)),
-        Framing::Tcp => Box::new(tcp::Decoder::new(request, 0)),
+        Framing::Rtu => Box::new(rtu::Decoder::new(call)),
+        Framing::Ascii => Box::new(ascii::Decoder::new(call)),
+        Framing::Tcp => Box::new(tcp::Decoder::new(call, 0)),
     }
 }
 

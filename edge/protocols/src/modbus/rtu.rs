@@ -3,6 +3,7 @@
 //! transceivers add some when they turn around; nothing is taken for an answer without unit, function, length
 //! and check sum being right.
 
+use super::call::Call;
 use super::crc::crc;
 use super::pdu::Request;
 use crate::exchange::{Exchange, Fault, Progress, Reply};
@@ -15,10 +16,10 @@ const MAX_HELD: usize = 2 * MAX_FRAME;
 const TURNAROUND_NOISE: usize = 2;
 
 /// The request's frame.
-pub fn encode(request: &Request) -> Vec<u8> {
+pub fn encode(call: &impl Call) -> Vec<u8> {
     let mut frame = Vec::with_capacity(8);
-    frame.push(request.unit());
-    frame.extend(request.pdu());
+    frame.push(call.unit());
+    frame.extend(call.pdu());
     let sum = crc(&frame);
     frame.extend(sum.to_le_bytes());
     frame
@@ -31,53 +32,61 @@ pub const fn reply_len(request: &Request) -> usize {
 
 /// Collects the answer to one request.
 #[derive(Clone, Debug)]
-pub struct Decoder {
-    request: Request,
+pub struct Decoder<C> {
+    call: C,
     /// The request's frame, which some transceivers hear themselves say.
     echo: Vec<u8>,
     held: Vec<u8>,
 }
 
-impl Decoder {
-    pub fn new(request: Request) -> Self {
-        Self { request, echo: encode(&request), held: Vec::new() }
+impl<C: Call> Decoder<C> {
+    pub fn new(call: C) -> Self {
+        let echo = encode(&call);
+        Self { call, echo, held: Vec::new() }
     }
 
     /// The whole answer that begins at `at`, and where it ends.
     fn frame_at(&self, at: usize) -> Option<(Reply, usize)> {
         let from = self.held.get(at..)?;
-        let [unit, function, ..] = from else { return None };
-        if *unit != self.request.unit() {
+        let [unit, begun @ ..] = from else { return None };
+        if *unit != self.call.unit() {
             return None;
         }
-        let len = match *function {
-            f if f == self.request.function() => reply_len(&self.request),
-            f if f == self.request.function() | 0x80 => 5,
+        let len = match *begun.first()? {
+            f if f == self.call.function() => 3 + self.call.answer_len(begun)?,
+            f if f == self.call.function() | 0x80 => 5,
             _ => return None,
         };
         let pdu = checked(from.get(..len)?)?;
-        let reply = self.request.data(pdu).ok()?;
-        Some((reply.map(<[u8]>::to_vec).map_err(Into::into), at + len))
+        let reply = self.call.reply(pdu).ok()?;
+        Some((reply.map_err(Into::into), at + len))
+    }
+
+    /// Whether what is held begins with the request and is the answer all the same. Only when it came twice, the first
+    /// was an echo.
+    fn is_the_answer(&self) -> bool {
+        let rest = self.held.get(self.echo.len()..).unwrap_or_default();
+        self.call.is_repeated() && !rest.starts_with(&self.echo)
     }
 
     fn foreign(&self) -> Option<Fault> {
         let pdu = checked(&self.held)?;
         let ([unit, ..], [function, ..]) = (self.held.as_slice(), pdu) else { return None };
-        if *unit != self.request.unit() {
-            return Some(Fault::Unit { wanted: self.request.unit(), got: *unit });
+        if *unit != self.call.unit() {
+            return Some(Fault::Unit { wanted: self.call.unit(), got: *unit });
         }
-        (function & 0x7F != self.request.function())
-            .then_some(Fault::Function { wanted: self.request.function(), got: *function })
+        (function & 0x7F != self.call.function())
+            .then_some(Fault::Function { wanted: self.call.function(), got: *function })
     }
 }
 
-impl Exchange for Decoder {
+impl<C: Call> Exchange for Decoder<C> {
     fn frame(&mut self, _number: u16) -> Vec<u8> {
         self.echo.clone()
     }
 
     fn answer_len(&self) -> Option<usize> {
-        Some(reply_len(&self.request))
+        Some(3 + self.call.longest())
     }
 
     fn received(&mut self, bytes: &[u8]) -> Progress {
@@ -85,7 +94,7 @@ impl Exchange for Decoder {
         let too_many = bytes.len() > room;
         self.held.extend(bytes.iter().take(room));
         // An echo can have the shape of an answer: 17 to 24 coils from address 768 on.
-        if self.held.starts_with(&self.echo) {
+        if self.held.starts_with(&self.echo) && !self.is_the_answer() {
             self.held.drain(..self.echo.len());
         }
         for at in 0..self.held.len() {
@@ -121,34 +130,30 @@ impl Exchange for Decoder {
             return Some(fault);
         }
         if let Some(pdu) = checked(&self.held) {
-            return self.request.data(pdu).err();
+            return self.call.reply(pdu).err();
         }
-        let [unit, rest @ ..] = self.held.as_slice() else { return None };
-        let (wanted, bytes) = (self.request.function(), self.held.len());
-        Some(match rest {
-            [function, stated, ..] if *unit == self.request.unit() && *function == wanted => {
-                if usize::from(*stated) != self.request.data_bytes() {
-                    Fault::Length { wanted: self.request.data_bytes(), got: usize::from(*stated) }
-                } else if bytes < reply_len(&self.request) {
-                    Fault::Short { bytes }
-                } else {
-                    Fault::CheckSum
+        let [unit, begun @ ..] = self.held.as_slice() else { return None };
+        let (wanted, bytes) = (self.call.function(), self.held.len());
+        let function = begun.first().filter(|_| *unit == self.call.unit());
+        Some(match function {
+            // A byte alone says nothing yet.
+            Some(function) if *function == wanted && begun.len() > 1 => {
+                let whole = self.call.answer_len(begun).map(|len| len + 3);
+                match self.call.misfit(begun) {
+                    Some(fault) => fault,
+                    None if whole.is_none_or(|whole| bytes < whole) => Fault::Short { bytes },
+                    None => Fault::CheckSum,
                 }
             }
-            [function, ..] if *unit == self.request.unit() && *function == wanted | 0x80 => {
-                if bytes < 5 {
-                    Fault::Short { bytes }
-                } else {
-                    Fault::CheckSum
-                }
-            }
+            Some(function) if *function == wanted | 0x80 && bytes < 5 => Fault::Short { bytes },
+            Some(function) if *function == wanted | 0x80 => Fault::CheckSum,
             _ => Fault::Noise { bytes },
         })
     }
 
     fn began_like_the_answer(&self) -> bool {
         matches!(self.held.as_slice(), [unit, function, ..]
-            if *unit == self.request.unit() && function & 0x7F == self.request.function())
+            if *unit == self.call.unit() && function & 0x7F == self.call.function())
             && matches!(self.verdict(), Some(Fault::CheckSum | Fault::Short { .. }))
     }
 }

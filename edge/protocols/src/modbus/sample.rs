@@ -68,8 +68,10 @@ fn read(sample: &SampleFrame) -> Result<(Request, Response), String> {
 }
 
 fn request_of(sample: &SampleFrame) -> Result<(Request, u16), String> {
+    let characters = super::ascii::bytes_of(&sample.request).unwrap_or_default();
     let (transaction, body) = match (sample.framing, sample.request.as_slice()) {
         (Framing::Rtu, body) => (0, body),
+        (Framing::Ascii, _) => (0, characters.as_slice()),
         (Framing::Tcp, [t0, t1, _, _, _, _, body @ ..]) => (u16::from_be_bytes([*t0, *t1]), body),
         (Framing::Tcp, _) => return Err("the request is too short".to_owned()),
     };

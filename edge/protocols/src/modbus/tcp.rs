@@ -1,7 +1,7 @@
 //! TCP frames: a header with number and length, then the PDU (Messaging on TCP/IP V1.0b, 3.1.3). The number
 //! tells which request is answered; whatever bears another is not taken, and the connection is given up.
 
-use super::pdu::Request;
+use super::call::Call;
 use crate::exchange::{Exchange, Fault, Progress, Reply};
 
 /// Header with unit.
@@ -10,29 +10,29 @@ const HEADER: usize = 7;
 const MAX_LENGTH: u16 = 254;
 
 /// The request's frame under a number of its own.
-pub fn encode(request: &Request, transaction: u16) -> Vec<u8> {
-    let pdu = request.pdu();
+pub fn encode(call: &impl Call, transaction: u16) -> Vec<u8> {
+    let pdu = call.pdu();
     let mut frame = Vec::with_capacity(HEADER + pdu.len());
     frame.extend(transaction.to_be_bytes());
     frame.extend([0, 0]);
     frame.extend((pdu.len() as u16 + 1).to_be_bytes());
-    frame.push(request.unit());
+    frame.push(call.unit());
     frame.extend(pdu);
     frame
 }
 
 /// Collects the answer to one request.
 #[derive(Clone, Debug)]
-pub struct Decoder {
-    request: Request,
+pub struct Decoder<C> {
+    call: C,
     transaction: u16,
     held: Vec<u8>,
 }
 
-impl Decoder {
+impl<C: Call> Decoder<C> {
     /// `transaction` is the number that is awaited, until a frame is made under another.
-    pub fn new(request: Request, transaction: u16) -> Self {
-        Self { request, transaction, held: Vec::new() }
+    pub fn new(call: C, transaction: u16) -> Self {
+        Self { call, transaction, held: Vec::new() }
     }
 
     fn answer(&self) -> Option<Result<Reply, Fault>> {
@@ -44,32 +44,28 @@ impl Decoder {
         }
         let length = u16::from_be_bytes([l0, l1]);
         if !(3..=MAX_LENGTH).contains(&length) {
-            return Some(Err(Fault::Length {
-                wanted: self.request.reply_len() + 1,
-                got: usize::from(length),
-            }));
+            return Some(Err(Fault::Length { wanted: self.call.longest() + 1, got: usize::from(length) }));
         }
         let transaction = u16::from_be_bytes([t0, t1]);
         if transaction != self.transaction {
             return Some(Err(Fault::Transaction { wanted: self.transaction, got: transaction }));
         }
-        if unit != self.request.unit() {
-            return Some(Err(Fault::Unit { wanted: self.request.unit(), got: unit }));
+        if unit != self.call.unit() {
+            return Some(Err(Fault::Unit { wanted: self.call.unit(), got: unit }));
         }
         let pdu = after.get(..usize::from(length) - 1)?;
-        let reply = self.request.data(pdu);
-        Some(reply.map(|reply| reply.map(<[u8]>::to_vec).map_err(Into::into)))
+        Some(self.call.reply(pdu).map(|reply| reply.map_err(Into::into)))
     }
 }
 
-impl Exchange for Decoder {
+impl<C: Call> Exchange for Decoder<C> {
     fn frame(&mut self, number: u16) -> Vec<u8> {
         self.transaction = number;
-        encode(&self.request, number)
+        encode(&self.call, number)
     }
 
     fn answer_len(&self) -> Option<usize> {
-        Some(HEADER + self.request.reply_len())
+        Some(HEADER + self.call.longest())
     }
 
     /// After `Bad` what follows on the connection means nothing.
