@@ -26,9 +26,23 @@ pub enum EventKind {
     ConfigRefused,
     /// The wall clock jumped against the monotonic clock.
     ClockStep,
+    /// A device's values cannot be what they say; `active` turns false when they can be believed again.
+    Implausible,
 }
 
 impl EventKind {
+    pub const ALL: [Self; 9] = [
+        Self::DeviceSilent,
+        Self::LineDown,
+        Self::BufferDropped,
+        Self::BufferCorrupt,
+        Self::Started,
+        Self::ConfigApplied,
+        Self::ConfigRefused,
+        Self::ClockStep,
+        Self::Implausible,
+    ];
+
     pub const fn word(self) -> &'static str {
         match self {
             Self::DeviceSilent => "device_silent",
@@ -39,12 +53,13 @@ impl EventKind {
             Self::ConfigApplied => "config_applied",
             Self::ConfigRefused => "config_refused",
             Self::ClockStep => "clock_step",
+            Self::Implausible => "implausible",
         }
     }
 
     /// Whether the event lasts (it is raised, and later cleared) or is over as soon as it is told.
     pub const fn lasts(self) -> bool {
-        matches!(self, Self::DeviceSilent | Self::LineDown)
+        matches!(self, Self::DeviceSilent | Self::LineDown | Self::Implausible)
     }
 }
 

@@ -40,6 +40,14 @@ pub enum Quality {
     BadReply,
     /// The line itself is down: port missing, connection refused.
     LineDown,
+    /// The value came, and lies outside of what the point can be.
+    OutOfRange,
+    /// The value came, and changed faster than the point can.
+    TooFast,
+    /// The value came, and has been exactly the same for too long to be measured.
+    Stuck,
+    /// A counter jumped, and what it means is not known yet: the value is kept back.
+    HeldBack,
     /// The device answered with a Modbus exception (MODBUS Application Protocol V1.1b3, clause 7).
     Refused(u8),
 }
@@ -49,7 +57,7 @@ impl Quality {
         matches!(self, Self::Good)
     }
 
-    /// One byte for wire and store: 0 to 6 as listed, 0x10 plus the exception code for a refusal.
+    /// One byte for wire and store: 0 to 10 as listed, 0x10 plus the exception code for a refusal.
     pub const fn code(self) -> u8 {
         match self {
             Self::Good => 0,
@@ -59,6 +67,10 @@ impl Quality {
             Self::NoReply => 4,
             Self::BadReply => 5,
             Self::LineDown => 6,
+            Self::OutOfRange => 7,
+            Self::TooFast => 8,
+            Self::Stuck => 9,
+            Self::HeldBack => 10,
             Self::Refused(e) => 0x10 | (e & 0x0f),
         }
     }
@@ -72,6 +84,10 @@ impl Quality {
             4 => Self::NoReply,
             5 => Self::BadReply,
             6 => Self::LineDown,
+            7 => Self::OutOfRange,
+            8 => Self::TooFast,
+            9 => Self::Stuck,
+            10 => Self::HeldBack,
             0x10..=0x1f => Self::Refused(code & 0x0f),
             _ => Self::Undecodable,
         }
@@ -87,6 +103,10 @@ impl Quality {
             Self::NoReply => "no_reply",
             Self::BadReply => "bad_reply",
             Self::LineDown => "line_down",
+            Self::OutOfRange => "out_of_range",
+            Self::TooFast => "too_fast",
+            Self::Stuck => "stuck",
+            Self::HeldBack => "held_back",
             Self::Refused(_) => "refused",
         }
     }

@@ -125,6 +125,7 @@ const EVENTS: [kind: string, detail: string, facts: Record<string, unknown>][] =
   ["config_applied", "one line was started and another one stopped", {}],
   ["config_refused", "2 faults, the first: there is no such profile here", {}],
   ["clock_step", "the wall clock jumped by 3.0 s", {}],
+  ["implausible", "main-meter/active-power jumped from 41.0 kW to 410.0 kW: about 10 times apart", {}],
   ["gateway_silent", "no connection for longer than the off-delay", {}],
   ["gateway_enrolled", "by plant from 10.0.0.7", { host: "plant", address: "10.0.0.7" }],
   ["gateway_revoked", "revoked by admin", { by: "admin" }],

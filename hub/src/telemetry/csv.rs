@@ -53,6 +53,10 @@ impl Language {
             Quality::NoReply => "无应答",
             Quality::BadReply => "应答错误",
             Quality::LineDown => "线路中断",
+            Quality::OutOfRange => "超出合理范围",
+            Quality::TooFast => "变化过快",
+            Quality::Stuck => "长时间不变",
+            Quality::HeldBack => "暂扣待确认",
             Quality::Refused(e) if self == Self::Zh => return format!("设备拒绝（异常码 {e}）"),
             Quality::Refused(_) => "",
         };

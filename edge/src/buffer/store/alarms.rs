@@ -94,9 +94,9 @@ impl AlarmStore {
         for row in rows {
             let (kind, line, device, since) = row?;
             out.extend(
-                [EventKind::DeviceSilent, EventKind::LineDown]
+                EventKind::ALL
                     .into_iter()
-                    .find(|k| k.word() == kind)
+                    .find(|k| k.lasts() && k.word() == kind)
                     .map(|kind| ((kind, line, device), since)),
             );
         }

@@ -723,7 +723,7 @@ export interface components {
             gateway: string;
             id: string;
             /**
-             * @description device_silent, line_down, buffer_dropped, buffer_corrupt, started, config_applied, config_refused, clock_step;
+             * @description device_silent, line_down, buffer_dropped, buffer_corrupt, started, config_applied, config_refused, clock_step, implausible;
              *     gateway_silent, gateway_enrolled, gateway_revoked, epoch_began, data_missing, batch_quarantined,
              *     readings_too_late, readings_out_of_time, clock_differs, lane_paused;
              *     identity_mismatch, cloned_gateway, batch_forked, refused_certificate.
@@ -785,7 +785,7 @@ export interface components {
             /** Format: date-time */
             at: string;
             /**
-             * @description good, no_value, undecodable, no_reply, bad_reply, line_down or refused.
+             * @description good, no_value, undecodable, no_reply, bad_reply, line_down, out_of_range, too_fast, stuck, held_back or refused.
              * @example good
              */
             quality: string;
@@ -975,7 +975,7 @@ export interface components {
                 gateway: string;
                 id: string;
                 /**
-                 * @description device_silent, line_down, buffer_dropped, buffer_corrupt, started, config_applied, config_refused, clock_step;
+                 * @description device_silent, line_down, buffer_dropped, buffer_corrupt, started, config_applied, config_refused, clock_step, implausible;
                  *     gateway_silent, gateway_enrolled, gateway_revoked, epoch_began, data_missing, batch_quarantined,
                  *     readings_too_late, readings_out_of_time, clock_differs, lane_paused;
                  *     identity_mismatch, cloned_gateway, batch_forked, refused_certificate.

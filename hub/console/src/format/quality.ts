@@ -12,6 +12,10 @@ export const QUALITIES = [
   "no_reply",
   "bad_reply",
   "line_down",
+  "out_of_range",
+  "too_fast",
+  "stuck",
+  "held_back",
   "refused",
 ] as const;
 /** `ahead` is our own word: its instant lies in the future. */

@@ -120,7 +120,7 @@ pub struct Latest {
     /// Null when there is no value; `quality` says why.
     #[schema(required = true)]
     pub value: Option<Shown>,
-    /// good, no_value, undecodable, no_reply, bad_reply, line_down or refused.
+    /// good, no_value, undecodable, no_reply, bad_reply, line_down, out_of_range, too_fast, stuck, held_back or refused.
     #[schema(example = "good")]
     pub quality: &'static str,
     /// Not to be shown as good: its gateway is away, or it is older than `fresh_for_ms` of the point, or more than a
