@@ -8,5 +8,6 @@ pub mod health;
 pub mod lab;
 pub mod line;
 pub mod poll;
+pub mod refine;
 pub mod supervisor;
 pub mod uplink;

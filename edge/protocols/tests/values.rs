@@ -4,7 +4,9 @@
 #![allow(clippy::unwrap_used, reason = "a broken fixture ends the test")]
 
 use steward_protocols::modbus::{EncodeFault, Response, decode, encode, encode_into};
-use steward_shared::profile::{DataType, Decimal, Order, PeriodClass, Place, PointDef, Register, Table};
+use steward_shared::profile::{
+    DataType, Decimal, Order, PeriodClass, Place, PointDef, Register, Rules, Table,
+};
 use steward_shared::reading::{Quality, Value};
 use steward_shared::wire::message::{Names, PointKind};
 
@@ -23,6 +25,7 @@ fn point(data: DataType, order: Order) -> PointDef {
         modulus: None,
         class: PeriodClass::Normal,
         alarm: false,
+        rules: Rules::default(),
     }
 }
 

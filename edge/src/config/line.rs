@@ -8,12 +8,10 @@ use std::time::Duration;
 use steward_protocols::character::{Character, Parity};
 use steward_protocols::question::Address;
 use steward_shared::document::{Table, nearest};
-use steward_shared::profile::{Framing, Library, Profile};
+use steward_shared::profile::{Framing, Library, Profile, Rules};
 use steward_shared::wire::catalogue::MAX_TEXT;
 
-use super::read::{
-    LONGEST_PERIOD, SHORTEST_PERIOD, check_name, check_unique, duration_within, read_periods, read_title,
-};
+use super::read::{check_name, check_unique, duration_within, read_periods, read_title};
 use super::settings::{DeviceConfig, LineConfig, Periods, SerialConfig, WireConfig};
 
 /// Behind a host or a path the hub is told the port and the device's address.
@@ -193,39 +191,34 @@ fn read_device(
         }
         None => periods.copied(),
     };
-    let point_periods = read_point_periods(table, profile.as_deref());
-    Some(DeviceConfig {
-        name: name?,
-        title,
-        profile: profile?,
-        address: address?,
-        place,
-        periods: own?,
-        point_periods,
-    })
+    let rules = read_rules(table, profile.as_deref());
+    let (name, profile, address) = (name?, profile?, address?);
+    Some(DeviceConfig { name, title, profile, address, place, periods: own?, rules })
 }
 
-/// Periods of single points, by their keys.
-fn read_point_periods(table: &Table<'_>, profile: Option<&Profile>) -> BTreeMap<String, Duration> {
-    let Some(own) = table.optional_table("point_periods") else { return BTreeMap::new() };
+/// The rules of the profile's points, with what `points = { key = { … } }` says otherwise for this device.
+fn read_rules(table: &Table<'_>, profile: Option<&Profile>) -> Vec<Rules> {
+    let own = table.optional_table("points");
     let Some(profile) = profile else {
-        own.ignore_rest();
-        return BTreeMap::new();
+        // Which points there are is not known: none is told.
+        own.iter().for_each(Table::ignore_rest);
+        return Vec::new();
     };
-    let mut periods = BTreeMap::new();
-    for key in own.keys() {
-        let keys = profile.points.iter().map(|p| p.key.as_str());
-        if profile.point(&key).is_none() {
-            let way_out = nearest(&key, keys).map_or_else(
-                || "name a point of the device's profile".to_owned(),
-                |k| format!("did you mean {k}?"),
+    if let Some(own) = &own {
+        for key in own.keys().iter().filter(|key| profile.point(key).is_none()) {
+            let way_out = nearest(key, profile.points.iter().map(|p| p.key.as_str())).map_or_else(
+                || "name a point of the profile".to_owned(),
+                |meant| format!("did you mean {meant}?"),
             );
-            own.fault(&key, format!("{} has no point {key}", profile.id), way_out);
-        } else if let Some(period) = duration_within(&own, &key, SHORTEST_PERIOD, LONGEST_PERIOD) {
-            periods.insert(key, period);
+            own.fault(key, format!("{} has no point {key}", profile.id), way_out);
         }
+        own.ignore_rest();
     }
-    periods
+    let rules = profile.points.iter().map(|point| {
+        let own = own.as_ref().and_then(|own| own.optional_table(&point.key));
+        own.map_or_else(|| point.rules.clone(), |own| Rules::read(&own, &point.rules, point.kind))
+    });
+    rules.collect()
 }
 
 fn read_profile(table: &Table<'_>, library: Option<&Library>) -> Option<Arc<Profile>> {

@@ -128,14 +128,10 @@ fn read_buffer(table: &Table<'_>) -> Option<BufferConfig> {
 }
 
 /// The periods of a table; a key that is absent is taken from `above`.
-/// How often a point may be read.
-pub(super) const SHORTEST_PERIOD: Duration = Duration::from_millis(100);
-pub(super) const LONGEST_PERIOD: Duration = Duration::from_hours(24 * 7);
-
 pub(super) fn read_periods(table: &Table<'_>, above: Option<&Periods>) -> Option<Periods> {
     let read = |key: &str, above: Option<Duration>| match above {
         Some(period) if !table.has(key) => Some(period),
-        _ => duration_within(table, key, SHORTEST_PERIOD, LONGEST_PERIOD),
+        _ => duration_within(table, key, Duration::from_millis(100), Duration::from_hours(24 * 7)),
     };
     let fast = read("fast", above.map(|p| p.fast));
     let normal = read("normal", above.map(|p| p.normal));

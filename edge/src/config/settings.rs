@@ -1,7 +1,6 @@
 //! What the gateway's file says, once it has been read and found in order. The supervisor compares two of
 //! these line by line: what is equal keeps running.
 
-use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -10,7 +9,7 @@ use std::time::Duration;
 use steward_protocols::character::Character;
 use steward_protocols::question::Address;
 use steward_shared::document::HostPort;
-use steward_shared::profile::{Framing, PeriodClass, PointDef, Profile};
+use steward_shared::profile::{Framing, PeriodClass, PointDef, Profile, Rules};
 use steward_shared::wire::message::Names;
 
 #[derive(Debug, Clone, PartialEq)]
@@ -130,19 +129,26 @@ pub struct DeviceConfig {
     pub address: Address,
     pub place: String,
     pub periods: Periods,
-    /// Of single points, by key, whatever their class.
-    pub point_periods: BTreeMap<String, Duration>,
+    /// Of each of the profile's points, in its order.
+    pub rules: Vec<Rules>,
 }
 
 impl DeviceConfig {
-    pub fn period(&self, point: &PointDef) -> Duration {
-        self.point_periods.get(&point.key).copied().unwrap_or_else(|| self.periods.of(point.class))
+    /// How often a point is read: what its rules say, or else its class.
+    pub fn period(&self, point: &PointDef, rules: &Rules) -> Duration {
+        rules.period.unwrap_or_else(|| self.periods.of(point.class))
+    }
+
+    /// The profile's points, each with what is done with its values.
+    pub fn points(&self) -> impl Iterator<Item = (&PointDef, &Rules)> {
+        self.profile.points.iter().zip(&self.rules)
     }
 
     pub fn polls_like(&self, other: &Self) -> bool {
-        let Self { name, title: _, profile, address, place: _, periods, point_periods } = self;
-        (name, address, periods, point_periods)
-            == (&other.name, &other.address, &other.periods, &other.point_periods)
+        let Self { name, title: _, profile, address, place: _, periods, rules } = self;
+        let is_as_often = rules.iter().map(|r| r.period).eq(other.rules.iter().map(|r| r.period));
+        (name, address, periods) == (&other.name, &other.address, &other.periods)
+            && is_as_often
             && profile.reads_like(&other.profile)
     }
 }

@@ -275,3 +275,17 @@ fn texts_that_a_hub_would_not_take_are_told_where_they_stand() {
     let told = read(&GOOD.replace("\"B1\"", "\"B\\u0000\"")).unwrap_err();
     assert!(told.contains("place: this text holds the character of code 0"), "{told}");
 }
+
+#[test]
+fn a_device_may_say_otherwise_what_is_done_with_a_points_values() {
+    let with = |points: &str| read(&GOOD.replacen("place = \"B1\"", &format!("place = \"B1\"\n{points}"), 1));
+    let key = read(GOOD).unwrap().lines[0].devices[0].profile.points[0].key.clone();
+    let config = with(&format!("points = {{ {key} = {{ max = 250, max_silence = \"5min\" }} }}")).unwrap();
+    let (first, second) = (&config.lines[0].devices[0], &read(GOOD).unwrap().lines[0].devices[0]);
+    assert_eq!((first.rules[0].max, second.rules[0].max), (Some(250.0), None));
+    assert!(first.polls_like(second), "its line need not begin anew");
+    let told = with(&format!("points = {{ {key}x = {{ max = 250 }} }}")).unwrap_err();
+    assert!(told.contains(&format!("has no point {key}x; did you mean {key}?")), "{told}");
+    let told = with(&format!("points = {{ {key} = {{ mx = 250 }} }}")).unwrap_err();
+    assert!(told.contains("did you mean max?"), "{told}");
+}

@@ -26,8 +26,8 @@ pub struct Plan {
 impl Plan {
     pub fn new(device: &DeviceConfig, cost: Cost) -> Self {
         let mut wanted: BTreeMap<Duration, Vec<usize>> = BTreeMap::new();
-        for (index, point) in device.profile.points.iter().enumerate() {
-            wanted.entry(device.period(point)).or_default().push(index);
+        for (index, (point, rules)) in device.points().enumerate() {
+            wanted.entry(device.period(point, rules)).or_default().push(index);
         }
         let wanted = wanted.into_iter().collect();
         let mut plan = Self { profile: Arc::clone(&device.profile), wanted, questions: Vec::new(), cost };

@@ -104,7 +104,7 @@ pub fn catalogue(config: &Config, numbers: &[Vec<Vec<PointNo>>]) -> Catalogue {
                 address: address(&line.wire, device.address),
                 in_use: true,
             });
-            for (point, no) in device.profile.points.iter().zip(numbers) {
+            for ((point, rules), no) in device.points().zip(numbers) {
                 catalogue.points.push(CataloguePoint {
                     no: *no,
                     device: device.name.clone(),
@@ -113,7 +113,7 @@ pub fn catalogue(config: &Config, numbers: &[Vec<Vec<PointNo>>]) -> Catalogue {
                     unit: point.unit.clone(),
                     kind: point.kind,
                     labels: point.labels.clone(),
-                    period_ms: device.period(point).as_millis() as u64,
+                    period_ms: rules.pause(device.period(point, rules)).as_millis() as u64,
                     decimals: point.decimals,
                     modulus: point.modulus,
                     in_use: true,
@@ -128,12 +128,12 @@ pub fn described(config: &Config, numbers: &[Vec<Vec<PointNo>>]) -> Vec<Describe
     let mut rows = Vec::new();
     for (line, numbers) in config.lines.iter().zip(numbers) {
         for (device, numbers) in line.devices.iter().zip(numbers) {
-            rows.extend(device.profile.points.iter().zip(numbers).map(|(point, no)| Described {
+            rows.extend(device.points().zip(numbers).map(|((point, rules), no)| Described {
                 no: *no,
                 device: device.name.clone(),
                 point: point.key.clone(),
                 unit: point.unit.clone(),
-                period: device.period(point),
+                period: device.period(point, rules),
             }));
         }
     }

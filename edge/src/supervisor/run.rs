@@ -27,6 +27,7 @@ use crate::buffer::{Buffer, BufferError, BufferSettings};
 use crate::config::Config;
 use crate::health::{LineGauge, Pages, bind, serve};
 use crate::poll::{Latest, Told};
+use crate::refine::{Book, book};
 use crate::uplink::{self, UplinkSettings, UplinkState};
 
 /// How often the gateway's file is looked at and broken tasks are looked for.
@@ -64,6 +65,7 @@ pub struct Supervisor {
     buffer: Buffer,
     alarms: Alarms,
     latest: Arc<Latest>,
+    book: watch::Sender<Arc<Book>>,
     live: broadcast::Sender<Arc<[Reading]>>,
     lines: Lines,
     gauges: watch::Sender<Vec<Arc<LineGauge>>>,
@@ -111,7 +113,9 @@ impl Supervisor {
         let live = broadcast::Sender::new(LIVE);
         let changed = Arc::new(Notify::new());
         let (told, to_record) = mpsc::channel::<Told>(TOLD);
+        let book = watch::Sender::new(Arc::<Book>::default());
         let recorder = Recorder {
+            book: book.subscribe(),
             told: to_record,
             buffer: buffer.clone(),
             alarms: alarms.clone(),
@@ -142,6 +146,7 @@ impl Supervisor {
             buffer,
             alarms,
             latest,
+            book,
             live,
             gauges,
             health,
@@ -302,6 +307,7 @@ impl Supervisor {
         let rows = described(&config, &numbers);
         info!(lines = config.lines.len(), points = rows.len(), "configuration in force");
         self.latest.describe(rows);
+        self.book.send_replace(Arc::new(book(&config, &numbers)));
         let wanted = config.lines.iter().cloned().zip(numbers).collect();
         let changes = self.lines.apply(wanted).await;
         self.gauges.send_replace(self.lines.gauges());

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use super::decimal::Decimal;
 use super::modbus::{Modbus, Register};
+use super::rules::Rules;
 use crate::document::Spot;
 use crate::wire::message::{Label, Names, PointKind};
 
@@ -116,6 +117,8 @@ pub struct PointDef {
     pub class: PeriodClass,
     /// It tells of something that somebody must hear of at once: it is read before the others.
     pub alarm: bool,
+    /// What is done with a value before it is kept.
+    pub rules: Rules,
 }
 
 impl PointDef {
@@ -134,6 +137,7 @@ impl PointDef {
             modulus: _,
             class,
             alarm,
+            rules: _,
         } = self;
         (key, place, scale, offset) == (&other.key, &other.place, &other.scale, &other.offset)
             && (kind, sentinels, class, alarm) == (&other.kind, &other.sentinels, &other.class, &other.alarm)

@@ -7,6 +7,7 @@ mod language;
 mod library;
 mod modbus;
 mod parse;
+mod rules;
 mod samples;
 
 pub use decimal::Decimal;
@@ -15,3 +16,4 @@ pub use definition::{
 };
 pub use library::Library;
 pub use modbus::{DataType, Modbus, Order, Register, Table};
+pub use rules::Rules;

@@ -7,6 +7,7 @@ use std::path::Path;
 use super::decimal::Decimal;
 use super::definition::{Language, PeriodClass, PointDef, Profile};
 use super::language::{Form, Placed, language, place};
+use super::rules::Rules;
 use super::samples::frames;
 use crate::document::{Document, Fault, FromNode, Kind, Node, Table as Fields, Wrong};
 use crate::unit;
@@ -152,6 +153,7 @@ fn point(fields: &Fields<'_>, key: Option<String>, language: &Language) -> Optio
     let modulus = fields.optional::<f64>("modulus");
     let class = fields.word_or("class", &CLASSES, PeriodClass::Normal);
     let alarm = fields.or("alarm", false);
+    let rules = Rules::read(fields, &Rules::default(), kind);
 
     if modulus.is_some_and(|m| m <= 0.0) {
         fields.fault("modulus", "a counter starts over above 0", "write the value at which it starts over");
@@ -183,6 +185,7 @@ fn point(fields: &Fields<'_>, key: Option<String>, language: &Language) -> Optio
         modulus,
         class,
         alarm,
+        rules,
     })
 }
 

@@ -233,6 +233,8 @@ pub struct CataloguePoint {
     pub kind: PointKind,
     /// For an enumeration: code and label. For flags: 0 and 1.
     pub labels: Vec<Label>,
+    /// The longest pause between two readings of it, as long as nothing is wrong: the period of polling, or the silence
+    /// that its gateway may keep while it does not change.
     pub period_ms: u64,
     /// Digits after the decimal point that are worth showing.
     pub decimals: u8,

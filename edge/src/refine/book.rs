@@ -1,0 +1,61 @@
+//! What the refinery knows of each point. The supervisor makes it of a configuration and the numbers that the buffer
+//! gave its points, and hands it over before the lines that it speaks of begin.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use steward_shared::id::PointNo;
+use steward_shared::profile::Rules;
+use steward_shared::unit;
+
+use crate::config::Config;
+
+/// One point.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Known {
+    pub line: Arc<str>,
+    pub device: Arc<str>,
+    pub key: String,
+    /// As people read it.
+    pub unit: &'static str,
+    pub decimals: u8,
+    pub period: Duration,
+    pub rules: Rules,
+}
+
+impl Known {
+    /// A number with its unit, for people.
+    pub fn shown(&self, value: f64) -> String {
+        format!("{value:.*} {}", usize::from(self.decimals), self.unit).trim_end().to_owned()
+    }
+}
+
+/// All points that are configured.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Book {
+    pub points: HashMap<PointNo, Known>,
+}
+
+pub fn book(config: &Config, numbers: &[Vec<Vec<PointNo>>]) -> Book {
+    let mut points = HashMap::new();
+    for (line, numbers) in config.lines.iter().zip(numbers) {
+        let name: Arc<str> = line.name.as_str().into();
+        for (device, numbers) in line.devices.iter().zip(numbers) {
+            let key: Arc<str> = device.name.as_str().into();
+            for ((point, rules), no) in device.points().zip(numbers) {
+                let known = Known {
+                    line: Arc::clone(&name),
+                    device: Arc::clone(&key),
+                    key: point.key.clone(),
+                    unit: unit::unit(&point.unit).map_or("", |unit| unit.symbol),
+                    decimals: point.decimals,
+                    period: device.periods.of(point.class),
+                    rules: rules.clone(),
+                };
+                points.insert(*no, known);
+            }
+        }
+    }
+    Book { points }
+}

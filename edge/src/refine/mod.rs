@@ -1,0 +1,21 @@
+//! From what was read to what is kept. The recorder hands each line's readings to [`Refinery`], the one owner of what is
+//! remembered of the points; everything below it is pure. What a device could not mean loses its good quality here, what
+//! did not change is not kept twice, and somebody is told of what lasts, once. No reading is ever made better than it
+//! came.
+//!
+//! | file | what it does |
+//! |---|---|
+//! | `book` | what is known of each point: made of the configuration, replaced with it |
+//! | `refinery` | the owner: a block of readings in, what is shown, kept and told out |
+//! | `plausible` | limits, rate of change, stuck values |
+//! | `doubt` | which devices' values are doubted so long that somebody must look |
+//! | `keeper` | deadband and longest silence |
+
+mod book;
+mod doubt;
+mod keeper;
+mod plausible;
+mod refinery;
+
+pub use book::{Book, Known, book};
+pub use refinery::{Refined, Refinery};
