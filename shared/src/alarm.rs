@@ -28,10 +28,18 @@ pub enum EventKind {
     ClockStep,
     /// A device's values cannot be what they say; `active` turns false when they can be believed again.
     Implausible,
+    /// A counter of a device jumped and is held back; `active` turns false when it is known what it was.
+    CounterHeld,
+    /// A counter passed its last digit and began anew.
+    CounterRolledOver,
+    /// A counter goes on from another value: the meter was replaced or set.
+    MeterReplaced,
+    /// The ratio of a meter's current transformers was changed.
+    RatioChanged,
 }
 
 impl EventKind {
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 13] = [
         Self::DeviceSilent,
         Self::LineDown,
         Self::BufferDropped,
@@ -41,6 +49,10 @@ impl EventKind {
         Self::ConfigRefused,
         Self::ClockStep,
         Self::Implausible,
+        Self::CounterHeld,
+        Self::CounterRolledOver,
+        Self::MeterReplaced,
+        Self::RatioChanged,
     ];
 
     pub const fn word(self) -> &'static str {
@@ -54,12 +66,16 @@ impl EventKind {
             Self::ConfigRefused => "config_refused",
             Self::ClockStep => "clock_step",
             Self::Implausible => "implausible",
+            Self::CounterHeld => "counter_held",
+            Self::CounterRolledOver => "counter_rolled_over",
+            Self::MeterReplaced => "meter_replaced",
+            Self::RatioChanged => "ratio_changed",
         }
     }
 
     /// Whether the event lasts (it is raised, and later cleared) or is over as soon as it is told.
     pub const fn lasts(self) -> bool {
-        matches!(self, Self::DeviceSilent | Self::LineDown | Self::Implausible)
+        matches!(self, Self::DeviceSilent | Self::LineDown | Self::Implausible | Self::CounterHeld)
     }
 }
 

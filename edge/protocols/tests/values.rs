@@ -26,6 +26,7 @@ fn point(data: DataType, order: Order) -> PointDef {
         class: PeriodClass::Normal,
         alarm: false,
         rules: Rules::default(),
+        role: None,
     }
 }
 

@@ -94,6 +94,13 @@ impl PeriodClass {
     }
 }
 
+/// What a point is for the gateway itself, besides a value.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Role {
+    /// The ratio of the current transformers: when it changes, counters of primary values change with it.
+    CtRatio,
+}
+
 /// One point of a model.
 #[derive(Clone, Debug, PartialEq)]
 pub struct PointDef {
@@ -119,6 +126,7 @@ pub struct PointDef {
     pub alarm: bool,
     /// What is done with a value before it is kept.
     pub rules: Rules,
+    pub role: Option<Role>,
 }
 
 impl PointDef {
@@ -138,6 +146,7 @@ impl PointDef {
             class,
             alarm,
             rules: _,
+            role: _,
         } = self;
         (key, place, scale, offset) == (&other.key, &other.place, &other.scale, &other.offset)
             && (kind, sentinels, class, alarm) == (&other.kind, &other.sentinels, &other.class, &other.alarm)

@@ -12,7 +12,7 @@ mod samples;
 
 pub use decimal::Decimal;
 pub use definition::{
-    Framing, Language, Pace, PeriodClass, Place, PointDef, Profile, SampleFrame, SampleValue,
+    Framing, Language, Pace, PeriodClass, Place, PointDef, Profile, Role, SampleFrame, SampleValue,
 };
 pub use library::Library;
 pub use modbus::{DataType, Modbus, Order, Register, Table};

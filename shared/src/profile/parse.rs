@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use std::path::Path;
 
 use super::decimal::Decimal;
-use super::definition::{Language, PeriodClass, PointDef, Profile};
+use super::definition::{Language, PeriodClass, PointDef, Profile, Role};
 use super::language::{Form, Placed, language, place};
 use super::rules::Rules;
 use super::samples::frames;
@@ -27,6 +27,8 @@ const CLASSES: [(&str, PeriodClass); 4] = [
     ("slow", PeriodClass::Slow),
     ("static", PeriodClass::Static),
 ];
+const ROLES: [(&str, Role); 1] = [("ct-ratio", Role::CtRatio)];
+
 impl Profile {
     /// Reads a profile. Its id is the last two parts of the file's name: `…/<vendor>/<model>.toml`.
     pub fn parse(file_name: &str, text: &str) -> Result<Self, Vec<Fault>> {
@@ -154,6 +156,10 @@ fn point(fields: &Fields<'_>, key: Option<String>, language: &Language) -> Optio
     let class = fields.word_or("class", &CLASSES, PeriodClass::Normal);
     let alarm = fields.or("alarm", false);
     let rules = Rules::read(fields, &Rules::default(), kind);
+    let role = fields.optional_word("role", &ROLES);
+    if role.is_some() && kind != PointKind::Gauge {
+        fields.fault("role", "only a gauge has this role", "remove it or the kind");
+    }
 
     if modulus.is_some_and(|m| m <= 0.0) {
         fields.fault("modulus", "a counter starts over above 0", "write the value at which it starts over");
@@ -186,6 +192,7 @@ fn point(fields: &Fields<'_>, key: Option<String>, language: &Language) -> Optio
         class,
         alarm,
         rules,
+        role,
     })
 }
 

@@ -200,6 +200,12 @@ export const en: Record<keyof typeof zh, string> = {
   "event.implausible": "values cannot be right",
   "event.implausible.begin": "says what cannot be right",
   "event.implausible.end": "can be believed again",
+  "event.counter_held": "a counter jumped",
+  "event.counter_held.begin": "a counter jumped and is held back",
+  "event.counter_held.end": "the counter's jump is settled",
+  "event.counter_rolled_over": "a counter passed its last digit and began anew",
+  "event.meter_replaced": "a counter goes on from another value: meter replaced or set",
+  "event.ratio_changed": "the ratio of the current transformers was changed",
   "event.other": "event: {kind}",
 
   "about.sub": "Version, state and interface",

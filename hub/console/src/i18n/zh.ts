@@ -190,6 +190,12 @@ export const zh = {
   "event.implausible": "数值不可信",
   "event.implausible.begin": "数值不合理，已标记为不可信",
   "event.implausible.end": "数值恢复可信",
+  "event.counter_held": "计数跳变",
+  "event.counter_held.begin": "计数跳变，暂不采用",
+  "event.counter_held.end": "计数跳变已查明",
+  "event.counter_rolled_over": "计数满度归零，继续累计",
+  "event.meter_replaced": "计数从新的数值开始：换表或改过底数",
+  "event.ratio_changed": "电流互感器变比改过",
   "event.other": "事件：{kind}",
 
   "about.sub": "版本、运行状态与接口",
