@@ -17,8 +17,9 @@ use tokio::time::timeout;
 
 use super::boot::Boot;
 use super::error::BufferError;
-use super::settings::{BufferSettings, BufferState, BufferStats, Heads, StoredBatch};
+use super::settings::{BufferSettings, BufferState, BufferStats, Heads, StoredBatch, StoredCounter};
 use super::writer::{self, Command};
+use crate::refine::Entry;
 
 const PLACES: usize = 256;
 const ANSWER: Duration = Duration::from_secs(30);
@@ -87,6 +88,25 @@ impl Buffer {
     /// History for a lane, durable when this returns; a long one becomes several batches in one transaction.
     pub async fn import(&self, lane: Lane, readings: Vec<Reading>) -> Result<()> {
         self.ask(|reply| Command::Import(lane, readings, reply)).await
+    }
+
+    /// Where the counters stand, as it was kept last.
+    pub async fn counters(&self) -> Result<Vec<StoredCounter>> {
+        self.ask(Command::Counters).await
+    }
+
+    /// What happened to a counter besides counting, the oldest first.
+    pub async fn counter_entries(&self, point: PointNo) -> Result<Vec<Entry>> {
+        self.ask(|reply| Command::CounterEntries(point, reply)).await
+    }
+
+    /// Where counters stand and what happened to them, durable when this returns.
+    pub async fn keep_counters(
+        &self,
+        counters: Vec<StoredCounter>,
+        entries: Vec<(PointNo, Entry)>,
+    ) -> Result<()> {
+        self.ask(|reply| Command::KeepCounters(counters, entries, reply)).await
     }
 
     /// Writes what is in memory now.

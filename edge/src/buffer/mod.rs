@@ -27,7 +27,7 @@ mod writer;
 
 pub use error::BufferError;
 pub use handle::Buffer;
-pub use settings::{BufferSettings, BufferState, BufferStats, Heads, StoredBatch};
+pub use settings::{BufferSettings, BufferState, BufferStats, Heads, StoredBatch, StoredCounter};
 
 #[cfg(test)]
 pub(crate) mod tests;

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use steward_shared::id::BufferId;
+use steward_shared::id::{BufferId, PointNo};
 use steward_shared::time::Timestamp;
 use steward_shared::wire::message::{Lane, LaneState};
 
@@ -81,6 +81,15 @@ pub struct BufferState {
     pub lanes: Vec<LaneState>,
     /// SHA-256 of the catalogue.
     pub catalogue: Vec<u8>,
+}
+
+/// Where a counter stands: what its meter showed at an instant, and what is added to that for the total.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct StoredCounter {
+    pub point: PointNo,
+    pub at: Timestamp,
+    pub shown: f64,
+    pub added: f64,
 }
 
 /// One stored item of a lane; its body matched its hash when it was read.

@@ -25,9 +25,10 @@ pub(super) use self::open::start;
 use super::boot::Boot;
 use super::catalogue::{self, Sealed};
 use super::error::BufferError;
-use super::settings::{BufferSettings, BufferState, BufferStats, Heads, StoredBatch};
+use super::settings::{BufferSettings, BufferState, BufferStats, Heads, StoredBatch, StoredCounter};
 use super::space::Ballast;
 use super::store::{AlarmStore, Key, TelemetryStore};
+use crate::refine::Entry;
 
 type Result<T> = std::result::Result<T, BufferError>;
 type Reply<T> = oneshot::Sender<Result<T>>;
@@ -45,6 +46,9 @@ pub(super) enum Command {
     Event(Event, Reply<bool>),
     OpenEvents(Reply<Vec<Key>>),
     Import(Lane, Vec<Reading>, Reply<()>),
+    Counters(Reply<Vec<StoredCounter>>),
+    CounterEntries(PointNo, Reply<Vec<Entry>>),
+    KeepCounters(Vec<StoredCounter>, Vec<(PointNo, Entry)>, Reply<()>),
     Flush(Reply<()>),
     LookAfter(Reply<()>),
     State(Reply<BufferState>),
@@ -159,6 +163,18 @@ impl Writer {
             Command::Import(lane, readings, reply) => {
                 let imported = self.import(lane, &readings);
                 self.answer(reply, imported);
+            }
+            Command::Counters(reply) => {
+                let counters = self.on_telemetry(|w| Ok(w.telemetry.counters()?));
+                self.answer(reply, counters);
+            }
+            Command::CounterEntries(point, reply) => {
+                let entries = self.on_telemetry(|w| Ok(w.telemetry.counter_entries(point)?));
+                self.answer(reply, entries);
+            }
+            Command::KeepCounters(counters, entries, reply) => {
+                let kept = self.on_telemetry(|w| Ok(w.telemetry.keep_counters(&counters, &entries)?));
+                self.answer(reply, kept);
             }
             Command::Flush(reply) => {
                 let flushed = self.flush();

@@ -45,11 +45,53 @@ pub enum Command {
         /// The code, STW-...
         code: String,
     },
+    /// The counters of this gateway: what they show, and the totals that go on through rollover and new meters.
+    Ledger(Ledger),
     /// Read a gateway's file and its profiles and tell every fault: file, line, column and the way out.
     Check {
         #[command(flatten)]
         file: File,
     },
+}
+
+/// Asks the program that runs.
+#[derive(Debug, clap::Args)]
+pub struct Ledger {
+    #[command(flatten)]
+    pub told: Told,
+    #[command(subcommand)]
+    pub act: Option<LedgerAct>,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum LedgerAct {
+    /// All counters, or one with all that happened to it. What is done when nothing is said.
+    List {
+        /// The counter, DEVICE/POINT.
+        of: Option<String>,
+    },
+    /// Say that the meter behind a counter was replaced.
+    Confirm {
+        /// The counter, DEVICE/POINT.
+        of: String,
+        /// What the new meter showed when it was put in.
+        #[arg(long, allow_negative_numbers = true)]
+        start: f64,
+        /// What the old meter showed last, where that is not what was read of it last.
+        #[arg(long, allow_negative_numbers = true)]
+        end: Option<f64>,
+    },
+}
+
+/// Where the data folder is.
+#[derive(Debug, clap::Args)]
+pub struct Told {
+    /// The gateway's file.
+    #[arg(long, default_value = FILE, global = true)]
+    pub config: PathBuf,
+    /// The data folder, instead of where the file says.
+    #[arg(long, global = true)]
+    pub data: Option<PathBuf>,
 }
 
 /// The gateway's file, with or without `--config` before it.
@@ -77,6 +119,7 @@ mod tests {
         match Args::try_parse_from([&["steward-edge"], words].concat()).ok()?.command {
             Command::Run { file, .. } | Command::Check { file } => Some(file.path()),
             Command::Enrol { config, .. } => Some(config),
+            Command::Ledger(ledger) => Some(ledger.told.config),
         }
     }
 

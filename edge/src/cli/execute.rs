@@ -8,7 +8,7 @@ use tokio::runtime::Runtime;
 use super::args::{Args, Command};
 use super::out::Out;
 use super::text::{Lang, common};
-use super::{check, enrol, run};
+use super::{check, enrol, ledger, run};
 
 /// A gateway has few cores, and the work is waiting: more threads would only cost memory.
 const THREADS: usize = 2;
@@ -31,6 +31,7 @@ fn done(command: Command, out: Out) -> Result<(), String> {
         Command::Enrol { config, data, code } => {
             runtime(out)?.block_on(enrol::enrol(&config, data, &code, out))
         }
+        Command::Ledger(args) => ledger::ledger(args, out),
         Command::Run { file, data } => runtime(out)?.block_on(run::run(&file.path(), data, out)),
     }
 }

@@ -6,10 +6,13 @@ mod args;
 mod check;
 mod enrol;
 mod execute;
+mod ledger;
+
 mod log;
 mod out;
 mod parse;
 mod run;
+mod table;
 mod text;
 
 pub use execute::execute;

@@ -6,8 +6,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use steward_shared::id::PointNo;
-use steward_shared::profile::Rules;
+use steward_shared::profile::{Role, Rules};
 use steward_shared::unit;
+use steward_shared::wire::message::PointKind;
 
 use crate::config::Config;
 
@@ -22,9 +23,23 @@ pub struct Known {
     pub decimals: u8,
     pub period: Duration,
     pub rules: Rules,
+    /// Where its jumps are to be explained.
+    pub counter: Option<Counter>,
+    pub role: Option<Role>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Counter {
+    /// The value at which it starts over, if it does.
+    pub modulus: Option<f64>,
 }
 
 impl Known {
+    /// As people call it at the terminal.
+    pub fn name(&self) -> String {
+        format!("{}/{}", self.device, self.key)
+    }
+
     /// A number with its unit, for people.
     pub fn shown(&self, value: f64) -> String {
         format!("{value:.*} {}", usize::from(self.decimals), self.unit).trim_end().to_owned()
@@ -35,6 +50,14 @@ impl Known {
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Book {
     pub points: HashMap<PointNo, Known>,
+}
+
+impl Book {
+    /// The point that people call `device/point`.
+    pub fn find(&self, name: &str) -> Option<(PointNo, &Known)> {
+        let (device, key) = name.split_once('/')?;
+        self.points.iter().find(|(_, k)| &*k.device == device && k.key == key).map(|(no, k)| (*no, k))
+    }
 }
 
 pub fn book(config: &Config, numbers: &[Vec<Vec<PointNo>>]) -> Book {
@@ -52,6 +75,9 @@ pub fn book(config: &Config, numbers: &[Vec<Vec<PointNo>>]) -> Book {
                     decimals: point.decimals,
                     period: device.periods.of(point.class),
                     rules: rules.clone(),
+                    counter: (point.kind == PointKind::Counter && rules.ledger)
+                        .then_some(Counter { modulus: point.modulus }),
+                    role: point.role,
                 };
                 points.insert(*no, known);
             }

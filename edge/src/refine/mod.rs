@@ -9,13 +9,19 @@
 //! | `refinery` | the owner: a block of readings in, what is shown, kept and told out |
 //! | `plausible` | limits, rate of change, stuck values |
 //! | `doubt` | which devices' values are doubted so long that somebody must look |
+//! | `ledger` | one counter: rollover, replacement, another ratio, jumps held back |
+//! | `accounts` | all of them, and what is not stored yet |
 //! | `keeper` | deadband and longest silence |
 
+mod accounts;
 mod book;
 mod doubt;
 mod keeper;
+mod ledger;
 mod plausible;
 mod refinery;
 
-pub use book::{Book, Known, book};
+pub use accounts::Account;
+pub use book::{Book, Counter, Known, book};
+pub use ledger::{ConfirmFault, Entry, What};
 pub use refinery::{Refined, Refinery};

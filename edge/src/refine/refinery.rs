@@ -6,12 +6,17 @@ use std::sync::Arc;
 
 use steward_shared::alarm::EventKind;
 use steward_shared::id::PointNo;
-use steward_shared::reading::{Reading, Value};
+use steward_shared::profile::Role;
+use steward_shared::reading::{Quality, Reading, Value};
+use steward_shared::time::Timestamp;
 
+use super::accounts::{Account, Accounts};
 use super::book::{Book, Known};
 use super::doubt::{Doubts, Run};
 use super::keeper::Keeper;
+use super::ledger::{ConfirmFault, Entry, What};
 use super::plausible::{Doubt, Judge, power_of_ten};
+use crate::buffer::StoredCounter;
 use crate::poll::Told;
 
 /// What a block of readings became.
@@ -29,6 +34,7 @@ pub struct Refined {
 struct Followed {
     judge: Judge,
     run: Run,
+    held: Run,
     keeper: Keeper,
 }
 
@@ -37,17 +43,22 @@ pub struct Refinery {
     book: Arc<Book>,
     points: HashMap<PointNo, Followed>,
     doubts: Doubts,
+    /// Whose counters are held back.
+    holds: Doubts,
+    accounts: Accounts,
 }
 
 impl Refinery {
-    pub fn new(book: Arc<Book>) -> Self {
-        Self { book, ..Self::default() }
+    /// `counters`: where they stood when the program stopped.
+    pub fn new(book: Arc<Book>, counters: Vec<StoredCounter>) -> Self {
+        Self { book, accounts: Accounts::new(counters), ..Self::default() }
     }
 
     /// Another configuration is in force. What is remembered of points that stay is kept.
     pub fn follow(&mut self, book: Arc<Book>) {
         self.points.retain(|no, _| book.points.contains_key(no));
         self.doubts.retain(|no| book.points.contains_key(no));
+        self.holds.retain(|no| book.points.contains_key(no));
         self.book = book;
     }
 
@@ -63,25 +74,125 @@ impl Refinery {
         refined
     }
 
+    /// The counters, or the one that people call so, by number.
+    pub fn accounts(&self, of: Option<&str>) -> Result<Vec<(PointNo, Account)>, ConfirmFault> {
+        let all = self.accounts.show(&self.book);
+        let Some(of) = of else { return Ok(all) };
+        let wanted = self.book.find(of).map(|(no, _)| no);
+        let one: Vec<_> = all.into_iter().filter(|(no, _)| Some(*no) == wanted).collect();
+        if one.is_empty() { Err(ConfirmFault::Unknown(of.to_owned())) } else { Ok(one) }
+    }
+
+    /// A person says that the meter was replaced; what is to be told of it.
+    pub fn confirm(
+        &mut self,
+        of: &str,
+        at: Timestamp,
+        start: f64,
+        end: Option<f64>,
+    ) -> Result<Vec<Told>, ConfirmFault> {
+        let book = Arc::clone(&self.book);
+        let found = book.find(of).filter(|(_, known)| known.counter.is_some());
+        let (no, known) = found.ok_or_else(|| ConfirmFault::Unknown(of.to_owned()))?;
+        let entry = self.accounts.confirm(no, at, start, end)?;
+        let mut refined = Refined::default();
+        refined.tell_entry(known, &entry);
+        Ok(refined.told)
+    }
+
+    /// Whether something happened to a counter that must not be lost.
+    pub fn has_entries(&self) -> bool {
+        self.accounts.has_entries()
+    }
+
+    /// What of the counters is not stored yet.
+    pub fn owed(&self) -> (Vec<StoredCounter>, Vec<(PointNo, Entry)>) {
+        self.accounts.owed()
+    }
+
+    /// All that was owed is stored.
+    pub fn settled(&mut self) {
+        self.accounts.settled();
+    }
+
     fn refine(&mut self, known: &Known, mut reading: Reading, refined: &mut Refined) {
-        let followed = self.points.entry(reading.point).or_default();
         if let (true, Some(Value::Number(value))) = (reading.quality.is_good(), &reading.value) {
-            let (at, value) = (reading.at, *value);
-            let doubt = followed.judge.judge(at, value, &known.rules, true);
-            if let Some(doubt) = doubt {
-                reading.quality = doubt.quality();
+            let (no, at, value) = (reading.point, reading.at, *value);
+            if known.role == Some(Role::CtRatio)
+                && let Some(factor) = self.accounts.ratio(no, at, value)
+            {
+                self.ratio_changed(known, at, factor, refined);
             }
-            let told = self.doubts.note(&known.device, reading.point, &mut followed.run, doubt.is_some());
-            if let Some(active) = told {
-                let detail = match doubt {
-                    Some(doubt) => why(known, value, doubt),
-                    None => format!("the values of {} can be believed", known.device),
-                };
-                refined.tell(EventKind::Implausible, known, active, detail);
+            if known.counter.is_some() && self.count(no, known, at, value, refined) {
+                reading.value = None;
+                reading.quality = Quality::HeldBack;
+            } else {
+                self.judge(known, &mut reading, value, refined);
             }
         }
+        let followed = self.points.entry(reading.point).or_default();
         let kept = followed.keeper.keeps(&reading, &known.rules, known.period);
         refined.pass(reading, kept);
+    }
+
+    fn judge(&mut self, known: &Known, reading: &mut Reading, value: f64, refined: &mut Refined) {
+        let followed = self.points.entry(reading.point).or_default();
+        let doubt = followed.judge.judge(reading.at, value, &known.rules, known.counter.is_none());
+        if let Some(doubt) = doubt {
+            reading.quality = doubt.quality();
+        }
+        let told = self.doubts.note(&known.device, reading.point, &mut followed.run, doubt.is_some());
+        if let Some(active) = told {
+            let detail = match doubt {
+                Some(doubt) => why(known, value, doubt),
+                None => format!("the values of {} can be believed", known.device),
+            };
+            refined.tell(EventKind::Implausible, known, active, detail);
+        }
+    }
+
+    /// Answers whether the value is held back.
+    fn count(
+        &mut self,
+        no: PointNo,
+        known: &Known,
+        at: Timestamp,
+        value: f64,
+        refined: &mut Refined,
+    ) -> bool {
+        let shown = self.accounts.total(no);
+        let taken = self.accounts.take(no, known, at, value);
+        if let Some(entry) = &taken.entry {
+            refined.tell_entry(known, entry);
+        }
+        let followed = self.points.entry(no).or_default();
+        if let Some(active) = self.holds.note(&known.device, no, &mut followed.held, taken.is_held) {
+            let (name, value) = (known.name(), known.shown(value));
+            let detail = match (active, shown) {
+                (true, Some(total)) => format!(
+                    "{name} shows {value}, which does not go on from a total of {}; it is held back until its next \
+                     values or a person say why (steward-edge ledger)",
+                    known.shown(total)
+                ),
+                (true, None) => format!("{name} shows {value}; it is held back"),
+                (false, _) => format!("the counters of {} are counted", known.device),
+            };
+            refined.tell(EventKind::CounterHeld, known, active, detail);
+        }
+        taken.is_held
+    }
+
+    /// The counters of the same device follow the ratio, or go on as they did.
+    fn ratio_changed(&mut self, ratio: &Known, at: Timestamp, factor: f64, refined: &mut Refined) {
+        let detail = format!("{} is {factor:.4} times what it was", ratio.name());
+        refined.tell(EventKind::RatioChanged, ratio, true, detail);
+        let book = Arc::clone(&self.book);
+        let same = |known: &Known| known.device == ratio.device && known.counter.is_some();
+        for (no, known) in book.points.iter().filter(|(_, known)| same(known)) {
+            if let Some(entry) = self.accounts.ratio_changed(*no, at, factor) {
+                refined.tell_entry(known, &entry);
+            }
+        }
     }
 }
 
@@ -99,9 +210,33 @@ impl Refined {
     }
 }
 
+impl Refined {
+    fn tell_entry(&mut self, known: &Known, entry: &Entry) {
+        let (name, before, after) = (known.name(), known.shown(entry.before), known.shown(entry.after));
+        let (kind, detail) = match entry.what {
+            What::RolledOver => (
+                EventKind::CounterRolledOver,
+                format!("{name} went from {before} to {after}, past its last digit"),
+            ),
+            What::Replaced => (
+                EventKind::MeterReplaced,
+                format!("{name} ended with {before} and goes on from {after}; its values have gone on since"),
+            ),
+            What::Confirmed => (
+                EventKind::MeterReplaced,
+                format!("{name} ended with {before} and goes on from {after}, as a person said"),
+            ),
+            What::Ratio => {
+                (EventKind::RatioChanged, format!("{name} went from {before} to {after} with the ratio"))
+            }
+        };
+        self.tell(kind, known, true, detail);
+    }
+}
+
 /// In plain words, for the log and for whoever reads English.
 fn why(known: &Known, value: f64, doubt: Doubt) -> String {
-    let (name, shown) = (format!("{}/{}", known.device, known.key), known.shown(value));
+    let (name, shown) = (known.name(), known.shown(value));
     match doubt {
         Doubt::OutOfRange => {
             let limit = |limit: Option<f64>| limit.map_or("any".to_owned(), |limit| known.shown(limit));

@@ -3,13 +3,17 @@
 //! waits, the channel to it fills, and only when that is full do lines poll later.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use steward_shared::reading::Reading;
 use steward_shared::time::Clock;
 use tokio::sync::{Notify, broadcast, mpsc, watch};
+use tokio::time::{Instant, interval_at};
+use tracing::error;
 
 use crate::alarm::Alarms;
 use crate::buffer::Buffer;
+use crate::control::{Answer, Asked, Request};
 use crate::poll::{Latest, Told};
 use crate::refine::{Book, Refined, Refinery};
 
@@ -25,34 +29,120 @@ pub struct Recorder {
     pub changed: Arc<Notify>,
     /// What is known of the points; it is there before the first reading that it speaks of.
     pub book: watch::Receiver<Arc<Book>>,
+    /// What people ask of the counters.
+    pub asked: mpsc::Receiver<Asked>,
 }
+
+/// How often it is stored where the counters stand, when nothing happens to them.
+const KEEP: Duration = Duration::from_mins(15);
 
 impl Recorder {
     /// Ends when the last line has ended and everything that it told is handed over.
     pub async fn run(mut self) {
-        let mut refinery = Refinery::new(Arc::clone(&self.book.borrow_and_update()));
-        while let Some(told) = self.told.recv().await {
+        let counters = self.buffer.counters().await.unwrap_or_else(|e| {
+            error!(
+                error = &e as &(dyn std::error::Error + 'static),
+                "where the counters stood is not known; totals begin with what the meters show"
+            );
+            Vec::new()
+        });
+        let mut refinery = Refinery::new(Arc::clone(&self.book.borrow_and_update()), counters);
+        let mut keep = interval_at(Instant::now() + KEEP, KEEP);
+        let mut asks = true;
+        loop {
+            // Nothing is lost with another's turn: both channels keep what was not received, and a tick comes again.
+            let told = tokio::select! {
+                told = self.told.recv() => told,
+                asked = self.asked.recv(), if asks => {
+                    match asked {
+                        Some(Asked { request, reply }) => {
+                            // Whoever asked may be gone.
+                            let _ = reply.send(self.answer(&mut refinery, request).await);
+                        }
+                        None => asks = false,
+                    }
+                    continue;
+                }
+                _ = keep.tick() => {
+                    self.keep(&mut refinery).await;
+                    continue;
+                }
+            };
+            let Some(told) = told else { break };
             if self.book.has_changed().unwrap_or(false) {
                 refinery.follow(Arc::clone(&self.book.borrow_and_update()));
             }
             match told {
-                Told::Readings(readings) => {
-                    let Refined { seen, kept, told } = refinery.take(readings);
-                    self.latest.take(&seen, self.clock.now());
-                    if self.live.receiver_count() > 0 {
-                        // An error says that the last watcher has just left.
-                        let _ = self.live.send(Arc::from(seen.as_slice()));
-                    }
-                    if !kept.is_empty() {
-                        self.buffer.record(kept).await;
-                    }
-                    for told in told {
-                        self.tell(told);
-                    }
-                }
+                Told::Readings(readings) => self.take(&mut refinery, readings).await,
                 alarm @ Told::Alarm { .. } => self.tell(alarm),
             }
         }
+        self.keep(&mut refinery).await;
+    }
+
+    async fn take(&self, refinery: &mut Refinery, readings: Vec<Reading>) {
+        let Refined { seen, kept, told } = refinery.take(readings);
+        self.latest.take(&seen, self.clock.now());
+        if self.live.receiver_count() > 0 {
+            // An error says that the last watcher has just left.
+            let _ = self.live.send(Arc::from(seen.as_slice()));
+        }
+        if !kept.is_empty() {
+            self.buffer.record(kept).await;
+        }
+        for told in told {
+            self.tell(told);
+        }
+        if refinery.has_entries() {
+            self.keep(refinery).await;
+        }
+    }
+
+    /// Stores where the counters stand. What fails is offered again the next time.
+    async fn keep(&self, refinery: &mut Refinery) -> bool {
+        let (counters, entries) = refinery.owed();
+        match self.buffer.keep_counters(counters, entries).await {
+            Ok(()) => {
+                refinery.settled();
+                true
+            }
+            Err(e) => {
+                let error = &e as &(dyn std::error::Error + 'static);
+                error!(error, "where the counters stand is not stored; trying again");
+                false
+            }
+        }
+    }
+
+    async fn answer(&self, refinery: &mut Refinery, request: Request) -> Answer {
+        let of = match request {
+            Request::Ledgers { of } => of,
+            Request::Confirm { of, start, end } => {
+                match refinery.confirm(&of, self.clock.now(), start, end) {
+                    Ok(told) => told.into_iter().for_each(|told| self.tell(told)),
+                    Err(fault) => return Answer::Refused(fault),
+                }
+                if !self.keep(refinery).await {
+                    return Answer::Failed("it is in force and not stored yet; the disk fails".to_owned());
+                }
+                Some(of)
+            }
+        };
+        let accounts = match refinery.accounts(of.as_deref()) {
+            Ok(accounts) => accounts,
+            Err(fault) => return Answer::Refused(fault),
+        };
+        let mut shown = Vec::with_capacity(accounts.len());
+        for (no, mut account) in accounts {
+            if of.is_some() {
+                match self.buffer.counter_entries(no).await {
+                    Ok(entries) => account.entries = entries,
+                    Err(e) => return Answer::Failed(e.to_string()),
+                }
+            }
+            shown.push(account);
+        }
+        Answer::Ledgers(shown)
     }
 
     fn tell(&self, told: Told) {

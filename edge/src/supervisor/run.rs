@@ -25,6 +25,7 @@ use super::systemd::{self, Systemd};
 use crate::alarm::Alarms;
 use crate::buffer::{Buffer, BufferError, BufferSettings};
 use crate::config::Config;
+use crate::control::{self, Asked};
 use crate::health::{LineGauge, Pages, bind, serve};
 use crate::poll::{Latest, Told};
 use crate::refine::{Book, book};
@@ -36,6 +37,8 @@ const TICK: Duration = Duration::from_secs(2);
 const TOLD: usize = 256;
 /// Blocks of readings that a slow watcher may lag behind before it misses some.
 const LIVE: usize = 256;
+/// Questions of people that may wait.
+const ASKED: usize = 8;
 const STOP_DEADLINE: Duration = Duration::from_secs(10);
 
 #[derive(Debug, thiserror::Error)]
@@ -80,6 +83,10 @@ pub struct Supervisor {
     started: Instant,
     pages: Option<Stoppable>,
     pages_failed: bool,
+    /// What people at the gateway ask goes here.
+    asked: mpsc::Sender<Asked>,
+    control: Option<Stoppable>,
+    control_failed: bool,
 }
 
 /// A task and how it is told to stop.
@@ -114,8 +121,10 @@ impl Supervisor {
         let changed = Arc::new(Notify::new());
         let (told, to_record) = mpsc::channel::<Told>(TOLD);
         let book = watch::Sender::new(Arc::<Book>::default());
+        let (asked, to_answer) = mpsc::channel(ASKED);
         let recorder = Recorder {
             book: book.subscribe(),
+            asked: to_answer,
             told: to_record,
             buffer: buffer.clone(),
             alarms: alarms.clone(),
@@ -158,6 +167,9 @@ impl Supervisor {
             started,
             pages: None,
             pages_failed: false,
+            asked,
+            control: None,
+            control_failed: false,
         };
         supervisor.tell(EventKind::Started, concat!("steward-edge ", env!("CARGO_PKG_VERSION")));
         supervisor.apply(config).await?;
@@ -245,6 +257,9 @@ impl Supervisor {
         if self.pages.as_ref().is_none_or(|pages| pages.task.is_finished()) {
             self.start_pages().await;
         }
+        if self.control.as_ref().is_none_or(|control| control.task.is_finished()) {
+            self.start_control();
+        }
     }
 
     /// Reads the gateway's file again. A broken one changes nothing, and says every fault of it.
@@ -331,6 +346,9 @@ impl Supervisor {
         if self.pages.is_none() {
             self.start_pages().await;
         }
+        if self.control.is_none() {
+            self.start_control();
+        }
         let list = |names: &[String]| if names.is_empty() { "none".to_owned() } else { names.join(", ") };
         let detail = format!(
             "lines started: {}; stopped: {}; untouched: {}",
@@ -403,6 +421,23 @@ impl Supervisor {
         }));
     }
 
+    /// Without it people cannot ask; the gateway still does its work, and tries again.
+    fn start_control(&mut self) {
+        match control::bind(&self.config.data) {
+            Ok(listener) => {
+                self.control_failed = false;
+                let asked = self.asked.clone();
+                self.control = Some(Stoppable::spawn(|cancel| control::serve(listener, asked, cancel)));
+            }
+            Err(e) => {
+                if !std::mem::replace(&mut self.control_failed, true) {
+                    let folder = self.config.data.display();
+                    error!("no socket for questions in {folder}: {e}; steward-edge ledger cannot be used");
+                }
+            }
+        }
+    }
+
     fn tell(&self, kind: EventKind, detail: &str) {
         self.alarms.tell(kind, None, None, true, detail);
     }
@@ -418,7 +453,7 @@ impl Supervisor {
             error!("the recorder does not stop; what it still held is lost");
             self.recorder.abort();
         }
-        for (name, task) in [("pages", self.pages), ("uplink", self.uplink)] {
+        for (name, task) in [("control", self.control), ("pages", self.pages), ("uplink", self.uplink)] {
             if let Some(task) = task {
                 task.stop(name).await;
             }

@@ -10,7 +10,7 @@ use std::time::Duration;
 use steward_edge::buffer::{Buffer, BufferSettings};
 use steward_edge::config::load;
 use steward_edge::line::dial_of;
-use steward_edge::poll::{Latest, Shown};
+use steward_edge::poll::{Latest, Shown, Word};
 use steward_edge::supervisor::{Setup, Supervisor, SupervisorError, Systemd};
 use steward_shared::alarm::{Event, EventKind};
 use steward_shared::document::listing;
@@ -163,6 +163,15 @@ impl House {
 
     pub async fn until_quality(&self, point: &str, quality: &str) {
         self.until(&format!("{point} is {quality}"), |h| h.shown(point).quality == Some(quality)).await;
+    }
+
+    pub async fn until_number(&self, point: &str, number: f64) {
+        let wanted = Some(Word::Number(number));
+        self.until(&format!("{point} shows {number}"), |h| {
+            let shown = h.shown(point);
+            shown.quality == Some("good") && shown.value == wanted
+        })
+        .await;
     }
 
     /// Until so many more polls have been made.

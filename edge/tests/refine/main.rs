@@ -3,5 +3,6 @@
 
 #![allow(clippy::unwrap_used, reason = "a test says with a panic what broke")]
 
+mod counters;
 mod house;
 mod plausible;

@@ -1,4 +1,5 @@
-//! `telemetry.db`: batches of the live and backfill lanes, the numbers of points, the catalogue and the epoch.
+//! `telemetry.db`: batches of the live and backfill lanes, the numbers of points, where counters stand, the catalogue
+//! and the epoch.
 //! One function one question. Sequences are never given twice, even when all batches are gone.
 
 use rusqlite::{Connection, OptionalExtension, Transaction, TransactionBehavior, params};
@@ -6,7 +7,10 @@ use steward_shared::id::PointNo;
 use steward_shared::time::Timestamp;
 use steward_shared::wire::message::{CataloguePoint, Lane, LaneState};
 
-pub(in crate::buffer) const VERSION: i64 = 1;
+use crate::buffer::StoredCounter;
+use crate::refine::{Entry, What};
+
+pub(in crate::buffer) const VERSION: i64 = 2;
 pub(in crate::buffer) const SCHEMA: &str = "
 create table if not exists meta(name text primary key, value) without rowid;
 create table if not exists lane(lane integer primary key, last integer not null, acked integer not null);
@@ -20,6 +24,14 @@ create table if not exists batch(
 create table if not exists point(
     no integer primary key autoincrement, device text not null, key text not null, unique (device, key)
 );
+create table if not exists counter(
+    point integer primary key, at integer not null, shown text not null, added text not null
+);
+create table if not exists counter_entry(
+    id integer primary key, point integer not null, at integer not null, what text not null,
+    before text not null, after text not null
+);
+create index if not exists counter_entry_point on counter_entry(point, id);
 ";
 
 /// A batch on its way into the table.
@@ -220,7 +232,69 @@ impl TelemetryStore {
         tx.commit()
     }
 
+    /// Where each counter stands.
+    pub fn counters(&self) -> Result<Vec<StoredCounter>> {
+        let mut statement = self.db.prepare_cached("select point, at, shown, added from counter")?;
+        let rows = statement.query_map([], |r| {
+            Ok(StoredCounter {
+                point: PointNo(r.get(0)?),
+                at: Timestamp(r.get(1)?),
+                shown: decimal(r, 2)?,
+                added: decimal(r, 3)?,
+            })
+        })?;
+        rows.collect()
+    }
+
+    /// A counter's entries, the oldest first.
+    pub fn counter_entries(&self, point: PointNo) -> Result<Vec<Entry>> {
+        let sql = "select at, what, before, after from counter_entry where point = ?1 order by id";
+        let mut statement = self.db.prepare_cached(sql)?;
+        let rows = statement.query_map([point.0], |r| {
+            let word: String = r.get(1)?;
+            let what = What::ALL.into_iter().find(|what| what.word() == word);
+            Ok(what.map(|what| (r.get(0), what, decimal(r, 2), decimal(r, 3))))
+        })?;
+        let mut entries = Vec::new();
+        for row in rows {
+            if let Some((at, what, before, after)) = row? {
+                entries.push(Entry { at: Timestamp(at?), what, before: before?, after: after? });
+            }
+        }
+        Ok(entries)
+    }
+
+    /// Counters and entries of them, all or none. A number is stored by its shortest text, which is exact.
+    pub fn keep_counters(&mut self, counters: &[StoredCounter], entries: &[(PointNo, Entry)]) -> Result<()> {
+        let tx = self.begin()?;
+        for c in counters {
+            tx.prepare_cached(
+                "insert or replace into counter(point, at, shown, added) values (?1, ?2, ?3, ?4)",
+            )?
+            .execute(params![c.point.0, c.at.0, c.shown.to_string(), c.added.to_string()])?;
+        }
+        for (point, e) in entries {
+            let sql = "insert into counter_entry(point, at, what, before, after) values (?1, ?2, ?3, ?4, ?5)";
+            tx.prepare_cached(sql)?.execute(params![
+                point.0,
+                e.at.0,
+                e.what.word(),
+                e.before.to_string(),
+                e.after.to_string()
+            ])?;
+        }
+        tx.commit()
+    }
+
     fn pragma(&self, name: &str) -> Result<u64> {
         self.db.pragma_query_value(None, name, |r| r.get::<_, i64>(0)).map(|v| v as u64)
     }
+}
+
+/// A number that was stored as its text.
+fn decimal(row: &rusqlite::Row<'_>, column: usize) -> Result<f64> {
+    let text: String = row.get(column)?;
+    text.parse().map_err(|e| {
+        rusqlite::Error::FromSqlConversionFailure(column, rusqlite::types::Type::Text, Box::new(e))
+    })
 }
