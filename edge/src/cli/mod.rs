@@ -7,7 +7,6 @@ mod check;
 mod enrol;
 mod execute;
 mod ledger;
-
 mod log;
 mod out;
 mod parse;

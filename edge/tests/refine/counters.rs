@@ -2,8 +2,6 @@
 
 use std::path::Path;
 
-use clap::Parser;
-use steward_edge::cli::{Args, Command, ledger};
 use steward_shared::alarm::EventKind;
 use steward_shared::reading::{Quality, Reading, Value};
 
@@ -20,10 +18,11 @@ fn counter(rest: &str) -> String {
 
 /// `steward-edge ledger …` of the daemon with this data folder.
 async fn at_the_terminal(data: &Path, words: &str) -> Result<String, String> {
-    let line = format!("steward-edge ledger {words} --data {}", data.display());
-    let args = Args::try_parse_from(line.split_whitespace()).unwrap();
-    let Command::Ledger(args) = args.command else { panic!("{line}") };
-    tokio::task::spawn_blocking(|| ledger(args)).await.unwrap()
+    let mut command = tokio::process::Command::new(env!("CARGO_BIN_EXE_steward-edge"));
+    command.arg("ledger").args(words.split_whitespace()).arg("--data").arg(data).env("LC_ALL", "C");
+    let said = command.output().await.unwrap();
+    let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap().trim_end().to_owned();
+    if said.status.success() { Ok(text(said.stdout)) } else { Err(text(said.stderr)) }
 }
 
 fn numbers(readings: &[&Reading]) -> Vec<f64> {
