@@ -5,6 +5,10 @@ use std::path::PathBuf;
 
 use clap::{Parser, Subcommand};
 
+use super::capture::CaptureWords;
+use super::replay::ReplayWords;
+use super::simulate::SimulateWords;
+use super::sniff::SniffWords;
 use super::text::Lang;
 
 /// Where the gateway's file is when nothing is said.
@@ -52,6 +56,14 @@ pub enum Command {
         #[command(flatten)]
         file: File,
     },
+    /// Answer as a device of any profile, with values that move and faults on command.
+    Simulate(SimulateWords),
+    /// Write down every byte of a line with its instant: one that is polled meanwhile, or a port that is listened to.
+    Capture(CaptureWords),
+    /// Answer as a capture did, or try a profile on it.
+    Replay(ReplayWords),
+    /// Show what passes on a line where another master asks; nothing is sent.
+    Sniff(SniffWords),
 }
 
 /// Asks the program that runs.
@@ -120,6 +132,7 @@ mod tests {
             Command::Run { file, .. } | Command::Check { file } => Some(file.path()),
             Command::Enrol { config, .. } => Some(config),
             Command::Ledger(ledger) => Some(ledger.told.config),
+            _ => None,
         }
     }
 

@@ -8,7 +8,7 @@ use tokio::runtime::Runtime;
 use super::args::{Args, Command};
 use super::out::Out;
 use super::text::{Lang, common};
-use super::{check, enrol, ledger, run};
+use super::{capture, check, enrol, ledger, replay, run, simulate, sniff};
 
 /// A gateway has few cores, and the work is waiting: more threads would only cost memory.
 const THREADS: usize = 2;
@@ -32,6 +32,11 @@ fn done(command: Command, out: Out) -> Result<(), String> {
             runtime(out)?.block_on(enrol::enrol(&config, data, &code, out))
         }
         Command::Ledger(args) => ledger::ledger(args, out),
+        Command::Capture(words) => runtime(out)?.block_on(capture::capture(words, out)),
+        Command::Replay(words) if words.checks() => replay::replay_check(&words, out),
+        Command::Replay(words) => runtime(out)?.block_on(replay::replay(words, out)),
+        Command::Sniff(words) => runtime(out)?.block_on(sniff::sniff(words, out)),
+        Command::Simulate(words) => runtime(out)?.block_on(simulate::simulate(words, out)),
         Command::Run { file, data } => runtime(out)?.block_on(run::run(&file.path(), data, out)),
     }
 }

@@ -3,6 +3,7 @@
 //! command.
 
 mod args;
+mod capture;
 mod check;
 mod enrol;
 mod execute;
@@ -10,9 +11,14 @@ mod ledger;
 mod log;
 mod out;
 mod parse;
+mod profile;
+mod replay;
 mod run;
+mod simulate;
+mod sniff;
 mod table;
 mod text;
+mod words;
 
 pub use execute::execute;
 pub use parse::parse;

@@ -1,8 +1,8 @@
-//! How a command speaks: its answer to standard output, as text or as JSON. A reader that has gone away (`| head`) ends
-//! the program quietly.
+//! How a command speaks: its answer to standard output, as text or as JSON, and what is only worth knowing to standard
+//! error. A reader that has gone away (`| head`) ends the program quietly.
 
 use std::fmt::Display;
-use std::io::{self, Write};
+use std::io::{self, IsTerminal, Write};
 
 use serde::Serialize;
 
@@ -33,6 +33,25 @@ impl Out {
             let line = serde_json::to_string(value).expect("what commands say has texts for keys");
             write(&format!("{line}\n"));
         }
+    }
+
+    /// Beside the answer: how far it is, what to mind.
+    #[allow(clippy::unused_self, reason = "one way to the reader")]
+    pub fn aside(self, text: impl Display) {
+        eprintln!("{text}");
+    }
+
+    /// How far it is, on one line that is written over; only where somebody looks.
+    #[allow(clippy::unused_self, reason = "one way to the reader")]
+    pub fn progress(self, text: impl Display) {
+        if io::stderr().is_terminal() {
+            eprint!("\r\x1b[K{text}");
+        }
+    }
+
+    /// Clears the line of `progress`.
+    pub fn progress_over(self) {
+        self.progress("");
     }
 
     /// Why the command could not do it.

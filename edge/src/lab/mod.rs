@@ -2,6 +2,7 @@
 //! move and faults on command. The command line calls it, and the simulated plant of the tests uses its lines.
 
 mod breaks;
+pub mod capture;
 mod course;
 pub mod noise;
 mod orders;
@@ -9,9 +10,10 @@ mod pty;
 mod simulated;
 mod tcp;
 
+pub(crate) use breaks::duration;
 pub use breaks::{Break, BreakFault, WORDS};
 pub use course::Course;
 pub use orders::{Order, OrderFault};
 pub use pty::{Orders, Serial, SerialError};
-pub use simulated::{SetFault, Simulated};
+pub use simulated::{Only, SetFault, Simulated};
 pub use tcp::serve;

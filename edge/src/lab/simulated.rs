@@ -23,8 +23,6 @@ const ROLLOVER_S: f64 = 10.0;
 #[derive(Debug)]
 pub struct Simulated {
     profile: Arc<Profile>,
-    /// None answers to every unit, as a device alone behind its TCP connection does.
-    unit: Option<u8>,
     course: Course,
     clock: Arc<dyn Clock>,
     began: Timestamp,
@@ -55,9 +53,9 @@ pub enum SetFault {
 }
 
 impl Simulated {
-    pub fn new(profile: Arc<Profile>, unit: Option<u8>, seed: u64, clock: Arc<dyn Clock>) -> Self {
+    pub fn new(profile: Arc<Profile>, seed: u64, clock: Arc<dyn Clock>) -> Self {
         let began = clock.now();
-        Self { profile, unit, course: Course { seed }, clock, began, state: Mutex::default() }
+        Self { profile, course: Course { seed }, clock, began, state: Mutex::default() }
     }
 
     pub fn profile(&self) -> &Profile {
@@ -150,11 +148,22 @@ fn holds(since: Timestamp, b: &Break, now: Timestamp) -> bool {
     b.lasts.is_none_or(|lasts| now < since.plus(lasts))
 }
 
+/// Devices that answer to one unit only; none answers to all, as a device alone behind its TCP connection does.
+#[derive(Debug)]
+pub struct Only<D> {
+    pub unit: Option<u8>,
+    pub devices: D,
+}
+
+impl<D: Answers> Answers for Only<D> {
+    fn answer(&self, asked: Asked) -> Reply {
+        let is_meant = self.unit.is_none_or(|unit| unit == asked.unit);
+        if is_meant { self.devices.answer(asked) } else { Reply::NOTHING }
+    }
+}
+
 impl Answers for Simulated {
     fn answer(&self, asked: Asked) -> Reply {
-        if self.unit.is_some_and(|unit| unit != asked.unit) {
-            return Reply::NOTHING;
-        }
         let now = self.clock.now();
         let mut state = self.state();
         state.asked += 1;
@@ -207,7 +216,7 @@ mod tests {
     fn meter() -> (Simulated, Arc<ManualClock>) {
         let profile = Library::compiled_in().unwrap().get("schneider/pm5350").unwrap();
         let clock = Arc::new(ManualClock::at(Timestamp(1_790_000_000_000)));
-        (Simulated::new(profile, Some(1), 5, clock.clone()), clock)
+        (Simulated::new(profile, 5, clock.clone()), clock)
     }
 
     fn ask(device: &Simulated, key: &str) -> Reply {
@@ -268,7 +277,7 @@ mod tests {
                     address = 10\ntype = \"bcd32\"\nscale = 0.01\nunit = \"kW.h\"\nkind = \"counter\"\n";
         let profile = Arc::new(Profile::parse("acme/m1.toml", text).unwrap());
         let clock = Arc::new(ManualClock::at(Timestamp(1_790_000_000_000)));
-        let device = Simulated::new(profile, None, 5, clock.clone());
+        let device = Simulated::new(profile, 5, clock.clone());
         let before = read(&device, "energy").unwrap();
         device.break_by("rollover".parse().unwrap());
         let full = read(&device, "energy").unwrap();

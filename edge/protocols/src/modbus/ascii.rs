@@ -68,7 +68,7 @@ impl<C: Call> Decoder<C> {
 }
 
 /// The bytes of a whole frame; none where something else than digits stands in it.
-pub(super) fn bytes_of(frame: &[u8]) -> Option<Vec<u8>> {
+pub fn bytes_of(frame: &[u8]) -> Option<Vec<u8>> {
     let digits = frame.strip_prefix(b":")?.strip_suffix(b"\r\n")?;
     let nibble = |digit: u8| char::from(digit).to_digit(16).map(|n| n as u8);
     let (pairs, odd) = digits.as_chunks::<2>();

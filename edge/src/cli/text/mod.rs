@@ -3,10 +3,14 @@
 
 mod lang;
 
+pub mod capture;
 pub mod check;
 pub mod common;
 pub mod enrol;
 pub mod help;
+mod help_lab;
+pub mod profile;
+pub mod simulate;
 
 pub use lang::Lang;
 use lang::texts;

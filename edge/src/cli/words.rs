@@ -1,0 +1,56 @@
+//! What several commands of the bench share: how a serial line is set, how a time is written, how an end is heard.
+
+use std::time::Duration;
+
+use clap::ValueEnum;
+use steward_protocols::character::{Character, Parity};
+use tokio::signal::unix::{SignalKind, signal};
+
+#[derive(Debug, Clone, Copy, clap::Args)]
+pub struct SerialWords {
+    /// Speed of the serial line.
+    #[arg(long, default_value_t = 9600, value_parser = clap::value_parser!(u32).range(300..=921_600))]
+    baud: u32,
+    /// Its parity.
+    #[arg(long, value_enum, default_value_t = ParityWord::None, value_name = "none|even|odd", hide_possible_values = true)]
+    parity: ParityWord,
+    /// Its stop bits.
+    #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u8).range(1..=2))]
+    stop_bits: u8,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum ParityWord {
+    None,
+    Even,
+    Odd,
+}
+
+impl SerialWords {
+    pub const fn character(self) -> Character {
+        let parity = match self.parity {
+            ParityWord::None => Parity::None,
+            ParityWord::Even => Parity::Even,
+            ParityWord::Odd => Parity::Odd,
+        };
+        Character::new(self.baud, 8, parity, self.stop_bits)
+    }
+}
+
+/// A time like 60s, 500ms, 5min, 2h.
+pub fn duration(text: &str) -> Result<Duration, String> {
+    crate::lab::duration(text)
+        .ok_or_else(|| format!("{text:?} is no time; write it like 500ms, 60s, 5min or 2h"))
+}
+
+/// Waits for SIGINT or SIGTERM.
+pub async fn interrupted() -> Result<(), String> {
+    let mut terminate = signal(SignalKind::terminate()).map_err(|e| e.to_string())?;
+    let mut interrupt = signal(SignalKind::interrupt()).map_err(|e| e.to_string())?;
+    // Either ends it.
+    tokio::select! {
+        _ = terminate.recv() => {}
+        _ = interrupt.recv() => {}
+    }
+    Ok(())
+}

@@ -1,0 +1,132 @@
+//! Questions with what came to each, out of a capture: of a line that we asked ourselves, or of one that we listened to.
+
+use std::time::Duration;
+
+use steward_protocols::modbus::sniff::{Sniffer, What as Seen};
+
+use super::file::{Capture, What};
+
+/// A question, and the bursts that came until the next one.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Exchanged {
+    pub request: Vec<u8>,
+    pub bursts: Vec<Burst>,
+    /// The file's line in which it was asked or heard.
+    pub line: usize,
+    /// Which of the capture's events were taken in when it was over.
+    pub events: usize,
+}
+
+/// Bytes that came without a silence between them.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Burst {
+    /// From the end of the request on the wire to the burst's first byte.
+    pub after: Duration,
+    pub bytes: Vec<u8>,
+}
+
+impl Exchanged {
+    /// All that came, as the decoder sees it.
+    pub fn answer(&self) -> Vec<u8> {
+        self.bursts.iter().flat_map(|burst| burst.bytes.iter().copied()).collect()
+    }
+}
+
+/// A silence that ends a burst; ports hand one answer over in pieces.
+const SILENCE: Duration = Duration::from_millis(20);
+/// A line that is quiet for so long completes no frame any more.
+const QUIET: Duration = Duration::from_millis(50);
+
+pub fn exchanges(capture: &Capture) -> Vec<Exchanged> {
+    let character = capture.header.character.map_or(Duration::ZERO, |c| c.time());
+    let wire = |bytes: usize| character * u32::try_from(bytes).unwrap_or(u32::MAX);
+    let mut book = Book::default();
+    let mut sniffer = Sniffer::new(character);
+    let mut heard = Duration::ZERO;
+    for (index, event) in capture.events.iter().enumerate() {
+        match &event.what {
+            What::Sent(bytes) => book.asked(bytes, event.at + wire(bytes.len()), event.line, index),
+            What::Received(bytes) => {
+                let first = event.at.saturating_sub(wire(bytes.len()));
+                book.came(bytes, first, event.at, index);
+            }
+            What::Heard(bytes) => {
+                if event.at > heard + QUIET {
+                    for seen in sniffer.quiet() {
+                        book.came(&seen.bytes, seen.first.saturating_sub(character), seen.last, index);
+                    }
+                }
+                heard = event.at;
+                for seen in sniffer.received(bytes, event.at) {
+                    match seen.what {
+                        Seen::Asked(_) => book.asked(&seen.bytes, seen.last, event.line, index),
+                        _ => book.came(&seen.bytes, seen.first.saturating_sub(character), seen.last, index),
+                    }
+                }
+            }
+            What::Note(_) | What::Stated { .. } => {}
+        }
+    }
+    for seen in sniffer.quiet() {
+        book.came(&seen.bytes, seen.first.saturating_sub(character), seen.last, capture.events.len());
+    }
+    book.all
+}
+
+#[derive(Debug, Default)]
+struct Book {
+    all: Vec<Exchanged>,
+    asked_at: Duration,
+    last: Duration,
+}
+
+impl Book {
+    fn asked(&mut self, request: &[u8], end: Duration, line: usize, event: usize) {
+        (self.asked_at, self.last) = (end, Duration::ZERO);
+        self.all.push(Exchanged { request: request.to_vec(), bursts: Vec::new(), line, events: event + 1 });
+    }
+
+    /// What comes before the first question answers nothing, and is left out.
+    fn came(&mut self, bytes: &[u8], first: Duration, last: Duration, event: usize) {
+        let Some(exchanged) = self.all.last_mut() else { return };
+        exchanged.events = event + 1;
+        let goes_on = first <= self.last + SILENCE;
+        self.last = last;
+        match exchanged.bursts.last_mut().filter(|_| goes_on) {
+            Some(burst) => burst.bytes.extend_from_slice(bytes),
+            None => exchanged
+                .bursts
+                .push(Burst { after: first.saturating_sub(self.asked_at), bytes: bytes.to_vec() }),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const HEAD: &str = "# steward capture 1\n# framing = rtu\n# character = 9600 8N1\n";
+
+    fn of(text: &str) -> Vec<Exchanged> {
+        exchanges(&Capture::parse("a", &format!("{HEAD}{text}")).unwrap())
+    }
+
+    #[test]
+    fn what_we_asked_and_what_a_line_carried_give_the_same_exchanges() {
+        let ours = of("0.000000 > 11 03 00 6B 00 03 76 87\n\
+                       0.030000 < 11 03 06 02 2B 00\n0.036000 < 00 00 64 C8 BA\n\
+                       0.100000 > 11 03 00 6B 00 03 76 87\n0.300000 < 11\n");
+        let heard = of("0.008000 ? 11 03 00 6B 00\n0.010000 ? 03 76 87\n\
+                        0.036000 ? 11 03 06 02 2B 00 00 00 64 C8 BA\n\
+                        0.109000 ? 11 03 00 6B 00 03 76 87\n0.300000 ? 11\n");
+        for all in [&ours, &heard] {
+            assert_eq!(all.len(), 2);
+            assert_eq!(all[0].request, [0x11, 3, 0, 0x6B, 0, 3, 0x76, 0x87]);
+            assert_eq!(all[0].bursts.len(), 1, "{all:?}");
+            assert_eq!(all[0].answer().len(), 11);
+            let after = all[0].bursts[0].after;
+            assert!((10..25).contains(&after.as_millis()), "{after:?}");
+            assert_eq!(all[1].answer(), [0x11]);
+        }
+    }
+}

@@ -1,0 +1,252 @@
+//! The engineer's bench as programs: a simulated device read by tokio-modbus, which we did not write; a capture of it that
+//! becomes a device and a test; a line that is only listened to.
+
+#![allow(clippy::unwrap_used, reason = "a broken fixture ends the test")]
+
+use std::io::{BufRead, BufReader, Write};
+use std::path::{Path, PathBuf};
+use std::process::{Child, ChildStdin, ChildStdout, Command, Output, Stdio};
+use std::time::Duration;
+
+use tokio::time::timeout;
+use tokio_modbus::client::{Context, Reader, rtu, tcp};
+use tokio_modbus::prelude::{Slave, SlaveContext};
+use tokio_serial::SerialStream;
+
+const METER: &str = "schneider/pm5350";
+/// Address of its frequency.
+const FREQUENCY: u16 = 3109;
+const PATIENCE: Duration = Duration::from_secs(30);
+
+fn edge(args: &[&str], dir: &Path) -> Output {
+    Command::new(env!("CARGO_BIN_EXE_steward-edge"))
+        .args(["--lang", "en"])
+        .args(args)
+        .current_dir(dir)
+        .output()
+        .unwrap()
+}
+
+fn said(output: &Output) -> String {
+    String::from_utf8_lossy(&output.stdout).into_owned() + &String::from_utf8_lossy(&output.stderr)
+}
+
+/// A command that runs until it is dropped.
+struct Running {
+    child: Child,
+    orders: ChildStdin,
+    told: BufReader<ChildStdout>,
+}
+
+impl Running {
+    fn start(args: &[&str], dir: &Path) -> Self {
+        let mut child = Command::new(env!("CARGO_BIN_EXE_steward-edge"))
+            .args(["--lang", "en"])
+            .args(args)
+            .current_dir(dir)
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let (orders, told) = (child.stdin.take().unwrap(), BufReader::new(child.stdout.take().unwrap()));
+        Self { child, orders, told }
+    }
+
+    fn says(&mut self, wanted: &str) -> String {
+        loop {
+            let mut line = String::new();
+            assert!(self.told.read_line(&mut line).unwrap() > 0, "it ended without {wanted:?}");
+            if line.contains(wanted) {
+                return line.trim_end().to_owned();
+            }
+        }
+    }
+
+    fn order(&mut self, line: &str) {
+        writeln!(self.orders, "{line}").unwrap();
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+async fn registers(context: &mut Context, address: u16, count: u16) -> Result<Vec<u16>, String> {
+    match timeout(Duration::from_secs(2), context.read_holding_registers(address, count)).await {
+        Err(_) => Err("silent".to_owned()),
+        Ok(Err(error)) => Err(error.to_string()),
+        Ok(Ok(Err(exception))) => Err(format!("exception {}", u8::from(exception))),
+        Ok(Ok(Ok(words))) => Ok(words),
+    }
+}
+
+fn float(words: &[u16]) -> f32 {
+    f32::from_bits(u32::from(words[0]) << 16 | u32::from(words[1]))
+}
+
+fn open(path: &Path) -> Context {
+    let settings = tokio_serial::new(path.display().to_string(), 19_200);
+    rtu::attach_slave(SerialStream::open(&settings).unwrap(), Slave(1))
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_profile_answers_a_master_that_we_did_not_write_and_follows_orders() {
+    let dir = tempfile::tempdir().unwrap();
+    let args = [
+        "simulate",
+        METER,
+        "--listen",
+        "127.0.0.1:0",
+        "--pty",
+        "dev",
+        "--baud",
+        "19200",
+        "--set",
+        "frequency=49.2",
+    ];
+    let mut device = Running::start(&args, dir.path());
+    let at = device.says("answers Modbus TCP at");
+    device.says("answers Modbus RTU at dev, unit 1, 19200 8N1");
+    let address = at.rsplit(' ').next().unwrap().parse().unwrap();
+    let mut over_tcp = tcp::connect_slave(address, Slave(77)).await.unwrap();
+    let mut over_rtu = open(&dir.path().join("dev"));
+    for context in [&mut over_tcp, &mut over_rtu] {
+        assert!((float(&registers(context, FREQUENCY, 2).await.unwrap()) - 49.2).abs() < 1e-3);
+        assert_eq!(registers(context, 60_000, 2).await, Err("exception 2".to_owned()));
+    }
+    over_rtu.set_slave(Slave(2));
+    assert_eq!(registers(&mut over_rtu, FREQUENCY, 2).await, Err("silent".to_owned()), "unit 2 is nobody");
+    device.order("set frequency=50.5");
+    device.says("frequency stays 50.5");
+    assert!((float(&registers(&mut over_tcp, FREQUENCY, 2).await.unwrap()) - 50.5).abs() < 1e-3);
+    device.order("break exception code=6");
+    device.says("broken now: exception code=6");
+    assert_eq!(registers(&mut over_tcp, FREQUENCY, 2).await, Err("exception 6".to_owned()));
+    device.order("nonsense");
+    device.order("mend");
+    device.says("mended: 1 fault");
+    assert!(registers(&mut over_tcp, FREQUENCY, 2).await.is_ok());
+    device.order("quit");
+    assert!(device.child.wait().unwrap().success());
+    assert!(!dir.path().join("dev").is_symlink());
+}
+
+/// A gateway's file with the meter on a serial line.
+fn gateway(dir: &Path, port: &str) -> PathBuf {
+    let path = dir.join("edge.toml");
+    let text = format!(
+        "[gateway]\nname = \"t\"\ndata = \"data\"\n[periods]\nfast = \"1s\"\nnormal = \"1s\"\nslow = \"1s\"\n\
+         [[line]]\nname = \"meters\"\nkind = \"serial\"\nport = \"{port}\"\nbaud = 19200\ntimeout = \"200ms\"\n\
+         [[line.device]]\nname = \"meter\"\nprofile = \"{METER}\"\naddress = 1\n"
+    );
+    std::fs::write(&path, text).unwrap();
+    path
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_capture_becomes_a_device_and_a_test() {
+    let dir = tempfile::tempdir().unwrap();
+    let port = dir.path().join("dev").display().to_string();
+    let args = ["simulate", METER, "--pty", "dev", "--baud", "19200", "--set", "frequency=49.2"];
+    let mut device = Running::start(&args, dir.path());
+    device.says("answers Modbus RTU");
+    gateway(dir.path(), &port);
+    let captured = edge(&["capture", "meters", "--for", "4s"], dir.path());
+    assert!(captured.status.success(), "{}", said(&captured));
+    drop(device);
+    let again = edge(&["capture", "meters", "--for", "1s"], dir.path());
+    assert!(!again.status.success() && said(&again).contains("cannot be used"), "{}", said(&again));
+
+    let check =
+        |rest: &[&str]| edge(&[&["replay", "meters.capture", "--check", METER], rest].concat(), dir.path());
+    let stated = check(&["--state"]);
+    assert!(stated.status.success() && said(&stated).contains("frequency  49.20 Hz"), "{}", said(&stated));
+    let held = check(&[]);
+    assert!(held.status.success() && said(&held).contains("hold, 0 do not"), "{}", said(&held));
+    let file = dir.path().join("meters.capture");
+    let text = std::fs::read_to_string(&file).unwrap();
+    std::fs::write(&file, text.replace("= frequency 49.20", "= frequency 50.00")).unwrap();
+    let broken = check(&[]);
+    assert_eq!(broken.status.code(), Some(1), "{}", said(&broken));
+    assert!(said(&broken).contains("where 50.00 is stated"), "{}", said(&broken));
+
+    let mut replayed = Running::start(&["replay", "meters.capture", "--pty", "dev"], dir.path());
+    replayed.says("answers as the capture did");
+    let mut master = open(&dir.path().join("dev"));
+    assert!((float(&registers(&mut master, FREQUENCY, 2).await.unwrap()) - 49.2).abs() < 1e-3);
+    assert_eq!(registers(&mut master, 60_000, 2).await, Err("silent".to_owned()), "it was never asked");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_listener_hears_who_is_asked_for_what_and_never_says_a_word() {
+    let dir = tempfile::tempdir().unwrap();
+    // Two pseudo-terminals: what is written into one end comes out of the other, and what the listener writes would too.
+    let pair = nix::pty::openpty(None, None).unwrap();
+    let mut raw = nix::sys::termios::tcgetattr(&pair.slave).unwrap();
+    nix::sys::termios::cfmakeraw(&mut raw);
+    nix::sys::termios::tcsetattr(&pair.slave, nix::sys::termios::SetArg::TCSANOW, &raw).unwrap();
+    let path = nix::unistd::ttyname(&pair.slave).unwrap().display().to_string();
+    let args = ["--json", "sniff", "--port", &path, "--baud", "19200", "--profile", METER];
+    let mut listener = Running::start(&args, dir.path());
+    // The sample frame of the profile's own file, out of the manufacturer's map.
+    let library = steward_shared::profile::Library::compiled_in().unwrap();
+    let profile = library.get(METER).unwrap();
+    let sample = profile.frames.iter().find(|f| f.framing == steward_shared::profile::Framing::Rtu).unwrap();
+    let (key, _) = sample.values.first().unwrap();
+    let mut damaged = sample.response.clone();
+    damaged[4] ^= 1;
+    let wire = pair.master;
+    let say = |bytes: &[u8]| {
+        nix::unistd::write(&wire, bytes).unwrap();
+        std::thread::sleep(Duration::from_millis(80));
+    };
+    let told = tokio::task::spawn_blocking(move || {
+        // Until it has the port open nobody hears: the first words are said again.
+        let first = listener.told.buffer().is_empty();
+        assert!(first);
+        (listener.says("\"asked\""), listener.says("\"answered\""), listener.says("\"broken\""), listener)
+    });
+    let begun = tokio::time::Instant::now();
+    while !told.is_finished() {
+        assert!(begun.elapsed() < PATIENCE, "it hears nothing");
+        say(&sample.request);
+        say(&sample.response);
+        say(&sample.request);
+        say(&damaged);
+    }
+    let (asked, answered, broken, listener) = told.await.unwrap();
+    assert!(asked.contains("\"bytes\""), "{asked}");
+    assert!(answered.contains(&format!("\"key\":\"{key}\"")), "{answered}");
+    assert!(broken.contains("\"values\":[]"), "{broken}");
+    drop(listener);
+    let mut ready = [nix::poll::PollFd::new(std::os::fd::AsFd::as_fd(&wire), nix::poll::PollFlags::POLLIN)];
+    let waiting = nix::poll::poll(&mut ready, nix::poll::PollTimeout::ZERO).unwrap();
+    assert_eq!(waiting, 0, "something was written into the line");
+}
+
+#[test]
+fn what_is_wrong_is_refused_with_the_way_out() {
+    let dir = tempfile::tempdir().unwrap();
+    std::fs::write(dir.path().join("picture.capture"), "GIF89a").unwrap();
+    std::fs::write(dir.path().join("bad.toml"), "vendor = 3\n").unwrap();
+    for (args, wanted) in [
+        (["simulate", METER].as_slice(), "write --listen 127.0.0.1:1502 or --pty"),
+        (&["simulate", "schneider/pm5530", "--pty"], "did you mean \"schneider/pm5350\"?"),
+        (&["simulate", "bad.toml", "--pty"], "a profile is known by"),
+        (&["simulate", METER, "--pty", "--set", "frequency"], "write it like --set frequency=49.2"),
+        (&["simulate", METER, "--pty", "--set", "freqency=1"], "did you mean frequency?"),
+        (&["simulate", METER, "--pty", "--break", "slient"], "is no fault of a device"),
+        (&["simulate", METER, "--listen", "192.0.2.1:1"], "nobody can listen at 192.0.2.1:1"),
+        (&["capture", "x"], "edge.toml: cannot be read"),
+        (&["capture", "--port", "/dev/there-is-none", "--for", "1s"], "/dev/there-is-none cannot be used"),
+        (&["replay", "none.capture", "--pty"], "none.capture cannot be read"),
+        (&["replay", "picture.capture", "--check", METER], "this is no capture"),
+        (&["sniff", "--port", "/dev/there-is-none"], "/dev/there-is-none cannot be used"),
+    ] {
+        let output = edge(args, dir.path());
+        assert!(!output.status.success() && said(&output).contains(wanted), "{args:?}: {}", said(&output));
+    }
+}
