@@ -2,6 +2,7 @@
 //! No tokio, no SQL, no HTTP: both programs and the protocol crate stand on it.
 
 pub mod alarm;
+pub mod dimension;
 pub mod document;
 pub mod id;
 pub mod profile;

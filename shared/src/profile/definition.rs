@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use super::decimal::Decimal;
+use super::derived::Derived;
 use super::modbus::{Modbus, Register};
 use super::rules::Rules;
 use crate::document::Spot;
@@ -20,7 +21,7 @@ pub struct Profile {
     pub source: Vec<String>,
     pub language: Language,
     pub pace: Pace,
-    /// In the order of the file; keys are unique.
+    /// In the order of the file, those that are reckoned of others behind them; keys are unique.
     pub points: Vec<PointDef>,
     pub frames: Vec<SampleFrame>,
 }
@@ -69,6 +70,8 @@ pub struct Pace {
 #[derive(Clone, Debug, PartialEq)]
 pub enum Place {
     Modbus(Register),
+    /// Nowhere: it is reckoned of other points.
+    Derived(Derived),
 }
 
 /// How often a point is worth reading; the gateway's file gives the periods.
@@ -156,7 +159,21 @@ impl PointDef {
     pub const fn register(&self) -> Option<&Register> {
         match &self.place {
             Place::Modbus(register) => Some(register),
+            Place::Derived(_) => None,
         }
+    }
+
+    /// How it is reckoned, where it is not measured.
+    pub const fn derived(&self) -> Option<&Derived> {
+        match &self.place {
+            Place::Derived(derived) => Some(derived),
+            Place::Modbus(_) => None,
+        }
+    }
+
+    /// Whether its values are quantities.
+    pub const fn is_number(&self) -> bool {
+        matches!(self.kind, PointKind::Gauge | PointKind::Counter)
     }
 }
 

@@ -3,6 +3,8 @@
 
 mod decimal;
 mod definition;
+mod derived;
+mod derived_point;
 mod language;
 mod library;
 mod modbus;
@@ -14,6 +16,7 @@ pub use decimal::Decimal;
 pub use definition::{
     Framing, Language, Pace, PeriodClass, Place, PointDef, Profile, Role, SampleFrame, SampleValue,
 };
+pub use derived::{Derived, Expression};
 pub use library::Library;
 pub use modbus::{DataType, Modbus, Order, Register, Table};
 pub use rules::Rules;

@@ -6,6 +6,7 @@ use std::path::Path;
 
 use super::decimal::Decimal;
 use super::definition::{Language, PeriodClass, PointDef, Profile, Role};
+use super::derived_point::derived_point;
 use super::language::{Form, Placed, language, place};
 use super::rules::Rules;
 use super::samples::frames;
@@ -74,7 +75,7 @@ fn id_of(file_name: &str) -> Result<String, Vec<Fault>> {
     }
 }
 
-fn names(fields: &Fields<'_>, key: &str) -> Option<Names> {
+pub(super) fn names(fields: &Fields<'_>, key: &str) -> Option<Names> {
     both_languages(&fields.table(key)?, "name")
 }
 
@@ -92,7 +93,7 @@ fn both_languages(table: &Fields<'_>, what: &str) -> Option<Names> {
     Some(Names { zh: zh?, en: en? })
 }
 
-/// The keys of all points, and the points that are in order.
+/// The keys of the measured points, and the points that are in order.
 fn points(root: &Fields<'_>, language: &Language) -> (Vec<String>, Vec<PointDef>) {
     let (mut keys, mut points) = (Vec::new(), Vec::new());
     let mut seen = BTreeSet::new();
@@ -103,32 +104,48 @@ fn points(root: &Fields<'_>, language: &Language) -> (Vec<String>, Vec<PointDef>
             "add [[point]] with key, title, table, address, type, unit",
         );
     }
-    for fields in tables {
+    let mut add = |fields: &Fields<'_>, point: PointDef, points: &mut Vec<PointDef>| {
+        if !seen.insert(point.key.clone()) {
+            fields.fault(
+                "key",
+                format!("the key {} stands twice", point.key),
+                "give each point a key of its own",
+            );
+        }
+        points.push(point);
+    };
+    let (reckoned, measured): (Vec<_>, Vec<_>) =
+        tables.into_iter().partition(|fields| fields.has("expression") || fields.has("total_of"));
+    for fields in measured {
         let key = fields.required::<String>("key");
         keys.extend(key.clone());
         if let Some(point) = point(&fields, key, language) {
-            if !seen.insert(point.key.clone()) {
-                fields.fault(
-                    "key",
-                    format!("the key {} stands twice", point.key),
-                    "give each point a key of its own",
-                );
-            }
-            points.push(point);
+            add(&fields, point, &mut points);
+        }
+    }
+    let count = points.len();
+    for fields in reckoned {
+        let made = derived_point(&fields, points.get(..count).unwrap_or_default());
+        if let Some(point) = made {
+            add(&fields, point, &mut points);
         }
     }
     (keys, points)
 }
 
-fn point(fields: &Fields<'_>, key: Option<String>, language: &Language) -> Option<PointDef> {
-    let key = key.filter(|key| {
+pub(super) fn checked_key(fields: &Fields<'_>, key: Option<String>) -> Option<String> {
+    key.filter(|key| {
         let plain = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
         let good = !key.is_empty() && key.chars().all(plain) && key.len() <= 64;
         if !good {
             fields.fault("key", format!("\"{key}\" is no key"), "use lower case letters, digits and hyphens");
         }
         good
-    });
+    })
+}
+
+fn point(fields: &Fields<'_>, key: Option<String>, language: &Language) -> Option<PointDef> {
+    let key = checked_key(fields, key);
     let title = names(fields, "title");
     let Placed { place, form } = place(fields, language);
     let scale = fields.or("scale", Decimal::ONE);
@@ -201,7 +218,7 @@ fn usual_decimals(scale: Decimal, form: Option<Form>) -> u8 {
     if matches!(form, Some(Form::Float { .. })) { 2 } else { scale.decimals() }
 }
 
-fn unit_code(fields: &Fields<'_>, wanted: bool) -> Option<String> {
+pub(super) fn unit_code(fields: &Fields<'_>, wanted: bool) -> Option<String> {
     let given = if wanted { fields.required::<String>("unit")? } else { fields.or("unit", "1".to_owned()) };
     if unit::unit(&given).is_none() {
         let way_out = match unit::meant(&given) {
@@ -377,7 +394,7 @@ values = { energy = 0.0 }
             "acme/m1.toml:22:1: point[1].address: this key is missing; add address = 1",
             "acme/m1.toml:26:1: point[1].adress: this key is not known; did you mean address?",
             "acme/m1.toml:30:11: frame[0].request: \"9\" is no byte",
-            "acme/m1.toml:32:21: frame[0].values.enregy: there is no point enregy",
+            "acme/m1.toml:32:21: frame[0].values.enregy: there is no measured point enregy",
         ];
         assert_eq!(told.len(), expect.len(), "{}", told.join("\n"));
         for (told, expect) in told.iter().zip(expect) {

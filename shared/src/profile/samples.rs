@@ -20,7 +20,7 @@ fn frame(fields: &Fields<'_>, keys: &[String]) -> Option<SampleFrame> {
         for (key, _) in values.iter().filter(|(key, _)| !keys.contains(key)) {
             let way_out = crate::document::nearest(key, keys.iter().map(String::as_str))
                 .map_or_else(|| "name a point of this profile".to_owned(), |k| format!("did you mean {k}?"));
-            table.fault(key, format!("there is no point {key}"), way_out);
+            table.fault(key, format!("there is no measured point {key}"), way_out);
         }
         if values.is_empty() {
             table.fault_here("a sample frame without values tests nothing", "add point = value");
