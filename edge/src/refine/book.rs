@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use steward_shared::id::PointNo;
-use steward_shared::profile::{Role, Rules};
+use steward_shared::profile::{Derived, Role, Rules};
 use steward_shared::unit;
 use steward_shared::wire::message::PointKind;
 
@@ -26,6 +26,8 @@ pub struct Known {
     /// Where its jumps are to be explained.
     pub counter: Option<Counter>,
     pub role: Option<Role>,
+    /// How it is reckoned, where it is not measured, and of which points.
+    pub derived: Option<(Derived, Vec<PointNo>)>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -50,6 +52,8 @@ impl Known {
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Book {
     pub points: HashMap<PointNo, Known>,
+    /// Of each point those that are reckoned of it.
+    pub derived: HashMap<PointNo, Vec<PointNo>>,
 }
 
 impl Book {
@@ -61,7 +65,7 @@ impl Book {
 }
 
 pub fn book(config: &Config, numbers: &[Vec<Vec<PointNo>>]) -> Book {
-    let mut points = HashMap::new();
+    let (mut points, mut derived) = (HashMap::new(), HashMap::<PointNo, Vec<PointNo>>::new());
     for (line, numbers) in config.lines.iter().zip(numbers) {
         let name: Arc<str> = line.name.as_str().into();
         for (device, numbers) in line.devices.iter().zip(numbers) {
@@ -78,10 +82,20 @@ pub fn book(config: &Config, numbers: &[Vec<Vec<PointNo>>]) -> Book {
                     counter: (point.kind == PointKind::Counter && rules.ledger)
                         .then_some(Counter { modulus: point.modulus }),
                     role: point.role,
+                    derived: point.derived().map(|how| {
+                        let number = |key: &String| {
+                            let index = device.profile.points.iter().position(|p| p.key == *key)?;
+                            numbers.get(index).copied()
+                        };
+                        (how.clone(), how.inputs().iter().filter_map(number).collect())
+                    }),
                 };
+                for input in known.derived.iter().flat_map(|(_, inputs)| inputs) {
+                    derived.entry(*input).or_default().push(*no);
+                }
                 points.insert(*no, known);
             }
         }
     }
-    Book { points }
+    Book { points, derived }
 }

@@ -11,6 +11,7 @@
 //! | `doubt` | which devices' values are doubted so long that somebody must look |
 //! | `ledger` | one counter: rollover, replacement, another ratio, jumps held back |
 //! | `accounts` | all of them, and what is not stored yet |
+//! | `reckon` | points that are made of others |
 //! | `keeper` | deadband and longest silence |
 
 mod accounts;
@@ -19,6 +20,7 @@ mod doubt;
 mod keeper;
 mod ledger;
 mod plausible;
+mod reckon;
 mod refinery;
 
 pub use accounts::Account;

@@ -16,6 +16,7 @@ use super::doubt::{Doubts, Run};
 use super::keeper::Keeper;
 use super::ledger::{ConfirmFault, Entry, What};
 use super::plausible::{Doubt, Judge, power_of_ten};
+use super::reckon::Reckoner;
 use crate::buffer::StoredCounter;
 use crate::poll::Told;
 
@@ -46,6 +47,7 @@ pub struct Refinery {
     /// Whose counters are held back.
     holds: Doubts,
     accounts: Accounts,
+    reckoner: Reckoner,
 }
 
 impl Refinery {
@@ -59,6 +61,7 @@ impl Refinery {
         self.points.retain(|no, _| book.points.contains_key(no));
         self.doubts.retain(|no| book.points.contains_key(no));
         self.holds.retain(|no| book.points.contains_key(no));
+        self.reckoner.forget_unknown(&book);
         self.book = book;
     }
 
@@ -67,8 +70,17 @@ impl Refinery {
         let book = Arc::clone(&self.book);
         for reading in readings {
             match book.points.get(&reading.point) {
+                // A line marks all its points; what is reckoned follows from the marks of the others.
+                Some(known) if known.derived.is_some() => {}
                 Some(known) => self.refine(known, reading, &mut refined),
                 None => refined.pass(reading, true),
+            }
+        }
+        let accounts = &self.accounts;
+        let reckoned = self.reckoner.take(&book, &refined.seen, |no| accounts.total(no));
+        for reading in reckoned {
+            if let Some(known) = book.points.get(&reading.point) {
+                self.refine(known, reading, &mut refined);
             }
         }
         refined

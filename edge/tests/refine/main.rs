@@ -4,5 +4,6 @@
 #![allow(clippy::unwrap_used, reason = "a test says with a panic what broke")]
 
 mod counters;
+mod derived;
 mod house;
 mod plausible;
