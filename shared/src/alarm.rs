@@ -36,10 +36,14 @@ pub enum EventKind {
     MeterReplaced,
     /// The ratio of a meter's current transformers was changed.
     RatioChanged,
+    /// The wall clock became right: readings that a wrong one had stamped were moved.
+    ClockCorrected,
+    /// The clock of a device is further off than it may be; `active` turns false when it is right.
+    DeviceClock,
 }
 
 impl EventKind {
-    pub const ALL: [Self; 13] = [
+    pub const ALL: [Self; 15] = [
         Self::DeviceSilent,
         Self::LineDown,
         Self::BufferDropped,
@@ -53,6 +57,8 @@ impl EventKind {
         Self::CounterRolledOver,
         Self::MeterReplaced,
         Self::RatioChanged,
+        Self::ClockCorrected,
+        Self::DeviceClock,
     ];
 
     pub const fn word(self) -> &'static str {
@@ -70,12 +76,17 @@ impl EventKind {
             Self::CounterRolledOver => "counter_rolled_over",
             Self::MeterReplaced => "meter_replaced",
             Self::RatioChanged => "ratio_changed",
+            Self::ClockCorrected => "clock_corrected",
+            Self::DeviceClock => "device_clock",
         }
     }
 
     /// Whether the event lasts (it is raised, and later cleared) or is over as soon as it is told.
     pub const fn lasts(self) -> bool {
-        matches!(self, Self::DeviceSilent | Self::LineDown | Self::Implausible | Self::CounterHeld)
+        matches!(
+            self,
+            Self::DeviceSilent | Self::LineDown | Self::Implausible | Self::CounterHeld | Self::DeviceClock
+        )
     }
 }
 

@@ -17,7 +17,9 @@ use tokio::time::timeout;
 
 use super::boot::Boot;
 use super::error::BufferError;
-use super::settings::{BufferSettings, BufferState, BufferStats, Heads, StoredBatch, StoredCounter};
+use super::settings::{
+    BufferSettings, BufferState, BufferStats, Correction, Heads, StoredBatch, StoredCounter,
+};
 use super::writer::{self, Command};
 use crate::refine::Entry;
 
@@ -88,6 +90,26 @@ impl Buffer {
     /// History for a lane, durable when this returns; a long one becomes several batches in one transaction.
     pub async fn import(&self, lane: Lane, readings: Vec<Reading>) -> Result<()> {
         self.ask(|reply| Command::Import(lane, readings, reply)).await
+    }
+
+    /// Moves the instants of readings that were stamped by a wrong clock to the present one, which must be right.
+    pub async fn correct_clock(&self) -> Result<Correction> {
+        let mut all = Correction::default();
+        let mut after = 0;
+        loop {
+            let some = self.ask(|reply| Command::CorrectClock(after, reply)).await?;
+            all.readings += some.readings;
+            all.sent_before += some.sent_before;
+            if some.readings > 0 {
+                all.shift_ms = some.shift_ms;
+            }
+            all.from = all.from.into_iter().chain(some.from).min();
+            all.to = all.to.max(some.to);
+            match some.next {
+                Some(next) => after = next,
+                None => return Ok(all),
+            }
+        }
     }
 
     /// Where the counters stand, as it was kept last.

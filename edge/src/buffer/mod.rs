@@ -27,7 +27,7 @@ mod writer;
 
 pub use error::BufferError;
 pub use handle::Buffer;
-pub use settings::{BufferSettings, BufferState, BufferStats, Heads, StoredBatch, StoredCounter};
+pub use settings::{BufferSettings, BufferState, BufferStats, Correction, Heads, StoredBatch, StoredCounter};
 
 #[cfg(test)]
 pub(crate) mod tests;

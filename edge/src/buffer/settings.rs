@@ -92,6 +92,21 @@ pub struct StoredCounter {
     pub added: f64,
 }
 
+/// What was done to readings that bore the instants of a wrong clock.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Correction {
+    /// As many were moved.
+    pub readings: u64,
+    pub shift_ms: i64,
+    /// The span that they are in now.
+    pub from: Option<Timestamp>,
+    pub to: Option<Timestamp>,
+    /// As many had been handed to the uplink before, and stay.
+    pub sent_before: u64,
+    /// There are more behind this sequence.
+    pub next: Option<u64>,
+}
+
 /// One stored item of a lane; its body matched its hash when it was read.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct StoredBatch {

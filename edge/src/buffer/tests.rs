@@ -1,5 +1,6 @@
 //! What the buffer promises, each as a test on real files.
 
+mod clock;
 mod damage;
 mod faults;
 mod promises;

@@ -3,6 +3,7 @@
 //! database that turns out to be damaged is replaced. Only where that fails does the thread end: then the program does,
 //! and is started anew.
 
+mod clock;
 mod events;
 mod open;
 mod space;
@@ -25,7 +26,9 @@ pub(super) use self::open::start;
 use super::boot::Boot;
 use super::catalogue::{self, Sealed};
 use super::error::BufferError;
-use super::settings::{BufferSettings, BufferState, BufferStats, Heads, StoredBatch, StoredCounter};
+use super::settings::{
+    BufferSettings, BufferState, BufferStats, Correction, Heads, StoredBatch, StoredCounter,
+};
 use super::space::Ballast;
 use super::store::{AlarmStore, Key, TelemetryStore};
 use crate::refine::Entry;
@@ -48,6 +51,7 @@ pub(super) enum Command {
     Import(Lane, Vec<Reading>, Reply<()>),
     Counters(Reply<Vec<StoredCounter>>),
     CounterEntries(PointNo, Reply<Vec<Entry>>),
+    CorrectClock(u64, Reply<Correction>),
     KeepCounters(Vec<StoredCounter>, Vec<(PointNo, Entry)>, Reply<()>),
     Flush(Reply<()>),
     LookAfter(Reply<()>),
@@ -80,6 +84,11 @@ pub(super) struct Writer {
     /// Not before this is it tried again to store them.
     tell_at: Option<Instant>,
     pending: Vec<Reading>,
+    /// By how much the wall clock was ahead of the time since boot when they came.
+    pending_offset: Option<i64>,
+    /// The last live batch of before this run of the program, and the last that was handed to the uplink since.
+    of_before: u64,
+    sent: u64,
     flush_at: Option<Instant>,
     dropped: u64,
     /// Unacknowledged data is being dropped, and it has been told.
@@ -176,6 +185,10 @@ impl Writer {
                 let kept = self.on_telemetry(|w| Ok(w.telemetry.keep_counters(&counters, &entries)?));
                 self.answer(reply, kept);
             }
+            Command::CorrectClock(after, reply) => {
+                let done = self.on_telemetry(|w| w.correct_clock(after));
+                self.answer(reply, done);
+            }
             Command::Flush(reply) => {
                 let flushed = self.flush();
                 self.answer(reply, flushed);
@@ -227,7 +240,13 @@ impl Writer {
     }
 
     fn record(&mut self, readings: Vec<Reading>) {
+        if self.clock_moved() {
+            // One batch bears the instants of one clock. What the disk refuses now keeps its instants for good.
+            let _ = self.flush();
+            self.pending_offset = Some(self.offset());
+        }
         if self.pending.is_empty() {
+            self.pending_offset = Some(self.offset());
             self.flush_at = Some(Instant::now() + self.settings.flush);
         }
         self.pending.extend(readings);

@@ -36,6 +36,7 @@ struct Followed {
     judge: Judge,
     run: Run,
     held: Run,
+    drift: Run,
     keeper: Keeper,
 }
 
@@ -46,6 +47,8 @@ pub struct Refinery {
     doubts: Doubts,
     /// Whose counters are held back.
     holds: Doubts,
+    /// Whose clocks are off.
+    drifts: Doubts,
     accounts: Accounts,
     reckoner: Reckoner,
 }
@@ -61,6 +64,7 @@ impl Refinery {
         self.points.retain(|no, _| book.points.contains_key(no));
         self.doubts.retain(|no| book.points.contains_key(no));
         self.holds.retain(|no| book.points.contains_key(no));
+        self.drifts.retain(|no| book.points.contains_key(no));
         self.reckoner.forget_unknown(&book);
         self.book = book;
     }
@@ -135,6 +139,9 @@ impl Refinery {
             {
                 self.ratio_changed(known, at, factor, refined);
             }
+            if known.role == Some(Role::Clock) {
+                self.compare_clock(no, known, at, value, refined);
+            }
             if known.counter.is_some() && self.count(no, known, at, value, refined) {
                 reading.value = None;
                 reading.quality = Quality::HeldBack;
@@ -160,6 +167,26 @@ impl Refinery {
                 None => format!("the values of {} can be believed", known.device),
             };
             refined.tell(EventKind::Implausible, known, active, detail);
+        }
+    }
+
+    /// A device's clock against this gateway's, at the instant of the poll.
+    fn compare_clock(
+        &mut self,
+        no: PointNo,
+        known: &Known,
+        at: Timestamp,
+        value: f64,
+        refined: &mut Refined,
+    ) {
+        let ahead = value - at.as_millis() as f64 / 1000.0;
+        let is_off = ahead.abs() > known.rules.max_drift.as_secs_f64();
+        let followed = self.points.entry(no).or_default();
+        if let Some(active) = self.drifts.note(&known.device, no, &mut followed.drift, is_off) {
+            let which = if ahead > 0.0 { "ahead of" } else { "behind" };
+            let detail =
+                format!("the clock of {} is {:.0} s {which} this gateway's", known.device, ahead.abs());
+            refined.tell(EventKind::DeviceClock, known, active, detail);
         }
     }
 

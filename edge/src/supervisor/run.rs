@@ -136,6 +136,7 @@ impl Supervisor {
         let started = Instant::now();
         let (gauges, of_lines) = watch::channel(Vec::new());
         let (report, health) = watch::channel(Health::default());
+        let hub = watch::Sender::new(UplinkState::default());
         let reporter = HealthTask {
             data: config.data.clone(),
             buffer: buffer.clone(),
@@ -144,6 +145,7 @@ impl Supervisor {
             report,
             changed,
             clock: Arc::clone(&clock),
+            hub: hub.subscribe(),
             started,
         };
         let keeper = alarms.clone();
@@ -163,7 +165,7 @@ impl Supervisor {
             reporter: Stoppable::spawn(|cancel| reporter.run(cancel)),
             keeper: Stoppable::spawn(|cancel| keeper.keep(cancel)),
             uplink: None,
-            hub: watch::Sender::new(UplinkState::default()),
+            hub,
             started,
             pages: None,
             pages_failed: false,

@@ -131,7 +131,9 @@ impl Session<'_> {
 
     fn compare_clocks(&self, hub: Timestamp) {
         let difference = self.clock.now().as_millis().saturating_sub(hub.as_millis());
-        if difference.abs() > CLOCK_DIFFERENCE_MS {
+        let agree = difference.abs() <= CLOCK_DIFFERENCE_MS;
+        self.state.send_if_modified(|state| std::mem::replace(&mut state.clocks_agree, agree) != agree);
+        if !agree {
             tracing::warn!(
                 difference_ms = difference,
                 "this gateway's clock and the hub's differ; check its time synchronisation"

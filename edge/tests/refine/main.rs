@@ -3,6 +3,7 @@
 
 #![allow(clippy::unwrap_used, reason = "a test says with a panic what broke")]
 
+mod clocks;
 mod counters;
 mod derived;
 mod house;

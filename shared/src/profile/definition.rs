@@ -102,6 +102,8 @@ impl PeriodClass {
 pub enum Role {
     /// The ratio of the current transformers: when it changes, counters of primary values change with it.
     CtRatio,
+    /// The device's own clock, in seconds since 1970, UTC.
+    Clock,
 }
 
 /// One point of a model.

@@ -28,7 +28,7 @@ const CLASSES: [(&str, PeriodClass); 4] = [
     ("slow", PeriodClass::Slow),
     ("static", PeriodClass::Static),
 ];
-const ROLES: [(&str, Role); 1] = [("ct-ratio", Role::CtRatio)];
+const ROLES: [(&str, Role); 2] = [("ct-ratio", Role::CtRatio), ("clock", Role::Clock)];
 
 impl Profile {
     /// Reads a profile. Its id is the last two parts of the file's name: `…/<vendor>/<model>.toml`.
@@ -176,6 +176,9 @@ fn point(fields: &Fields<'_>, key: Option<String>, language: &Language) -> Optio
     let role = fields.optional_word("role", &ROLES);
     if role.is_some() && kind != PointKind::Gauge {
         fields.fault("role", "only a gauge has this role", "remove it or the kind");
+    }
+    if role == Some(Role::Clock) && unit.as_deref().is_some_and(|unit| unit != "s") {
+        fields.fault("unit", "a clock is in seconds since 1970, UTC", "write unit = \"s\"");
     }
 
     if modulus.is_some_and(|m| m <= 0.0) {

@@ -9,6 +9,8 @@ use crate::wire::message::PointKind;
 
 /// A counter that jumped is believed again after it has gone on sensibly for so long, where nothing else is said.
 const SETTLE_AFTER: Duration = Duration::from_mins(10);
+/// A demand of a quarter of an hour is not shifted by this.
+const MAX_DRIFT: Duration = Duration::from_mins(1);
 const LONGEST: Duration = Duration::from_hours(24 * 7);
 
 #[derive(Clone, Debug, PartialEq)]
@@ -31,6 +33,8 @@ pub struct Rules {
     /// Whether a counter's jumps are held back until it is known what they mean.
     pub ledger: bool,
     pub settle_after: Duration,
+    /// How far a device's clock may be off.
+    pub max_drift: Duration,
 }
 
 impl Default for Rules {
@@ -46,6 +50,7 @@ impl Default for Rules {
             stuck_after: None,
             ledger: true,
             settle_after: SETTLE_AFTER,
+            max_drift: MAX_DRIFT,
         }
     }
 }
@@ -90,6 +95,7 @@ impl Rules {
             stuck_after: duration("stuck_after", above.stuck_after),
             ledger: fields.or("ledger", above.ledger),
             settle_after: duration("settle_after", Some(above.settle_after)).unwrap_or(SETTLE_AFTER),
+            max_drift: duration("max_drift", Some(above.max_drift)).unwrap_or(MAX_DRIFT),
         };
         rules.check(fields, kind);
         rules

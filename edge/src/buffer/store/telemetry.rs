@@ -138,6 +138,20 @@ impl TelemetryStore {
         Ok(())
     }
 
+    /// Another content for a batch, with its hash.
+    pub fn correct(&self, lane: Lane, seq: u64, row: &Row) -> Result<()> {
+        let sql = "update batch set t0 = ?3, t1 = ?4, hash = ?5, body = ?6 where lane = ?1 and seq = ?2";
+        self.db.prepare_cached(sql)?.execute(params![
+            lane.code(),
+            seq as i64,
+            row.t0.0,
+            row.t1.0,
+            row.hash,
+            row.body
+        ])?;
+        Ok(())
+    }
+
     /// When a batch was stored.
     pub fn stored_at(&self, lane: Lane, seq: u64) -> Result<Option<Timestamp>> {
         let sql = "select stored from batch where lane = ?1 and seq = ?2";

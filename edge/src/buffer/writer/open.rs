@@ -92,6 +92,9 @@ impl Writer {
             untold: VecDeque::new(),
             tell_at: None,
             pending: Vec::new(),
+            pending_offset: None,
+            of_before: lanes[1].last,
+            sent: 0,
             flush_at: None,
             dropped: telemetry.meta::<i64>("dropped")?.unwrap_or(0) as u64,
             dropping: false,
@@ -170,6 +173,7 @@ impl Writer {
         self.telemetry.set_catalogue(&self.catalogue.bytes, &self.catalogue.read()?.points)?;
         self.telemetry.set_meta("dropped", self.dropped as i64)?;
         self.lanes = [self.lanes[0], self.telemetry.lane(Lane::Live)?, self.telemetry.lane(Lane::Backfill)?];
+        (self.of_before, self.sent) = (self.lanes[1].last, 0);
         self.begin_life()?;
         self.tell(EventKind::BufferCorrupt, moved_aside(&aside));
         Ok(())

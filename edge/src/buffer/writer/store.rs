@@ -3,7 +3,7 @@
 use sha2::{Digest, Sha256};
 use steward_shared::alarm::EventKind;
 use steward_shared::reading::Reading;
-use steward_shared::wire::columns;
+use steward_shared::wire::columns::{self, Header};
 use steward_shared::wire::frame::MAX_FRAME;
 use steward_shared::wire::message::Lane;
 
@@ -26,7 +26,7 @@ impl Writer {
             return Ok(());
         }
         let readings = std::mem::take(&mut self.pending);
-        let rows = self.rows(&readings, columns::MAX_READINGS);
+        let rows = Self::rows(&readings, columns::MAX_READINGS, &self.header());
         let stored = rows.and_then(|rows| self.on_telemetry(|w| w.store(Lane::Live, &rows)));
         match &stored {
             Ok(()) => self.last_error = None,
@@ -73,18 +73,18 @@ impl Writer {
     }
 
     pub(super) fn import(&mut self, lane: Lane, readings: &[Reading]) -> Result<()> {
-        let rows = self.rows(readings, IMPORT_READINGS)?;
+        let header = self.boot.header(self.clock.now());
+        let rows = Self::rows(readings, IMPORT_READINGS, &header)?;
         self.on_telemetry(|w| w.store(lane, &rows))?;
         self.hold_quota();
         Ok(())
     }
 
-    fn rows(&self, readings: &[Reading], most: usize) -> Result<Vec<Row>> {
-        let header = self.boot.header(self.clock.now());
+    fn rows(readings: &[Reading], most: usize, header: &Header) -> Result<Vec<Row>> {
         let mut rows = Vec::new();
         let mut chunks: Vec<_> = readings.chunks(most).rev().collect();
         while let Some(chunk) = chunks.pop() {
-            let body = columns::encode(chunk, &header)?;
+            let body = columns::encode(chunk, header)?;
             if body.len() > MOST_BYTES && chunk.len() > 1 {
                 let (first, rest) = chunk.split_at(chunk.len() / 2);
                 chunks.extend([rest, first]);
@@ -147,7 +147,12 @@ impl Writer {
     pub(super) fn after(&mut self, lane: Lane, seq: u64) -> Result<Option<StoredBatch>> {
         match lane {
             Lane::Alarm => self.on_alarms(|w| w.event_after(seq)),
-            Lane::Live | Lane::Backfill => self.on_telemetry(|w| w.batch_after(lane, seq)),
+            Lane::Backfill => self.on_telemetry(|w| w.batch_after(lane, seq)),
+            Lane::Live => {
+                let found = self.on_telemetry(|w| w.batch_after(lane, seq))?;
+                self.sent = found.as_ref().map_or(self.sent, |batch| self.sent.max(batch.seq));
+                Ok(found)
+            }
         }
     }
 

@@ -206,6 +206,10 @@ export const en: Record<keyof typeof zh, string> = {
   "event.counter_rolled_over": "a counter passed its last digit and began anew",
   "event.meter_replaced": "a counter goes on from another value: meter replaced or set",
   "event.ratio_changed": "the ratio of the current transformers was changed",
+  "event.clock_corrected": "readings of a wrong clock were moved to the right time",
+  "event.device_clock": "a device's clock is off",
+  "event.device_clock.begin": "its clock is too far off",
+  "event.device_clock.end": "its clock is right again",
   "event.other": "event: {kind}",
 
   "about.sub": "Version, state and interface",

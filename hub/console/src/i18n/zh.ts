@@ -196,6 +196,10 @@ export const zh = {
   "event.counter_rolled_over": "计数满度归零，继续累计",
   "event.meter_replaced": "计数从新的数值开始：换表或改过底数",
   "event.ratio_changed": "电流互感器变比改过",
+  "event.clock_corrected": "时钟校准，此前读数的时间已更正",
+  "event.device_clock": "设备时钟不准",
+  "event.device_clock.begin": "设备时钟偏差过大",
+  "event.device_clock.end": "设备时钟恢复准确",
   "event.other": "事件：{kind}",
 
   "about.sub": "版本、运行状态与接口",

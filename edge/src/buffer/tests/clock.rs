@@ -1,0 +1,81 @@
+use std::time::Duration;
+
+use steward_shared::wire::columns::decode;
+use steward_shared::wire::message::Lane;
+
+use super::*;
+
+const WRONG: Timestamp = Timestamp(1_000_000_000);
+
+async fn instants(b: &Buffer, from: u64) -> Vec<i64> {
+    let (mut out, mut seq) = (Vec::new(), from);
+    while let Some(batch) = b.after(Lane::Live, seq).await.unwrap() {
+        let body = decode(&batch.body).unwrap();
+        out.extend(body.readings.iter().map(|r| r.at.0));
+        seq = batch.seq;
+    }
+    out
+}
+
+fn at(t: Timestamp) -> Vec<Reading> {
+    readings(0, 1).into_iter().map(|r| Reading { at: t, ..r }).collect()
+}
+
+/// Within what a slow machine may take between two looks at its clocks.
+fn is_near(got: i64, wanted: i64) -> bool {
+    (got - wanted).abs() < 2_500
+}
+
+#[tokio::test]
+async fn readings_of_a_wrong_clock_are_moved_when_it_is_right_and_those_that_were_sent_are_not() {
+    let dir = tempfile::tempdir().unwrap();
+    let clock = Arc::new(ManualClock::at(WRONG));
+    let b = open(dir.path(), BufferSettings::default(), &clock);
+    b.record(at(WRONG)).await;
+    b.flush().await.unwrap();
+    assert!(b.after(Lane::Live, 0).await.unwrap().is_some(), "the uplink takes the first");
+    b.record(at(WRONG)).await;
+    b.flush().await.unwrap();
+    b.record(at(WRONG)).await;
+    // What is asked is answered when what was recorded before has been taken.
+    b.state().await.unwrap();
+    clock.set(NOON);
+    b.record(at(NOON)).await;
+    let done = b.correct_clock().await.unwrap();
+    assert_eq!((done.readings, done.sent_before), (2, 1));
+    assert!(is_near(done.shift_ms, NOON.0 - WRONG.0), "{done:?}");
+    let got = instants(&b, 0).await;
+    assert_eq!((got[0], got[3]), (WRONG.0, NOON.0), "sent before, and of the right clock");
+    assert!(is_near(got[1], NOON.0) && is_near(got[2], NOON.0), "{got:?}");
+    assert_eq!(b.correct_clock().await.unwrap().readings, 0, "what is right stays");
+}
+
+#[tokio::test]
+async fn batches_of_a_former_run_and_of_a_clock_that_did_not_jump_stay() {
+    let dir = tempfile::tempdir().unwrap();
+    let clock = Arc::new(ManualClock::at(WRONG));
+    let b = open(dir.path(), BufferSettings::default(), &clock);
+    b.record(at(WRONG)).await;
+    b.close().await.unwrap();
+    let b = open(dir.path(), BufferSettings::default(), &clock);
+    clock.set(NOON);
+    b.record(at(NOON)).await;
+    assert_eq!(b.correct_clock().await.unwrap(), super::super::Correction::default());
+    assert_eq!(instants(&b, 0).await, [WRONG.0, NOON.0]);
+}
+
+#[tokio::test]
+async fn a_long_wait_for_the_right_time_is_corrected_whole() {
+    let dir = tempfile::tempdir().unwrap();
+    let clock = Arc::new(ManualClock::at(WRONG));
+    let b = open(dir.path(), BufferSettings::default(), &clock);
+    for i in 0..250 {
+        b.record(at(WRONG.plus(Duration::from_millis(i)))).await;
+        b.flush().await.unwrap();
+    }
+    clock.set(NOON);
+    let done = b.correct_clock().await.unwrap();
+    assert_eq!(done.readings, 250);
+    assert!(done.from.unwrap() < done.to.unwrap());
+    assert!(instants(&b, 0).await.into_iter().all(|t| is_near(t, NOON.0) || t > NOON.0));
+}
