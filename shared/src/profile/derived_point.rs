@@ -62,6 +62,7 @@ pub(super) fn derived_point(fields: &Fields<'_>, points: &[PointDef]) -> Option<
         decimals,
         kind,
         labels: Vec::new(),
+        alarm: false,
         sentinels: Vec::new(),
         modulus: None,
         rules,
