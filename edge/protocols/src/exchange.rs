@@ -3,6 +3,7 @@
 //! what comes. It reads no clock, and whatever bytes come it neither panics nor holds more than a few frames.
 
 use std::fmt;
+use std::time::Duration;
 
 use steward_shared::reading::Quality;
 
@@ -22,6 +23,11 @@ pub trait Exchange: Send + Sync + fmt::Debug {
     /// The most bytes that the answer to the frame sent last may have: their time on the wire is waited for. None where
     /// nobody answers, as to a broadcast.
     fn answer_len(&self) -> Option<usize>;
+
+    /// How long the line may fall quiet within the answer, where the language allows more than a line's own patience.
+    fn longest_pause(&self) -> Duration {
+        Duration::ZERO
+    }
 
     /// Takes bytes as they come. After anything but `More` the frame sent last is over.
     fn received(&mut self, bytes: &[u8]) -> Progress;

@@ -4,10 +4,15 @@
 
 pub mod bacnet;
 pub mod character;
+pub mod cjt188;
 pub mod cost;
+pub mod dlt645;
 pub mod driver;
 pub mod exchange;
 pub mod far_end;
+pub mod field;
 pub mod line;
 pub mod modbus;
 pub mod question;
+pub mod sample;
+pub mod scan;

@@ -156,7 +156,8 @@ pub struct LineState {
     /// Nothing is sent before this instant.
     not_before: Option<Instant>,
     must_reopen: bool,
-    /// How the port is set now.
+    /// How the port is set when it is opened, and how now.
+    opens_as: Option<Character>,
     character: Option<Character>,
     number: u16,
     stray: u64,
@@ -174,6 +175,7 @@ impl LineState {
             quiet_since: None,
             not_before: None,
             must_reopen: true,
+            opens_as: settings.character,
             character: settings.character,
             number: 0,
             stray: 0,
@@ -348,7 +350,7 @@ impl Driver for LineState {
     fn opened(&mut self, now: Instant) {
         self.closed(now);
         self.must_reopen = false;
-        self.character = self.settings.character;
+        self.character = self.opens_as;
         self.quiet_since = Some(now);
         if let Phase::Pending { reopened, .. } = &mut self.phase {
             *reopened = true;
@@ -411,7 +413,7 @@ impl Driver for LineState {
                 if let (Some(settle), Some(quiet)) = (self.settings.settle, self.quiet_since)
                     && exchange.held() > 0
                 {
-                    let settled = quiet + settle;
+                    let settled = quiet + settle.max(exchange.longest_pause());
                     if now >= settled {
                         self.give_up(now, false);
                         return self.poll(now);

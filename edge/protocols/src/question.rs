@@ -1,17 +1,21 @@
 //! A question that reads some points of one device, whatever the device speaks: THE LIST of languages meets polling
 //! here. Each language says how questions are cut, asked and understood; polling says when.
 
+use std::time::Duration;
+
 use steward_shared::profile::{Framing, Language, PointDef, Profile};
 use steward_shared::reading::{Quality, Value};
 
 use crate::cost::Cost;
 use crate::exchange::Exchange;
-use crate::modbus;
+use crate::{cjt188, dlt645, modbus};
 
 /// What is asked again and again.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Question {
     Modbus(modbus::Block),
+    Dlt645(dlt645::Ask),
+    Cjt188(cjt188::Ask),
 }
 
 /// Who is asked.
@@ -19,6 +23,19 @@ pub enum Question {
 pub enum Address {
     /// 1 to 247, on TCP also 0 and 255.
     Modbus(u8),
+    Dlt645(dlt645::Address),
+    Cjt188(cjt188::Address),
+}
+
+impl Address {
+    /// Whether there can be a device that answers to both.
+    pub fn overlaps(self, other: Self) -> bool {
+        match (self, other) {
+            (Self::Dlt645(a), Self::Dlt645(b)) => a.overlaps(b),
+            (Self::Cjt188(a), Self::Cjt188(b)) => a.means(b) || b.means(a),
+            (a, b) => a == b,
+        }
+    }
 }
 
 /// A point's value out of an answer.
@@ -35,6 +52,8 @@ pub struct PointValue {
 pub enum QuestionFault {
     #[error(transparent)]
     Modbus(#[from] modbus::RequestFault),
+    #[error(transparent)]
+    Dlt645(#[from] dlt645::RequestFault),
     #[error("the device's address is not one of its language")]
     Address,
 }
@@ -71,14 +90,33 @@ pub fn questions(
             let blocks = modbus::plan(&profile.points, wanted, limits, cost, holes);
             blocks.into_iter().map(Question::Modbus).collect()
         }
+        Language::Dlt645(limits) => {
+            dlt645::plan(&profile.points, wanted, limits).into_iter().map(Question::Dlt645).collect()
+        }
+        Language::Cjt188(limits) => {
+            cjt188::plan(&profile.points, wanted, limits).into_iter().map(Question::Cjt188).collect()
+        }
     }
 }
+
+/// The silence that a language wants before its frames on a serial line.
+pub fn frame_gap(language: &Language, baud: u32) -> Duration {
+    match language {
+        Language::Modbus(_) => modbus::frame_gap(baud),
+        // A meter needs the time to turn its transceiver round (DL/T 645: 20 ms at least before it answers).
+        Language::Dlt645(_) | Language::Cjt188(_) => modbus::frame_gap(baud).max(METER_GAP),
+    }
+}
+
+const METER_GAP: Duration = Duration::from_millis(20);
 
 impl Question {
     /// Indices into the profile's points.
     pub fn points(&self) -> &[usize] {
         match self {
             Self::Modbus(block) => &block.points,
+            Self::Dlt645(ask) => &ask.points,
+            Self::Cjt188(ask) => &ask.points,
         }
     }
 
@@ -87,6 +125,9 @@ impl Question {
     pub fn split(&self, points: &[PointDef]) -> Option<Split> {
         match self {
             Self::Modbus(block) => block.split(points).map(|split| split.map(Self::Modbus)),
+            Self::Dlt645(ask) => ask.split(points).map(|split| split.map(Self::Dlt645)),
+            // An item is read whole or not at all.
+            Self::Cjt188(_) => None,
         }
     }
 
@@ -94,6 +135,8 @@ impl Question {
     pub fn contents_len(&self) -> f64 {
         match self {
             Self::Modbus(block) => block.contents_len(),
+            Self::Dlt645(ask) => ask.bytes as f64,
+            Self::Cjt188(ask) => ask.bytes as f64,
         }
     }
 
@@ -103,6 +146,9 @@ impl Question {
             (Self::Modbus(block), Address::Modbus(unit)) => {
                 Ok(modbus::exchange(block.request(unit)?, framing))
             }
+            (Self::Dlt645(ask), Address::Dlt645(address)) => Ok(Box::new(ask.exchange(address)?)),
+            (Self::Cjt188(ask), Address::Cjt188(address)) => Ok(Box::new(ask.exchange(address))),
+            _ => Err(QuestionFault::Address),
         }
     }
 
@@ -110,6 +156,8 @@ impl Question {
     pub fn values(&self, points: &[PointDef], contents: &[u8]) -> Vec<PointValue> {
         match self {
             Self::Modbus(block) => block.values(points, contents),
+            Self::Dlt645(ask) => ask.values(points, contents),
+            Self::Cjt188(ask) => ask.values(points, contents),
         }
     }
 }
@@ -125,6 +173,8 @@ impl std::fmt::Display for Address {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
             Self::Modbus(unit) => write!(f, "{unit}"),
+            Self::Dlt645(address) => write!(f, "{address}"),
+            Self::Cjt188(address) => write!(f, "{address}"),
         }
     }
 }

@@ -6,9 +6,10 @@
 use std::time::Duration;
 
 use steward_protocols::cost::Cost;
-use steward_protocols::modbus::{plan, verify_samples};
+use steward_protocols::question::{Address, Question, questions};
+use steward_protocols::sample::verify_samples;
 use steward_shared::document::listing;
-use steward_shared::profile::{Language, Library, Profile};
+use steward_shared::profile::{Framing, Language, Library, Profile};
 
 fn library() -> Library {
     Library::compiled_in().unwrap_or_else(|faults| panic!("{}", listing(&faults)))
@@ -68,20 +69,23 @@ fn a_sample_frame_that_does_not_hold_is_told() {
 }
 
 #[test]
-fn every_profile_can_be_asked_for_within_its_own_limits() {
+fn every_profile_can_be_asked_for_and_each_point_once() {
     for profile in library().iter() {
-        let Language::Modbus(limits) = &profile.language;
         let cost = Cost { question: Duration::from_millis(40), byte: Duration::from_millis(1) };
-        let blocks = plan(&profile.points, 0..profile.points.len(), limits, &cost, &[]);
-        for block in &blocks {
-            assert!(block.count <= limits.max_registers, "{}", profile.id);
-            assert!(block.request(1).is_ok(), "{}", profile.id);
+        let address = match &profile.language {
+            Language::Modbus(_) => Address::Modbus(1),
+            Language::Dlt645(_) => Address::Dlt645("000000000161".parse().unwrap()),
+            Language::Cjt188(_) => Address::Cjt188("11110000000001".parse().unwrap()),
+        };
+        let asked = questions(profile, 0..profile.points.len(), &cost, &[]);
+        for question in &asked {
+            if let (Question::Modbus(block), Language::Modbus(limits)) = (question, &profile.language) {
+                assert!(block.count <= limits.max_registers, "{}", profile.id);
+            }
+            assert!(question.exchange(address, Framing::Rtu).is_ok(), "{}", profile.id);
         }
-        assert_eq!(
-            blocks.iter().map(|b| b.points.len()).sum::<usize>(),
-            profile.points.iter().filter(|p| p.derived().is_none()).count(),
-            "{}",
-            profile.id
-        );
+        let points = asked.iter().map(|q| q.points().len()).sum::<usize>();
+        let read = profile.points.iter().filter(|p| p.derived().is_none()).count();
+        assert_eq!(points, read, "{}", profile.id);
     }
 }

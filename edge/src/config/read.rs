@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use steward_protocols::modbus::verify_samples;
+use steward_protocols::sample::verify_samples;
 use steward_shared::document::{ByteSize, Document, Fault, HostPort, Table};
 use steward_shared::profile::{Library, Profile};
 use steward_shared::wire::catalogue::MAX_TEXT;

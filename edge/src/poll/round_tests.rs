@@ -48,6 +48,7 @@ fn device(blocks: &[(&[(u16, u16)], Duration)]) -> Plan {
 fn block(ask: &Ask) -> &Block {
     match &ask.question {
         Question::Modbus(block) => block,
+        other => panic!("{other:?} is no question of these tests"),
     }
 }
 

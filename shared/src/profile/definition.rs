@@ -2,8 +2,10 @@
 
 use std::time::Duration;
 
+use super::cjt188::{self, Cjt188};
 use super::decimal::Decimal;
 use super::derived::Derived;
+use super::dlt645::{self, Dlt645};
 use super::modbus::{Modbus, Register};
 use super::rules::Rules;
 use crate::document::Spot;
@@ -45,6 +47,8 @@ impl Profile {
 #[derive(Clone, Debug, PartialEq)]
 pub enum Language {
     Modbus(Modbus),
+    Dlt645(Dlt645),
+    Cjt188(Cjt188),
 }
 
 impl Language {
@@ -52,6 +56,8 @@ impl Language {
     pub const fn name(&self) -> &'static str {
         match self {
             Self::Modbus(_) => "Modbus",
+            Self::Dlt645(_) => "DL/T 645",
+            Self::Cjt188(_) => "CJ/T 188",
         }
     }
 }
@@ -72,6 +78,8 @@ pub enum Place {
     Modbus(Register),
     /// Nowhere: it is reckoned of other points.
     Derived(Derived),
+    Dlt645(dlt645::Item),
+    Cjt188(cjt188::Item),
 }
 
 /// How often a point is worth reading; the gateway's file gives the periods.
@@ -161,7 +169,7 @@ impl PointDef {
     pub const fn register(&self) -> Option<&Register> {
         match &self.place {
             Place::Modbus(register) => Some(register),
-            Place::Derived(_) => None,
+            Place::Derived(_) | Place::Dlt645(_) | Place::Cjt188(_) => None,
         }
     }
 
@@ -169,7 +177,7 @@ impl PointDef {
     pub const fn derived(&self) -> Option<&Derived> {
         match &self.place {
             Place::Derived(derived) => Some(derived),
-            Place::Modbus(_) => None,
+            Place::Modbus(_) | Place::Dlt645(_) | Place::Cjt188(_) => None,
         }
     }
 
@@ -191,6 +199,7 @@ pub enum Framing {
 pub struct SampleFrame {
     /// Where the bytes come from: a document, or the independent program that made them.
     pub source: String,
+    /// Of Modbus; the other languages have one each.
     pub framing: Framing,
     pub request: Vec<u8>,
     pub response: Vec<u8>,

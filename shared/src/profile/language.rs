@@ -6,10 +6,16 @@ use std::time::Duration;
 
 use super::definition::{Language, Pace, Place};
 use super::modbus::{self, Modbus};
+use super::{cjt188, dlt645};
 use crate::document::Table as Fields;
 
 /// The tables that name a language.
-const TABLES: [&str; 1] = ["modbus"];
+const TABLES: [&str; 3] = ["modbus", "dlt645", "cjt188"];
+
+/// A meter may take 500 ms until it begins to answer (DL/T 645-2007: the delay Td), and is asked through slow adapters.
+const DLT645_TIMEOUT: Duration = Duration::from_millis(700);
+/// Meters that run on a battery wake up first.
+const CJT188_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// What a point's keys gave: nothing where they have faults, which are told.
 pub(super) struct Placed {
@@ -32,19 +38,30 @@ pub(super) fn language(root: &Fields<'_>) -> (Language, Pace) {
         let message = format!("a profile speaks one language, and this one names {first} too");
         root.fault(second, message, "remove one of the two tables");
     }
-    let Some(fields) = named.first().and_then(|table| root.optional_table(table)) else {
+    let Some(name) = named.first() else {
         return (Language::Modbus(Modbus::default()), Pace::default());
+    };
+    let Some(fields) = root.optional_table(name) else {
+        return (Language::Modbus(Modbus::default()), Pace::default());
+    };
+    let (language, usual) = match *name {
+        "dlt645" => (Language::Dlt645(dlt645::limits(&fields)), Some(DLT645_TIMEOUT)),
+        "cjt188" => (Language::Cjt188(cjt188::limits(&fields)), Some(CJT188_TIMEOUT)),
+        _ => (Language::Modbus(modbus::limits(&fields)), None),
     };
     let pace = Pace {
         pause: duration_within(&fields, "pause", Duration::ZERO..=Duration::from_secs(1)).unwrap_or_default(),
-        timeout: duration_within(&fields, "timeout", Duration::from_millis(20)..=Duration::from_secs(30)),
+        timeout: duration_within(&fields, "timeout", Duration::from_millis(20)..=Duration::from_secs(30))
+            .or(usual),
     };
-    (Language::Modbus(modbus::limits(&fields)), pace)
+    (language, pace)
 }
 
 pub(super) fn place(fields: &Fields<'_>, language: &Language) -> Placed {
     match language {
         Language::Modbus(limits) => modbus::place(fields, limits),
+        Language::Dlt645(limits) => dlt645::place(fields, limits),
+        Language::Cjt188(_) => cjt188::place(fields),
     }
 }
 

@@ -1,10 +1,13 @@
 //! Device profiles: what a model can tell, and how its registers are read. One TOML file a model, in
 //! `device-profiles/<vendor>/<model>.toml`; the repository's own are compiled in.
 
+pub mod cjt188;
 mod decimal;
 mod definition;
 mod derived;
 mod derived_point;
+pub mod dlt645;
+mod field;
 mod language;
 mod library;
 mod modbus;
@@ -17,6 +20,7 @@ pub use definition::{
     Framing, Language, Pace, PeriodClass, Place, PointDef, Profile, Role, SampleFrame, SampleValue,
 };
 pub use derived::{Derived, Expression};
+pub use field::{Field, FieldType};
 pub use library::Library;
 pub use modbus::{DataType, Modbus, Order, Register, Table};
 pub use rules::Rules;

@@ -49,7 +49,7 @@ impl Profile {
             }
             let (language, pace) = language(root);
             let (keys, points) = points(root, &language);
-            let frames = frames(root, &keys);
+            let frames = frames(root, &language, &keys);
             let (vendor, model, title) = (vendor?, model?, title?);
             Some(Self { id, vendor, model, title, source, language, pace, points, frames })
         })

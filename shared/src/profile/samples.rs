@@ -1,17 +1,22 @@
 //! The sample frames of a profile, as its file writes them: bytes in hexadecimal, values by point.
 
-use super::definition::{Framing, SampleFrame, SampleValue};
+use super::definition::{Framing, Language, SampleFrame, SampleValue};
 use crate::document::{FromNode, Kind, Node, Table as Fields, Wrong};
 
 /// `keys` are those of all points, also of such as have faults of their own.
-pub(super) fn frames(root: &Fields<'_>, keys: &[String]) -> Vec<SampleFrame> {
-    root.tables("frame").iter().filter_map(|fields| frame(fields, keys)).collect()
+pub(super) fn frames(root: &Fields<'_>, language: &Language, keys: &[String]) -> Vec<SampleFrame> {
+    root.tables("frame").iter().filter_map(|fields| frame(fields, language, keys)).collect()
 }
 
-fn frame(fields: &Fields<'_>, keys: &[String]) -> Option<SampleFrame> {
+fn frame(fields: &Fields<'_>, language: &Language, keys: &[String]) -> Option<SampleFrame> {
     let source = fields.required::<String>("source");
-    let framings = [("rtu", Framing::Rtu), ("ascii", Framing::Ascii), ("tcp", Framing::Tcp)];
-    let framing = fields.word("framing", &framings);
+    let framing = match language {
+        Language::Modbus(_) => {
+            let framings = [("rtu", Framing::Rtu), ("ascii", Framing::Ascii), ("tcp", Framing::Tcp)];
+            fields.word("framing", &framings)
+        }
+        Language::Dlt645(_) | Language::Cjt188(_) => Some(Framing::Rtu),
+    };
     let request = fields.required::<Bytes>("request");
     let response = fields.required::<Bytes>("response");
     let table = fields.table("values");

@@ -25,6 +25,6 @@ pub use framing::{exchange, frame_gap};
 pub use identify::{Identity, Level, identify};
 pub use pdu::{Exception, Request, RequestFault, Response};
 pub use plan::{Block, Hole, plan};
-pub use sample::{SampleFault, verify_samples};
+pub use sample::read_sample;
 pub use value::{EncodeFault, decode, encode, encode_into};
 pub use write::{Change, Write};
