@@ -38,7 +38,8 @@ impl ClockWatch {
         self.before = (wall, mono);
         let step = passed.saturating_sub(i64::try_from(real).unwrap_or(i64::MAX));
         let stepped = step.abs() > STEP_MS;
-        self.due |= stepped || (trusted && !self.trusted);
+        // Without a step there is nothing to correct, whoever vouches for the clock now.
+        self.due |= stepped;
         self.trusted = trusted;
         stepped.then_some(step)
     }
