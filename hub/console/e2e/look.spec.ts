@@ -129,7 +129,11 @@ const EVENTS: [kind: string, detail: string, facts: Record<string, unknown>][] =
   ["counter_rolled_over", "main-meter/energy went from 999.5 kWh to 3.2 kWh, past its last digit", {}],
   ["meter_replaced", "main-meter/energy ended with 5001.0 kWh and goes on from 12.5 kWh", {}],
   ["ratio_changed", "main-meter/energy went from 500.0 kWh to 1000.0 kWh with the ratio", {}],
-  ["clock_corrected", "120 readings are moved by 1800.0 s; they are of 2026-03-01T08:00:00Z and later now", {}],
+  [
+    "clock_corrected",
+    "120 readings are moved by 1800.0 s; they are of 2026-03-01T08:00:00Z and later now",
+    {},
+  ],
   ["device_clock", "the clock of main-meter is 95 s behind this gateway's", {}],
   ["implausible", "main-meter/active-power jumped from 41.0 kW to 410.0 kW: about 10 times apart", {}],
   ["gateway_silent", "no connection for longer than the off-delay", {}],

@@ -177,7 +177,8 @@ export const en: Record<keyof typeof zh, string> = {
   "quality.why.no_reply": "The device did not answer: check power, wiring and address",
   "quality.why.bad_reply": "Check sum or length was wrong: check wiring, termination and baud rate",
   "quality.why.line_down": "The serial port or connection is down",
-  "quality.why.out_of_range": "The device says what it cannot be: check the sensor, its wiring and the profile",
+  "quality.why.out_of_range":
+    "The device says what it cannot be: check the sensor, its wiring and the profile",
   "quality.why.too_fast": "It cannot change so fast: check the sensor, and whether its unit was changed",
   "quality.why.stuck": "It has not changed at all for too long: check whether it is still measured",
   "quality.why.held_back": "The counter jumped; it is kept back until it is known why",
