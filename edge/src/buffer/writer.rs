@@ -145,6 +145,8 @@ impl Writer {
         let flushed = self.flush();
         let persisted = self.persist_acks();
         drop(self);
+        // Whoever closed it finds it closed.
+        drop(commands);
         if let Some(reply) = close {
             let _ = reply.send(flushed.and(persisted));
         }
