@@ -77,7 +77,7 @@ pub fn book(config: &Config, numbers: &[Vec<Vec<PointNo>>]) -> Book {
                     key: point.key.clone(),
                     unit: unit::unit(&point.unit).map_or("", |unit| unit.symbol),
                     decimals: point.decimals,
-                    period: device.periods.of(point.class),
+                    period: device.period(point, rules),
                     rules: rules.clone(),
                     counter: (point.kind == PointKind::Counter && rules.ledger)
                         .then_some(Counter { modulus: point.modulus }),
@@ -98,4 +98,25 @@ pub fn book(config: &Config, numbers: &[Vec<Vec<PointNo>>]) -> Book {
         }
     }
     Book { points, derived }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use super::*;
+
+    #[test]
+    fn a_point_with_a_period_of_its_own_is_known_by_it() {
+        let text = "[gateway]\nname = \"east\"\n[[line]]\nname = \"l\"\nkind = \"tcp\"\nhost = \"h\"\nport = 502\n\
+                    [[line.device]]\nname = \"m\"\nprofile = \"omron/e5cc\"\naddress = 1\n\
+                    points = { process-value = { period = \"3s\" } }\n";
+        let config = crate::config::parse("edge.toml", text, Path::new("/"), []).unwrap();
+        let device = &config.lines[0].devices[0];
+        let numbers: Vec<PointNo> = (0..device.profile.points.len() as u32).map(PointNo).collect();
+        let book = book(&config, &[vec![numbers]]);
+        let period = |name: &str| book.find(name).unwrap().1.period;
+        assert_eq!(period("m/process-value"), Duration::from_secs(3));
+        assert_ne!(period("m/set-point"), Duration::from_secs(3), "the others go by their class");
+    }
 }
