@@ -176,7 +176,14 @@ impl House {
 
     /// Until so many more polls have been made.
     pub async fn polls(&self, count: u32) {
-        sleep(Duration::from_millis(100) * count).await;
+        let newest = |house: &Self| {
+            let rows = house.latest.as_ref().unwrap().show(SystemClock.now());
+            rows.into_iter().filter_map(|row| row.at).max()
+        };
+        for _ in 0..count {
+            let before = newest(self);
+            self.until("another poll", |house| newest(house) > before).await;
+        }
     }
 
     pub async fn stop(&mut self) -> Left {
