@@ -1,7 +1,7 @@
 //! Whether a line can carry what its devices are asked for: the share of its time that the questions take. Told by
 //! `check` and before a configuration is taken; what the wire itself cannot carry is refused.
 //!
-//! The share is the sum of each question's time by its period (edge of a single resource, earliest deadline first,
+//! The share is the sum of each question's time by its period (one resource, earliest deadline first,
 //! never interrupted): above 1 something is late for ever; near it a question that is missed has no room to be made up
 //! for.
 
@@ -31,20 +31,8 @@ pub struct Load {
     pub baud: Option<u32>,
 }
 
-impl Load {
-    /// The wire itself cannot carry it, whatever devices are on it.
-    pub fn is_impossible(&self) -> bool {
-        self.least > 1.0
-    }
-}
-
 pub fn load(line: &LineConfig) -> Load {
-    let least = match &line.wire {
-        WireConfig::Serial(_) => share(line, &line.wire, Some(Duration::ZERO)),
-        // A connection has no rate of its own.
-        WireConfig::Tcp { .. } => 0.0,
-    };
-    let usual = share(line, &line.wire, None);
+    let (least, usual) = (least(line), share(line, &line.wire, None));
     let baud = match &line.wire {
         WireConfig::Serial(serial) if usual > ROOM => BAUDS.into_iter().find(|baud| {
             let faster = WireConfig::Serial(at(serial, *baud));
@@ -52,7 +40,22 @@ pub fn load(line: &LineConfig) -> Load {
         }),
         _ => None,
     };
-    Load { least, usual, late: late(line), baud }
+    let late = if usual > 1.0 { late(line) } else { Vec::new() };
+    Load { least, usual, late, baud }
+}
+
+/// The load of a line whose wire cannot carry it, whatever devices are on it; the others cost no more than to find that
+/// out.
+pub fn impossible(line: &LineConfig) -> Option<Load> {
+    (least(line) > 1.0).then(|| load(line))
+}
+
+fn least(line: &LineConfig) -> f64 {
+    match &line.wire {
+        WireConfig::Serial(_) => share(line, &line.wire, Some(Duration::ZERO)),
+        // A connection has no rate of its own.
+        WireConfig::Tcp { .. } => 0.0,
+    }
 }
 
 fn at(serial: &SerialConfig, baud: u32) -> SerialConfig {

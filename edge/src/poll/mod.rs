@@ -14,5 +14,5 @@ mod timing;
 mod trial;
 
 pub use latest::{Described, Latest, Shown, Word};
-pub use load::{Load, ROOM, load};
+pub use load::{Load, ROOM, impossible, load};
 pub use task::{LineTask, Told};

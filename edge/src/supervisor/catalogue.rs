@@ -12,7 +12,7 @@ use steward_shared::wire::frame::{MAX_FRAME, to_cbor};
 use steward_shared::wire::message::{Catalogue, CatalogueDevice, CataloguePoint};
 
 use crate::config::{self, Config, DeviceConfig, LineConfig, WireConfig};
-use crate::poll::{Described, load};
+use crate::poll::{Described, impossible};
 
 /// Bytes of a frame around the catalogue.
 const AROUND: usize = 64;
@@ -31,10 +31,7 @@ pub fn read(path: &Path) -> Result<Config, Vec<Fault>> {
 /// The lines whose wire cannot carry what is asked of it.
 fn overloaded(config: &Config) -> Vec<Fault> {
     let fault = |line: &LineConfig| {
-        let load = load(line);
-        if !load.is_impossible() {
-            return None;
-        }
+        let load = impossible(line)?;
         let (percent, late) = ((load.least * 100.0).round(), load.late.len());
         let message = format!(
             "line {} needs {percent} % of its wire, if its devices took no time at all; {late} points would be late",
