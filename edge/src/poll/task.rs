@@ -28,6 +28,9 @@ const DOWN_AFTER: u32 = 3;
 /// A line is tried again at least this often: a port that was plugged in again is polled within five seconds.
 const TRY_AGAIN: Duration = Duration::from_secs(5);
 
+/// The report of health comes each ten seconds.
+const SHARE_EVERY: Duration = Duration::from_secs(5);
+
 /// What a line has to tell.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Told {
@@ -85,6 +88,8 @@ struct Owner {
     worked: bool,
     answered: Vec<bool>,
     timings: Vec<Timing>,
+    /// When the line's planned share is told again.
+    share_due: Duration,
 }
 
 impl Owner {
@@ -112,6 +117,7 @@ impl Owner {
             worked: false,
             answered,
             timings,
+            share_due: Duration::ZERO,
         }
     }
 
@@ -234,8 +240,16 @@ impl Owner {
         let timing = &mut self.timings[device];
         timing.answered(turnaround);
         if let Some(usual) = timing.usual() {
-            let cost = cost(&self.task.config.wire, Some(usual));
-            self.rounds.learned(device, cost);
+            self.rounds.learned(device, cost(&self.task.config.wire, Some(usual)));
+            self.tell_share();
+        }
+    }
+
+    /// Now and then: it is the sum over every question of the line.
+    fn tell_share(&mut self) {
+        let now = self.start.elapsed();
+        if now >= self.share_due {
+            self.share_due = now + SHARE_EVERY;
             self.task.gauge.planned(self.rounds.share());
         }
     }
