@@ -403,10 +403,9 @@ impl Rounds {
                 });
                 Vec::new()
             }
-            Next::Over => {
+            Next::Over(found) => {
                 device.stale_plan = true;
-                let hole = |hole: &Hole| Follow::Hole { device: ask.device, hole: *hole };
-                device.trials.holes().iter().map(hole).collect()
+                found.into_iter().map(|hole| Follow::Hole { device: ask.device, hole }).collect()
             }
         }
     }

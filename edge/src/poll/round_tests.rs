@@ -481,7 +481,7 @@ fn a_hole_is_found_once_and_what_lies_apart_from_it_is_still_read_together() {
         let (mut world, act) = with_holes(holes);
         world.run(Duration::from_secs(10), &act);
         let told = world.follow.iter().filter(|f| matches!(f, Follow::Hole { .. })).count();
-        assert!(told >= holes.len(), "{holes:?}: {:?}", world.follow);
+        assert_eq!(told, holes.len(), "{holes:?}: {:?}", world.follow);
         assert_eq!(questions_of_the_last_second(&world), wanted, "{holes:?}");
         let refusals = |world: &World| world.asked.iter().filter(|(_, _, o)| *o != Outcome::Answered).count();
         let before = refusals(&world);

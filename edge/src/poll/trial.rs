@@ -29,8 +29,8 @@ pub struct Trials {
     open: Vec<Trial>,
     next: u32,
     holes: Vec<Hole>,
-    /// A hole was found that the plan does not know yet.
-    fresh: bool,
+    /// So many of the holes were told: the plan knows them.
+    told: usize,
 }
 
 /// What follows from an answer to a trial's question.
@@ -39,8 +39,8 @@ pub enum Next {
     Nothing,
     /// Ask this, once.
     Across(Question),
-    /// All trials are over, and holes were found: the plan is to be made anew.
-    Over,
+    /// All trials are over, and these holes were found: the plan is to be made anew.
+    Over(Vec<Hole>),
 }
 
 impl Trials {
@@ -95,7 +95,11 @@ impl Trials {
     fn end(&mut self, no: TrialNo, hole: Option<Hole>) -> Next {
         self.open.retain(|t| t.no != no);
         self.holes.extend(hole);
-        self.fresh |= hole.is_some();
-        if self.open.is_empty() && std::mem::take(&mut self.fresh) { Next::Over } else { Next::Nothing }
+        if self.is_open() || self.told == self.holes.len() {
+            return Next::Nothing;
+        }
+        let found = self.holes.iter().skip(self.told).copied().collect();
+        self.told = self.holes.len();
+        Next::Over(found)
     }
 }
