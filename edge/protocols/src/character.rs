@@ -36,6 +36,11 @@ impl Character {
     pub fn time(&self) -> Duration {
         Duration::from_nanos(u64::from(self.bits()) * 1_000_000_000 / u64::from(self.baud.max(1)))
     }
+
+    /// Time of so many characters on the wire.
+    pub fn wire_time(&self, characters: usize) -> Duration {
+        self.time() * u32::try_from(characters).unwrap_or(u32::MAX)
+    }
 }
 
 /// `9600 8N1`.

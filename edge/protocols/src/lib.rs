@@ -11,6 +11,7 @@ pub mod driver;
 pub mod exchange;
 pub mod far_end;
 pub mod field;
+pub mod hex;
 pub mod line;
 pub mod modbus;
 pub mod question;

@@ -88,9 +88,9 @@ impl Settings {
     }
 }
 
-/// Time of so many characters on the wire.
+/// Time of so many characters on the wire, where there is one.
 fn wire_time(character: Option<Character>, bytes: usize) -> Duration {
-    character.map_or(Duration::ZERO, |c| c.time()) * u32::try_from(bytes).unwrap_or(u32::MAX)
+    character.map_or(Duration::ZERO, |c| c.wire_time(bytes))
 }
 
 /// What a device said, and when.
@@ -298,6 +298,16 @@ impl LineState {
         self.phase = Phase::Awaiting { exchange, asked, deadline };
         frame
     }
+
+    fn send_pending(&mut self, now: Instant) -> Step<Answer, Failure> {
+        match std::mem::replace(&mut self.phase, Phase::Idle) {
+            Phase::Pending { exchange, .. } => Step::Send(self.send(exchange, now)),
+            other => {
+                self.phase = other;
+                Step::Idle
+            }
+        }
+    }
 }
 
 impl Driver for LineState {
@@ -421,18 +431,6 @@ impl Driver for LineState {
                     return Step::WaitUntil(settled.min(deadline));
                 }
                 Step::WaitUntil(deadline)
-            }
-        }
-    }
-}
-
-impl LineState {
-    fn send_pending(&mut self, now: Instant) -> Step<Answer, Failure> {
-        match std::mem::replace(&mut self.phase, Phase::Idle) {
-            Phase::Pending { exchange, .. } => Step::Send(self.send(exchange, now)),
-            other => {
-                self.phase = other;
-                Step::Idle
             }
         }
     }

@@ -8,7 +8,9 @@ use steward_shared::profile::{Language, Profile, SampleFrame, SampleValue};
 use steward_shared::reading::{Quality, Value};
 
 use crate::exchange::Progress;
+use crate::hex::hex;
 use crate::question::PointValue;
+use crate::scan::WAKE_UP;
 use crate::{cjt188, dlt645, modbus};
 
 /// A sample frame that does not hold.
@@ -84,13 +86,9 @@ pub(crate) fn answered(progress: Progress) -> Result<Vec<u8>, String> {
 
 /// Whether a sample's request is the one that we send. How many bytes wake the meter before it is no matter.
 pub(crate) fn same_request(ours: &[u8], given: &[u8]) -> Result<(), String> {
-    let awake = |bytes: &[u8]| bytes.iter().skip_while(|byte| **byte == 0xFE).copied().collect::<Vec<_>>();
+    let awake = |bytes: &[u8]| bytes.iter().skip_while(|byte| **byte == WAKE_UP).copied().collect::<Vec<_>>();
     if awake(ours) == awake(given) {
         return Ok(());
     }
     Err(format!("the request is not whole and sound: it should be {}", hex(ours)))
-}
-
-pub(crate) fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|b| format!("{b:02X}")).collect::<Vec<_>>().join(" ")
 }

@@ -7,7 +7,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use serde_json::json;
-use steward_protocols::modbus::sniff::{Seen, Sniffer, What};
+use steward_protocols::hex::hex;
+use steward_protocols::modbus::sniff::{QUIET, Seen, Sniffer, What};
 use steward_protocols::modbus::{Exception, frame_gap};
 use steward_shared::profile::Profile;
 use steward_shared::unit;
@@ -22,9 +23,6 @@ use super::text::capture as text;
 use super::words::{SerialWords, interrupted};
 use crate::lab::capture;
 use crate::line::{Dial, SerialDial};
-
-/// A line that is quiet for so long completes no frame any more.
-const QUIET: Duration = Duration::from_millis(50);
 
 #[derive(Debug, clap::Args)]
 pub struct SniffWords {
@@ -72,8 +70,8 @@ pub async fn sniff(words: SniffWords, out: Out) -> Result<(), String> {
                 continue;
             };
             // What we sent is written down before it is on the wire.
-            let wire = character.time() * u32::try_from(bytes.len()).unwrap_or(u32::MAX);
-            let at = if matches!(event.what, capture::What::Sent(_)) { event.at + wire } else { event.at };
+            let is_sent = matches!(event.what, capture::What::Sent(_));
+            let at = if is_sent { event.at + character.wire_time(bytes.len()) } else { event.at };
             if at > before + QUIET {
                 sniffer.quiet().iter().for_each(|seen| book.show(seen));
             }
@@ -244,8 +242,4 @@ impl Book {
 
 fn ms(time: Duration) -> String {
     format!("{:.2} ms", time.as_secs_f64() * 1000.0)
-}
-
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02X}")).collect::<Vec<_>>().join(" ")
 }

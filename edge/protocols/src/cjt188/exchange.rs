@@ -9,6 +9,7 @@ use super::address::Address;
 use super::frame::{AROUND, FROM_METER, FUNCTION, Frame, LOOK, REFUSES};
 use super::request::{Dialect, Request, is_meter};
 use crate::exchange::{About, Exchange, Fault, Progress, Refusal};
+use crate::hex::hex;
 use crate::scan::{Scan, WAKE_UP};
 
 /// Bytes FE before an answer that are waited for.
@@ -81,7 +82,7 @@ fn refusal(status: &[u8]) -> Refusal {
     let text = if status.is_empty() {
         "an error that it does not explain".to_owned()
     } else {
-        format!("an error, its state is {}", crate::sample::hex(status))
+        format!("an error, its state is {}", hex(status))
     };
     Refusal { quality: Quality::Refused(1), about: About::Other, text }
 }

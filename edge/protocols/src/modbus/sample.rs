@@ -5,8 +5,9 @@ use steward_shared::profile::{Framing, PointDef, Profile, SampleFrame, Table};
 use super::framing::exchange;
 use super::pdu::{Request, Response};
 use super::value::decode;
+use crate::hex::hex;
 use crate::question::PointValue;
-use crate::sample::{answered, hex};
+use crate::sample::answered;
 
 /// The values of all points in the registers that the frames are about.
 pub fn read_sample(profile: &Profile, sample: &SampleFrame) -> Result<Vec<PointValue>, String> {

@@ -12,6 +12,9 @@ use super::crc::crc_holds;
 use super::device::Asked;
 use super::rtu::MAX_FRAME;
 
+/// A line that is quiet for so long completes no frame any more: whoever listens says `quiet` then.
+pub const QUIET: Duration = Duration::from_millis(50);
+
 /// One frame, or bytes that are none.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Seen {

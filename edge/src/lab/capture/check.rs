@@ -168,6 +168,7 @@ fn half_a_digit(text: &str, number: f64) -> f64 {
 
 #[cfg(test)]
 mod tests {
+    use steward_protocols::hex::hex;
     use steward_shared::profile::Library;
 
     use super::*;
@@ -176,7 +177,6 @@ mod tests {
     fn text(stated: &str) -> String {
         let profile = Library::compiled_in().unwrap().get("schneider/pm5350").unwrap();
         let sample = profile.frames.iter().find(|f| f.framing == Framing::Rtu).expect("a sample over RTU");
-        let hex = |bytes: &[u8]| bytes.iter().map(|b| format!("{b:02X}")).collect::<Vec<_>>().join(" ");
         format!(
             "# steward capture 1\n# framing = rtu\n# character = 19200 8N1\n0.0 > {}\n0.1 < {}\n{stated}",
             hex(&sample.request),

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use steward_protocols::modbus::sniff::{Sniffer, What as Seen};
+use steward_protocols::modbus::sniff::{QUIET, Sniffer, What as Seen};
 
 use super::file::{Capture, What};
 
@@ -34,12 +34,10 @@ impl Exchanged {
 
 /// A silence that ends a burst; ports hand one answer over in pieces.
 const SILENCE: Duration = Duration::from_millis(20);
-/// A line that is quiet for so long completes no frame any more.
-const QUIET: Duration = Duration::from_millis(50);
 
 pub fn exchanges(capture: &Capture) -> Vec<Exchanged> {
     let character = capture.header.character.map_or(Duration::ZERO, |c| c.time());
-    let wire = |bytes: usize| character * u32::try_from(bytes).unwrap_or(u32::MAX);
+    let wire = |bytes| capture.header.character.map_or(Duration::ZERO, |c| c.wire_time(bytes));
     let mut book = Book::default();
     let mut sniffer = Sniffer::new(character);
     let mut heard = Duration::ZERO;

@@ -20,6 +20,7 @@ use std::fmt;
 use std::time::Duration;
 
 use steward_protocols::character::{Character, Parity};
+use steward_protocols::hex::hex;
 use steward_shared::document::Fault;
 use steward_shared::profile::Framing;
 use steward_shared::time::Timestamp;
@@ -91,8 +92,7 @@ pub fn line_of(at: Duration, what: &What) -> String {
             return value.as_ref().map_or_else(|| format!("= {key}"), |value| format!("= {key} {value}"));
         }
     };
-    let bytes: Vec<String> = bytes.iter().map(|byte| format!("{byte:02X}")).collect();
-    format!("{} {mark} {}", seconds(at), bytes.join(" "))
+    format!("{} {mark} {}", seconds(at), hex(bytes))
 }
 
 fn seconds(at: Duration) -> String {
