@@ -3,7 +3,7 @@
 
 use std::fmt;
 
-use crate::exchange::Fault;
+use crate::exchange::{Fault, Progress};
 
 /// Wakes a receiver; comes before frames in both directions.
 pub const WAKE_UP: u8 = 0xFE;
@@ -94,6 +94,77 @@ impl<F> Scan<F> {
             _ if short => Some(Fault::Short { bytes }),
             _ => Some(Fault::Noise { bytes }),
         }
+    }
+}
+
+/// As many stray bytes behind an answer are noise of the line's turn-around, not a second answer.
+const TURNAROUND_NOISE: usize = 2;
+
+/// Listens for the answer to one request among all that passes.
+#[derive(Clone, Debug)]
+pub struct Listener<F> {
+    scan: Scan<F>,
+    trailing: usize,
+    /// What the last whole frame was that is not the answer.
+    foreign: Option<Fault>,
+}
+
+impl<F> Listener<F> {
+    pub const fn new(look: Look<F>) -> Self {
+        Self { scan: Scan::new(look), trailing: 0, foreign: None }
+    }
+
+    /// A request goes out: what came before it answers nothing.
+    pub fn clear(&mut self) {
+        self.scan.clear();
+    }
+
+    /// Takes bytes in. `judge` says what a whole frame means for the request: nothing where it is the request itself,
+    /// heard again, and a fault where it is somebody else's, or late, and is let pass.
+    pub fn received(
+        &mut self,
+        bytes: &[u8],
+        mut judge: impl FnMut(&F) -> Result<Option<Progress>, Fault>,
+    ) -> Progress {
+        let without_room = self.scan.push(bytes);
+        while let Some(frame) = self.scan.next_frame() {
+            match judge(&frame) {
+                Ok(None) => {}
+                Ok(Some(progress)) => {
+                    self.trailing = self.scan.held().len() + without_room;
+                    let is_followed = self.trailing > TURNAROUND_NOISE;
+                    return match progress {
+                        Progress::Reply(_) if is_followed => {
+                            Progress::Bad(Fault::Trailing { bytes: self.trailing })
+                        }
+                        progress => progress,
+                    };
+                }
+                Err(fault) => self.foreign = Some(fault),
+            }
+        }
+        if without_room > 0 {
+            return Progress::Bad(Fault::Noise { bytes: self.scan.held().len() + without_room });
+        }
+        Progress::More
+    }
+
+    pub fn held(&self) -> &[u8] {
+        self.scan.held()
+    }
+
+    /// What is wrong with that which came, when nothing more will.
+    pub fn verdict(&self) -> Option<Fault> {
+        self.scan.verdict().or(self.foreign)
+    }
+
+    /// Whether that which is held is an answer that was damaged or cut.
+    pub fn is_damaged(&self) -> bool {
+        matches!(self.verdict(), Some(Fault::CheckSum | Fault::Short { .. }))
+    }
+
+    pub const fn trailing(&self) -> usize {
+        self.trailing
     }
 }
 

@@ -10,12 +10,10 @@ use super::frame::{AROUND, FROM_METER, FUNCTION, Frame, LOOK, REFUSES};
 use super::request::{Dialect, Request, is_meter};
 use crate::exchange::{About, Exchange, Fault, Progress, Refusal};
 use crate::hex::hex;
-use crate::scan::{Scan, WAKE_UP};
+use crate::scan::{Listener, WAKE_UP};
 
 /// Bytes FE before an answer that are waited for.
 const MOST_WAKE_UP: usize = 20;
-/// As many stray bytes behind an answer are noise of the line's turn-around, not a second answer.
-const TURNAROUND_NOISE: usize = 2;
 /// Meters on a battery fall silent within a frame.
 const LONGEST_PAUSE: Duration = Duration::from_millis(500);
 
@@ -26,17 +24,14 @@ pub struct Decoder {
     request: Request,
     address: Address,
     sent: Frame,
-    scan: Scan<Frame>,
-    trailing: usize,
-    /// What the last whole frame was that is not the answer.
-    foreign: Option<Fault>,
+    listener: Listener<Frame>,
 }
 
 impl Decoder {
     pub fn new(request: Request, address: Address, dialect: Dialect) -> Self {
         let sent = request.frame(address, dialect, 0);
         let address = sent.address;
-        Self { dialect, request, address, sent, scan: Scan::new(LOOK), trailing: 0, foreign: None }
+        Self { dialect, request, address, sent, listener: Listener::new(LOOK) }
     }
 
     /// What a whole frame means for the request; nothing where it is the request itself, heard again.
@@ -89,7 +84,7 @@ fn refusal(status: &[u8]) -> Refusal {
 
 impl Exchange for Decoder {
     fn frame(&mut self, number: u16) -> Vec<u8> {
-        self.scan.clear();
+        self.listener.clear();
         self.sent = self.request.frame(self.address, self.dialect, number as u8);
         let mut bytes = vec![WAKE_UP; usize::from(self.dialect.wake_up)];
         bytes.extend(self.sent.bytes());
@@ -109,42 +104,27 @@ impl Exchange for Decoder {
     }
 
     fn received(&mut self, bytes: &[u8]) -> Progress {
-        let without_room = self.scan.push(bytes);
-        while let Some(frame) = self.scan.next_frame() {
-            match self.judge(&frame) {
-                Ok(None) => {}
-                Ok(Some(progress)) => {
-                    self.trailing = self.scan.held().len() + without_room;
-                    return if self.trailing > TURNAROUND_NOISE {
-                        Progress::Bad(Fault::Trailing { bytes: self.trailing })
-                    } else {
-                        progress
-                    };
-                }
-                Err(fault) => self.foreign = Some(fault),
-            }
-        }
-        if without_room > 0 {
-            return Progress::Bad(Fault::Noise { bytes: self.scan.held().len() + without_room });
-        }
-        Progress::More
+        let mut listener = std::mem::replace(&mut self.listener, Listener::new(LOOK));
+        let progress = listener.received(bytes, |frame| self.judge(frame));
+        self.listener = listener;
+        progress
     }
 
     fn held(&self) -> usize {
-        self.scan.held().len()
+        self.listener.held().len()
     }
 
     fn verdict(&self) -> Option<Fault> {
-        self.scan.verdict().or(self.foreign)
+        self.listener.verdict()
     }
 
     fn began_like_the_answer(&self) -> bool {
-        let address = self.scan.held().get(2..9).and_then(|a| <[u8; 7]>::try_from(a).ok()).map(Address::new);
-        address.is_some_and(|address| self.address.means(address))
-            && matches!(self.verdict(), Some(Fault::CheckSum | Fault::Short { .. }))
+        let address =
+            self.listener.held().get(2..9).and_then(|a| <[u8; 7]>::try_from(a).ok()).map(Address::new);
+        address.is_some_and(|address| self.address.means(address)) && self.listener.is_damaged()
     }
 
     fn trailing(&self) -> usize {
-        self.trailing
+        self.listener.trailing()
     }
 }

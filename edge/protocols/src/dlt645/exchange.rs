@@ -10,14 +10,12 @@ use super::frame::{AROUND, FROM_METER, FUNCTION, Frame, LOOK, MORE, REFUSES};
 use super::refusal::refusal;
 use super::request::{Dialect, Request, RequestFault, item_bytes};
 use crate::exchange::{Exchange, Fault, Progress};
-use crate::scan::{Scan, WAKE_UP};
+use crate::scan::{Listener, WAKE_UP};
 
 /// More than this a meter does not give in answer to one question, in however many frames.
 const MAX_DATA: usize = 4096;
 /// Bytes FE before an answer, at most.
 const MOST_WAKE_UP: usize = 4;
-/// As many stray bytes behind an answer are noise of the line's turn-around, not a second answer.
-const TURNAROUND_NOISE: usize = 2;
 /// Between two bytes of a frame a meter may fall silent for so long (DL/T 645: the pause between bytes).
 const LONGEST_PAUSE: Duration = Duration::from_millis(500);
 
@@ -31,10 +29,7 @@ pub struct Decoder {
     /// The number of the frame that is wanted behind those that came.
     following: Option<u8>,
     gathered: Vec<u8>,
-    scan: Scan<Frame>,
-    trailing: usize,
-    /// What the last whole frame was that is not the answer.
-    foreign: Option<Fault>,
+    listener: Listener<Frame>,
 }
 
 impl Decoder {
@@ -47,9 +42,7 @@ impl Decoder {
             first,
             following: None,
             gathered: Vec::new(),
-            scan: Scan::new(LOOK),
-            trailing: 0,
-            foreign: None,
+            listener: Listener::new(LOOK),
         })
     }
 
@@ -121,7 +114,7 @@ impl Decoder {
 
 impl Exchange for Decoder {
     fn frame(&mut self, _number: u16) -> Vec<u8> {
-        self.scan.clear();
+        self.listener.clear();
         let mut bytes = vec![WAKE_UP; usize::from(self.dialect.wake_up)];
         bytes.extend(self.wanted().bytes());
         bytes
@@ -142,42 +135,27 @@ impl Exchange for Decoder {
     }
 
     fn received(&mut self, bytes: &[u8]) -> Progress {
-        let without_room = self.scan.push(bytes);
-        while let Some(frame) = self.scan.next_frame() {
-            match self.judge(&frame) {
-                Ok(None) => {}
-                Ok(Some(progress)) => {
-                    self.trailing = self.scan.held().len() + without_room;
-                    return if self.trailing > TURNAROUND_NOISE && matches!(progress, Progress::Reply(_)) {
-                        Progress::Bad(Fault::Trailing { bytes: self.trailing })
-                    } else {
-                        progress
-                    };
-                }
-                Err(fault) => self.foreign = Some(fault),
-            }
-        }
-        if without_room > 0 {
-            return Progress::Bad(Fault::Noise { bytes: self.scan.held().len() + without_room });
-        }
-        Progress::More
+        let mut listener = std::mem::replace(&mut self.listener, Listener::new(LOOK));
+        let progress = listener.received(bytes, |frame| self.judge(frame));
+        self.listener = listener;
+        progress
     }
 
     fn held(&self) -> usize {
-        self.scan.held().len()
+        self.listener.held().len()
     }
 
     fn verdict(&self) -> Option<Fault> {
-        self.scan.verdict().or(self.foreign)
+        self.listener.verdict()
     }
 
     fn began_like_the_answer(&self) -> bool {
-        let address = self.scan.held().get(1..7).and_then(|a| <[u8; 6]>::try_from(a).ok()).map(Address::new);
-        address.is_some_and(|address| self.address.means(address))
-            && matches!(self.verdict(), Some(Fault::CheckSum | Fault::Short { .. }))
+        let address =
+            self.listener.held().get(1..7).and_then(|a| <[u8; 6]>::try_from(a).ok()).map(Address::new);
+        address.is_some_and(|address| self.address.means(address)) && self.listener.is_damaged()
     }
 
     fn trailing(&self) -> usize {
-        self.trailing
+        self.listener.trailing()
     }
 }
