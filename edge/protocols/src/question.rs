@@ -131,6 +131,33 @@ impl Question {
         }
     }
 
+    /// What it asks for, in words that [`Question::of`] understands: for answers that outlive the plan.
+    pub fn words(&self) -> String {
+        match self {
+            Self::Modbus(block) => modbus::span::words(block),
+            Self::Dlt645(ask) => dlt645::span::words(ask),
+            Self::Cjt188(ask) => cjt188::span::words(ask),
+        }
+    }
+
+    /// The question of such words, with every point of the profile that its answer holds.
+    pub fn of(profile: &Profile, words: &str) -> Option<Self> {
+        match &profile.language {
+            Language::Modbus(_) => modbus::span::block(words, &profile.points).map(Self::Modbus),
+            Language::Dlt645(limits) => dlt645::span::ask(words, &profile.points, limits).map(Self::Dlt645),
+            Language::Cjt188(limits) => cjt188::span::ask(words, &profile.points, *limits).map(Self::Cjt188),
+        }
+    }
+
+    /// Which bytes of the contents a point is made of.
+    pub fn bytes(&self, point: &PointDef) -> Option<std::ops::Range<usize>> {
+        match self {
+            Self::Modbus(block) => modbus::span::bytes(block, point),
+            Self::Dlt645(ask) => dlt645::span::bytes(ask, point),
+            Self::Cjt188(_) => cjt188::span::bytes(point),
+        }
+    }
+
     /// Bytes of contents in its answer.
     pub fn contents_len(&self) -> f64 {
         match self {

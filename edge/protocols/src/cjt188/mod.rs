@@ -12,6 +12,7 @@ mod frame;
 mod plan;
 mod request;
 mod sample;
+pub(crate) mod span;
 mod unit;
 
 pub use address::Address;

@@ -12,6 +12,7 @@ mod plan;
 mod refusal;
 mod request;
 mod sample;
+pub(crate) mod span;
 
 pub use address::Address;
 pub use device::Meter;

@@ -58,7 +58,7 @@ pub fn plan(points: &[PointDef], wanted: impl IntoIterator<Item = usize>, limits
     asks
 }
 
-fn whole(block: &Block, dialect: Dialect, points: Vec<usize>) -> Ask {
+pub(super) fn whole(block: &Block, dialect: Dialect, points: Vec<usize>) -> Ask {
     let bytes = usize::from(block.bytes) * block.holds.len();
     Ask { dialect, item: block.item, block: Some(block.clone()), bytes, points }
 }

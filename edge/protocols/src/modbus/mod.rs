@@ -15,6 +15,7 @@ mod plan;
 pub mod rtu;
 mod sample;
 pub mod sniff;
+pub(crate) mod span;
 pub mod tcp;
 mod value;
 mod write;
