@@ -4,6 +4,7 @@
 use std::path::PathBuf;
 
 use clap::{Parser, Subcommand};
+use steward_shared::time::Timestamp;
 
 use super::capture::CaptureWords;
 use super::replay::ReplayWords;
@@ -51,6 +52,12 @@ pub enum Command {
     },
     /// The counters of this gateway: what they show, and the totals that go on through rollover and new meters.
     Ledger(Ledger),
+    /// Say where a number comes from: the bytes, the rule and the profile behind it.
+    Explain(Explain),
+    /// Show what another profile would make of the newest answers.
+    Preview(Preview),
+    /// Make readings anew of answers that another profile had read, and send them as corrections.
+    Redecode(Redecode),
     /// Read a gateway's file and its profiles and tell every fault: file, line, column and the way out.
     Check {
         #[command(flatten)]
@@ -93,6 +100,40 @@ pub enum LedgerAct {
         #[arg(long, allow_negative_numbers = true)]
         end: Option<f64>,
     },
+}
+
+/// Reads the raw answers.
+#[derive(Debug, clap::Args)]
+pub struct Explain {
+    #[command(flatten)]
+    pub told: Told,
+    /// The point, DEVICE/POINT.
+    pub of: String,
+    /// The value of this instant or the last before it (RFC 3339); the newest, when nothing is said.
+    #[arg(long, value_parser = super::evidence::instant)]
+    pub at: Option<Timestamp>,
+}
+
+/// Reads the raw answers.
+#[derive(Debug, clap::Args)]
+pub struct Preview {
+    #[command(flatten)]
+    pub told: Told,
+    /// The profile's file, VENDOR/MODEL.toml.
+    pub profile: PathBuf,
+    /// By the answers of this instant or the last before it (RFC 3339); the newest, when nothing is said.
+    #[arg(long, value_parser = super::evidence::instant)]
+    pub at: Option<Timestamp>,
+}
+
+/// Asks the program that runs.
+#[derive(Debug, clap::Args)]
+pub struct Redecode {
+    #[command(flatten)]
+    pub told: Told,
+    /// From which instant on (RFC 3339).
+    #[arg(long, value_parser = super::evidence::instant)]
+    pub since: Timestamp,
 }
 
 /// Where the data folder is.

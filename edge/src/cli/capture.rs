@@ -22,6 +22,7 @@ use super::out::Out;
 use super::text::capture as text;
 use super::words::{SerialWords, interrupted};
 use crate::config::{LineConfig, WireConfig, load};
+use crate::evidence::Evidence;
 use crate::health::LineGauge;
 use crate::lab::capture::{Header, Log, RecordedDial, What};
 use crate::line::{Dial, SerialDial, dial_of};
@@ -116,6 +117,7 @@ async fn poll(
         silent_before: vec![false; line.devices.len()],
         dial: Arc::new(RecordedDial { inner: dial, log: Arc::clone(log) }),
         gauge: Arc::new(LineGauge::new(&line.name, line.devices.iter().map(|d| d.name.clone()))),
+        evidence: Evidence::none(),
         told,
         clock: Arc::new(SystemClock),
         ids: Arc::new(RandomIds),

@@ -8,7 +8,7 @@ use tokio::runtime::Runtime;
 use super::args::{Args, Command};
 use super::out::Out;
 use super::text::{Lang, common};
-use super::{capture, check, enrol, ledger, replay, run, simulate, sniff};
+use super::{capture, check, enrol, evidence, ledger, replay, run, simulate, sniff};
 
 /// A gateway has few cores, and the work is waiting: more threads would only cost memory.
 const THREADS: usize = 2;
@@ -37,6 +37,9 @@ fn done(command: Command, out: Out) -> Result<(), String> {
         Command::Replay(words) => runtime(out)?.block_on(replay::replay(words, out)),
         Command::Sniff(words) => runtime(out)?.block_on(sniff::sniff(words, out)),
         Command::Simulate(words) => runtime(out)?.block_on(simulate::simulate(words, out)),
+        Command::Explain(args) => evidence::explain(&args, out),
+        Command::Preview(args) => evidence::preview(&args, out),
+        Command::Redecode(args) => evidence::redecode(&args, out),
         Command::Run { file, data } => runtime(out)?.block_on(run::run(&file.path(), data, out)),
     }
 }

@@ -6,6 +6,7 @@ mod args;
 mod capture;
 mod check;
 mod enrol;
+mod evidence;
 mod execute;
 mod ledger;
 mod log;

@@ -14,6 +14,7 @@ use tracing::Level;
 
 use super::line::{Seen, read_line};
 use super::settings::{BufferConfig, Config, Log, LogFormat, Periods};
+use crate::evidence::EvidenceSettings;
 
 const DEFAULTS: &str = include_str!("../../edge.default.toml");
 /// Before the names of the variables that override single keys: `STEWARD_EDGE__HTTP__LISTEN`.
@@ -59,6 +60,7 @@ fn read_root(root: &Table<'_>, folder: &Path, of_profiles: &mut Vec<Fault>) -> O
     let gateway = root.table("gateway").and_then(|t| read_gateway(&t));
     let hub = root.table("hub").map(|t| t.optional::<HostPort>("address"));
     let buffer = root.table("buffer").and_then(|t| read_buffer(&t));
+    let evidence = root.table("evidence").and_then(|t| read_evidence(&t));
     let periods = root.table("periods").and_then(|t| read_periods(&t, None));
     let folders = root.table("profiles").and_then(|t| t.required::<Vec<PathBuf>>("folders"));
     let folders: Vec<_> = folders.unwrap_or_default().iter().map(|f| folder.join(f)).collect();
@@ -79,6 +81,7 @@ fn read_root(root: &Table<'_>, folder: &Path, of_profiles: &mut Vec<Fault>) -> O
         data: folder.join(data),
         hub: hub?,
         buffer: buffer?,
+        evidence: evidence?,
         folders,
         http: http?,
         log: log?,
@@ -125,6 +128,12 @@ fn read_buffer(table: &Table<'_>) -> Option<BufferConfig> {
     }
     let quota_bytes = quota?.0;
     Some(BufferConfig { flush: flush?, flush_readings: flush_readings?, retention: retention?, quota_bytes })
+}
+
+fn read_evidence(table: &Table<'_>) -> Option<EvidenceSettings> {
+    let keep = duration_within(table, "keep", Duration::ZERO, Duration::from_hours(24 * 90));
+    let quota = table.required::<ByteSize>("quota");
+    Some(EvidenceSettings { keep: keep?, quota_bytes: quota?.0 })
 }
 
 /// The periods of a table; a key that is absent is taken from `above`.

@@ -12,6 +12,8 @@ use steward_shared::document::HostPort;
 use steward_shared::profile::{Framing, PeriodClass, PointDef, Profile, Rules};
 use steward_shared::wire::message::Names;
 
+use crate::evidence::EvidenceSettings;
+
 #[derive(Debug, Clone, PartialEq)]
 pub struct Config {
     pub name: String,
@@ -20,6 +22,8 @@ pub struct Config {
     pub data: PathBuf,
     pub hub: Option<HostPort>,
     pub buffer: BufferConfig,
+    /// How long raw answers are kept, and in how much room.
+    pub evidence: EvidenceSettings,
     /// Folders with profiles, besides the compiled-in ones; they are watched for changes.
     pub folders: Vec<PathBuf>,
     pub http: SocketAddr,

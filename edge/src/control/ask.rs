@@ -11,6 +11,7 @@ use super::words::{Answer, Request};
 /// The socket's name in the data folder.
 pub(super) const NAME: &str = "control.sock";
 const DEADLINE: Duration = Duration::from_secs(15);
+const LONGEST: Duration = Duration::from_mins(11);
 
 #[derive(Debug, thiserror::Error)]
 pub enum AskError {
@@ -29,7 +30,8 @@ pub fn ask(folder: &Path, request: &Request) -> Result<Answer, AskError> {
 
 fn said(path: &Path, request: &Request) -> io::Result<String> {
     let mut stream = UnixStream::connect(path)?;
-    stream.set_read_timeout(Some(DEADLINE))?;
+    let patience = if matches!(request, Request::Redecode { .. }) { LONGEST } else { DEADLINE };
+    stream.set_read_timeout(Some(patience))?;
     stream.set_write_timeout(Some(DEADLINE))?;
     let mut line = serde_json::to_vec(request)?;
     line.push(b'\n');

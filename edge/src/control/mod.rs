@@ -3,9 +3,11 @@
 //! connection. Nothing of it is reachable from the network.
 
 mod ask;
+mod redecode;
 mod serve;
 mod words;
 
 pub use ask::{AskError, ask};
+pub use redecode::Redecoder;
 pub use serve::{bind, serve};
 pub use words::{Answer, Asked, Request};

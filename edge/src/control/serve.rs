@@ -14,10 +14,13 @@ use tokio_util::sync::CancellationToken;
 use tracing::debug;
 
 use super::ask::NAME;
+use super::redecode::Redecoder;
 use super::words::{Answer, Asked, Request};
 
 const MOST_BYTES: u64 = 4096;
 const DEADLINE: Duration = Duration::from_secs(10);
+/// Days of answers that are read anew take minutes.
+const LONGEST: Duration = Duration::from_mins(10);
 
 /// Takes the socket in the folder. One that a former run left behind gives way: the buffer's lock says that there is no
 /// other.
@@ -33,7 +36,12 @@ pub fn bind(folder: &Path) -> io::Result<UnixListener> {
 }
 
 /// Answers until `cancel`; a question under way is dropped then, and whoever asked is told by the end of the connection.
-pub async fn serve(listener: UnixListener, asked: mpsc::Sender<Asked>, cancel: CancellationToken) {
+pub async fn serve(
+    listener: UnixListener,
+    asked: mpsc::Sender<Asked>,
+    redecoder: Redecoder,
+    cancel: CancellationToken,
+) {
     loop {
         // Losing either branch is harmless: accepting is cancel safe.
         let accepted = tokio::select! {
@@ -42,7 +50,7 @@ pub async fn serve(listener: UnixListener, asked: mpsc::Sender<Asked>, cancel: C
         };
         let Ok((stream, _)) = accepted else { continue };
         tokio::select! {
-            talked = timeout(DEADLINE, talk(stream, &asked)) => {
+            talked = timeout(LONGEST, talk(stream, &asked, &redecoder)) => {
                 if !matches!(talked, Ok(Ok(()))) {
                     debug!("a question at the control socket came to nothing");
                 }
@@ -52,11 +60,15 @@ pub async fn serve(listener: UnixListener, asked: mpsc::Sender<Asked>, cancel: C
     }
 }
 
-async fn talk(stream: UnixStream, asked: &mpsc::Sender<Asked>) -> io::Result<()> {
+async fn talk(stream: UnixStream, asked: &mpsc::Sender<Asked>, redecoder: &Redecoder) -> io::Result<()> {
     let (read, mut write) = stream.into_split();
     let mut line = String::new();
-    BufReader::new(read.take(MOST_BYTES)).read_line(&mut line).await?;
+    timeout(DEADLINE, BufReader::new(read.take(MOST_BYTES)).read_line(&mut line)).await??;
     let answer = match serde_json::from_str::<Request>(&line) {
+        Ok(Request::Redecode { since }) => match redecoder.redecode(since).await {
+            Ok(counts) => Answer::Redecoded(counts),
+            Err(why) => Answer::Failed(why),
+        },
         Ok(request) => {
             let (reply, answer) = oneshot::channel();
             let ended = || Answer::Failed("the daemon is stopping".to_owned());

@@ -1,6 +1,9 @@
 //! What may be asked of the daemon, and what it answers.
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
+use steward_shared::time::Timestamp;
 use tokio::sync::oneshot;
 
 use crate::refine::{Account, ConfirmFault};
@@ -12,6 +15,8 @@ pub enum Request {
     Ledgers { of: Option<String> },
     /// The meter behind `of` was replaced by one that began with `start`.
     Confirm { of: String, start: f64, end: Option<f64> },
+    /// Answers since then that another profile had read are to be read by the one in force.
+    Redecode { since: Timestamp },
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -19,6 +24,8 @@ pub enum Request {
 pub enum Answer {
     Ledgers(Vec<Account>),
     Refused(ConfirmFault),
+    /// How many readings of each device were made anew.
+    Redecoded(BTreeMap<String, usize>),
     /// The question was none, or what it wanted could not be stored: in English.
     Failed(String),
 }

@@ -20,6 +20,7 @@ use super::plan::Plan;
 use super::round::{Ask, Follow, Outcome, Rounds, Turn};
 use super::timing::Timing;
 use crate::config::LineConfig;
+use crate::evidence::{Evidence, Heard, fingerprint};
 use crate::health::LineGauge;
 use crate::line::{Backoff, Dial, Failure, Wire, cost};
 
@@ -57,6 +58,8 @@ pub struct LineTask {
     pub dial: Arc<dyn Dial>,
     pub gauge: Arc<LineGauge>,
     pub told: mpsc::Sender<Told>,
+    /// Where raw answers go.
+    pub evidence: Evidence,
     pub clock: Arc<dyn Clock>,
     pub ids: Arc<dyn Ids>,
 }
@@ -90,6 +93,8 @@ struct Owner {
     timings: Vec<Timing>,
     /// When the line's planned share is told again.
     share_due: Duration,
+    /// Per device its name and what tells its profile from others.
+    names: Vec<(Arc<str>, Arc<str>)>,
 }
 
 impl Owner {
@@ -104,6 +109,8 @@ impl Owner {
         }
         let start = Instant::now();
         let answered = vec![false; task.config.devices.len()];
+        let names = task.config.devices.iter();
+        let names = names.map(|d| (d.name.as_str().into(), fingerprint(&d.profile).into())).collect();
         let timings = vec![Timing::default(); task.config.devices.len()];
         Self {
             framing: task.config.wire.framing(),
@@ -118,6 +125,7 @@ impl Owner {
             answered,
             timings,
             share_due: Duration::ZERO,
+            names,
         }
     }
 
@@ -184,6 +192,9 @@ impl Owner {
                         };
                         let readings = values.into_iter().filter_map(reading).collect();
                         self.tell(Told::Readings(readings)).await;
+                        let (device, profile) = self.names[ask.device].clone();
+                        let (span, at) = (ask.question.words(), ask.slot);
+                        self.task.evidence.heard(Heard { device, profile, span, at, contents });
                         Outcome::Answered
                     }
                     Err(refusal) => {

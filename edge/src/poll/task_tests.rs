@@ -90,7 +90,10 @@ fn task(
     let (clock, ids) = (Arc::new(PausedClock(start)), Arc::new(RandomIds));
     let dial = Arc::new(wire);
     let (slowest_before, silent_before) = (Duration::ZERO, vec![false; units.len()]);
-    (LineTask { config, numbers, slowest_before, silent_before, dial, gauge, told, clock, ids }, dialled)
+    let evidence = Evidence::none();
+    let task =
+        LineTask { config, numbers, slowest_before, silent_before, dial, gauge, told, evidence, clock, ids };
+    (task, dialled)
 }
 
 async fn run(
@@ -472,6 +475,7 @@ async fn fault_b4_what_the_owner_before_asked_is_never_taken_for_an_answer_to_th
                 silent_before: vec![false],
                 dial: Arc::clone(&dial),
                 gauge: Arc::new(LineGauge::new("l", ["d1".to_owned()])),
+                evidence: Evidence::none(),
                 told: told.clone(),
                 clock: Arc::new(PausedClock(start)),
                 ids: Arc::new(RandomIds),

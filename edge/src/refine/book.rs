@@ -1,12 +1,12 @@
 //! What the refinery knows of each point. The supervisor makes it of a configuration and the numbers that the buffer
 //! gave its points, and hands it over before the lines that it speaks of begin.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 use std::time::Duration;
 
 use steward_shared::id::PointNo;
-use steward_shared::profile::{Derived, Role, Rules};
+use steward_shared::profile::{Derived, Profile, Role, Rules};
 use steward_shared::unit;
 use steward_shared::wire::message::PointKind;
 
@@ -54,6 +54,8 @@ pub struct Book {
     pub points: HashMap<PointNo, Known>,
     /// Of each point those that are reckoned of it.
     pub derived: HashMap<PointNo, Vec<PointNo>>,
+    /// Of each device its profile and the numbers of its points.
+    pub devices: BTreeMap<String, (Arc<Profile>, Vec<PointNo>)>,
 }
 
 impl Book {
@@ -66,10 +68,12 @@ impl Book {
 
 pub fn book(config: &Config, numbers: &[Vec<Vec<PointNo>>]) -> Book {
     let (mut points, mut derived) = (HashMap::new(), HashMap::<PointNo, Vec<PointNo>>::new());
+    let mut devices = BTreeMap::new();
     for (line, numbers) in config.lines.iter().zip(numbers) {
         let name: Arc<str> = line.name.as_str().into();
         for (device, numbers) in line.devices.iter().zip(numbers) {
             let key: Arc<str> = device.name.as_str().into();
+            devices.insert(device.name.clone(), (Arc::clone(&device.profile), numbers.clone()));
             for ((point, rules), no) in device.points().zip(numbers) {
                 let known = Known {
                     line: Arc::clone(&name),
@@ -97,7 +101,7 @@ pub fn book(config: &Config, numbers: &[Vec<Vec<PointNo>>]) -> Book {
             }
         }
     }
-    Book { points, derived }
+    Book { points, derived, devices }
 }
 
 #[cfg(test)]

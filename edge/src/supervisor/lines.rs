@@ -15,6 +15,7 @@ use tokio_util::sync::CancellationToken;
 use tracing::{error, info};
 
 use crate::config::{DeviceConfig, LineConfig, WireConfig};
+use crate::evidence::Evidence;
 use crate::health::LineGauge;
 use crate::line::Dial;
 use crate::poll::{LineTask, Told};
@@ -53,6 +54,7 @@ pub struct Lines {
     running: BTreeMap<String, Running>,
     pub dial: DialOf,
     pub told: mpsc::Sender<Told>,
+    pub evidence: Evidence,
     pub clock: Arc<dyn Clock>,
     pub ids: Arc<dyn Ids>,
 }
@@ -66,8 +68,14 @@ pub struct Changes {
 }
 
 impl Lines {
-    pub fn new(dial: DialOf, told: mpsc::Sender<Told>, clock: Arc<dyn Clock>, ids: Arc<dyn Ids>) -> Self {
-        Self { running: BTreeMap::new(), dial, told, clock, ids }
+    pub fn new(
+        dial: DialOf,
+        told: mpsc::Sender<Told>,
+        evidence: Evidence,
+        clock: Arc<dyn Clock>,
+        ids: Arc<dyn Ids>,
+    ) -> Self {
+        Self { running: BTreeMap::new(), dial, told, evidence, clock, ids }
     }
 
     /// Stops what is gone or changed, then starts what is new or changed: two lines may have swapped ports.
@@ -151,6 +159,7 @@ impl Lines {
             dial: (self.dial)(&config.wire),
             gauge: Arc::clone(&gauge),
             told: self.told.clone(),
+            evidence: self.evidence.clone(),
             clock: Arc::clone(&self.clock),
             ids: Arc::clone(&self.ids),
         };

@@ -46,7 +46,8 @@ async fn a_reload_forgets_no_silent_device_unless_its_line_changed() {
     ));
     let (told, mut from_line) = mpsc::channel(64);
     let dial: DialOf = Arc::new(move |_| Arc::clone(&wire) as Arc<dyn Dial>);
-    let mut lines = Lines::new(dial, told, Arc::new(PausedClock(start)), Arc::new(RandomIds));
+    let mut lines =
+        Lines::new(dial, told, Evidence::none(), Arc::new(PausedClock(start)), Arc::new(RandomIds));
     // What is told of the silent device within a minute, and how often it is asked.
     let mut minute = async |lines: &mut Lines, wanted| {
         *asked.lock().unwrap() = 0;

@@ -117,6 +117,10 @@ impl Recorder {
     async fn answer(&self, refinery: &mut Refinery, request: Request) -> Answer {
         let of = match request {
             Request::Ledgers { of } => of,
+            // The socket's own task does that.
+            Request::Redecode { .. } => {
+                return Answer::Failed("this is not the ledgers' to answer".to_owned());
+            }
             Request::Confirm { of, start, end } => {
                 match refinery.confirm(&of, self.clock.now(), start, end) {
                     Ok(told) => told.into_iter().for_each(|told| self.tell(told)),

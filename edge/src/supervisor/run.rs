@@ -25,7 +25,8 @@ use super::systemd::{self, Systemd};
 use crate::alarm::Alarms;
 use crate::buffer::{Buffer, BufferError, BufferSettings};
 use crate::config::Config;
-use crate::control::{self, Asked};
+use crate::control::{self, Asked, Redecoder};
+use crate::evidence::Evidence;
 use crate::health::{LineGauge, Pages, bind, serve};
 use crate::poll::{Latest, Told};
 use crate::refine::{Book, book};
@@ -85,6 +86,7 @@ pub struct Supervisor {
     pages_failed: bool,
     /// What people at the gateway ask goes here.
     asked: mpsc::Sender<Asked>,
+    evidence: Evidence,
     control: Option<Stoppable>,
     control_failed: bool,
 }
@@ -122,6 +124,7 @@ impl Supervisor {
         let (told, to_record) = mpsc::channel::<Told>(TOLD);
         let book = watch::Sender::new(Arc::<Book>::default());
         let (asked, to_answer) = mpsc::channel(ASKED);
+        let evidence = Evidence::start(&config.data, config.evidence, Arc::clone(&clock));
         let recorder = Recorder {
             book: book.subscribe(),
             asked: to_answer,
@@ -151,7 +154,7 @@ impl Supervisor {
         let keeper = alarms.clone();
         let mut supervisor = Self {
             files: Files::new(&setup.path, &config.folders),
-            lines: Lines::new(Arc::clone(&setup.dial), told, clock, ids),
+            lines: Lines::new(Arc::clone(&setup.dial), told, evidence.clone(), clock, ids),
             setup,
             config: config.clone(),
             buffer,
@@ -170,6 +173,7 @@ impl Supervisor {
             pages: None,
             pages_failed: false,
             asked,
+            evidence,
             control: None,
             control_failed: false,
         };
@@ -297,12 +301,15 @@ impl Supervisor {
     /// What only a new start changes stays as it is until then, all of it: an identity in the new folder and readings in
     /// the old one would be nobody's wish.
     fn put_off(&self, config: &mut Config) {
-        let running = (&self.config.data, &self.config.buffer, &self.config.log);
-        if (&config.data, &config.buffer, &config.log) != running {
-            warn!("[gateway] data, [buffer] and [log] take effect when steward-edge is started again");
+        let of = |c: &Config| (c.data.clone(), c.buffer.clone(), c.evidence, c.log.clone());
+        if of(config) != of(&self.config) {
+            warn!(
+                "[gateway] data, [buffer], [evidence] and [log] take effect when steward-edge is started again"
+            );
         }
         config.data.clone_from(&self.config.data);
         config.buffer.clone_from(&self.config.buffer);
+        config.evidence = self.config.evidence;
         config.log.clone_from(&self.config.log);
     }
 
@@ -429,7 +436,14 @@ impl Supervisor {
             Ok(listener) => {
                 self.control_failed = false;
                 let asked = self.asked.clone();
-                self.control = Some(Stoppable::spawn(|cancel| control::serve(listener, asked, cancel)));
+                let redecoder = Redecoder {
+                    data: self.config.data.clone(),
+                    buffer: self.buffer.clone(),
+                    evidence: self.evidence.clone(),
+                    book: self.book.subscribe(),
+                };
+                self.control =
+                    Some(Stoppable::spawn(|cancel| control::serve(listener, asked, redecoder, cancel)));
             }
             Err(e) => {
                 if !std::mem::replace(&mut self.control_failed, true) {
@@ -454,6 +468,10 @@ impl Supervisor {
         if timeout(STOP_DEADLINE, &mut self.recorder).await.is_err() {
             error!("the recorder does not stop; what it still held is lost");
             self.recorder.abort();
+        }
+        let evidence = self.evidence.clone();
+        if tokio::task::spawn_blocking(move || evidence.flush()).await.is_err() {
+            error!("the raw answers of the last half minute are lost");
         }
         for (name, task) in [("control", self.control), ("pages", self.pages), ("uplink", self.uplink)] {
             if let Some(task) = task {

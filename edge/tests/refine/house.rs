@@ -46,6 +46,10 @@ impl Meter {
         Self { port, registers }
     }
 
+    pub fn set(&self, register: u16, value: u16) {
+        self.registers.lock().unwrap().insert(register, value);
+    }
+
     /// Two registers, the high word first.
     pub fn set_wide(&self, register: u16, value: u32) {
         let mut registers = self.registers.lock().unwrap();

@@ -6,5 +6,6 @@
 mod clocks;
 mod counters;
 mod derived;
+mod evidence;
 mod house;
 mod plausible;

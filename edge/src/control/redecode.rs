@@ -1,0 +1,71 @@
+//! Readings that a wrong profile made of right answers, made anew by the profile in force: sent as history, with the
+//! instants that they had. The hub keeps the later word of two about one instant, so they take the former ones' place.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use steward_shared::time::Timestamp;
+use steward_shared::wire::message::Lane;
+use tokio::sync::watch;
+
+use crate::buffer::Buffer;
+use crate::evidence::{Evidence, EvidenceError, Reader, redecoded};
+use crate::refine::{Book, Refinery};
+
+/// Readings that go to the buffer at once.
+const MOST: usize = 10_000;
+
+/// What it takes to read the raw answers again.
+#[derive(Clone)]
+pub struct Redecoder {
+    pub data: PathBuf,
+    pub buffer: Buffer,
+    pub evidence: Evidence,
+    pub book: watch::Receiver<Arc<Book>>,
+}
+
+impl Redecoder {
+    /// How many readings of each device were made anew.
+    pub async fn redecode(&self, since: Timestamp) -> Result<BTreeMap<String, usize>, String> {
+        let book = Arc::clone(&self.book.borrow());
+        let mut counts = BTreeMap::new();
+        for (device, (profile, numbers)) in &book.devices {
+            let (data, evidence) = (self.data.clone(), self.evidence.clone());
+            let (name, profile, numbers) = (device.clone(), Arc::clone(profile), numbers.clone());
+            let read = tokio::task::spawn_blocking(move || {
+                evidence.flush();
+                let reader = Reader::open(&data)?;
+                redecoded(&reader, &name, &profile, &numbers, since)
+            });
+            let blocks = match read.await {
+                Ok(Ok(blocks)) => blocks,
+                Ok(Err(e @ EvidenceError::None(_))) => return Err(e.to_string()),
+                Ok(Err(e)) => return Err(format!("{device}: {e}")),
+                Err(e) => return Err(format!("{device}: {e}")),
+            };
+            let (mut refinery, mut ready, mut count) =
+                (Refinery::new(Arc::clone(&book), Vec::new()), Vec::new(), 0);
+            for block in blocks {
+                ready.extend(refinery.take(block).kept);
+                if ready.len() >= MOST {
+                    count += self.import(&mut ready).await?;
+                }
+            }
+            count += self.import(&mut ready).await?;
+            if count > 0 {
+                counts.insert(device.clone(), count);
+            }
+        }
+        Ok(counts)
+    }
+
+    async fn import(&self, ready: &mut Vec<steward_shared::reading::Reading>) -> Result<usize, String> {
+        let readings = std::mem::take(ready);
+        let count = readings.len();
+        if count > 0 {
+            self.buffer.import(Lane::Backfill, readings).await.map_err(|e| e.to_string())?;
+        }
+        Ok(count)
+    }
+}

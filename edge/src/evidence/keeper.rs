@@ -1,0 +1,125 @@
+//! The thread that owns `raw.db`. Answers come by a bounded channel and are dropped when it is full: evidence must never
+//! hold up a reading. They are written in one go every half minute.
+
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
+use std::time::Duration;
+
+use steward_shared::time::Clock;
+use tracing::warn;
+
+use super::runs::{Heard, Runs};
+use super::store::Store;
+
+const PLACES: usize = 1024;
+const WRITE: Duration = Duration::from_secs(30);
+/// A disk that hangs keeps nobody waiting for longer.
+const DONE: Duration = Duration::from_secs(5);
+/// Every so many writes what is too old leaves.
+const TRIM_EVERY: u32 = 20;
+/// As many runs are written at once, however short the time.
+const MANY: usize = 4096;
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct EvidenceSettings {
+    /// Zero: nothing is kept.
+    pub keep: Duration,
+    pub quota_bytes: u64,
+}
+
+/// The way to the thread; it ends, with everything written, when the last of these is gone.
+#[derive(Clone, Debug)]
+pub struct Evidence(Option<SyncSender<Told>>);
+
+#[derive(Debug)]
+enum Told {
+    Heard(Heard),
+    /// Write now, and say when it is done.
+    Flush(SyncSender<()>),
+}
+
+impl Evidence {
+    /// Keeps nothing.
+    pub const fn none() -> Self {
+        Self(None)
+    }
+
+    pub fn start(folder: &Path, settings: EvidenceSettings, clock: Arc<dyn Clock>) -> Self {
+        if settings.keep.is_zero() {
+            return Self::none();
+        }
+        let (told, heard) = sync_channel(PLACES);
+        let folder = folder.to_owned();
+        let begun = std::thread::Builder::new()
+            .name("evidence".into())
+            .spawn(move || keep(&folder, settings, clock.as_ref(), &heard));
+        if let Err(e) = begun {
+            warn!(error = &e as &dyn std::error::Error, "raw answers are not kept");
+        }
+        Self(Some(told))
+    }
+
+    /// Never waits.
+    pub fn heard(&self, heard: Heard) {
+        if let Some(told) = &self.0 {
+            // A full channel or a thread that gave up: a reading is worth more than its evidence.
+            let _ = told.try_send(Told::Heard(heard));
+        }
+    }
+
+    /// Waits until all that was heard is written. Blocks: not for the runtime's threads.
+    pub fn flush(&self) {
+        if let Some(told) = &self.0 {
+            let (done, is_done) = sync_channel(1);
+            if told.send(Told::Flush(done)).is_ok() {
+                let _ = is_done.recv_timeout(DONE);
+            }
+        }
+    }
+}
+
+fn keep(folder: &Path, settings: EvidenceSettings, clock: &dyn Clock, told: &Receiver<Told>) {
+    let mut store = match Store::open(folder) {
+        Ok(store) => store,
+        Err(e) => return warn!(error = &e as &dyn std::error::Error, "raw answers are not kept"),
+    };
+    let (mut runs, mut writes, mut heard) = (Runs::default(), 0_u32, 0_usize);
+    let mut failing = false;
+    let mut next = tokio::time::Instant::now() + WRITE;
+    loop {
+        let wait = next.saturating_duration_since(tokio::time::Instant::now());
+        let (is_over, mut asked) = match told.recv_timeout(wait) {
+            Ok(Told::Heard(one)) => {
+                runs.take(one);
+                heard += 1;
+                if heard < MANY && !wait.is_zero() {
+                    continue;
+                }
+                (false, None)
+            }
+            Ok(Told::Flush(done)) => (false, Some(done)),
+            Err(RecvTimeoutError::Timeout) => (false, None),
+            Err(RecvTimeoutError::Disconnected) => (true, None),
+        };
+        let mut written = store.keep(&runs.close());
+        writes += 1;
+        if written.is_ok() && (writes % TRIM_EVERY == 1 || is_over) {
+            written = store.trim(clock.now().minus(settings.keep), settings.quota_bytes);
+        }
+        if let Err(e) = &written
+            && !failing
+        {
+            warn!(error = e as &dyn std::error::Error, "raw answers could not be written; they are lost");
+        }
+        failing = written.is_err();
+        if let Some(done) = asked.take() {
+            let _ = done.send(());
+        }
+        if is_over {
+            return;
+        }
+        heard = 0;
+        next = tokio::time::Instant::now() + WRITE;
+    }
+}

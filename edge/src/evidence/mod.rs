@@ -1,0 +1,21 @@
+//! What the devices really said: the contents of each answer, kept for a short while beside the values that were made of
+//! them, in a database of its own. It answers where a number comes from, what another profile would have made of the same
+//! bytes, and it mends what a wrong profile made of them. Losing it loses no reading: whatever goes wrong with it is told
+//! and polling goes on.
+//!
+//! | file | what it does |
+//! |---|---|
+//! | `runs` | answers that repeat themselves become one run, pure |
+//! | `store` | SQL: `raw.db` |
+//! | `keeper` | the thread that owns the database |
+//! | `decode` | from what is kept to values, by the profile of today or another one |
+
+mod decode;
+mod keeper;
+mod runs;
+mod store;
+
+pub use decode::{Compared, Explained, compare, explain, fingerprint, redecoded};
+pub use keeper::{Evidence, EvidenceSettings};
+pub use runs::{Heard, Run};
+pub use store::{EvidenceError, Reader};

@@ -1,0 +1,244 @@
+//! `raw.db`: runs of answers, each content once. The keeper writes it, the command line reads it at the same time.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use rusqlite::{Connection, OpenFlags, OptionalExtension, Row, params};
+use sha2::{Digest, Sha256};
+use steward_shared::time::Timestamp;
+
+use super::runs::Run;
+
+/// In the data folder.
+pub(super) const NAME: &str = "raw.db";
+const SCHEMA: &str = "
+create table if not exists contents(id integer primary key, hash blob not null unique, bytes blob not null);
+create table if not exists span(
+    id integer primary key, device text not null, profile text not null, words text not null,
+    unique (device, words, profile)
+);
+create table if not exists run(
+    id integer primary key, span integer not null references span(id), t0 integer not null, t1 integer not null,
+    step integer not null, n integer not null, contents integer not null references contents(id)
+);
+create index if not exists run_span on run(span, t0);
+create index if not exists run_end on run(t1);
+create index if not exists run_contents on run(contents);
+";
+const RUN: &str = "select s.device, s.profile, s.words, r.t0, r.step, r.n, c.bytes
+    from run r join span s on s.id = r.span join contents c on c.id = r.contents";
+
+#[derive(Debug, thiserror::Error)]
+pub enum EvidenceError {
+    #[error("the raw answers cannot be used")]
+    Database(#[from] rusqlite::Error),
+    #[error(
+        "there are no raw answers in {0}; [evidence] keep of the gateway's file says how long they are kept"
+    )]
+    None(String),
+}
+
+type Result<T> = std::result::Result<T, EvidenceError>;
+
+pub(super) struct Store {
+    db: Connection,
+}
+
+impl Store {
+    /// One that is damaged is thrown away: what it says is of a few days only.
+    pub fn open(folder: &Path) -> Result<Self> {
+        let path = folder.join(NAME);
+        Self::try_open(&path).or_else(|e| {
+            tracing::warn!(
+                error = &e as &dyn std::error::Error,
+                "the raw answers are unusable; they begin anew"
+            );
+            for end in ["", "-wal", "-shm"] {
+                // Whether it could be removed shows when it is opened again.
+                let _ = std::fs::remove_file(folder.join(format!("{NAME}{end}")));
+            }
+            Self::try_open(&path)
+        })
+    }
+
+    fn try_open(path: &Path) -> Result<Self> {
+        let db = Connection::open(path)?;
+        db.pragma_update(None, "auto_vacuum", "incremental")?;
+        db.pragma_update(None, "journal_mode", "wal")?;
+        // A power cut may take the newest; no reading depends on it.
+        db.pragma_update(None, "synchronous", "normal")?;
+        db.execute_batch(SCHEMA)?;
+        Ok(Self { db })
+    }
+
+    pub fn keep(&mut self, runs: &[Run]) -> Result<()> {
+        let tx = self.db.transaction()?;
+        for run in runs {
+            let hash = Sha256::digest(&run.contents);
+            tx.prepare_cached("insert or ignore into contents(hash, bytes) values (?1, ?2)")?
+                .execute(params![hash.as_slice(), run.contents])?;
+            tx.prepare_cached("insert or ignore into span(device, profile, words) values (?1, ?2, ?3)")?
+                .execute(params![run.device, run.profile, run.span])?;
+            tx.prepare_cached(
+                "insert into run(span, t0, t1, step, n, contents) values
+                 ((select id from span where device = ?1 and words = ?2 and profile = ?3), ?4, ?5, ?6, ?7,
+                  (select id from contents where hash = ?8))",
+            )?
+            .execute(params![
+                run.device,
+                run.span,
+                run.profile,
+                run.from.0,
+                run.last().0,
+                run.step_ms,
+                run.count,
+                hash.as_slice()
+            ])?;
+        }
+        tx.commit()?;
+        Ok(())
+    }
+
+    /// Removes what ended before an instant, and the oldest while there is more than `most` bytes.
+    pub fn trim(&self, before: Timestamp, most: u64) -> Result<()> {
+        self.db.execute("delete from run where t1 < ?1", [before.0])?;
+        while self.bytes()? > most {
+            // A twentieth at a time: what is left is near what is allowed.
+            let oldest = "delete from run where id in (select id from run order by t1 \
+                          limit (select max(1, count(*) / 20) from run))";
+            if self.db.execute(oldest, [])? == 0 {
+                break;
+            }
+            self.forget_contents()?;
+        }
+        self.forget_contents()?;
+        self.db.execute_batch("pragma incremental_vacuum")?;
+        Ok(())
+    }
+
+    fn forget_contents(&self) -> Result<()> {
+        self.db.execute(
+            "delete from contents where not exists (select 1 from run where run.contents = contents.id)",
+            [],
+        )?;
+        Ok(())
+    }
+
+    fn bytes(&self) -> Result<u64> {
+        let pragma = |name: &str| self.db.pragma_query_value(None, name, |r| r.get::<_, i64>(0));
+        Ok(((pragma("page_count")? - pragma("freelist_count")?) * pragma("page_size")?) as u64)
+    }
+}
+
+/// Looks into the raw answers, also while they are written.
+pub struct Reader {
+    db: Connection,
+}
+
+impl Reader {
+    pub fn open(folder: &Path) -> Result<Self> {
+        let path = folder.join(NAME);
+        if !path.exists() {
+            return Err(EvidenceError::None(folder.display().to_string()));
+        }
+        let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+        let db = Connection::open_with_flags(path, flags)?;
+        db.busy_timeout(std::time::Duration::from_secs(5))?;
+        Ok(Self { db })
+    }
+
+    /// What was asked of a device, each once.
+    pub fn spans(&self, device: &str) -> Result<Vec<String>> {
+        let mut statement =
+            self.db.prepare_cached("select distinct words from span where device = ?1 order by words")?;
+        let words = statement.query_map([device], |r| r.get(0))?;
+        Ok(words.collect::<rusqlite::Result<_>>()?)
+    }
+
+    /// The newest run of a question that began at `at` or before.
+    pub fn newest(&self, device: &str, span: &str, at: Timestamp) -> Result<Option<Run>> {
+        let sql =
+            format!("{RUN} where s.device = ?1 and s.words = ?2 and r.t0 <= ?3 order by r.t0 desc limit 1");
+        Ok(self.db.prepare_cached(&sql)?.query_row(params![device, span, at.0], run).optional()?)
+    }
+
+    /// The runs of a device that ended at `since` or later and were made by another profile, in the order of time.
+    pub fn of_other_profiles(&self, device: &str, profile: &str, since: Timestamp) -> Result<Vec<Run>> {
+        let sql = format!("{RUN} where s.device = ?1 and s.profile <> ?2 and r.t1 >= ?3 order by r.t0");
+        let mut statement = self.db.prepare_cached(&sql)?;
+        let runs = statement.query_map(params![device, profile, since.0], run)?;
+        Ok(runs.collect::<rusqlite::Result<_>>()?)
+    }
+}
+
+fn run(r: &Row<'_>) -> rusqlite::Result<Run> {
+    let text = |i: usize| r.get::<_, String>(i).map(Arc::from);
+    Ok(Run {
+        device: text(0)?,
+        profile: text(1)?,
+        span: r.get(2)?,
+        from: Timestamp(r.get(3)?),
+        step_ms: r.get(4)?,
+        count: r.get(5)?,
+        contents: r.get(6)?,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn run_of(from: i64, count: i64, byte: u8) -> Run {
+        Run {
+            device: "m".into(),
+            profile: "p".into(),
+            span: "holding 0 1".into(),
+            from: Timestamp(from),
+            step_ms: 10,
+            count,
+            contents: vec![byte; 100],
+        }
+    }
+
+    #[test]
+    fn what_was_kept_is_read_back_and_each_content_lies_there_once() {
+        let dir = tempfile::tempdir().unwrap();
+        let mut store = Store::open(dir.path()).unwrap();
+        store.keep(&[run_of(0, 3, 1), run_of(30, 1, 2), run_of(40, 5, 1)]).unwrap();
+        let count: i64 = store.db.query_row("select count(*) from contents", [], |r| r.get(0)).unwrap();
+        assert_eq!(count, 2);
+        let reader = Reader::open(dir.path()).unwrap();
+        assert_eq!(reader.newest("m", "holding 0 1", Timestamp(35)).unwrap(), Some(run_of(30, 1, 2)));
+        assert_eq!(reader.newest("m", "holding 0 1", Timestamp(-1)).unwrap(), None);
+        assert_eq!(reader.of_other_profiles("m", "q", Timestamp(31)).unwrap(), [run_of(40, 5, 1)]);
+        assert!(reader.of_other_profiles("m", "p", Timestamp(0)).unwrap().is_empty());
+    }
+
+    #[test]
+    fn what_is_old_or_too_much_leaves_the_oldest_first() {
+        let dir = tempfile::tempdir().unwrap();
+        let mut store = Store::open(dir.path()).unwrap();
+        let runs: Vec<Run> = (0..5000)
+            .map(|i| Run { contents: vec![i as u8, (i >> 8) as u8], ..run_of(i * 10, 1, 0) })
+            .collect();
+        store.keep(&runs).unwrap();
+        store.trim(Timestamp(100), u64::MAX).unwrap();
+        let left = |store: &Store| -> (i64, i64) {
+            store
+                .db
+                .query_row("select count(*), min(t0) from run", [], |r| Ok((r.get(0)?, r.get(1)?)))
+                .unwrap()
+        };
+        assert_eq!(left(&store), (4990, 100));
+        store.trim(Timestamp(0), 100_000).unwrap();
+        let (count, first) = left(&store);
+        assert!(count < 4990 && first > 100 && store.bytes().unwrap() <= 100_000);
+    }
+
+    #[test]
+    fn a_damaged_file_begins_anew() {
+        let dir = tempfile::tempdir().unwrap();
+        std::fs::write(dir.path().join(NAME), vec![7; 8192]).unwrap();
+        Store::open(dir.path()).unwrap().keep(&[run_of(0, 1, 1)]).unwrap();
+    }
+}
