@@ -1,6 +1,7 @@
 //! The gateway's file: what it may say (`settings`), how it is read with every fault at once (`read`), and
 //! what differs between two of them (`settings::Config`).
 
+mod device;
 mod line;
 mod read;
 mod settings;

@@ -131,6 +131,8 @@ pub struct DeviceConfig {
     pub title: Names,
     pub profile: Arc<Profile>,
     pub address: Address,
+    /// How the port is set for it, where that is not as the line says.
+    pub character: Option<Character>,
     pub place: String,
     pub periods: Periods,
     /// Of each of the profile's points, in its order.
@@ -149,9 +151,10 @@ impl DeviceConfig {
     }
 
     pub fn polls_like(&self, other: &Self) -> bool {
-        let Self { name, title: _, profile, address, place: _, periods, rules } = self;
+        let Self { name, title: _, profile, address, character, place: _, periods, rules } = self;
         let is_as_often = rules.iter().map(|r| r.period).eq(other.rules.iter().map(|r| r.period));
-        (name, address, periods) == (&other.name, &other.address, &other.periods)
+        (name, address) == (&other.name, &other.address)
+            && (character, periods) == (&other.character, &other.periods)
             && is_as_often
             && profile.reads_like(&other.profile)
     }

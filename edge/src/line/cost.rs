@@ -4,35 +4,58 @@ use std::time::Duration;
 
 use steward_protocols::character::{Character, Parity};
 use steward_protocols::cost::Cost;
-use steward_protocols::modbus::frame_gap;
-use steward_shared::profile::Framing;
+use steward_protocols::question::frame_gap;
+use steward_shared::profile::{Framing, Language};
 
-use crate::config::WireConfig;
+use crate::config::{DeviceConfig, WireConfig};
 
 /// What a device takes until more is known of it.
 const USUAL_SERIAL: Duration = Duration::from_millis(20);
 const USUAL_TCP: Duration = Duration::from_millis(5);
+/// Silence before a frame to a transparent converter, at least.
+const TRANSPARENT_GAP: Duration = Duration::from_millis(5);
 /// The line behind a transparent converter is taken for one of this kind: how fast it is, nobody tells.
 const BEHIND: Character = Character::new(9600, 8, Parity::Even, 1);
 
-/// A question to a device that takes `turnaround`, where that is known.
-pub fn cost(wire: &WireConfig, turnaround: Option<Duration>) -> Cost {
+/// How many bytes more the frames of meters have of their own than those of Modbus RTU: what wakes the receivers, and
+/// longer heads.
+const METER_FRAMES: u32 = 30;
+
+/// How the port is set for a device, and the silence that is kept before it is asked.
+pub fn port_for(wire: &WireConfig, device: &DeviceConfig) -> (Option<Character>, Duration) {
+    let language = &device.profile.language;
     match wire {
         WireConfig::Serial(serial) => {
-            let gap = serial.gap.unwrap_or_else(|| frame_gap(serial.character.baud));
-            let cost = Cost::serial(serial.character, gap, turnaround.unwrap_or(USUAL_SERIAL));
-            match serial.framing {
-                // Two characters a byte, and the frames' own are as many again.
-                Framing::Ascii => {
-                    Cost { question: cost.question + serial.character.time() * 16, byte: cost.byte * 2 }
+            let character = device.character.unwrap_or(serial.character);
+            (Some(character), serial.gap.unwrap_or_else(|| frame_gap(language, character.baud)))
+        }
+        WireConfig::Tcp { framing: Framing::Tcp, .. } => (None, Duration::ZERO),
+        WireConfig::Tcp { .. } => (None, TRANSPARENT_GAP.max(frame_gap(language, BEHIND.baud))),
+    }
+}
+
+/// A question to a device that takes `turnaround`, where that is known.
+pub fn cost(wire: &WireConfig, device: &DeviceConfig, turnaround: Option<Duration>) -> Cost {
+    let (character, gap) = port_for(wire, device);
+    match wire {
+        WireConfig::Serial(serial) => {
+            let character = character.unwrap_or(serial.character);
+            let cost = Cost::serial(character, gap, turnaround.unwrap_or(USUAL_SERIAL));
+            match (&device.profile.language, serial.framing) {
+                (Language::Dlt645(_) | Language::Cjt188(_), _) => {
+                    Cost { question: cost.question + character.time() * METER_FRAMES, ..cost }
                 }
-                Framing::Rtu | Framing::Tcp => cost,
+                // Two characters a byte, and the frames' own are as many again.
+                (Language::Modbus(_), Framing::Ascii) => {
+                    Cost { question: cost.question + character.time() * 16, byte: cost.byte * 2 }
+                }
+                (Language::Modbus(_), Framing::Rtu | Framing::Tcp) => cost,
             }
         }
         WireConfig::Tcp { framing: Framing::Tcp, .. } => Cost::tcp(turnaround.unwrap_or(USUAL_TCP)),
         // The time of its answers on the line behind is in their turnaround.
         WireConfig::Tcp { framing: Framing::Rtu | Framing::Ascii, .. } => {
-            Cost::serial(BEHIND, frame_gap(BEHIND.baud), USUAL_SERIAL)
+            Cost::serial(BEHIND, gap, USUAL_SERIAL)
         }
     }
 }

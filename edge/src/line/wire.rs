@@ -10,14 +10,15 @@ use steward_protocols::driver::{Driver, Step};
 use steward_protocols::exchange::{Exchange, Reply};
 use steward_protocols::line::{self, LineState, Settings};
 use steward_protocols::modbus::frame_gap;
-use steward_shared::profile::{Framing, Pace};
+use steward_shared::profile::Framing;
 use steward_shared::reading::Quality;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::time::{timeout, timeout_at};
 
+use super::cost::port_for;
 use super::dial::{Dial, Stream};
 use super::timer::Timer;
-use crate::config::{LineConfig, WireConfig};
+use crate::config::{DeviceConfig, LineConfig, WireConfig};
 
 /// A request is at most some hundred bytes: a wire that does not take them in this time is stuck.
 const WRITE_DEADLINE: Duration = Duration::from_secs(5);
@@ -55,6 +56,7 @@ pub struct Wire {
     dial: Arc<dyn Dial>,
     stream: Option<Box<dyn Stream>>,
     state: LineState,
+    config: WireConfig,
     /// What a device may take for its answer unless its profile says more.
     usual: Duration,
     /// For how long after the first opening an answer may come to a question that somebody else put: the owner
@@ -74,7 +76,9 @@ impl Wire {
         } else {
             slowest + settings.quarantine.max(slowest)
         };
-        Self { dial, stream: None, state: LineState::new(settings), usual: config.timeout, owed, timer: None }
+        let state = LineState::new(settings);
+        let (wire, usual) = (config.wire.clone(), config.timeout);
+        Self { dial, stream: None, state, config: wire, usual, owed, timer: None }
     }
 
     /// Line time that a question costs which nobody answers.
@@ -121,9 +125,12 @@ impl Wire {
     pub async fn ask(
         &mut self,
         exchange: Box<dyn Exchange>,
-        pace: &Pace,
+        device: &DeviceConfig,
         patience: Option<Duration>,
     ) -> Result<Answer, Failure> {
+        let pace = &device.profile.pace;
+        let (character, gap) = port_for(&self.config, device);
+        self.state.set_port(character, gap);
         let timeout = pace.timeout.unwrap_or(self.usual).max(self.usual);
         self.state.set_timeout(timeout, patience.unwrap_or(timeout).min(timeout));
         if !self.is_open() {

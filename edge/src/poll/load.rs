@@ -65,27 +65,30 @@ fn at(serial: &SerialConfig, baud: u32) -> SerialConfig {
 }
 
 fn share(line: &LineConfig, wire: &WireConfig, turnaround: Option<Duration>) -> f64 {
-    let cost = cost(wire, turnaround);
-    plans(line, cost).iter().map(|plan| plan.share(cost)).sum()
+    plans(line, wire, turnaround).iter().map(|(plan, cost)| plan.share(*cost)).sum()
 }
 
-fn plans(line: &LineConfig, cost: Cost) -> Vec<Plan> {
-    line.devices.iter().map(|device| Plan::new(device, cost)).collect()
+/// What each device is asked, and what a question to it costs.
+fn plans(line: &LineConfig, wire: &WireConfig, turnaround: Option<Duration>) -> Vec<(Plan, Cost)> {
+    let plan = |device| {
+        let cost = cost(wire, device, turnaround);
+        (Plan::new(device, cost), cost)
+    };
+    line.devices.iter().map(plan).collect()
 }
 
 /// The questions with the shortest periods first, as long as there is time.
 fn late(line: &LineConfig) -> Vec<String> {
-    let cost = cost(&line.wire, None);
-    let plans = plans(line, cost);
+    let plans = plans(line, &line.wire, None);
     let mut questions: Vec<_> = plans
         .iter()
         .zip(&line.devices)
-        .flat_map(|(plan, device)| plan.questions.iter().map(move |(q, period)| (*period, q, device, plan)))
+        .flat_map(|(plan, device)| plan.0.questions.iter().map(move |(q, period)| (*period, q, device, plan)))
         .collect();
     questions.sort_by_key(|(period, ..)| *period);
     let (mut used, mut late) = (0.0, Vec::new());
-    for (period, question, device, plan) in questions {
-        used += plan.time(question, cost).as_secs_f64() / period.as_secs_f64();
+    for (period, question, device, (plan, cost)) in questions {
+        used += plan.time(question, *cost).as_secs_f64() / period.as_secs_f64();
         if used > 1.0 {
             let points = question.points().iter().filter_map(|i| device.profile.points.get(*i));
             late.extend(points.map(|point| format!("{}/{}", device.name, point.key)));

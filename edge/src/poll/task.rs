@@ -101,7 +101,8 @@ impl Owner {
     fn new(task: LineTask) -> Self {
         let slowest = task.config.slowest().max(task.slowest_before);
         let wire = Wire::new(Arc::clone(&task.dial), &task.config, slowest);
-        let plans = task.config.devices.iter().map(|d| Plan::new(d, cost(&task.config.wire, None))).collect();
+        let plans =
+            task.config.devices.iter().map(|d| Plan::new(d, cost(&task.config.wire, d, None))).collect();
         let mut rounds = Rounds::new(plans, wire.worst_cost(), task.clock.now(), Duration::ZERO);
         for (device, _) in task.silent_before.iter().enumerate().filter(|(_, silent)| **silent) {
             rounds.stays_silent(device);
@@ -170,7 +171,7 @@ impl Owner {
         let answer = match ask.question.exchange(device.address, self.framing) {
             Ok(exchange) => {
                 let patience = self.timings[ask.device].patience().filter(|_| ask.is_probe);
-                self.wire.ask(exchange, &profile.pace, patience).await
+                self.wire.ask(exchange, device, patience).await
             }
             // The file's reader and the planner keep to the standard: this is a fault of ours, told as such.
             Err(fault) => Err(Failure::Device { quality: Quality::BadReply, why: fault.to_string() }),
@@ -251,7 +252,8 @@ impl Owner {
         let timing = &mut self.timings[device];
         timing.answered(turnaround);
         if let Some(usual) = timing.usual() {
-            self.rounds.learned(device, cost(&self.task.config.wire, Some(usual)));
+            let cost = cost(&self.task.config.wire, &self.task.config.devices[device], Some(usual));
+            self.rounds.learned(device, cost);
             self.tell_share();
         }
     }

@@ -155,7 +155,7 @@ mod tests {
         let mut text = String::from("[gateway]\nname = \"east\"\n");
         for device in 0..devices {
             if device % 200 == 0 {
-                let host = format!("h{device}{}", "x".repeat(240));
+                let host = format!("h{device}{}", "x".repeat(230));
                 let line = format!(
                     "[[line]]\nname = \"l{device}\"\nkind = \"tcp\"\nhost = \"{host}\"\nport = 65535\n"
                 );
