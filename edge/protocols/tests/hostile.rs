@@ -13,8 +13,13 @@ use steward_protocols::line::{LineState, Settings};
 use steward_protocols::modbus::{
     self, Block, Change, Level, Request, Response, Write, crc, decode, frame_gap, rtu, tcp,
 };
-use steward_protocols::question::Split;
-use steward_shared::profile::{DataType, Framing, Modbus, Order, Place, PointDef, Profile, Register, Table};
+use steward_protocols::question::{Split, questions};
+use steward_protocols::{cjt188, dlt645};
+use steward_shared::profile::dlt645::Version;
+use steward_shared::profile::{
+    DataType, Framing, Language, Library, Modbus, Order, Place, PointDef, Profile, Register, Table,
+    cjt188 as cjt, dlt645 as dlt,
+};
 
 #[allow(clippy::disallowed_methods, reason = "any instant serves as the beginning of virtual time")]
 fn beginning() -> Instant {
@@ -177,6 +182,87 @@ proptest! {
         let tail: String = tail.chars().skip(drop).collect();
         if let Err(faults) = Profile::parse("apc/smart-ups.toml", &format!("{head}{insert}{tail}")) {
             prop_assert!(!faults.is_empty());
+        }
+    }
+}
+
+/// Bytes that look like a meter's frame for a while, of either language.
+fn meters_bytes() -> impl Strategy<Value = Vec<u8>> {
+    let part = prop_oneof![
+        proptest::collection::vec(any::<u8>(), 0..80),
+        Just(vec![0xFE; 4]),
+        Just(vec![0x68]),
+        (any::<u8>(), proptest::collection::vec(any::<u8>(), 0..=255)).prop_map(|(control, data)| {
+            let address = dlt645::Address::new([0x61, 1, 0, 0, 0, 0]);
+            dlt645::Frame { address, control, data }.bytes()
+        }),
+        (any::<u8>(), proptest::collection::vec(any::<u8>(), 0..=255)).prop_map(|(control, data)| {
+            let address = cjt188::Address::new([0x44, 0x33, 0x22, 0x11, 0, 0x33, 0x78]);
+            cjt188::Frame { meter: 0x10, address, control, data }.bytes()
+        }),
+    ];
+    proptest::collection::vec(part, 0..6).prop_map(|parts| parts.concat())
+}
+
+fn meter_profiles() -> Vec<Profile> {
+    let library = Library::compiled_in().unwrap();
+    let of_meters = |p: &&std::sync::Arc<Profile>| !matches!(p.language, Language::Modbus(_));
+    library.iter().filter(of_meters).map(|p| Profile::clone(p)).collect()
+}
+
+proptest! {
+    #[test]
+    fn meters_may_say_whatever_they_like_in_any_pieces(bytes in meters_bytes(), piece in 1_usize..60, v1997 in any::<bool>()) {
+        let version = if v1997 { Version::V1997 } else { Version::V2007 };
+        let dialect = dlt645::Dialect { version, wake_up: 4 };
+        let read = dlt645::Request::Read { item: dlt::ItemId(0x0001_0000), bytes: None };
+        for request in [read, dlt645::Request::ReadAddress] {
+            let Ok(mut exchange) = dlt645::Decoder::new(request, dlt645::Address::ANYBODY, dialect) else { continue };
+            exchange.frame(0);
+            for part in bytes.chunks(piece) {
+                if exchange.received(part) == Progress::Next {
+                    exchange.frame(0);
+                }
+                let _ = (exchange.verdict(), exchange.began_like_the_answer(), exchange.trailing());
+                prop_assert!(exchange.held() <= 2 * dlt645::MAX_FRAME);
+            }
+        }
+        let dialect = cjt188::Dialect { meter: 0xAA, low_byte_first: v1997, wake_up: 4 };
+        let read = cjt188::Request::Read { item: cjt::ItemId(0x901F), bytes: 40 };
+        for request in [read, cjt188::Request::ReadAddress] {
+            let mut exchange = cjt188::Decoder::new(request, cjt188::Address::ANYBODY, dialect);
+            exchange.frame(0);
+            for part in bytes.chunks(piece) {
+                let _ = (exchange.received(part), exchange.verdict(), exchange.began_like_the_answer());
+                prop_assert!(exchange.held() <= 2 * cjt188::MAX_FRAME);
+            }
+        }
+    }
+
+    #[test]
+    fn simulated_meters_bear_any_request(bytes in meters_bytes()) {
+        static PROFILES: std::sync::OnceLock<Vec<Profile>> = std::sync::OnceLock::new();
+        for profile in PROFILES.get_or_init(meter_profiles) {
+            if let Some(meter) = dlt645::Meter::new(profile, dlt645::Address::new([0x61, 1, 0, 0, 0, 0])) {
+                let _ = meter.answer(&bytes, |_| None);
+            }
+            let address = cjt188::Address::new([0x44, 0x33, 0x22, 0x11, 0, 0x33, 0x78]);
+            if let Some(meter) = cjt188::Meter::new(profile, address) {
+                let _ = meter.answer(&bytes, |_| None);
+            }
+        }
+    }
+
+    #[test]
+    fn any_contents_give_every_point_of_a_meter_one_value_or_a_reason(bytes in proptest::collection::vec(any::<u8>(), 0..200)) {
+        static PROFILES: std::sync::OnceLock<Vec<Profile>> = std::sync::OnceLock::new();
+        let cost = Cost::tcp(Duration::from_millis(5));
+        for profile in PROFILES.get_or_init(meter_profiles) {
+            for question in questions(profile, 0..profile.points.len(), &cost, &[]) {
+                let values = question.values(&profile.points, &bytes);
+                prop_assert_eq!(values.len(), question.points().len());
+                prop_assert!(values.iter().all(|v| v.value.is_some() == v.quality.is_good()));
+            }
         }
     }
 }

@@ -6,10 +6,12 @@
 use std::time::{Duration, Instant};
 
 use steward_protocols::character::{Character, Parity};
+use steward_protocols::dlt645;
 use steward_protocols::driver::{Driver, Step};
 use steward_protocols::exchange::{Exchange, Fault};
 use steward_protocols::line::{Answer, Failure, LineState, Settings};
 use steward_protocols::modbus::{self, Request, crc, frame_gap};
+use steward_shared::profile::dlt645::{ItemId, Version};
 use steward_shared::profile::{Framing, Table};
 use steward_shared::reading::Quality;
 
@@ -510,4 +512,53 @@ fn fault_b4_no_value_is_ever_paired_with_another_request() {
         }
     }
     assert!(good > 2500 && failed > 1000 && late > 100, "{good} good, {failed} failed, {late} late");
+}
+
+#[test]
+fn the_port_is_set_anew_for_each_device_and_after_each_opening() {
+    const METER: Character = Character::new(2400, 8, Parity::Even, 1);
+    const GAP: Duration = Duration::from_millis(20);
+    let start = beginning();
+    let mut line = open(Settings::serial(frame_gap(9600), EVEN, 300 * MS), start);
+    let meter = || {
+        let request = dlt645::Request::Read { item: ItemId(0x0001_0000), bytes: Some(4) };
+        let dialect = dlt645::Dialect { version: Version::V2007, wake_up: 4 };
+        Box::new(dlt645::Decoder::new(request, "000000000161".parse().unwrap(), dialect).unwrap())
+    };
+    let golden = [
+        0x68, 0x61, 1, 0, 0, 0, 0, 0x68, 0x91, 8, 0x33, 0x33, 0x34, 0x33, 0x59, 0x33, 0x33, 0x33, 0x8A, 0x16,
+    ];
+    let now = start + 100 * MS;
+    line.set_port(Some(METER), GAP);
+    line.begin(meter(), now);
+    assert_eq!(line.poll(now), Step::Set(METER));
+    line.set(METER, now);
+    assert_eq!(
+        line.poll(now),
+        Step::WaitUntil(now + GAP),
+        "what came before was noise: the silence begins anew"
+    );
+    let Step::Send(frame) = line.poll(now + GAP) else { panic!() };
+    assert_eq!(frame.len(), 20);
+    let sent = now + GAP + METER.time() * 20;
+    line.sent(sent);
+    // A meter may fall silent within its answer, longer than anything on a Modbus line.
+    line.received(&golden[..10], sent + 200 * MS);
+    assert!(matches!(line.poll(sent + 350 * MS), Step::WaitUntil(_)));
+    line.received(&golden[10..], sent + 360 * MS);
+    let Step::Done(Ok(answer)) = line.poll(sent + 360 * MS) else { panic!() };
+    assert_eq!(answer.reply, Ok(vec![0x26, 0, 0, 0]));
+
+    // Its neighbour speaks Modbus at the line's own settings.
+    let now = sent + 400 * MS;
+    line.set_port(Some(EVEN), frame_gap(9600));
+    line.begin(put(&line, ask(1, 0, 1)), now);
+    assert_eq!(line.poll(now), Step::Set(EVEN));
+    line.set(EVEN, now);
+
+    // A port that is opened is set as the line says, whoever was asked last.
+    line.set_port(Some(METER), GAP);
+    line.opened(now);
+    line.begin(meter(), now);
+    assert_eq!(line.poll(now + GAP), Step::Set(METER));
 }

@@ -46,7 +46,7 @@ const METERS: [(&str, u8); 9] = [
     ("cooling", 0x21),
     ("heat-and-cooling", 0x22),
     ("gas", 0x30),
-    ("electricity", 0x40),
+    ("custom", 0x40),
 ];
 
 const ORDERS: [(&str, bool); 2] = [("low-byte-first", true), ("high-byte-first", false)];

@@ -75,15 +75,26 @@ fn read(point: &PointDef, item: &Item, data: &[u8]) -> (Option<Value>, Quality) 
     let Some(code) = data.get(usize::from(at)) else { return (None, Quality::BadReply) };
     match (Unit::of(*code), meter_unit(&point.unit)) {
         (Some(unit), Some((quantity, size))) if unit.quantity == quantity => {
-            (Some(Value::Number(convert(*number, unit.size, size))), quality)
+            let number = convert(*number, unit.size, size);
+            if number.is_finite() {
+                (Some(Value::Number(number)), quality)
+            } else {
+                (None, Quality::Undecodable)
+            }
         }
         // It counts something else than the profile thinks, or nobody knows what.
         _ => (None, Quality::Undecodable),
     }
 }
 
-/// `number` units of the size `from` in units of the size `to`. Both products and sizes are whole for what meters
-/// show, so that one division rounds once.
+/// `number` units of the size `from` in units of the size `to`. A power of ten moves the point and nothing else.
 fn convert(number: f64, from: u64, to: u64) -> f64 {
-    if from.is_multiple_of(to) { number * (from / to) as f64 } else { number * from as f64 / to as f64 }
+    let tens = |ratio: u64| (0..19).find(|k| 10_u64.pow(*k) == ratio);
+    let whole = |a: u64, b: u64| if a.is_multiple_of(b) { tens(a / b) } else { None };
+    let moved = match (whole(from, to), whole(to, from)) {
+        (Some(up), _) => format!("{number}e{up}").parse(),
+        (_, Some(down)) => format!("{number}e-{down}").parse(),
+        _ => Ok(number * from as f64 / to as f64),
+    };
+    moved.unwrap_or(f64::NAN)
 }
