@@ -31,13 +31,18 @@ fn is_good(value: &Value) -> bool {
     value["quality"] == "good"
 }
 
+/// A meter whose settlement day is not set shows no value there.
+fn is_as_it_is(value: &Value) -> bool {
+    is_good(value) || value["point"] == "volume-settled" && value["quality"] == "no_value"
+}
+
 #[test]
 fn the_edge_shows_every_point_of_the_room_as_the_plant_does_and_keeps_the_silence() {
     let (_dir, plant, mut edge) = start().unwrap();
     eventually("every point is good", LONG, || {
         let status = edge.status().ok()?;
         let values = status["values"].as_array()?;
-        (values.len() > 200 && values.iter().all(is_good)).then_some(())
+        (values.len() > 200 && values.iter().all(is_as_it_is)).then_some(())
     });
     for (device, point, near) in [
         ("main-meter", "active-energy-import", 5.0),
@@ -45,6 +50,11 @@ fn the_edge_shows_every_point_of_the_room_as_the_plant_does_and_keeps_the_silenc
         ("chw-pump-1", "operating-hours", 0.5),
         ("meter-towers", "frequency", 0.1),
         ("make-up-water", "volume", 0.5),
+        // Two meters of other languages on the controllers' line, one of them at another baud rate.
+        ("meter-lighting", "active-energy-import", 0.5),
+        ("meter-lighting", "voltage-b-n", 5.0),
+        ("meter-lighting", "active-power", 1.0),
+        ("make-up-check", "volume", 0.5),
     ] {
         let shown = value(&edge, device, point).unwrap()["value"].as_f64().unwrap();
         let told = plant.values().unwrap().values[device][point].as_f64().unwrap();
@@ -83,5 +93,38 @@ fn fault_b11_a_silent_device_is_told_as_silent_and_its_neighbours_go_on() {
     eventually("the drive answers again", LONG, || silent(false));
     eventually("its values are good again", LONG, || {
         value(&edge, "chw-pump-1", "output-frequency").filter(is_good)
+    });
+}
+
+#[test]
+fn fault_b4_a_meter_between_modbus_devices_is_told_as_damaged_or_silent_and_they_go_on() {
+    let (_dir, plant, edge) = start().unwrap();
+    let quality =
+        |device: &str, point: &str| Some(value(&edge, device, point)?["quality"].as_str()?.to_owned());
+    let is = |device: &str, point: &str, wanted: &str| (quality(device, point)? == wanted).then_some(());
+    eventually("both meters are polled", LONG, || {
+        is("meter-lighting", "voltage-a-n", "good").and(is("make-up-check", "volume", "good"))
+    });
+    plant.break_at("meter-lighting", Fault::WrongCrc { share: 1.0 }, None).unwrap();
+    eventually("its damaged answers are not believed", LONG, || {
+        is("meter-lighting", "voltage-a-n", "bad_reply")
+    });
+    let at = |device: &str| {
+        value(&edge, device, "process-value").filter(is_good)?["at"].as_str().map(str::to_owned)
+    };
+    let before = at("ahu-wards");
+    eventually("the controllers are read all the same", LONG, || {
+        at("ahu-wards").filter(|now| before.as_ref() != Some(now))
+    });
+    plant.mend("meter-lighting").unwrap();
+    eventually("it is good again", LONG, || is("meter-lighting", "voltage-a-n", "good"));
+    plant.break_at("meter-lighting", Fault::Exception { code: 2 }, None).unwrap();
+    eventually("what it refuses is told as refused", LONG, || is("meter-lighting", "frequency", "refused"));
+    plant.mend("meter-lighting").unwrap();
+    plant.break_at("make-up-check", Fault::Silent, None).unwrap();
+    eventually("the other does not answer", LONG, || is("make-up-check", "volume", "no_reply"));
+    plant.mend("make-up-check").unwrap();
+    eventually("both are good again", LONG, || {
+        is("meter-lighting", "voltage-a-n", "good").and(is("make-up-check", "volume", "good"))
     });
 }

@@ -7,6 +7,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
+use steward_protocols::question::Address;
 
 use super::plan::{DEVICES, LINES};
 use super::room::Gained;
@@ -157,12 +158,19 @@ fn lines_toml(tcp_port: u16, dir: &Path) -> String {
         for d in DEVICES.iter().filter(|d| d.line == line.name) {
             write!(
                 out,
-                "\n[[line.device]]\nname = {}\ntitle = {{ zh = {}, en = {} }}\nprofile = {}\naddress = {}\nplace = {}\n",
+                "\n[[line.device]]\nname = {}\ntitle = {{ zh = {}, en = {} }}\nprofile = {}\naddress = {}\n{}place = {}\n",
                 text(d.name),
                 text(d.zh),
                 text(d.en),
                 text(d.profile),
-                d.address,
+                match d.address {
+                    Address::Modbus(unit) => unit.to_string(),
+                    number => text(&number.to_string()),
+                },
+                // A pseudo-terminal has no parity; with two stop bits a character is as long.
+                d.baud.map_or_else(String::new, |baud| format!(
+                    "serial = {{ baud = {baud}, parity = \"none\", stop_bits = 2 }}\n"
+                )),
                 text(d.place),
             )
             .expect(fits);

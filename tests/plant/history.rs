@@ -9,11 +9,11 @@ use std::time::Duration;
 
 use steward_edge::buffer::{Buffer, BufferError, BufferSettings};
 use steward_edge::config::{self, Config};
-use steward_protocols::modbus;
+use steward_protocols::{field, modbus};
 use steward_shared::document::listing;
 use steward_shared::id::{PointNo, RandomIds};
-use steward_shared::profile::{PeriodClass, PointDef};
-use steward_shared::reading::Reading;
+use steward_shared::profile::{PeriodClass, Place, PointDef};
+use steward_shared::reading::{Quality, Reading, Value};
 use steward_shared::time::{SystemClock, Timestamp};
 use steward_shared::wire::message::Lane;
 
@@ -146,19 +146,36 @@ fn span(house: &House, sources: &[Source<'_>], from: Timestamp, until: Timestamp
         for s in sources.iter().filter(|s| at.floor_to(s.every) == at) {
             let value = house.value(s.device, s.point, &scene);
             // Through the registers, so that a reading of history has the digits that a poll would give it.
-            if let Ok(words) = modbus::encode(s.point, value.as_ref()) {
-                let response = if s.point.register().is_some_and(|r| r.table.is_bits()) {
-                    modbus::Response::Bits(words.iter().map(|w| w & 1 == 1).collect())
-                } else {
-                    modbus::Response::Registers(words)
-                };
-                let (value, quality) = modbus::decode(s.point, &response, 0);
+            if let Some((value, quality)) = polled(s.point, value.as_ref()) {
                 out.push(Reading { point: s.no, at, value, quality });
             }
         }
         at = at.plus(step);
     }
     out
+}
+
+/// What a poll makes of a value: it goes through the registers or bytes of its point, and has their digits. None where
+/// it does not fit.
+pub fn polled(point: &PointDef, value: Option<&Value>) -> Option<(Option<Value>, Quality)> {
+    let field = match &point.place {
+        Place::Modbus(register) => {
+            let words = modbus::encode(point, value).ok()?;
+            let response = if register.table.is_bits() {
+                modbus::Response::Bits(words.iter().map(|w| w & 1 == 1).collect())
+            } else {
+                modbus::Response::Registers(words)
+            };
+            return Some(modbus::decode(point, &response, 0));
+        }
+        Place::Derived(_) => return None,
+        Place::Dlt645(item) => item.field,
+        // The simulated meter counts in the unit of the point.
+        Place::Cjt188(item) => item.field,
+    };
+    let mut bytes = vec![0; field.end()];
+    field::encode_into(point, field, value, &mut bytes).ok()?;
+    Some(field::decode(point, field, &bytes))
 }
 
 #[cfg(test)]
@@ -202,7 +219,9 @@ mod tests {
         assert!(from <= UNTIL.minus(Duration::from_hours(24)));
         let kept = batches(dir.path()).await;
         assert_eq!(kept.len() as u64, readings);
-        assert!(kept.iter().all(|r| r.quality.is_good() && r.at >= from && r.at < UNTIL));
+        // A meter that has no settlement day says so.
+        let known = |q: Quality| matches!(q, Quality::Good | Quality::NoValue);
+        assert!(kept.iter().all(|r| known(r.quality) && r.at >= from && r.at < UNTIL));
         // One point, through the same registers as a poll of that instant.
         let house = House::new(1, Arc::new(SystemClock), Gained::default()).unwrap();
         let meter = house.device("main-meter").unwrap();

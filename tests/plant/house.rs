@@ -6,13 +6,16 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use steward_protocols::modbus::device::{Answers, Asked, Image, Outcome, Reply, Spoilt};
+use steward_protocols::far_end::{Answer, Heard, Station};
+use steward_protocols::modbus::device::{Answers, Asked, Image, Outcome, Reply, Spoilt, to_serial};
+use steward_protocols::question::Address;
 use steward_shared::profile::{Library, PointDef, Profile};
 use steward_shared::reading::Value;
 use steward_shared::time::{Clock, Timestamp};
 use steward_shared::wire::message::{Names, PointKind};
 
 use super::fault::{Break, Fault};
+use super::meters;
 use super::noise::{chance, curve};
 use super::plan::{DEVICES, LINES, Role};
 use super::room::{Disturbance, Gained, Room, Scene, Tripped};
@@ -42,7 +45,8 @@ pub struct Device {
     pub title: Names,
     pub place: &'static str,
     pub line: &'static str,
-    pub address: u8,
+    pub address: Address,
+    pub baud: Option<u32>,
     pub role: Role,
     pub profile: Arc<Profile>,
     /// Number in the list: the seed of its own noise.
@@ -84,6 +88,7 @@ impl House {
                     place: d.place,
                     line: d.line,
                     address: d.address,
+                    baud: d.baud,
                     role: d.role,
                     profile: library.get(d.profile).ok_or(HouseError::NoProfile(d.profile))?,
                     index,
@@ -255,42 +260,60 @@ impl House {
 
     /// Answers for the devices of one line.
     pub fn answer(&self, line: &str, request: Asked) -> Reply {
-        let Some(device) = self.devices.iter().find(|d| d.line == line && d.address == request.unit) else {
+        let Some(device) =
+            self.devices.iter().find(|d| d.line == line && d.address == Address::Modbus(request.unit))
+        else {
             return Reply::NOTHING;
         };
+        let broken = self.broken(device);
+        if broken.silent {
+            return Reply::NOTHING;
+        }
+        let outcome = match broken.refused {
+            Some(code) => Outcome::Refused(code),
+            None => self.image(device).answer(request),
+        };
+        Reply { spoilt: broken.spoilt, late: broken.late, ..Reply::of(outcome) }
+    }
+
+    /// What the meters of a line say to a frame that is meant for one of them, and is sent at its pace.
+    pub fn meter(&self, line: &str, frame: &[u8], fits: impl Fn(Option<u32>) -> bool) -> Option<Answer> {
+        let on_line = self.devices.iter().filter(|d| d.line == line && fits(d.baud));
+        on_line.filter(|d| meters::is_meant(d.address, frame)).find_map(|device| {
+            let broken = self.broken(device);
+            let scene = self.bent(self.clock.now().floor_to(METER_TURN));
+            let show = |point: &PointDef| self.shown(device, point, &scene);
+            let bytes = meters::answer(&device.profile, device.address, frame, broken.refused, show)?;
+            let turnaround = meters::TURNAROUND + broken.late;
+            (!broken.silent).then(|| Answer { bytes: meters::spoil(bytes, broken.spoilt), turnaround })
+        })
+    }
+
+    /// How a device that is asked now is broken.
+    fn broken(&self, device: &Device) -> Broken {
         let asked = device.asked.fetch_add(1, Ordering::Relaxed);
-        let mut reply = Reply::NOTHING;
-        let mut refused = None;
         let now = self.clock.now().0;
-        let faults: Vec<Fault> = self
-            .live()
-            .breaks
-            .iter()
-            .filter(|b| b.at == device.name && b.holds(now))
-            .map(|b| b.fault)
-            .collect();
-        for (fault, channel) in faults.iter().zip(0..) {
+        let mut broken = Broken::default();
+        let live = self.live();
+        let faults = live.breaks.iter().filter(|b| b.at == device.name && b.holds(now)).map(|b| b.fault);
+        for (fault, channel) in faults.zip(0..) {
             // Even in the mean, and never the same run of luck for two faults of one device.
             let hit = |share: f64| {
                 let place = i64::try_from(asked).unwrap_or(i64::MAX);
                 f64::midpoint(chance(self.room.seed ^ device.index, 900 + channel, place), 1.0) < share
             };
-            match *fault {
-                Fault::Silent => return Reply::NOTHING,
-                Fault::Exception { code } => refused = Some(code),
-                Fault::Late { by_ms } => reply.late = Duration::from_millis(by_ms),
-                Fault::WrongCrc { share } if hit(share) => reply.spoilt = Some(Spoilt::CheckSum),
-                Fault::Short { share } if hit(share) => reply.spoilt = Some(Spoilt::Short),
-                Fault::Foreign { share } if hit(share) => reply.spoilt = Some(Spoilt::Foreign),
-                Fault::Lie { share } if hit(share) => reply.spoilt = Some(Spoilt::Count),
+            match fault {
+                Fault::Silent => broken.silent = true,
+                Fault::Exception { code } => broken.refused = Some(code),
+                Fault::Late { by_ms } => broken.late = Duration::from_millis(by_ms),
+                Fault::WrongCrc { share } if hit(share) => broken.spoilt = Some(Spoilt::CheckSum),
+                Fault::Short { share } if hit(share) => broken.spoilt = Some(Spoilt::Short),
+                Fault::Foreign { share } if hit(share) => broken.spoilt = Some(Spoilt::Foreign),
+                Fault::Lie { share } if hit(share) => broken.spoilt = Some(Spoilt::Count),
                 _ => {}
             }
         }
-        reply.outcome = match refused {
-            Some(code) => Outcome::Refused(code),
-            None => self.image(device).answer(request),
-        };
-        reply
+        broken
     }
 
     /// How often each device was asked since the start.
@@ -298,6 +321,18 @@ impl House {
         self.devices.iter().map(|d| (d.name, d.asked.load(Ordering::Relaxed))).collect()
     }
 }
+
+/// How an answer comes to harm.
+#[derive(Clone, Copy, Debug, Default)]
+struct Broken {
+    silent: bool,
+    refused: Option<u8>,
+    spoilt: Option<Spoilt>,
+    late: Duration,
+}
+
+/// How long a device of the room takes before it answers on a serial line; a meter takes longer.
+const TURNAROUND: Duration = Duration::from_millis(8);
 
 /// The devices of one line.
 #[derive(Debug)]
@@ -312,16 +347,39 @@ impl Answers for OnLine {
     }
 }
 
+impl Station for OnLine {
+    fn hear(&self, frame: &[u8]) -> Heard {
+        to_serial(frame, TURNAROUND, |asked| self.answer(asked))
+    }
+
+    fn has_own_rates(&self) -> bool {
+        true
+    }
+
+    /// What is said at another baud rate than a device's own is noise to it.
+    fn hear_at(&self, frame: &[u8], baud: u32) -> Heard {
+        let plan = LINES.iter().find(|l| l.name == self.line).and_then(|l| l.serial);
+        let usual = plan.is_none_or(|(_, pace)| pace.baud == baud);
+        let heard = if usual { self.hear(frame) } else { Heard::Broken };
+        if heard != Heard::Broken || !meters::is_whole(frame) {
+            return heard;
+        }
+        self.house.meter(self.line, frame, |own| own.map_or(usual, |own| own == baud)).into()
+    }
+}
+
 fn seconds(at: Timestamp) -> f64 {
     at.0 as f64 / 1000.0
 }
 
 #[cfg(test)]
 mod tests {
-    use steward_protocols::modbus::{Response, decode, encode};
+    use steward_protocols::modbus::{Response, decode};
     use steward_shared::time::ManualClock;
 
     use super::*;
+    use crate::plant::history::polled;
+    use crate::plant::sources::UNSET;
 
     // 2026-11-18 02:00 UTC.
     const NOW: Timestamp = Timestamp(1_794_967_200_000);
@@ -337,13 +395,18 @@ mod tests {
         house.shown(device, point, &house.scene()).unwrap().as_number().unwrap()
     }
 
+    fn unit(device: &Device) -> u8 {
+        let Address::Modbus(unit) = device.address else { panic!("{} is a meter", device.name) };
+        unit
+    }
+
     /// Reads one point over its registers, as the edge does.
     fn read(house: &House, device: &str, key: &str) -> Result<f64, Reply> {
         let device = house.device(device).unwrap();
         let point = device.profile.point(key).unwrap();
         let register = point.register().unwrap();
         let request = Asked {
-            unit: device.address,
+            unit: unit(device),
             function: register.table.function(),
             address: register.address,
             count: register.data.width(),
@@ -368,9 +431,10 @@ mod tests {
             for device in house.devices() {
                 for point in &device.profile.points {
                     let value = house.value(device, point, &scene);
-                    assert!(value.is_some(), "{} has no source for {}", device.name, point.key);
-                    let fits = encode(point, value.as_ref());
-                    assert!(fits.is_ok(), "{} {}: {:?}", device.name, point.key, fits);
+                    let is_set = !UNSET.contains(&point.key.as_str());
+                    assert_eq!(value.is_some(), is_set, "{} has no source for {}", device.name, point.key);
+                    let (read, _) = polled(point, value.as_ref()).unwrap();
+                    assert_eq!(read.is_some(), is_set, "{} {}: {value:?}", device.name, point.key);
                 }
             }
         }
@@ -458,7 +522,7 @@ mod tests {
         house.mend(None);
         house.break_at("chw-pump-1", Fault::WrongCrc { share: 0.2 }, None).unwrap();
         let drive = house.device("chw-pump-1").unwrap();
-        let request = Asked { unit: drive.address, function: 3, address: 16_129, count: 1 };
+        let request = Asked { unit: unit(drive), function: 3, address: 16_129, count: 1 };
         let spoilt = (0..1000).filter(|_| house.answer(drive.line, request).spoilt.is_some()).count();
         assert!((140..260).contains(&spoilt), "{spoilt} of 1000 are no fifth");
     }

@@ -5,7 +5,7 @@
 //! |---|---|
 //! | `weather` `building` `machines` `day` `room` | the physics: no I/O, a function of seed and instant |
 //! | `plan` `sources` `house` | the instruments: what each point shows, and what is broken |
-//! | `tcp` | Modbus TCP; the serial lines with their true timing are those of the simulator, `steward_edge::lab` |
+//! | `tcp` `meters` | Modbus TCP; what the meters say in their languages; the serial lines with their true timing are those of the simulator, `steward_edge::lab` |
 //! | `fault` `control` `files` `run` `history` | a running plant, its commands and its files |
 
 pub mod building;
@@ -16,6 +16,7 @@ pub mod files;
 pub mod history;
 pub mod house;
 pub mod machines;
+pub mod meters;
 pub mod plan;
 pub mod room;
 pub mod run;

@@ -1,8 +1,10 @@
 //! The list of the room: its lines and its devices. An addition to the room begins here.
 
 use steward_protocols::far_end::Pace;
+use steward_protocols::question::Address;
+use steward_protocols::{cjt188, dlt645};
 
-use super::machines::CHILLERS;
+use super::machines::{CHILLERS, Load};
 
 /// What an instrument is fixed to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -34,6 +36,8 @@ pub enum Feeder {
     Services,
     /// Behind the meter of the pumps, and counted there.
     Towers,
+    /// Behind the meter of air and services, and counted there.
+    Lighting,
 }
 
 impl Feeder {
@@ -46,6 +50,7 @@ impl Feeder {
             Self::Pumps => CHILLERS..4 * CHILLERS,
             Self::Services => 4 * CHILLERS..all,
             Self::Towers => 3 * CHILLERS..4 * CHILLERS,
+            Self::Lighting => Load::Light.index()..Load::Light.index() + 1,
         }
     }
 
@@ -57,6 +62,7 @@ impl Feeder {
             Self::Pumps => &[Self::Pumps],
             Self::Services => &[Self::Services],
             Self::Towers => &[Self::Towers],
+            Self::Lighting => &[Self::Lighting],
         }
     }
 }
@@ -85,7 +91,9 @@ pub struct DevicePlan {
     pub place: &'static str,
     pub profile: &'static str,
     pub line: &'static str,
-    pub address: u8,
+    pub address: Address,
+    /// How fast it speaks, where that is not as fast as its line.
+    pub baud: Option<u32>,
     pub role: Role,
 }
 
@@ -96,6 +104,8 @@ const CHILLER: &str = "chiltrix/cx34";
 const DRIVE: &str = "danfoss/fc-102";
 const CONTROLLER: &str = "omron/e5cc";
 const WATER_METER: &str = "oem/tuf-2000m";
+const DLT645_METER: &str = "dlt645/three-phase";
+const CJT188_METER: &str = "cjt188/water-1f90";
 const UPS: &str = "apc/smart-ups";
 
 const SWITCH_ROOM: &str = "B1 配电室 Switch room";
@@ -111,13 +121,14 @@ macro_rules! device {
             place: $place,
             profile: $profile,
             line: $line,
-            address: $address,
+            address: Address::Modbus($address),
+            baud: None,
             role: $role,
         }
     };
 }
 
-pub const DEVICES: [DevicePlan; 16] = [
+pub const DEVICES: [DevicePlan; 18] = [
     device!(
         "main-meter",
         "总进线电表",
@@ -260,4 +271,27 @@ pub const DEVICES: [DevicePlan; 16] = [
         11,
         Role::WaterMeter
     ),
+    // On the same wire as the controllers, each in its own language and at its own pace.
+    DevicePlan {
+        name: "meter-lighting",
+        zh: "照明电表",
+        en: "Lighting meter",
+        place: SWITCH_ROOM,
+        profile: DLT645_METER,
+        line: "field",
+        address: Address::Dlt645(dlt645::Address::new([0x45, 0x06, 0x23, 0x01, 0x04, 0x21])),
+        baud: None,
+        role: Role::Meter(Feeder::Lighting),
+    },
+    DevicePlan {
+        name: "make-up-check",
+        zh: "补水校核水表",
+        en: "Make-up check meter",
+        place: ROOF,
+        profile: CJT188_METER,
+        line: "field",
+        address: Address::Cjt188(cjt188::Address::new([0x88, 0x01, 0x00, 0x23, 0x20, 0x33, 0x78])),
+        baud: Some(2400),
+        role: Role::WaterMeter,
+    },
 ];

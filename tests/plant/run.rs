@@ -8,7 +8,6 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use steward_edge::lab::{Serial, SerialError};
-use steward_protocols::modbus::device::OnSerial;
 use steward_shared::reading::Value;
 use steward_shared::time::{Clock, Timestamp};
 use tokio::net::{TcpListener, UnixListener};
@@ -28,8 +27,6 @@ use super::{control, tcp};
 
 /// The room is looked at this often, so that counters under a trip are integrated finely.
 const TICK: Duration = Duration::from_secs(1);
-/// How long a device of the simulated room takes before it answers on a serial line.
-const TURNAROUND: Duration = Duration::from_millis(8);
 /// The longest path that a Unix socket can have (`sun_path` of unix(7), with its closing NUL).
 const LONGEST_SOCKET: usize = 107;
 
@@ -106,8 +103,7 @@ impl Plant {
         let mut serial = Vec::new();
         for line in LINES {
             if let Some((link, pace)) = line.serial {
-                let devices = OnLine { house: house.clone(), line: line.name };
-                let devices = Arc::new(OnSerial { devices, turnaround: TURNAROUND });
+                let devices = Arc::new(OnLine { house: house.clone(), line: line.name });
                 serial.push((line.name, Serial::open(&dir.join(link), pace, devices)?));
             }
         }

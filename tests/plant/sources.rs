@@ -3,6 +3,7 @@
 
 use steward_shared::profile::PointDef;
 use steward_shared::reading::Value;
+use steward_shared::time::Timestamp;
 
 use super::day::ORIGIN_S;
 use super::machines::{CHILLER_KW, Load};
@@ -14,10 +15,20 @@ use super::weather::{DAY_S, HOUR_S, UTC_OFFSET_S};
 /// Line voltage of the room's board, V.
 const VOLTS: f64 = 400.0;
 const ROOT_3: f64 = 1.732_050_807_568_877_2;
+/// The most that the lighting ever took in a quarter of an hour.
+const LIGHTING_DEMAND_KW: f64 = 33.4;
+
+/// What the instruments of the room are not set up for: they show that they have no value.
+pub const UNSET: [&str; 1] = ["volume-settled"];
 
 /// The value of a point, in its own unit; none for a point that this instrument has no source for.
 pub fn measure(role: Role, point: &PointDef, scene: &Scene, seed: u64) -> Option<Value> {
     let eye = Eye { scene, seed };
+    match point.key.as_str() {
+        "meter-number" => return Some(Value::Text("210401230645".to_owned())),
+        "meter-clock" => return Some(Value::Text(local_clock(scene.t))),
+        _ => {}
+    }
     let number = match role {
         Role::Meter(feeder) => eye.meter(feeder, point),
         Role::Chiller(i) => eye.chiller(i, &point.key),
@@ -123,8 +134,19 @@ impl Eye<'_> {
             ("frequency", None) => self.frequency(),
             ("voltage-thd", Some(p)) => 2.1 + 0.5 * self.wander(30 + p, 900.0) + active / 900.0,
             ("active-energy-import" | "active-energy", None) => self.counted(feeder, point, |_| 1.0),
-            ("reactive-energy-import", None) => self.counted(feeder, point, tangent),
-            ("active-energy-export" | "reactive-energy-export", None) => 0.0,
+            ("reactive-energy-import", None) | ("reactive-energy", Some(0)) => {
+                self.counted(feeder, point, tangent)
+            }
+            // Four tariffs, in the shares in which a working day falls to them.
+            ("active-energy-import-t1", None) => self.counted(feeder, point, |_| 0.12),
+            ("active-energy-import-t2", None) => self.counted(feeder, point, |_| 0.31),
+            ("active-energy-import-t3", None) => self.counted(feeder, point, |_| 0.38),
+            ("active-energy-import-t4", None) => self.counted(feeder, point, |_| 0.19),
+            // Three phases that are not loaded alike.
+            ("current-n", None) => apparent * 0.04 * 1000.0 / self.volts(0),
+            ("demand-active-import", None) => LIGHTING_DEMAND_KW,
+            ("clock-battery-voltage", None) => 3.6 + 0.02 * self.wander(21, 90_000.0),
+            ("active-energy-export" | "reactive-energy-export", None) | ("reactive-energy", Some(1)) => 0.0,
             _ => return None,
         })
     }
@@ -256,7 +278,7 @@ impl Eye<'_> {
             "velocity" => flow / 3600.0 / (std::f64::consts::PI / 4.0 * 0.065 * 0.065),
             "supply-temperature" => 19.0 + 0.3 * (self.scene.weather.dry_bulb - 19.0) + self.noise(2, 0.08),
             "signal-quality" => (89.0 + 4.0 * self.wander(3, 240.0)).round(),
-            "no-signal" | "poor-signal" | "pipe-empty" | "hardware-failure" => 0.0,
+            "no-signal" | "poor-signal" | "pipe-empty" | "hardware-failure" | "valve" | "battery-low" => 0.0,
             "volume" => self.scene.totals.water,
             "volume-reverse" => REVERSE,
             "net-volume" => (self.scene.totals.water - REVERSE).max(0.0),
@@ -322,8 +344,14 @@ const fn tangent(feeder: Feeder) -> f64 {
         Feeder::Chillers => 0.51,
         Feeder::Pumps => 0.36,
         Feeder::Towers => 0.40,
-        Feeder::Services | Feeder::Main => 0.24,
+        Feeder::Services | Feeder::Lighting | Feeder::Main => 0.24,
     }
+}
+
+/// Year to second of the room's local time, as meters keep it.
+fn local_clock(t: f64) -> String {
+    let local = Timestamp(((t + UTC_OFFSET_S) * 1000.0) as i64);
+    local.to_string().chars().filter(char::is_ascii_digit).take(14).collect()
 }
 
 /// Voltage between two phases 120 degrees apart.

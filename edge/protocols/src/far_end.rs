@@ -54,6 +54,17 @@ pub enum Heard {
 /// Whoever hears the frames on a line: the devices on it.
 pub trait Station: Send + Sync {
     fn hear(&self, frame: &[u8]) -> Heard;
+
+    /// Whether its devices have baud rates of their own, so that the line is as fast as the port is set for whoever is
+    /// asked. Then they are told by `hear_at`.
+    fn has_own_rates(&self) -> bool {
+        false
+    }
+
+    /// The same with the baud rate at which it was said.
+    fn hear_at(&self, frame: &[u8], _baud: u32) -> Heard {
+        self.hear(frame)
+    }
 }
 
 impl From<Option<Answer>> for Heard {
@@ -106,6 +117,15 @@ impl Line {
 
     pub fn counts(&self) -> Counts {
         self.counts
+    }
+
+    pub fn baud(&self) -> u32 {
+        self.pace.baud
+    }
+
+    /// The port is set otherwise from now on.
+    pub fn set_baud(&mut self, baud: u32) {
+        self.pace.baud = baud;
     }
 
     /// The master wrote these bytes: a pseudo-terminal hands them over at once, the wire takes its time.

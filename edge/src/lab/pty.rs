@@ -152,8 +152,8 @@ impl Pump {
             std::thread::sleep(LOOK);
             return Ok(());
         };
-        let devices = &self.devices;
-        let bytes = self.line.advance(now, |frame| devices.hear(frame));
+        let (devices, baud) = (&self.devices, self.line.baud());
+        let bytes = self.line.advance(now, |frame| devices.hear_at(frame, baud));
         if !bytes.is_empty() {
             write(terminal, &bytes)?;
         }
@@ -167,6 +167,10 @@ impl Pump {
         }
         let mut buffer = [0; 1024];
         let n = nix::unistd::read(&terminal.ours, &mut buffer)?;
+        if self.devices.has_own_rates() {
+            // Whoever wrote has set the port for whom it was meant.
+            self.line.set_baud(rustix::termios::tcgetattr(&terminal.theirs)?.output_speed());
+        }
         self.line.receive(self.opened.elapsed(), buffer.get(..n).unwrap_or_default());
         Ok(())
     }
