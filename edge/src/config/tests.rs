@@ -289,3 +289,71 @@ fn a_device_may_say_otherwise_what_is_done_with_a_points_values() {
     let told = with(&format!("points = {{ {key} = {{ mx = 250 }} }}")).unwrap_err();
     assert!(told.contains("did you mean max?"), "{told}");
 }
+
+#[test]
+fn meters_of_several_languages_share_one_line_each_with_its_own_port_settings() {
+    let text = r#"
+[gateway]
+name = "east"
+[[line]]
+name = "rs485"
+kind = "serial"
+port = "/dev/ttyUSB0"
+[[line.device]]
+name = "pump"
+profile = "acme/m1"
+address = 1
+[[line.device]]
+name = "electricity"
+profile = "dlt645/three-phase"
+address = "000000000161"
+serial = { baud = 2400 }
+[[line]]
+name = "converter"
+kind = "tcp"
+host = "10.0.0.9"
+port = 26
+framing = "transparent"
+[[line.device]]
+name = "second"
+profile = "dlt645/single-phase"
+address = "AAAAAAAAAAAA"
+"#;
+    let config = read(text).unwrap();
+    let [pump, electricity] = config.lines[0].devices.as_slice() else { panic!() };
+    assert_eq!(pump.character, None);
+    assert_eq!(
+        electricity.character.unwrap().to_string(),
+        "2400 8E1",
+        "as meters are set, where it is not said"
+    );
+    assert_eq!(electricity.address.to_string(), "000000000161");
+    let old = read(&text.replace("\"transparent\"", "\"rtu\"")).unwrap();
+    assert_eq!(old.lines[1].wire, config.lines[1].wire, "what it was called before still means the same");
+
+    let told = |from: &str, to: &str| {
+        assert!(text.contains(from), "{from}");
+        read(&text.replace(from, to)).unwrap_err()
+    };
+    for (from, to, words) in [
+        ("\"000000000161\"", "161", "a text is wanted here"),
+        ("\"000000000161\"", "\"161\"", "\"161\" is none: a meter's address has twelve digits"),
+        ("framing = \"transparent\"\n", "", "speaks DL/T 645, and the line carries Modbus TCP"),
+        (
+            "address = \"AAAAAAAAAAAA\"",
+            "address = \"000000000161\"\nserial = { baud = 2400 }",
+            "a converter is set by its own pages",
+        ),
+        ("{ baud = 2400 }", "{ baud = 2401 }", "2401 is no baud rate"),
+        ("{ baud = 2400 }", "{ bauds = 2400 }", "did you mean baud?"),
+        ("{ baud = 2400 }", "{ data_bits = 7 }", "eight data bits, and so have meters"),
+        (
+            "profile = \"acme/m1\"\naddress = 1",
+            "profile = \"dlt645/single-phase\"\naddress = \"AAAAAAAA0161\"",
+            "may both answer",
+        ),
+    ] {
+        let told = told(from, to);
+        assert!(told.lines().count() == 1 && told.contains(words), "{words}\n{told}");
+    }
+}
