@@ -235,6 +235,10 @@ fn what_is_wrong_is_refused_with_the_way_out() {
     for (args, wanted) in [
         (["simulate", METER].as_slice(), "write --listen 127.0.0.1:1502 or --pty"),
         (&["simulate", "schneider/pm5530", "--pty"], "did you mean \"schneider/pm5350\"?"),
+        (
+            &["simulate", "dlt645/single-phase", "--pty"],
+            "speaks DL/T 645; the simulator answers Modbus alone",
+        ),
         (&["simulate", "bad.toml", "--pty"], "a profile is known by"),
         (&["simulate", METER, "--pty", "--set", "frequency"], "write it like --set frequency=49.2"),
         (&["simulate", METER, "--pty", "--set", "freqency=1"], "did you mean frequency?"),

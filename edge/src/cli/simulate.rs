@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use serde_json::json;
 use steward_protocols::modbus::device::{OnSerial, OnTcp};
+use steward_shared::profile::Language;
 use steward_shared::reading::Value;
 use steward_shared::time::SystemClock;
 use steward_shared::unit;
@@ -68,6 +69,9 @@ pub async fn simulate(words: SimulateWords, out: Out) -> Result<(), String> {
         return Err(text::nowhere(lang));
     }
     let profile = profile::find(&words.profile, &words.profiles, lang)?;
+    if !matches!(profile.language, Language::Modbus(_)) {
+        return Err(text::only_modbus(lang, &profile.id, profile.language.name()));
+    }
     let name = profile.id.clone();
     let device = Arc::new(Simulated::new(profile, words.seed, Arc::new(SystemClock)));
     for set in &words.set {
