@@ -20,6 +20,12 @@ pub trait Exchange: Send + Sync + fmt::Debug {
         None
     }
 
+    /// How the port must be set for the answer, where that differs from how the frame was sent. It may become known
+    /// while the answer comes.
+    fn answer_character(&self) -> Option<Character> {
+        None
+    }
+
     /// The most bytes that the answer to the frame sent last may have: their time on the wire is waited for. None where
     /// nobody answers, as to a broadcast.
     fn answer_len(&self) -> Option<usize>;
@@ -100,6 +106,8 @@ pub enum Fault {
     Length { wanted: usize, got: usize },
     #[error("unit {got} answered where unit {wanted} was asked")]
     Unit { wanted: u8, got: u8 },
+    #[error("several devices answer at once, or something disturbs the line")]
+    Collision,
     #[error("another device answered than the one that was asked")]
     Device,
     #[error("function {got} was answered where {wanted} was asked")]

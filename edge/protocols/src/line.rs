@@ -9,6 +9,7 @@
 //! | pending | silence kept and quarantine over | `Send` -> awaiting |
 //! | pending | connection to be given up | `Reopen`, stays pending |
 //! | pending | no silence for too long, or a second `Reopen` | done: `Babbling` |
+//! | awaiting | frame over, port not as the answer wants it | `Set`, stays awaiting |
 //! | awaiting | whole answer | done: answer |
 //! | awaiting | whole answer, and the exchange goes on | pending |
 //! | awaiting | deadline, or the line fell quiet over something wrong | quarantine; done: failure |
@@ -134,6 +135,8 @@ impl Failure {
 
 /// How long a request waits for silence beyond its time before the line counts as babbling.
 const PATIENCE: Duration = Duration::from_secs(3);
+/// An adapter may still hold the last characters of a frame when it should be over; the port is not set otherwise before.
+const DRAIN: Duration = Duration::from_millis(10);
 
 #[derive(Debug)]
 enum Phase {
@@ -337,8 +340,19 @@ impl Driver for LineState {
             return;
         }
         self.quiet_since = self.quiet_since.max(Some(now));
+        let (character, settings) = (self.character, self.settings);
         let progress = match &mut self.phase {
-            Phase::Awaiting { exchange, .. } => exchange.received(bytes),
+            Phase::Awaiting { exchange, asked, deadline } => {
+                let progress = exchange.received(bytes);
+                // By what came, the answer may be longer than was known.
+                let whole =
+                    exchange.answer_len().map(|len| *asked + settings.timeout + wire_time(character, len));
+                // And where the wire behind a connection is not known, what goes on coming is waited for.
+                let unknown = settings.settle.filter(|_| character.is_none() && exchange.held() > 0);
+                let going_on = unknown.map(|settle| now + settle.max(exchange.longest_pause()));
+                *deadline = whole.into_iter().chain(going_on).fold(*deadline, Instant::max);
+                progress
+            }
             Phase::Idle | Phase::Pending { .. } | Phase::Done(_) => {
                 self.stray += bytes.len() as u64;
                 // Before a question, what came may have lain there unread for long.
@@ -355,6 +369,11 @@ impl Driver for LineState {
         self.character = Some(character);
         // What came while the port was set otherwise was noise.
         self.quiet_since = self.quiet_since.max(Some(now));
+        if let Phase::Awaiting { exchange, deadline, .. } = &mut self.phase {
+            // The answer begins now, at its own rate.
+            let len = exchange.answer_len().unwrap_or_default();
+            *deadline = now + self.settings.timeout + wire_time(self.character, len);
+        }
     }
 
     fn opened(&mut self, now: Instant) {
@@ -418,6 +437,12 @@ impl Driver for LineState {
                     }
                     self.give_up(now, true);
                     return self.poll(now);
+                }
+                if let Some(wanted) = exchange.answer_character()
+                    && self.character.is_some_and(|character| character != wanted)
+                {
+                    let over = asked + DRAIN;
+                    return if now < over { Step::WaitUntil(over) } else { Step::Set(wanted) };
                 }
                 // Something has come that is no whole answer: when the line falls quiet, it never will be.
                 if let (Some(settle), Some(quiet)) = (self.settings.settle, self.quiet_since)
