@@ -1,6 +1,7 @@
 //! A question that reads some points of one device, whatever the device speaks: THE LIST of languages meets polling
 //! here. Each language says how questions are cut, asked and understood; polling says when.
 
+use std::ops::Range;
 use std::time::Duration;
 
 use steward_shared::profile::{Framing, Language, PointDef, Profile};
@@ -8,7 +9,7 @@ use steward_shared::reading::{Quality, Value};
 
 use crate::cost::Cost;
 use crate::exchange::Exchange;
-use crate::{cjt188, dlt645, modbus};
+use crate::{cjt188, dlt645, iec62056, mbus, modbus};
 
 /// What is asked again and again.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -16,6 +17,8 @@ pub enum Question {
     Modbus(modbus::Block),
     Dlt645(dlt645::Ask),
     Cjt188(cjt188::Ask),
+    Mbus(mbus::Ask),
+    Iec62056(iec62056::Ask),
 }
 
 /// Who is asked.
@@ -25,6 +28,8 @@ pub enum Address {
     Modbus(u8),
     Dlt645(dlt645::Address),
     Cjt188(cjt188::Address),
+    Mbus(mbus::Address),
+    Iec62056(iec62056::Address),
 }
 
 impl Address {
@@ -33,6 +38,8 @@ impl Address {
         match (self, other) {
             (Self::Dlt645(a), Self::Dlt645(b)) => a.overlaps(b),
             (Self::Cjt188(a), Self::Cjt188(b)) => a.means(b) || b.means(a),
+            (Self::Mbus(a), Self::Mbus(b)) => a.overlaps(b),
+            (Self::Iec62056(a), Self::Iec62056(b)) => a.means(&b) || b.means(&a),
             (a, b) => a == b,
         }
     }
@@ -96,6 +103,12 @@ pub fn questions(
         Language::Cjt188(limits) => {
             cjt188::plan(&profile.points, wanted, limits).into_iter().map(Question::Cjt188).collect()
         }
+        Language::Mbus(limits) => {
+            mbus::plan(&profile.points, wanted, limits).into_iter().map(Question::Mbus).collect()
+        }
+        Language::Iec62056(limits) => {
+            iec62056::plan(&profile.points, wanted, limits).into_iter().map(Question::Iec62056).collect()
+        }
     }
 }
 
@@ -103,12 +116,20 @@ pub fn questions(
 pub fn frame_gap(language: &Language, baud: u32) -> Duration {
     match language {
         Language::Modbus(_) => modbus::frame_gap(baud),
+        Language::Iec62056(_) => REACTION_TIME,
         // A meter needs the time to turn its transceiver round (DL/T 645: 20 ms at least before it answers).
-        Language::Dlt645(_) | Language::Cjt188(_) => modbus::frame_gap(baud).max(METER_GAP),
+        Language::Dlt645(_) | Language::Cjt188(_) | Language::Mbus(_) => {
+            modbus::frame_gap(baud).max(METER_GAP)
+        }
     }
 }
 
+/// The words of a question that is answered with all that a meter has.
+const READOUT: &str = "readout";
+
 const METER_GAP: Duration = Duration::from_millis(20);
+/// IEC 62056-21: either side waits at least so long after a message.
+const REACTION_TIME: Duration = Duration::from_millis(200);
 
 impl Question {
     /// Indices into the profile's points.
@@ -117,6 +138,8 @@ impl Question {
             Self::Modbus(block) => &block.points,
             Self::Dlt645(ask) => &ask.points,
             Self::Cjt188(ask) => &ask.points,
+            Self::Mbus(ask) => &ask.points,
+            Self::Iec62056(ask) => &ask.points,
         }
     }
 
@@ -127,7 +150,7 @@ impl Question {
             Self::Modbus(block) => block.split(points).map(|split| split.map(Self::Modbus)),
             Self::Dlt645(ask) => ask.split(points).map(|split| split.map(Self::Dlt645)),
             // An item is read whole or not at all.
-            Self::Cjt188(_) => None,
+            Self::Cjt188(_) | Self::Mbus(_) | Self::Iec62056(_) => None,
         }
     }
 
@@ -137,6 +160,8 @@ impl Question {
             Self::Modbus(block) => modbus::span::words(block),
             Self::Dlt645(ask) => dlt645::span::words(ask),
             Self::Cjt188(ask) => cjt188::span::words(ask),
+            // A meter sends all that it has.
+            Self::Mbus(_) | Self::Iec62056(_) => READOUT.to_owned(),
         }
     }
 
@@ -146,15 +171,24 @@ impl Question {
             Language::Modbus(_) => modbus::span::block(words, &profile.points).map(Self::Modbus),
             Language::Dlt645(limits) => dlt645::span::ask(words, &profile.points, limits).map(Self::Dlt645),
             Language::Cjt188(limits) => cjt188::span::ask(words, &profile.points, *limits).map(Self::Cjt188),
+            Language::Mbus(_) | Language::Iec62056(_) if words != READOUT => None,
+            Language::Mbus(limits) => {
+                mbus::plan(&profile.points, 0..profile.points.len(), limits).pop().map(Self::Mbus)
+            }
+            Language::Iec62056(limits) => {
+                iec62056::plan(&profile.points, 0..profile.points.len(), limits).pop().map(Self::Iec62056)
+            }
         }
     }
 
     /// Which bytes of the contents a point is made of.
-    pub fn bytes(&self, point: &PointDef) -> Option<std::ops::Range<usize>> {
+    pub fn bytes(&self, point: &PointDef, contents: &[u8]) -> Option<Range<usize>> {
         match self {
             Self::Modbus(block) => modbus::span::bytes(block, point),
             Self::Dlt645(ask) => dlt645::span::bytes(ask, point),
             Self::Cjt188(_) => cjt188::span::bytes(point),
+            Self::Mbus(_) => mbus::bytes(point, contents),
+            Self::Iec62056(_) => iec62056::bytes(point, contents),
         }
     }
 
@@ -164,6 +198,10 @@ impl Question {
             Self::Modbus(block) => block.contents_len(),
             Self::Dlt645(ask) => ask.bytes as f64,
             Self::Cjt188(ask) => ask.bytes as f64,
+            // A meter sends all that it has, whatever is wanted of it.
+            Self::Mbus(_) => mbus::MAX_FRAME as f64,
+            // As many as most readouts have: how many it is, only the meter knows.
+            Self::Iec62056(ask) => f64::from(ask.dialect.bytes.min(1024)),
         }
     }
 
@@ -175,6 +213,8 @@ impl Question {
             }
             (Self::Dlt645(ask), Address::Dlt645(address)) => Ok(Box::new(ask.exchange(address)?)),
             (Self::Cjt188(ask), Address::Cjt188(address)) => Ok(Box::new(ask.exchange(address))),
+            (Self::Mbus(ask), Address::Mbus(address)) => Ok(Box::new(ask.exchange(address))),
+            (Self::Iec62056(ask), Address::Iec62056(address)) => Ok(Box::new(ask.exchange(address))),
             _ => Err(QuestionFault::Address),
         }
     }
@@ -185,8 +225,17 @@ impl Question {
             Self::Modbus(block) => block.values(points, contents),
             Self::Dlt645(ask) => ask.values(points, contents),
             Self::Cjt188(ask) => ask.values(points, contents),
+            Self::Mbus(ask) => ask.values(points, contents),
+            Self::Iec62056(ask) => ask.values(points, contents),
         }
     }
+}
+
+/// Where in the whole a part of it lies.
+pub(crate) fn part(whole: &[u8], part: &[u8]) -> Option<Range<usize>> {
+    let begin = part.as_ptr().addr().checked_sub(whole.as_ptr().addr())?;
+    let range = begin..begin + part.len();
+    (range.end <= whole.len()).then_some(range)
 }
 
 impl<Q> Split<Q> {
@@ -202,6 +251,8 @@ impl std::fmt::Display for Address {
             Self::Modbus(unit) => write!(f, "{unit}"),
             Self::Dlt645(address) => write!(f, "{address}"),
             Self::Cjt188(address) => write!(f, "{address}"),
+            Self::Mbus(address) => write!(f, "{address}"),
+            Self::Iec62056(address) => write!(f, "{address}"),
         }
     }
 }

@@ -11,7 +11,7 @@ use crate::exchange::Progress;
 use crate::hex::hex;
 use crate::question::PointValue;
 use crate::scan::WAKE_UP;
-use crate::{cjt188, dlt645, modbus};
+use crate::{cjt188, dlt645, iec62056, mbus, modbus};
 
 /// A sample frame that does not hold.
 #[derive(Clone, Debug)]
@@ -43,6 +43,8 @@ pub fn verify_samples(profile: &Profile) -> Vec<SampleFault> {
             Language::Modbus(_) => modbus::read_sample(profile, sample),
             Language::Dlt645(_) => dlt645::read_sample(profile, sample),
             Language::Cjt188(_) => cjt188::read_sample(profile, sample),
+            Language::Mbus(_) => mbus::read_sample(profile, sample),
+            Language::Iec62056(_) => iec62056::read_sample(profile, sample),
         };
         match read {
             Ok(values) => faults.extend(wrong(profile, sample, &values).into_iter().map(fault)),

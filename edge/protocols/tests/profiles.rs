@@ -75,6 +75,8 @@ fn every_profile_can_be_asked_for_and_each_point_once() {
         let address = match &profile.language {
             Language::Modbus(_) => Address::Modbus(1),
             Language::Dlt645(_) => Address::Dlt645("000000000161".parse().unwrap()),
+            Language::Mbus(_) => Address::Mbus("5".parse().unwrap()),
+            Language::Iec62056(_) => Address::Iec62056("".parse().unwrap()),
             Language::Cjt188(_) => Address::Cjt188("11110000000001".parse().unwrap()),
         };
         let asked = questions(profile, 0..profile.points.len(), &cost, &[]);

@@ -34,8 +34,11 @@ fn tried(profile: &Profile) -> usize {
             question.words()
         );
         for point in wanted.iter().map(|i| &profile.points[*i]) {
-            let bytes = again.bytes(point).unwrap();
-            assert!(bytes.start < bytes.end && bytes.end <= contents.len(), "{} {}", profile.id, point.key);
+            let bytes = again.bytes(point, &contents);
+            let is_inside = |b: &std::ops::Range<usize>| b.start < b.end && b.end <= contents.len();
+            // Where a value of a readout stands, only a meter's answer shows.
+            let is_readout = again.words() == "readout" && bytes.is_none();
+            assert!(is_readout || bytes.as_ref().is_some_and(is_inside), "{} {}", profile.id, point.key);
         }
     }
     planned.len()

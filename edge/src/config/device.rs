@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use steward_protocols::character::{Character, Parity};
 use steward_protocols::question::Address;
+use steward_protocols::{iec62056, mbus};
 use steward_shared::document::{FromNode, Kind, Node, Table, Wrong, nearest};
 use steward_shared::profile::{Language, Library, Profile, Rules};
 use steward_shared::wire::catalogue::MAX_TEXT;
@@ -38,8 +39,8 @@ pub(super) struct OnLine<'a> {
     pub addresses: BTreeMap<Address, String>,
 }
 
-/// How meters are set where nobody says otherwise, for what a device's own settings leave out (DL/T 645-2007 and
-/// CJ/T 188-2004: 2400 baud, even parity).
+/// How meters are set where nobody says otherwise, for what a device's own settings leave out (DL/T 645-2007,
+/// CJ/T 188-2004 and EN 13757-2: 2400 baud, even parity).
 const METER: Character = Character::new(2400, 8, Parity::Even, 1);
 
 pub(super) fn read_device(
@@ -95,6 +96,8 @@ fn read_address(table: &Table<'_>, language: Option<&Language>, carrier: Option<
         None | Some(Language::Modbus(_)) => read_unit(table, carrier).map(Address::Modbus),
         Some(Language::Dlt645(_)) => read_number(table).map(Address::Dlt645),
         Some(Language::Cjt188(_)) => read_number(table).map(Address::Cjt188),
+        Some(Language::Mbus(_)) => read_mbus(table).map(Address::Mbus),
+        Some(Language::Iec62056(_)) => read_iec62056(table).map(Address::Iec62056),
     }
 }
 
@@ -145,6 +148,31 @@ fn read_number<A: std::str::FromStr<Err: std::fmt::Display>>(table: &Table<'_>) 
     }
 }
 
+/// A primary number, or a secondary address in quotes.
+fn read_mbus(table: &Table<'_>) -> Option<mbus::Address> {
+    let text = match table.optional::<Given>("address") {
+        Some(Given::Text) | None => table.required::<String>("address")?,
+        Some(Given::Other) => table.required::<u16>("address")?.to_string(),
+    };
+    let address = text.parse();
+    if let Err(fault) = &address {
+        let way_out = "write address = 5, or address = \"12345678\" with the digits that stand on the meter";
+        table.fault("address", format!("\"{text}\" is none: {fault}"), way_out);
+    }
+    address.ok()
+}
+
+/// What is printed on the meter; without it whichever meter is there is asked.
+fn read_iec62056(table: &Table<'_>) -> Option<iec62056::Address> {
+    let text = table.or("address", String::new());
+    let address = text.parse();
+    if let Err(fault) = &address {
+        let way_out = "write it in quotes, or remove the key where the meter is alone";
+        table.fault("address", format!("\"{text}\" is none: {fault}"), way_out);
+    }
+    address.ok()
+}
+
 fn check_alone(table: &Table<'_>, address: Address, name: &str, others: &mut BTreeMap<Address, String>) {
     let first = others.iter().find(|(other, _)| address.overlaps(**other));
     if let Some((other, first)) = first {
@@ -168,8 +196,14 @@ fn read_port(table: &Table<'_>, language: Option<&Language>, carrier: Option<Car
         own.ignore_rest();
         return None;
     }
+    if let Some(Language::Iec62056(_)) = language {
+        let message = "such a meter says itself how the port is to be set";
+        table.fault("serial", message, "remove it; max_baud of its profile keeps it slow");
+        own.ignore_rest();
+        return None;
+    }
     let usual = match (language, carrier) {
-        (Some(Language::Dlt645(_) | Language::Cjt188(_)), _) => METER,
+        (Some(Language::Dlt645(_) | Language::Cjt188(_) | Language::Mbus(_)), _) => METER,
         (_, Some(Carrier::Port { ascii: true })) => ASCII,
         _ => USUAL,
     };

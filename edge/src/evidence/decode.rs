@@ -3,6 +3,7 @@
 
 use serde::Serialize;
 use sha2::{Digest, Sha256};
+use steward_protocols::hex::hex;
 use steward_protocols::question::Question;
 use steward_shared::id::PointNo;
 use steward_shared::profile::{Derived, Framing, PointDef, Profile};
@@ -76,7 +77,7 @@ pub fn explain(
     let index = profile.points.iter().position(|p| p.key == point.key);
     let found = values.into_iter().find(|v| Some(v.point) == index);
     let (value, quality) = found.map_or((None, Quality::BadReply), |v| (v.value, v.quality));
-    let bytes = question.bytes(point).filter(|range| range.end <= run.contents.len());
+    let bytes = question.bytes(point, &run.contents).filter(|range| range.end <= run.contents.len());
     let asked = question.exchange(device.address, framing).map(|mut exchange| exchange.frame(0));
     Ok(Some(Explained {
         point: point.key.clone(),
@@ -254,8 +255,4 @@ fn word(value: Value) -> Word {
         Value::Number(n) => Word::Number(n),
         Value::Text(t) => Word::Text(t),
     }
-}
-
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|b| format!("{b:02X}")).collect::<Vec<_>>().join(" ")
 }

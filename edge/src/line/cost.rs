@@ -21,6 +21,11 @@ const BEHIND: Character = Character::new(9600, 8, Parity::Even, 1);
 /// longer heads.
 const METER_FRAMES: u32 = 30;
 
+/// Characters of a sign-on, an identification and an acknowledgement of IEC 62056-21, which go at 300 baud.
+const SIGN_ON: u32 = 32;
+/// The rate that most meters offer for their data.
+const OFFERED: u32 = 9600;
+
 /// How the port is set for a device, and the silence that is kept before it is asked.
 pub fn port_for(wire: &WireConfig, device: &DeviceConfig) -> (Option<Character>, Duration) {
     let language = &device.profile.language;
@@ -44,6 +49,13 @@ pub fn cost(wire: &WireConfig, device: &DeviceConfig, turnaround: Option<Duratio
             match (&device.profile.language, serial.framing) {
                 (Language::Dlt645(_) | Language::Cjt188(_), _) => {
                     Cost { question: cost.question + character.time() * METER_FRAMES, ..cost }
+                }
+                // The meter is reset or selected first, which is a question of its own.
+                (Language::Mbus(_), _) => Cost { question: cost.question * 2, ..cost },
+                (Language::Iec62056(limits), _) => {
+                    let at = |baud| Character::new(baud, 7, Parity::Even, 1).time();
+                    let first = at(300) * (SIGN_ON + u32::from(limits.wake_up));
+                    Cost { question: first + cost.question * 2, byte: at(limits.max_baud.min(OFFERED)) }
                 }
                 // Two characters a byte, and the frames' own are as many again.
                 (Language::Modbus(_), Framing::Ascii) => {

@@ -6,6 +6,8 @@ use super::cjt188::{self, Cjt188};
 use super::decimal::Decimal;
 use super::derived::Derived;
 use super::dlt645::{self, Dlt645};
+use super::iec62056::{self, Iec62056};
+use super::mbus::{self, Mbus};
 use super::modbus::{Modbus, Register};
 use super::rules::Rules;
 use crate::document::Spot;
@@ -49,6 +51,8 @@ pub enum Language {
     Modbus(Modbus),
     Dlt645(Dlt645),
     Cjt188(Cjt188),
+    Mbus(Mbus),
+    Iec62056(Iec62056),
 }
 
 impl Language {
@@ -58,6 +62,8 @@ impl Language {
             Self::Modbus(_) => "Modbus",
             Self::Dlt645(_) => "DL/T 645",
             Self::Cjt188(_) => "CJ/T 188",
+            Self::Mbus(_) => "M-Bus",
+            Self::Iec62056(_) => "IEC 62056-21",
         }
     }
 }
@@ -80,6 +86,8 @@ pub enum Place {
     Derived(Derived),
     Dlt645(dlt645::Item),
     Cjt188(cjt188::Item),
+    Mbus(mbus::Record),
+    Iec62056(iec62056::DataSet),
 }
 
 /// How often a point is worth reading; the gateway's file gives the periods.
@@ -169,7 +177,7 @@ impl PointDef {
     pub const fn register(&self) -> Option<&Register> {
         match &self.place {
             Place::Modbus(register) => Some(register),
-            Place::Derived(_) | Place::Dlt645(_) | Place::Cjt188(_) => None,
+            _ => None,
         }
     }
 
@@ -177,7 +185,7 @@ impl PointDef {
     pub const fn derived(&self) -> Option<&Derived> {
         match &self.place {
             Place::Derived(derived) => Some(derived),
-            Place::Modbus(_) | Place::Dlt645(_) | Place::Cjt188(_) => None,
+            _ => None,
         }
     }
 

@@ -6,16 +6,21 @@ use std::time::Duration;
 
 use super::definition::{Language, Pace, Place};
 use super::modbus::{self, Modbus};
-use super::{cjt188, dlt645};
+use super::{cjt188, dlt645, iec62056, mbus};
 use crate::document::Table as Fields;
 
 /// The tables that name a language.
-const TABLES: [&str; 3] = ["modbus", "dlt645", "cjt188"];
+const TABLES: [&str; 5] = ["modbus", "dlt645", "cjt188", "mbus", "iec62056"];
 
 /// A meter may take 500 ms until it begins to answer (DL/T 645-2007: the delay Td), and is asked through slow adapters.
 const DLT645_TIMEOUT: Duration = Duration::from_millis(700);
 /// Meters that run on a battery wake up first.
 const CJT188_TIMEOUT: Duration = Duration::from_secs(1);
+/// 330 bit times and 50 ms (EN 13757-2): 190 ms at 2400 baud, and the way through a level converter. At 300 baud the
+/// line's own timeout is raised.
+const MBUS_TIMEOUT: Duration = Duration::from_millis(500);
+/// A meter may take 1500 ms until it answers (IEC 62056-21, the reaction time), and is asked through slow adapters.
+const IEC62056_TIMEOUT: Duration = Duration::from_millis(1700);
 
 /// What a point's keys gave: nothing where they have faults, which are told.
 pub(super) struct Placed {
@@ -47,6 +52,8 @@ pub(super) fn language(root: &Fields<'_>) -> (Language, Pace) {
     let (language, usual) = match *name {
         "dlt645" => (Language::Dlt645(dlt645::limits(&fields)), Some(DLT645_TIMEOUT)),
         "cjt188" => (Language::Cjt188(cjt188::limits(&fields)), Some(CJT188_TIMEOUT)),
+        "mbus" => (Language::Mbus(mbus::limits(&fields)), Some(MBUS_TIMEOUT)),
+        "iec62056" => (Language::Iec62056(iec62056::limits(&fields)), Some(IEC62056_TIMEOUT)),
         _ => (Language::Modbus(modbus::limits(&fields)), None),
     };
     let pace = Pace {
@@ -62,6 +69,8 @@ pub(super) fn place(fields: &Fields<'_>, language: &Language) -> Placed {
         Language::Modbus(limits) => modbus::place(fields, limits),
         Language::Dlt645(limits) => dlt645::place(fields, limits),
         Language::Cjt188(_) => cjt188::place(fields),
+        Language::Mbus(_) => mbus::place(fields),
+        Language::Iec62056(_) => iec62056::place(fields),
     }
 }
 

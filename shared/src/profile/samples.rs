@@ -15,7 +15,7 @@ fn frame(fields: &Fields<'_>, language: &Language, keys: &[String]) -> Option<Sa
             let framings = [("rtu", Framing::Rtu), ("ascii", Framing::Ascii), ("tcp", Framing::Tcp)];
             fields.word("framing", &framings)
         }
-        Language::Dlt645(_) | Language::Cjt188(_) => Some(Framing::Rtu),
+        _ => Some(Framing::Rtu),
     };
     let request = fields.required::<Bytes>("request");
     let response = fields.required::<Bytes>("response");

@@ -1,0 +1,87 @@
+//! The units that meters count in, and what they measure: what a meter sends in one is brought to the unit of its point.
+//! M-Bus and IEC 62056-21 say with each value in which unit it is.
+
+/// What units measure.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Dimension {
+    Energy,
+    Power,
+    Reactive,
+    ReactiveHours,
+    Apparent,
+    ApparentHours,
+    Volume,
+    VolumeFlow,
+    Mass,
+    MassFlow,
+    Temperature,
+    Difference,
+    Pressure,
+    Share,
+    Voltage,
+    Current,
+    Frequency,
+    Time,
+    Count,
+}
+
+/// Units that a record can be brought to, each in parts of a small one: J, J/h, var, VA, mL, mL/h, g, g/h, Pa, mV, mA, s.
+pub(super) const UNITS: [(&str, Dimension, i64); 52] = [
+    ("J", Dimension::Energy, 1),
+    ("kJ", Dimension::Energy, 1_000),
+    ("MJ", Dimension::Energy, 1_000_000),
+    ("GJ", Dimension::Energy, 1_000_000_000),
+    ("W.h", Dimension::Energy, 3_600),
+    ("kW.h", Dimension::Energy, 3_600_000),
+    ("MW.h", Dimension::Energy, 3_600_000_000),
+    ("W", Dimension::Power, 3_600),
+    ("kW", Dimension::Power, 3_600_000),
+    ("MW", Dimension::Power, 3_600_000_000),
+    ("var", Dimension::Reactive, 1),
+    ("kvar", Dimension::Reactive, 1_000),
+    ("var.h", Dimension::ReactiveHours, 1),
+    ("kvar.h", Dimension::ReactiveHours, 1_000),
+    ("Mvar.h", Dimension::ReactiveHours, 1_000_000),
+    ("V.A", Dimension::Apparent, 1),
+    ("kV.A", Dimension::Apparent, 1_000),
+    ("V.A.h", Dimension::ApparentHours, 1),
+    ("kV.A.h", Dimension::ApparentHours, 1_000),
+    ("mL", Dimension::Volume, 1),
+    ("L", Dimension::Volume, 1_000),
+    ("m3", Dimension::Volume, 1_000_000),
+    ("L/h", Dimension::VolumeFlow, 1_000),
+    ("L/min", Dimension::VolumeFlow, 60_000),
+    ("m3/h", Dimension::VolumeFlow, 1_000_000),
+    ("L/s", Dimension::VolumeFlow, 3_600_000),
+    ("m3/s", Dimension::VolumeFlow, 3_600_000_000),
+    ("g", Dimension::Mass, 1),
+    ("kg", Dimension::Mass, 1_000),
+    ("t", Dimension::Mass, 1_000_000),
+    ("kg/h", Dimension::MassFlow, 1_000),
+    ("t/h", Dimension::MassFlow, 1_000_000),
+    ("kg/s", Dimension::MassFlow, 3_600_000),
+    ("Cel", Dimension::Temperature, 1),
+    ("K", Dimension::Difference, 1),
+    ("Pa", Dimension::Pressure, 1),
+    ("mbar", Dimension::Pressure, 100),
+    ("kPa", Dimension::Pressure, 1_000),
+    ("bar", Dimension::Pressure, 100_000),
+    ("%", Dimension::Share, 1),
+    ("mV", Dimension::Voltage, 1),
+    ("V", Dimension::Voltage, 1_000),
+    ("kV", Dimension::Voltage, 1_000_000),
+    ("mA", Dimension::Current, 1),
+    ("A", Dimension::Current, 1_000),
+    ("Hz", Dimension::Frequency, 1),
+    ("s", Dimension::Time, 1),
+    ("min", Dimension::Time, 60),
+    ("h", Dimension::Time, 3_600),
+    ("d", Dimension::Time, 86_400),
+    ("1", Dimension::Count, 1),
+    ("{count}", Dimension::Count, 1),
+];
+
+/// What a unit measures and its size, by its UCUM code.
+pub fn meter_unit(code: &str) -> Option<(Dimension, i64)> {
+    UNITS.iter().find(|(known, ..)| *known == code).map(|(_, dimension, size)| (*dimension, *size))
+}
