@@ -21,7 +21,8 @@ pub(super) const USUAL: Character = Character::new(9600, 8, Parity::None, 1);
 /// The same for Modbus ASCII: seven data bits and even parity are usual (serial line guide V1.02, 2.5.2).
 pub(super) const ASCII: Character = Character::new(9600, 7, Parity::Even, 1);
 
-const BAUDS: [u32; 11] = [1200, 2400, 4800, 9600, 14_400, 19_200, 38_400, 57_600, 115_200, 230_400, 460_800];
+const BAUDS: [u32; 13] =
+    [300, 600, 1200, 2400, 4800, 9600, 14_400, 19_200, 38_400, 57_600, 115_200, 230_400, 460_800];
 
 /// What stands in the file so far.
 #[derive(Debug, Default)]

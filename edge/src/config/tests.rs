@@ -126,7 +126,7 @@ address = 0
             "300 is no address of a device; write a value from 0 to 247",
         ),
         ("edge.toml:22:8: line[1].port", "write it whole"),
-        ("edge.toml:23:8: line[1].baud", "take one of 1200"),
+        ("edge.toml:23:8: line[1].baud", "take one of 300, 600, 1200"),
         ("edge.toml:25:8: line[1].device[0].name", "a second time"),
         ("edge.toml:27:11: line[1].device[0].address", "from 1 to 247"),
     ] {
@@ -350,6 +350,70 @@ address = "AAAAAAAAAAAA"
         (
             "profile = \"acme/m1\"\naddress = 1",
             "profile = \"dlt645/single-phase\"\naddress = \"AAAAAAAA0161\"",
+            "may both answer",
+        ),
+    ] {
+        let told = told(from, to);
+        assert!(told.lines().count() == 1 && told.contains(words), "{words}\n{told}");
+    }
+}
+
+#[test]
+fn meters_of_mbus_and_iec_62056_21_are_named_by_number_by_digits_or_not_at_all() {
+    let text = r#"
+[gateway]
+name = "east"
+[[line]]
+name = "bus"
+kind = "serial"
+port = "/dev/ttyUSB0"
+baud = 2400
+parity = "even"
+[[line.device]]
+name = "first"
+profile = "kamstrup/multical-601"
+address = 5
+[[line.device]]
+name = "second"
+profile = "kamstrup/multical-601"
+address = "06855817-KAM"
+serial = { baud = 300 }
+[[line]]
+name = "head"
+kind = "serial"
+port = "/dev/ttyUSB1"
+[[line.device]]
+name = "alone"
+profile = "landis-gyr/e350"
+"#;
+    let config = read(text).unwrap();
+    let devices = config.lines.iter().flat_map(|line| &line.devices);
+    let shown: Vec<String> = devices.map(|device| device.address.to_string()).collect();
+    assert_eq!(shown, ["5", "06855817-KAM", "-"]);
+    assert_eq!(config.lines[0].devices[1].character.unwrap().to_string(), "300 8E1");
+
+    let told = |from: &str, to: &str| {
+        assert!(text.contains(from), "{from}");
+        read(&text.replace(from, to)).unwrap_err()
+    };
+    for (from, to, words) in [
+        ("address = 5", "address = 251", "\"251\" is none: a meter is asked by its primary number from 0"),
+        ("address = 5", "address = \"0685\"", "\"0685\" is none"),
+        ("address = 5", "", "this key is missing"),
+        ("address = 5", "address = \"0685FFFF\"", "may both answer"),
+        (
+            "profile = \"landis-gyr/e350\"",
+            "profile = \"landis-gyr/e350\"\nserial = { baud = 300 }",
+            "says itself how the port is to be set",
+        ),
+        (
+            "profile = \"landis-gyr/e350\"",
+            "profile = \"landis-gyr/e350\"\naddress = \"1/2\"",
+            "\"1/2\" is none",
+        ),
+        (
+            "profile = \"landis-gyr/e350\"",
+            "profile = \"landis-gyr/e350\"\n[[line.device]]\nname = \"b\"\nprofile = \"logarex/lk13\"\naddress = \"7\"",
             "may both answer",
         ),
     ] {
