@@ -295,9 +295,54 @@ fn a_refusal_is_told_in_plain_words() {
     };
     let Progress::Reply(Err(refusal)) = asked().received(&telegram(5, 0x70, &[8])) else { panic!() };
     assert!(refusal.to_string().contains("it is busy"), "{refusal}");
-    let fixed = telegram(5, 0x73, &bytes("78 56 34 12 0A 00 E9 7E 01 00 00 00 35 01 00 00"));
-    let Progress::Reply(Err(refusal)) = asked().received(&fixed) else { panic!() };
-    assert!(refusal.to_string().contains("CI 73"), "{refusal}");
+    let other = telegram(5, 0x76, &bytes("78 56 34 12 2D 2C 01 04 05 00 00 00"));
+    let Progress::Reply(Err(refusal)) = asked().received(&other) else { panic!() };
+    assert!(refusal.to_string().contains("CI 76"), "{refusal}");
+}
+
+/// Telegrams of the libmbus project, manual_frame2 and sen_pollusonic_2, and what libmbus reads in them: 1 l and 135 l in
+/// the past, 6531 kWh and 69 l.
+#[test]
+fn meters_of_the_fixed_structure_are_read_like_others() {
+    for (frame, wanted) in [
+        (
+            "68 13 13 68 08 05 73 78 56 34 12 0A 00 E9 7E 01 00 00 00 35 01 00 00 3C 16",
+            ["12345678-FFFF-FF-07", "0 Volume 0.001", "1 Volume 0.135"],
+        ),
+        (
+            "68 13 13 68 08 01 73 93 92 91 90 10 00 05 69 31 65 00 00 69 00 00 00 3F 16",
+            ["90919293-FFFF-FF-04", "0 Energy 23511600000", "0 Volume 0.069"],
+        ),
+    ] {
+        let frame = bytes(frame);
+        let ask = |address: Address| {
+            let mut exchange = Decoder::new(Request::Read { telegrams: 4 }, address);
+            exchange.frame(0);
+            exchange.received(&[0xE5]);
+            exchange.frame(0);
+            exchange.received(&frame)
+        };
+        let Progress::Reply(Ok(contents)) = ask(Address::Primary(frame[5])) else { panic!() };
+        let identity = Identity::from_wire(contents[..8].try_into().unwrap());
+        assert_eq!(
+            ask(Address::Secondary(wanted[0][..8].parse().unwrap())),
+            Progress::Reply(Ok(contents.clone()))
+        );
+        let mut read = vec![identity.to_string()];
+        for record in records(&contents[HEADER..]) {
+            let meaning = meaning(&record.vif).unwrap();
+            let number = record.data.integer().unwrap();
+            let (_, from) = meaning.unit.unwrap();
+            let to = if from == 1_000_000 { from } else { 1 };
+            read.push(format!(
+                "{} {:?} {}",
+                record.storage,
+                meaning.quantity,
+                scaled(number, meaning.exponent, from, to)
+            ));
+        }
+        assert_eq!(read, wanted);
+    }
 }
 
 /// Meters on a line: what they answer at once runs together.

@@ -7,6 +7,7 @@ use std::time::Duration;
 use steward_shared::reading::Quality;
 
 use super::address::{Address, Identity};
+use super::fixed::as_records;
 use super::frame::{
     ACD_DFC, ACK, FCB, Frame, LOOK, MAX_FRAME, REQ_UD2, RSP_UD, SELECTED, SND_NKE, SND_UD, short,
 };
@@ -16,6 +17,9 @@ use crate::scan::Scan;
 
 const SELECT: u8 = 0x52;
 const VARIABLE: u8 = 0x72;
+const FIXED: u8 = 0x73;
+/// Bytes of data in the fixed structure.
+const FIXED_LEN: usize = 16;
 const APPLICATION_ERROR: u8 = 0x70;
 /// As many stray bytes around an answer are noise of the line's turn-around.
 const TURNAROUND_NOISE: usize = 2;
@@ -122,21 +126,31 @@ impl Decoder {
         {
             return Err(Fault::Unit { wanted: number, got: frame.address });
         }
-        match frame.information {
-            VARIABLE => {}
+        let (header, records, more) = match frame.information {
+            VARIABLE => {
+                let Some((header, records)) = frame.data.split_first_chunk::<HEADER>() else {
+                    let got = frame.data.len();
+                    return Ok(Some(Progress::Bad(Fault::Length { wanted: HEADER, got })));
+                };
+                let (records, more) = body(records);
+                (*header, records.to_vec(), more)
+            }
+            FIXED => {
+                let Some((header, records)) = as_records(&frame.data) else {
+                    let got = frame.data.len();
+                    return Ok(Some(Progress::Bad(Fault::Length { wanted: FIXED_LEN, got })));
+                };
+                (header, records, false)
+            }
             APPLICATION_ERROR => return Ok(Some(Progress::Reply(Err(application_error(&frame.data))))),
             other => {
                 let text = format!("it answers in a form (CI {other:02X}) that is not read here");
                 let refusal = Refusal { quality: Quality::Refused(1), about: About::Other, text };
                 return Ok(Some(Progress::Reply(Err(refusal))));
             }
-        }
-        let Some((header, records)) = frame.data.split_first_chunk::<HEADER>() else {
-            let got = frame.data.len();
-            return Ok(Some(Progress::Bad(Fault::Length { wanted: HEADER, got })));
         };
         if let Address::Secondary(mask) = self.address
-            && !mask.means(identity(header))
+            && !mask.means(identity(&header))
         {
             return Err(Fault::Device);
         }
@@ -145,7 +159,6 @@ impl Decoder {
         } else if self.contents.get(..8) != header.get(..8) {
             return Err(Fault::Device);
         }
-        let (records, more) = body(records);
         self.contents.extend(records);
         let most = match self.request {
             Request::Read { telegrams } => telegrams,

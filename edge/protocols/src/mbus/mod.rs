@@ -11,6 +11,7 @@ mod address;
 mod data;
 mod device;
 mod exchange;
+mod fixed;
 mod frame;
 mod plan;
 mod quantity;
