@@ -1,10 +1,13 @@
-//! The edge on meters of M-Bus and IEC 62056-21 behind converters and on a pseudo-terminal: by primary number, by secondary
+//! The edge on meters of M-Bus behind a converter, and of IEC 62056-21 at a serial port: by primary number, by secondary
 //! address, in several telegrams, at two rates. The meters are simulated; whether they speak right, `readers` asks others.
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test says with a panic what broke")]
 
+use std::fs::File;
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::os::fd::OwnedFd;
 use std::sync::Arc;
+use std::sync::mpsc::RecvTimeoutError;
 use std::time::Duration;
 
 use steward_protocols::{iec62056, mbus};
@@ -64,6 +67,42 @@ fn serve(mut says: impl FnMut(&[u8]) -> Option<Vec<u8>> + Send + 'static) -> u16
     port
 }
 
+/// The same at the end of a serial port; returns its path, and what keeps it open.
+fn serve_port(mut says: impl FnMut(&[u8]) -> Option<Vec<u8>> + Send + 'static) -> (String, OwnedFd) {
+    let ends = nix::pty::openpty(None, None).unwrap();
+    let path = nix::unistd::ttyname(&ends.slave).unwrap().display().to_string();
+    let mut ours = File::from(ends.master);
+    let mut reads = ours.try_clone().unwrap();
+    let (sender, heard) = std::sync::mpsc::channel::<Vec<u8>>();
+    std::thread::spawn(move || {
+        let mut buffer = [0; 512];
+        while let Ok(n) = reads.read(&mut buffer) {
+            if sender.send(buffer[..n].to_vec()).is_err() {
+                return;
+            }
+        }
+    });
+    std::thread::spawn(move || {
+        let mut frame = Vec::new();
+        loop {
+            match heard.recv_timeout(SILENCE) {
+                Ok(bytes) => frame.extend(bytes),
+                Err(RecvTimeoutError::Timeout) if frame.is_empty() => {}
+                Err(RecvTimeoutError::Timeout) => {
+                    // No sooner than such meters: the port is set for the answer meanwhile.
+                    std::thread::sleep(Duration::from_millis(200));
+                    let answer = says(&std::mem::take(&mut frame));
+                    if answer.is_some_and(|answer| ours.write_all(&answer).is_err()) {
+                        return;
+                    }
+                }
+                Err(RecvTimeoutError::Disconnected) => return,
+            }
+        }
+    });
+    (path, ends.slave)
+}
+
 #[test]
 fn meters_of_mbus_and_iec_62056_21_are_read_through_the_gateways_file() {
     let dir = tempfile::tempdir().unwrap();
@@ -86,7 +125,7 @@ fn meters_of_mbus_and_iec_62056_21_are_read_through_the_gateways_file() {
         answer
     });
     let electricity = profile("logarex/lk13");
-    let optical = serve(move |frame| {
+    let (port, _open) = serve_port(move |frame| {
         let mut meter = iec62056::Meter::new(&electricity, "13".parse().unwrap()).unwrap();
         let show = |point: &PointDef| Some(value(point, 13));
         if frame.first() == Some(&0x06) {
@@ -104,13 +143,13 @@ fn meters_of_mbus_and_iec_62056_21_are_read_through_the_gateways_file() {
     };
     let text = format!(
         "[gateway]\nname = \"meters\"\ndata = \"{}\"\n[http]\nlisten = \"{http}\"\n\
-         [periods]\nnormal = \"2s\"\nslow = \"2s\"\nstatic = \"2s\"\n{}{}{}{}{}{}",
+         [periods]\nnormal = \"2s\"\nslow = \"2s\"\nstatic = \"2s\"\n{}{}{}{}{}{}periods = {{ normal = \"8s\", slow = \"8s\", static = \"8s\" }}\n",
         dir.path().join("edge").display(),
         line("bus", bus),
         device("number-5", "kamstrup/multical-601", "5"),
         device("number-6", "kamstrup/multical-601", "\"00000006-KAM\""),
         device("digits-7", "minol/minocal-c2", "\"00000007\""),
-        line("optical", optical),
+        format_args!("[[line]]\nname = \"optical\"\nkind = \"serial\"\nport = \"{port}\"\n"),
         device("electricity", "logarex/lk13", "\"13\""),
     );
     let file = dir.path().join("edge.toml");
