@@ -7,6 +7,7 @@ use std::time::Duration;
 use steward_shared::profile::{Framing, Language, PointDef, Profile};
 use steward_shared::reading::{Quality, Value};
 
+use crate::bacnet;
 use crate::cost::Cost;
 use crate::exchange::Exchange;
 use crate::{cjt188, dlt645, iec62056, mbus, modbus};
@@ -19,6 +20,8 @@ pub enum Question {
     Cjt188(cjt188::Ask),
     Mbus(mbus::Ask),
     Iec62056(iec62056::Ask),
+    /// Not put by an exchange of bytes: its network's client asks, and gives readings to `Batch::values`.
+    Bacnet(bacnet::Batch),
 }
 
 /// Who is asked.
@@ -30,6 +33,7 @@ pub enum Address {
     Cjt188(cjt188::Address),
     Mbus(mbus::Address),
     Iec62056(iec62056::Address),
+    Bacnet(Node),
 }
 
 impl Address {
@@ -43,6 +47,15 @@ impl Address {
             (a, b) => a == b,
         }
     }
+}
+
+/// A device of a BACnet network.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Node {
+    /// Its number, unique in the whole internetwork.
+    pub instance: u32,
+    /// Where it is, if that was written down; otherwise it is asked for by its number.
+    pub at: Option<bacnet::client::Peer>,
 }
 
 /// A point's value out of an answer.
@@ -109,13 +122,18 @@ pub fn questions(
         Language::Iec62056(limits) => {
             iec62056::plan(&profile.points, wanted, limits).into_iter().map(Question::Iec62056).collect()
         }
+        Language::Bacnet(limits) => {
+            let batches = bacnet::batches(&profile.points, wanted, limits);
+            batches.into_iter().map(Question::Bacnet).collect()
+        }
     }
 }
 
 /// The silence that a language wants before its frames on a serial line.
 pub fn frame_gap(language: &Language, baud: u32) -> Duration {
     match language {
-        Language::Modbus(_) => modbus::frame_gap(baud),
+        // BACnet has no frames on a serial line here.
+        Language::Modbus(_) | Language::Bacnet(_) => modbus::frame_gap(baud),
         Language::Iec62056(_) => REACTION_TIME,
         // A meter needs the time to turn its transceiver round (DL/T 645: 20 ms at least before it answers).
         Language::Dlt645(_) | Language::Cjt188(_) | Language::Mbus(_) => {
@@ -140,6 +158,7 @@ impl Question {
             Self::Cjt188(ask) => &ask.points,
             Self::Mbus(ask) => &ask.points,
             Self::Iec62056(ask) => &ask.points,
+            Self::Bacnet(batch) => &batch.points,
         }
     }
 
@@ -151,18 +170,22 @@ impl Question {
             Self::Dlt645(ask) => ask.split(points).map(|split| split.map(Self::Dlt645)),
             // An item is read whole or not at all.
             Self::Cjt188(_) | Self::Mbus(_) | Self::Iec62056(_) => None,
+            // The client has found the parts that are answered already.
+            Self::Bacnet(_) => None,
         }
     }
 
     /// What it asks for, in words that [`Question::of`] understands: for answers that outlive the plan.
-    pub fn words(&self) -> String {
-        match self {
+    pub fn words(&self) -> Option<String> {
+        Some(match self {
             Self::Modbus(block) => modbus::span::words(block),
             Self::Dlt645(ask) => dlt645::span::words(ask),
             Self::Cjt188(ask) => cjt188::span::words(ask),
             // A meter sends all that it has.
             Self::Mbus(_) | Self::Iec62056(_) => READOUT.to_owned(),
-        }
+            // What it is answered is no string of bytes.
+            Self::Bacnet(_) => return None,
+        })
     }
 
     /// The question of such words, with every point of the profile that its answer holds.
@@ -171,6 +194,7 @@ impl Question {
             Language::Modbus(_) => modbus::span::block(words, &profile.points).map(Self::Modbus),
             Language::Dlt645(limits) => dlt645::span::ask(words, &profile.points, limits).map(Self::Dlt645),
             Language::Cjt188(limits) => cjt188::span::ask(words, &profile.points, *limits).map(Self::Cjt188),
+            Language::Bacnet(_) => None,
             Language::Mbus(_) | Language::Iec62056(_) if words != READOUT => None,
             Language::Mbus(limits) => {
                 mbus::plan(&profile.points, 0..profile.points.len(), limits).pop().map(Self::Mbus)
@@ -189,6 +213,7 @@ impl Question {
             Self::Cjt188(_) => cjt188::span::bytes(point),
             Self::Mbus(_) => mbus::bytes(point, contents),
             Self::Iec62056(_) => iec62056::bytes(point, contents),
+            Self::Bacnet(_) => None,
         }
     }
 
@@ -202,6 +227,7 @@ impl Question {
             Self::Mbus(_) => mbus::MAX_FRAME as f64,
             // As many as most readouts have: how many it is, only the meter knows.
             Self::Iec62056(ask) => f64::from(ask.dialect.bytes.min(1024)),
+            Self::Bacnet(batch) => batch.contents_len(),
         }
     }
 
@@ -227,6 +253,7 @@ impl Question {
             Self::Cjt188(ask) => ask.values(points, contents),
             Self::Mbus(ask) => ask.values(points, contents),
             Self::Iec62056(ask) => ask.values(points, contents),
+            Self::Bacnet(_) => Vec::new(),
         }
     }
 }
@@ -253,6 +280,7 @@ impl std::fmt::Display for Address {
             Self::Cjt188(address) => write!(f, "{address}"),
             Self::Mbus(address) => write!(f, "{address}"),
             Self::Iec62056(address) => write!(f, "{address}"),
+            Self::Bacnet(node) => write!(f, "{}", node.instance),
         }
     }
 }

@@ -6,7 +6,7 @@
 use std::time::Duration;
 
 use steward_protocols::cost::Cost;
-use steward_protocols::question::{Address, Question, questions};
+use steward_protocols::question::{Address, Node, Question, questions};
 use steward_protocols::sample::verify_samples;
 use steward_shared::document::listing;
 use steward_shared::profile::{Framing, Language, Library, Profile};
@@ -78,13 +78,15 @@ fn every_profile_can_be_asked_for_and_each_point_once() {
             Language::Mbus(_) => Address::Mbus("5".parse().unwrap()),
             Language::Iec62056(_) => Address::Iec62056("".parse().unwrap()),
             Language::Cjt188(_) => Address::Cjt188("11110000000001".parse().unwrap()),
+            Language::Bacnet(_) => Address::Bacnet(Node { instance: 1, at: None }),
         };
         let asked = questions(profile, 0..profile.points.len(), &cost, &[]);
         for question in &asked {
             if let (Question::Modbus(block), Language::Modbus(limits)) = (question, &profile.language) {
                 assert!(block.count <= limits.max_registers, "{}", profile.id);
             }
-            assert!(question.exchange(address, Framing::Rtu).is_ok(), "{}", profile.id);
+            let by_its_client = matches!(question, Question::Bacnet(_));
+            assert!(by_its_client || question.exchange(address, Framing::Rtu).is_ok(), "{}", profile.id);
         }
         let points = asked.iter().map(|q| q.points().len()).sum::<usize>();
         let read = profile.points.iter().filter(|p| p.derived().is_none()).count();

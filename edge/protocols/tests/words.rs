@@ -22,8 +22,10 @@ fn by_point(mut values: Vec<PointValue>, wanted: &[usize]) -> Vec<PointValue> {
 fn tried(profile: &Profile) -> usize {
     let planned = questions(profile, 0..profile.points.len(), &Cost::tcp(Duration::from_millis(5)), &[]);
     for question in &planned {
-        let again = Question::of(profile, &question.words()).unwrap();
-        assert_eq!(again.words(), question.words(), "{}", profile.id);
+        // What BACnet answers is no string of bytes, and is not kept.
+        let Some(words) = question.words() else { continue };
+        let again = Question::of(profile, &words).unwrap();
+        assert_eq!(again.words().as_ref(), Some(&words), "{}", profile.id);
         let contents = contents(question.contents_len().ceil() as usize);
         let wanted = question.points();
         assert_eq!(
@@ -31,13 +33,13 @@ fn tried(profile: &Profile) -> usize {
             by_point(again.values(&profile.points, &contents), wanted),
             "{}: {}",
             profile.id,
-            question.words()
+            words
         );
         for point in wanted.iter().map(|i| &profile.points[*i]) {
             let bytes = again.bytes(point, &contents);
             let is_inside = |b: &std::ops::Range<usize>| b.start < b.end && b.end <= contents.len();
             // Where a value of a readout stands, only a meter's answer shows.
-            let is_readout = again.words() == "readout" && bytes.is_none();
+            let is_readout = words == "readout" && bytes.is_none();
             assert!(is_readout || bytes.as_ref().is_some_and(is_inside), "{} {}", profile.id, point.key);
         }
     }

@@ -193,9 +193,10 @@ impl Owner {
                         };
                         let readings = values.into_iter().filter_map(reading).collect();
                         self.tell(Told::Readings(readings)).await;
-                        let (device, profile) = self.names[ask.device].clone();
-                        let (span, at) = (ask.question.words(), ask.slot);
-                        self.task.evidence.heard(Heard { device, profile, span, at, contents });
+                        if let Some(span) = ask.question.words() {
+                            let (device, profile) = self.names[ask.device].clone();
+                            self.task.evidence.heard(Heard { device, profile, span, at: ask.slot, contents });
+                        }
                         Outcome::Answered
                     }
                     Err(refusal) => {

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use super::bacnet::{Bacnet, BacnetPoint};
 use super::cjt188::{self, Cjt188};
 use super::decimal::Decimal;
 use super::derived::Derived;
@@ -53,6 +54,7 @@ pub enum Language {
     Cjt188(Cjt188),
     Mbus(Mbus),
     Iec62056(Iec62056),
+    Bacnet(Bacnet),
 }
 
 impl Language {
@@ -64,6 +66,7 @@ impl Language {
             Self::Cjt188(_) => "CJ/T 188",
             Self::Mbus(_) => "M-Bus",
             Self::Iec62056(_) => "IEC 62056-21",
+            Self::Bacnet(_) => "BACnet",
         }
     }
 }
@@ -82,6 +85,7 @@ pub struct Pace {
 #[derive(Clone, Debug, PartialEq)]
 pub enum Place {
     Modbus(Register),
+    Bacnet(BacnetPoint),
     /// Nowhere: it is reckoned of other points.
     Derived(Derived),
     Dlt645(dlt645::Item),
@@ -177,6 +181,14 @@ impl PointDef {
     pub const fn register(&self) -> Option<&Register> {
         match &self.place {
             Place::Modbus(register) => Some(register),
+            _ => None,
+        }
+    }
+
+    /// Which property it is in a device that speaks BACnet.
+    pub const fn bacnet(&self) -> Option<&BacnetPoint> {
+        match &self.place {
+            Place::Bacnet(point) => Some(point),
             _ => None,
         }
     }

@@ -4,13 +4,14 @@
 use std::ops::RangeInclusive;
 use std::time::Duration;
 
+use super::bacnet;
 use super::definition::{Language, Pace, Place};
 use super::modbus::{self, Modbus};
 use super::{cjt188, dlt645, iec62056, mbus};
 use crate::document::Table as Fields;
 
 /// The tables that name a language.
-const TABLES: [&str; 5] = ["modbus", "dlt645", "cjt188", "mbus", "iec62056"];
+const TABLES: [&str; 6] = ["modbus", "bacnet", "dlt645", "cjt188", "mbus", "iec62056"];
 
 /// A meter may take 500 ms until it begins to answer (DL/T 645-2007: the delay Td), and is asked through slow adapters.
 const DLT645_TIMEOUT: Duration = Duration::from_millis(700);
@@ -50,6 +51,7 @@ pub(super) fn language(root: &Fields<'_>) -> (Language, Pace) {
         return (Language::Modbus(Modbus::default()), Pace::default());
     };
     let (language, usual) = match *name {
+        "bacnet" => (Language::Bacnet(bacnet::limits(&fields)), None),
         "dlt645" => (Language::Dlt645(dlt645::limits(&fields)), Some(DLT645_TIMEOUT)),
         "cjt188" => (Language::Cjt188(cjt188::limits(&fields)), Some(CJT188_TIMEOUT)),
         "mbus" => (Language::Mbus(mbus::limits(&fields)), Some(MBUS_TIMEOUT)),
@@ -71,6 +73,7 @@ pub(super) fn place(fields: &Fields<'_>, language: &Language) -> Placed {
         Language::Cjt188(_) => cjt188::place(fields),
         Language::Mbus(_) => mbus::place(fields),
         Language::Iec62056(_) => iec62056::place(fields),
+        Language::Bacnet(_) => bacnet::place(fields),
     }
 }
 

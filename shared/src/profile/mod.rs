@@ -1,6 +1,7 @@
 //! Device profiles: what a model can tell, and how its registers are read. One TOML file a model, in
 //! `device-profiles/<vendor>/<model>.toml`; the repository's own are compiled in.
 
+mod bacnet;
 pub mod cjt188;
 mod decimal;
 mod definition;
@@ -18,6 +19,7 @@ mod parse;
 mod rules;
 mod samples;
 
+pub use bacnet::{Bacnet, BacnetData, BacnetPoint, ObjectType, PropertyId};
 pub use decimal::Decimal;
 pub use definition::{
     Framing, Language, Pace, PeriodClass, Place, PointDef, Profile, Role, SampleFrame, SampleValue,

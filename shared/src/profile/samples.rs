@@ -15,6 +15,8 @@ fn frame(fields: &Fields<'_>, language: &Language, keys: &[String]) -> Option<Sa
             let framings = [("rtu", Framing::Rtu), ("ascii", Framing::Ascii), ("tcp", Framing::Tcp)];
             fields.word("framing", &framings)
         }
+        // Datagrams have no other form.
+        Language::Bacnet(_) => Some(Framing::Tcp),
         _ => Some(Framing::Rtu),
     };
     let request = fields.required::<Bytes>("request");

@@ -4,17 +4,22 @@
 //! the network can make it panic or take more memory than a small multiple of the message.
 
 pub mod apdu;
+mod batch;
 pub mod bvlc;
 pub mod client;
 mod notice;
 pub mod npdu;
 mod object;
+mod sample;
 mod service;
 pub mod tag;
 mod text;
 mod value;
 
+pub use batch::{Batch, batches, value_of};
 pub use notice::{CovNotice, EventNotice, IAm, Segmentation, Stamp, who_is};
-pub use object::{ObjectId, ObjectType, PropertyId, PropertyRef, ServiceError};
+pub use object::{ObjectId, PropertyRef, ServiceError};
+pub(crate) use sample::read_sample;
 pub use service::{Answer, EventSummary, Priority, Property, Request, confirmed, unconfirmed};
+pub use steward_shared::profile::{ObjectType, PropertyId};
 pub use value::{Bits, Date, Time, Value};

@@ -1,7 +1,9 @@
 //! What devices say without being asked: who they are, values that changed, events (ASHRAE 135, clauses 13 and 16.10).
 //! Called by the client for unconfirmed messages and for confirmed requests to us.
 
-use super::object::{ObjectId, ObjectType, PropertyId, PropertyRef};
+use steward_shared::profile::{ObjectType, PropertyId};
+
+use super::object::{ObjectId, PropertyRef};
 use super::service::Property;
 use super::tag::{Fault, Reader, put_context_unsigned, unsigned, unsigned32};
 use super::value::{Date, Time, Value};

@@ -1,99 +1,31 @@
-//! Objects and their properties by number and by the standard's word (ASHRAE 135, clause 21). The words are the
-//! standard's enumerations in the spelling of its XML and of bacpypes3, from where the tables in `words/` come. Called
-//! by the codec, by profiles and wherever one of them is shown. A number without a word is as good as one with.
+//! Objects of a device and their properties, as requests name them (ASHRAE 135, clause 21), and the errors that a device
+//! gives. Called by the codec and wherever one of them is shown.
 
 use std::fmt;
 
+use steward_shared::profile::{ObjectType, PropertyId};
+
 use super::tag::Fault;
 
-const OBJECTS: &str = include_str!("words/objects.txt");
-const PROPERTIES: &str = include_str!("words/properties.txt");
 const ERROR_CLASSES: &str = include_str!("words/error_classes.txt");
 const ERROR_CODES: &str = include_str!("words/error_codes.txt");
 
-/// Each line is a number and its word.
-fn entries(table: &'static str) -> impl Iterator<Item = (u32, &'static str)> {
-    table.lines().filter_map(|line| {
-        let (number, word) = line.split_once(' ')?;
-        Some((number.parse().ok()?, word))
-    })
-}
-
-fn word(table: &'static str, wanted: u32) -> Option<&'static str> {
-    entries(table).find(|(number, _)| *number == wanted).map(|(_, word)| word)
-}
-
-fn number(table: &'static str, wanted: &str) -> Option<u32> {
-    entries(table).find(|(_, word)| *word == wanted).map(|(number, _)| number).or_else(|| wanted.parse().ok())
-}
-
+/// The standard's word for a number, or the number: each line of a table is a number and its word.
 fn show(f: &mut fmt::Formatter<'_>, table: &'static str, number: u32) -> fmt::Result {
-    match word(table, number) {
-        Some(word) => f.write_str(word),
+    let mut entries = table.lines().filter_map(|line| line.split_once(' '));
+    match entries.find(|(n, _)| n.parse() == Ok(number)) {
+        Some((_, word)) => f.write_str(word),
         None => write!(f, "{number}"),
     }
 }
 
-/// What an object is: 0 to 127 are the standard's, 128 to 1023 a vendor's own.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct ObjectType(pub u16);
-
-impl ObjectType {
-    pub const ANALOG_INPUT: Self = Self(0);
-    pub const ANALOG_OUTPUT: Self = Self(1);
-    pub const ANALOG_VALUE: Self = Self(2);
-    pub const BINARY_INPUT: Self = Self(3);
-    pub const DEVICE: Self = Self(8);
-    const MAX: u32 = 1023;
-
-    /// By its word or its number.
-    pub fn from_word(text: &str) -> Option<Self> {
-        number(OBJECTS, text).filter(|n| *n <= Self::MAX).map(|n| Self(n as u16))
-    }
-}
-
-impl fmt::Display for ObjectType {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        show(f, OBJECTS, u32::from(self.0))
-    }
-}
-
-/// A property's number: up to 511 the standard's, most above a vendor's own.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct PropertyId(pub u32);
-
-impl PropertyId {
-    pub const MAX_APDU: Self = Self(62);
-    pub const OBJECT_LIST: Self = Self(76);
-    pub const OBJECT_NAME: Self = Self(77);
-    pub const OUT_OF_SERVICE: Self = Self(81);
-    pub const PRESENT_VALUE: Self = Self(85);
-    pub const PRIORITY_ARRAY: Self = Self(87);
-    pub const RELIABILITY: Self = Self(103);
-    pub const SEGMENTATION: Self = Self(107);
-    pub const STATUS_FLAGS: Self = Self(111);
-    pub const UNITS: Self = Self(117);
-    const MAX: u32 = 4_194_303;
-
-    /// By its word or its number.
-    pub fn from_word(text: &str) -> Option<Self> {
-        number(PROPERTIES, text).filter(|n| *n <= Self::MAX).map(Self)
-    }
-
-    /// What an answer takes for its value, in bytes with its tags: a guess that is right for nearly all.
-    pub const fn usual_size(self) -> usize {
-        match self {
-            Self::OBJECT_NAME | Self(28) => 40,
-            Self::OBJECT_LIST => 1024,
-            Self::PRIORITY_ARRAY => 32,
-            _ => 12,
-        }
-    }
-}
-
-impl fmt::Display for PropertyId {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        show(f, PROPERTIES, self.0)
+/// What an answer takes for a property's value, in bytes with its tags: a guess that is right for nearly all.
+pub const fn usual_size(property: PropertyId) -> usize {
+    match property {
+        PropertyId::OBJECT_NAME | PropertyId::DESCRIPTION => 40,
+        PropertyId::OBJECT_LIST => 1024,
+        PropertyId::PRIORITY_ARRAY => 32,
+        _ => 12,
     }
 }
 
@@ -192,25 +124,10 @@ mod tests {
     use super::*;
 
     #[test]
-    fn words_and_numbers_name_the_same() {
-        assert_eq!(ObjectType::from_word("analog-input"), Some(ObjectType::ANALOG_INPUT));
-        assert_eq!(ObjectType::from_word("612"), Some(ObjectType(612)));
-        assert_eq!(ObjectType::from_word("1024"), None);
-        assert_eq!(PropertyId::from_word("present-value"), Some(PropertyId::PRESENT_VALUE));
-        assert_eq!(PropertyId::from_word("presentvalue"), None);
-        assert_eq!(PropertyId(4_000).to_string(), "4000");
+    fn what_is_asked_and_refused_is_shown_in_the_words_of_the_standard() {
         let element = PropertyRef::new(ObjectId::device(7), PropertyId::OBJECT_LIST).at(3);
         assert_eq!(element.to_string(), "device 7 object-list[3]");
         assert_eq!(ServiceError { class: 1, code: 31 }.to_string(), "object: unknown-object");
-    }
-
-    #[test]
-    fn no_word_stands_for_two_numbers() {
-        for table in [OBJECTS, PROPERTIES, ERROR_CLASSES, ERROR_CODES] {
-            assert!(table.lines().all(|line| line.split_once(' ').is_some()));
-            for (number_, word_) in entries(table) {
-                assert_eq!((number(table, word_), word(table, number_)), (Some(number_), Some(word_)));
-            }
-        }
+        assert_eq!(ServiceError { class: 300, code: 4096 }.to_string(), "300: 4096");
     }
 }

@@ -1,7 +1,9 @@
 //! What is asked of a device and what it answers (ASHRAE 135, clauses 13 to 16): the content of confirmed requests and
 //! of their acknowledgements. Called by the client. An answer about something else than was asked is no answer.
 
-use super::object::{ObjectId, ObjectType, PropertyId, PropertyRef, ServiceError};
+use steward_shared::profile::{ObjectType, PropertyId};
+
+use super::object::{ObjectId, PropertyRef, ServiceError};
 use super::tag::{Fault, Reader, put_closing, put_context, put_context_unsigned, put_opening, unsigned32};
 use super::value::{Bits, Value};
 

@@ -17,7 +17,7 @@ use std::collections::VecDeque;
 use super::failure::Failure;
 use crate::bacnet::apdu::{MAX_APDU, reject};
 use crate::bacnet::notice::{IAm, Segmentation};
-use crate::bacnet::object::PropertyRef;
+use crate::bacnet::object::{PropertyRef, usual_size};
 use crate::bacnet::service::{Answer, Property, Request, answers};
 use crate::bacnet::value::Value;
 
@@ -346,7 +346,7 @@ impl Want {
     const fn size(&self) -> (usize, usize) {
         let index = if self.target.index.is_some() { 3 } else { 0 };
         let value = match self.what {
-            What::Whole if self.target.index.is_none() => self.target.property.usual_size(),
+            What::Whole if self.target.index.is_none() => usual_size(self.target.property),
             _ => 12,
         };
         // The object, its opening and closing tag; the property with its own.
