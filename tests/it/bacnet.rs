@@ -2,7 +2,8 @@
 //! cuts its answers into segments, one cannot, one is a BBMD.
 #![allow(clippy::unwrap_used, reason = "a test says with a panic what broke")]
 
-use std::net::{Ipv4Addr, SocketAddrV4};
+use std::net::{Ipv4Addr, SocketAddr, SocketAddrV4};
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -14,7 +15,8 @@ use steward_protocols::bacnet::{
     Answer, ObjectId, ObjectType, Priority, PropertyId, PropertyRef, Request, ServiceError, Value,
 };
 use steward_shared::id::RandomIds;
-use steward_tests::programs::{Peer, free_udp_port};
+use steward_tests::programs::{Peer, free_tcp_port, free_udp_port};
+use steward_tests::{Edge, eventually};
 use tokio::sync::mpsc;
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
@@ -112,7 +114,7 @@ fn valve() -> PropertyRef {
 #[tokio::test]
 async fn six_hundred_objects_are_read_in_segments_and_without() {
     let Some(mut bed) = bed(usual) else { return };
-    for (host, instance, objects) in [(10, 1001, 603), (11, 1002, 601)] {
+    for (host, instance, objects) in [(10, 1001, 605), (11, 1002, 601)] {
         assert_eq!(bed.introduced(host).await, instance);
         let at = bed.at(host);
         let list = bed.one(at, PropertyRef::new(ObjectId::device(instance), PropertyId::OBJECT_LIST)).await;
@@ -296,4 +298,77 @@ async fn a_foreign_device_finds_others_through_its_bbmd() {
         .await;
     assert!(registered, "the BBMD has granted it");
     assert_eq!(found, (bed.at(12), 1003));
+}
+
+/// The gateway's file: two living devices, one that is not there, and one that is another than its address says.
+fn gateway_file(dir: &Path, http: SocketAddr, port: u16) -> PathBuf {
+    let profiles = Path::new(env!("CARGO_MANIFEST_DIR")).join("peers/profiles");
+    let device = |name: &str, profile: &str, address: &str| {
+        format!("[[line.device]]\nname = \"{name}\"\nprofile = \"bacpypes3/{profile}\"\n{address}\n")
+    };
+    let text = format!(
+        "[gateway]\nname = \"bms\"\ndata = \"{}\"\n[http]\nlisten = \"{http}\"\n\
+         [periods]\nnormal = \"1s\"\nslow = \"2s\"\n[profiles]\nfolders = [\"{}\"]\n\
+         [[line]]\nname = \"bms\"\nkind = \"bacnet-ip\"\nlisten = \"127.0.0.1:0\"\n\
+         broadcast = \"127.255.255.255:{port}\"\ntimeout = \"300ms\"\nretries = 1\n{}{}{}{}",
+        dir.join("edge").display(),
+        profiles.display(),
+        device("big", "plant", "instance = 1001"),
+        device("plain", "sensors", &format!("instance = 1002\nhost = \"127.0.0.11:{port}\"")),
+        device("gone", "sensors", "instance = 4000"),
+        device("other", "sensors", &format!("instance = 4001\nhost = \"127.0.0.11:{port}\"")),
+    );
+    let file = dir.join("edge.toml");
+    std::fs::write(&file, text).unwrap();
+    file
+}
+
+#[test]
+fn the_gateway_polls_a_network_of_devices_and_none_holds_up_another() {
+    if !Peer::wanted("bacpypes3") {
+        return;
+    }
+    let dir = tempfile::tempdir().unwrap();
+    let port = free_udp_port().unwrap();
+    let _peer = Peer::start("bacnet_device.py", dir.path(), &[&port.to_string()]).unwrap();
+    let http = SocketAddr::from(([127, 0, 0, 1], free_tcp_port().unwrap()));
+    let file = gateway_file(dir.path(), http, port);
+    let mut edge = Edge::new(&file, http);
+    edge.start().unwrap();
+    let shown = |device: &str, point: &str| {
+        let status = edge.status().ok()?;
+        let values = status["values"].as_array()?.clone();
+        let found = values.into_iter().find(|v| v["device"] == device && v["point"] == point)?;
+        found["quality"].is_string().then_some(found)
+    };
+    let read = |device: &str, point: &str| eventually("the point was read", LONG, || shown(device, point));
+    let good = |device: &str, point: &str, value: serde_json::Value| {
+        let read = read(device, point);
+        assert_eq!((&read["value"], &read["quality"]), (&value, &"good".into()), "{device} {point}");
+    };
+    good("big", "t2", 1.0.into());
+    good("big", "valve", 42.0.into());
+    good("big", "fan", 1.0.into());
+    good("big", "what", "冷冻水供水温度".into());
+    good("plain", "t2", 1.0.into());
+    good("plain", "t500", 250.0.into());
+    for (device, point, quality) in [
+        ("big", "by-hand", "no_value"),
+        ("big", "broken", "no_value"),
+        ("big", "missing", "refused"),
+        ("gone", "t2", "no_reply"),
+        ("other", "t2", "bad_reply"),
+    ] {
+        assert_eq!(read(device, point)["quality"], quality, "{device} {point}");
+    }
+    // It changes each 0.3 s and is polled each 2 s: what comes in between the device has told by itself.
+    let mut seen = std::collections::BTreeSet::new();
+    let begun = begun();
+    eventually("changes of value come between the polls", LONG, || {
+        let value = shown("big", "t1")?["value"].as_f64()?;
+        seen.insert(value.to_bits());
+        (seen.len() >= 10).then_some(())
+    });
+    assert!(begun.elapsed() < Duration::from_secs(8), "ten values in {:?}", begun.elapsed());
+    edge.stop().unwrap();
 }

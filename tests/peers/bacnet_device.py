@@ -2,7 +2,7 @@
 
     bacnet_device.py DIR PORT
 
-    127.0.0.10  device 1001: 603 objects, segmented answers, changes of value, names in several character sets
+    127.0.0.10  device 1001: 605 objects, segmented answers, changes of value, names in several character sets
     127.0.0.11  device 1002: 600 objects, cannot cut its answers, 480 bytes at most
     127.0.0.12  device 1003: a BBMD that takes foreign devices
 
@@ -111,6 +111,27 @@ async def main():
             objectName="valve",
             presentValue=42.0,
             relinquishDefault=42.0,
+            covIncrement=0.1,
+        )
+    )
+    # What a device says itself not to trust: out of service, and faulty.
+    big.add_object(
+        AnalogInputObject(
+            objectIdentifier=("analog-input", 1001),
+            objectName="by-hand",
+            presentValue=21.0,
+            units=EngineeringUnits.degreesCelsius,
+            outOfService=True,
+            covIncrement=0.1,
+        )
+    )
+    big.add_object(
+        AnalogInputObject(
+            objectIdentifier=("analog-input", 1002),
+            objectName="broken",
+            presentValue=-50.0,
+            units=EngineeringUnits.degreesCelsius,
+            reliability="no-sensor",
             covIncrement=0.1,
         )
     )

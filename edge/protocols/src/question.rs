@@ -44,6 +44,8 @@ impl Address {
             (Self::Cjt188(a), Self::Cjt188(b)) => a.means(b) || b.means(a),
             (Self::Mbus(a), Self::Mbus(b)) => a.overlaps(b),
             (Self::Iec62056(a), Self::Iec62056(b)) => a.means(&b) || b.means(&a),
+            // Wherever a device is, its number is its alone.
+            (Self::Bacnet(a), Self::Bacnet(b)) => a.instance == b.instance,
             (a, b) => a == b,
         }
     }

@@ -83,6 +83,7 @@ pub async fn capture(words: CaptureWords, out: Out) -> Result<(), String> {
         let (framing, character) = match &line.wire {
             WireConfig::Serial(serial) => (Framing::Rtu, Some(serial.character)),
             WireConfig::Tcp { framing, .. } => (*framing, None),
+            WireConfig::Bacnet(network) => return Err(text::network(lang, &name, network.listen.port())),
         };
         // The daemon may hold the port: that is told before anything is written.
         drop(dial.dial().await.map_err(|e| text::cannot_open(lang, &dial.target(), &e.to_string()))?);

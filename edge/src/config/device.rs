@@ -11,6 +11,7 @@ use steward_shared::document::{FromNode, Kind, Node, Table, Wrong, nearest};
 use steward_shared::profile::{Language, Library, Profile, Rules};
 use steward_shared::wire::catalogue::MAX_TEXT;
 
+use super::bacnet::{INSTANCE, read_node};
 use super::line::{ASCII, USUAL, read_character};
 use super::read::{check_name, check_unique, read_periods, read_title};
 use super::settings::{DeviceConfig, Periods};
@@ -27,6 +28,7 @@ pub(super) enum Carrier {
         ascii: bool,
     },
     ModbusTcp,
+    BacnetIp,
 }
 
 /// What the devices of one line have in common.
@@ -80,18 +82,34 @@ pub(super) fn read_device(
 }
 
 fn check_carrier(table: &Table<'_>, language: &Language, carrier: Option<Carrier>) {
-    if carrier == Some(Carrier::ModbusTcp) && !matches!(language, Language::Modbus(_)) {
-        let message = format!("this device speaks {}, and the line carries Modbus TCP", language.name());
-        let way_out = "write framing = \"transparent\" where a converter stands before a serial line, or put the \
-                       device on a line of kind = \"serial\"";
-        table.fault("profile", message, way_out);
-    }
+    let Some(carrier) = carrier else { return };
+    let (carries, way_out) = match (carrier, language) {
+        (Carrier::BacnetIp, Language::Bacnet(_)) => return,
+        (Carrier::BacnetIp, _) => {
+            ("BACnet", "take a profile with [bacnet], or put the device on a line of another kind")
+        }
+        (_, Language::Bacnet(_)) => {
+            ("no BACnet", "put the device on a line of kind = \"bacnet-ip\", or take another profile")
+        }
+        (Carrier::ModbusTcp, Language::Modbus(_)) | (Carrier::Port { .. } | Carrier::Converter { .. }, _) => {
+            return;
+        }
+        (Carrier::ModbusTcp, _) => (
+            "Modbus TCP",
+            "write framing = \"transparent\" where a converter stands before a serial line, or put the \
+             device on a line of kind = \"serial\"",
+        ),
+    };
+    let message = format!("this device speaks {}, and the line carries {carries}", language.name());
+    table.fault("profile", message, way_out);
 }
 
 /// What it must be follows from the language. Where that is not known a number is taken for a Modbus unit, and a text
 /// for a meter's number, which nobody judges.
 fn read_address(table: &Table<'_>, language: Option<&Language>, carrier: Option<Carrier>) -> Option<Address> {
     match language {
+        None if carrier == Some(Carrier::BacnetIp) => read_node(table),
+        Some(Language::Bacnet(_)) => read_node(table),
         None if table.has("address") && table.optional::<Given>("address") == Some(Given::Text) => None,
         None | Some(Language::Modbus(_)) => read_unit(table, carrier).map(Address::Modbus),
         Some(Language::Dlt645(_)) => read_number(table).map(Address::Dlt645),
@@ -124,7 +142,7 @@ fn read_unit(table: &Table<'_>, carrier: Option<Carrier>) -> Option<u8> {
         Some(Carrier::Port { .. } | Carrier::Converter { .. }) => {
             (matches!(given, 1..=247), "write a value from 1 to 247")
         }
-        Some(Carrier::ModbusTcp) | None => (
+        Some(Carrier::ModbusTcp | Carrier::BacnetIp) | None => (
             matches!(given, 0..=247 | 255),
             "write a value from 0 to 247, or 255 where one device alone is behind the connection",
         ),
@@ -177,12 +195,13 @@ fn check_alone(table: &Table<'_>, address: Address, name: &str, others: &mut BTr
     let first = others.iter().find(|(other, _)| address.overlaps(**other));
     if let Some((other, first)) = first {
         let way_out = "two devices with one address spoil each other's answers: give each its own";
-        let message = if *other == address {
+        let message = if *other == address || matches!(address, Address::Bacnet(_)) {
             format!("{address} is the address of \"{first}\" on this line too")
         } else {
             format!("\"{first}\" with {other} and this one with {address} may both answer")
         };
-        table.fault("address", message, way_out);
+        let key = if matches!(address, Address::Bacnet(_)) { INSTANCE } else { "address" };
+        table.fault(key, message, way_out);
     }
     others.insert(address, name.to_owned());
 }
@@ -190,7 +209,7 @@ fn check_alone(table: &Table<'_>, address: Address, name: &str, others: &mut BTr
 /// How this device wants the port, where the others on its line want it otherwise.
 fn read_port(table: &Table<'_>, language: Option<&Language>, carrier: Option<Carrier>) -> Option<Character> {
     let own = table.optional_table("serial")?;
-    if matches!(carrier, Some(Carrier::Converter { .. } | Carrier::ModbusTcp)) {
+    if matches!(carrier, Some(Carrier::Converter { .. } | Carrier::ModbusTcp | Carrier::BacnetIp)) {
         let message = "only a port of this machine can be set anew for each device";
         table.fault("serial", message, "remove it; a converter is set by its own pages");
         own.ignore_rest();

@@ -9,6 +9,7 @@ use steward_shared::document::Table;
 use steward_shared::profile::{Framing, Library};
 use steward_shared::wire::catalogue::MAX_TEXT;
 
+use super::bacnet::read_network;
 use super::device::{Carrier, OnLine, read_device};
 use super::read::{check_name, check_unique, duration_within};
 use super::settings::{LineConfig, Periods, SerialConfig, WireConfig};
@@ -43,15 +44,22 @@ pub(super) fn read_line(
         check_name(table, name);
         check_unique(table, "name", "line", &mut seen.lines, name);
     }
-    let serial = table.word("kind", &[("tcp", false), ("serial", true)]);
-    let (wire, carrier, timeout) = match serial {
-        Some(true) => {
+    let kinds = [("tcp", Kind::Tcp), ("serial", Kind::Serial), ("bacnet-ip", Kind::Bacnet)];
+    let (wire, carrier, timeout) = match table.word("kind", &kinds) {
+        Some(Kind::Bacnet) => {
+            let network = read_network(table);
+            if let Some(network) = &network {
+                check_unique(table, "kind", "UDP port", &mut seen.ports, &format!("udp {}", network.listen));
+            }
+            (network.map(WireConfig::Bacnet), Some(Carrier::BacnetIp), Duration::from_secs(3))
+        }
+        Some(Kind::Serial) => {
             let serial = read_serial(table, seen);
             let carrier =
                 Carrier::Port { ascii: serial.as_ref().is_some_and(|s| s.framing == Framing::Ascii) };
             (serial.map(WireConfig::Serial), Some(carrier), Duration::from_millis(500))
         }
-        Some(false) => {
+        Some(Kind::Tcp) => {
             let (wire, framing) = read_tcp(table, seen);
             let carrier = match framing {
                 Framing::Tcp => Carrier::ModbusTcp,
@@ -79,6 +87,13 @@ pub(super) fn read_line(
         timeout: timeout?,
         devices: devices.into_iter().collect::<Option<_>>()?,
     })
+}
+
+#[derive(Clone, Copy, Debug)]
+enum Kind {
+    Tcp,
+    Serial,
+    Bacnet,
 }
 
 fn read_tcp(table: &Table<'_>, seen: &mut Seen) -> (Option<WireConfig>, Framing) {

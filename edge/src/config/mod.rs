@@ -1,6 +1,7 @@
 //! The gateway's file: what it may say (`settings`), how it is read with every fault at once (`read`), and
 //! what differs between two of them (`settings::Config`).
 
+mod bacnet;
 mod device;
 mod line;
 mod read;
@@ -8,7 +9,8 @@ mod settings;
 
 pub use read::{load, parse};
 pub use settings::{
-    BufferConfig, Config, DeviceConfig, LineConfig, Log, LogFormat, Periods, SerialConfig, WireConfig,
+    BacnetConfig, BufferConfig, Config, DeviceConfig, LineConfig, Log, LogFormat, Periods, SerialConfig,
+    WireConfig,
 };
 
 #[cfg(test)]

@@ -1,11 +1,12 @@
 //! What the gateway's file says, once it has been read and found in order. The supervisor compares two of
 //! these line by line: what is equal keeps running.
 
-use std::net::SocketAddr;
+use std::net::{SocketAddr, SocketAddrV4};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+use steward_protocols::bacnet::client::Foreign;
 use steward_protocols::character::Character;
 use steward_protocols::question::Address;
 use steward_shared::document::HostPort;
@@ -101,8 +102,14 @@ impl LineConfig {
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum WireConfig {
-    Tcp { host: String, port: u16, framing: Framing },
+    Tcp {
+        host: String,
+        port: u16,
+        framing: Framing,
+    },
     Serial(SerialConfig),
+    /// A network, not a wire: its devices are asked side by side.
+    Bacnet(BacnetConfig),
 }
 
 impl WireConfig {
@@ -110,6 +117,8 @@ impl WireConfig {
         match self {
             Self::Tcp { framing, .. } => *framing,
             Self::Serial(serial) => serial.framing,
+            // Frames with numbers of their own, too.
+            Self::Bacnet(_) => Framing::Tcp,
         }
     }
 }
@@ -122,6 +131,15 @@ pub struct SerialConfig {
     pub framing: Framing,
     /// Silence between frames, instead of the 3.5 characters of the standard.
     pub gap: Option<Duration>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct BacnetConfig {
+    pub listen: SocketAddrV4,
+    pub broadcast: SocketAddrV4,
+    pub foreign: Option<Foreign>,
+    /// How often a request is repeated that nobody answers.
+    pub retries: u8,
 }
 
 #[derive(Debug, Clone, PartialEq)]

@@ -34,7 +34,7 @@ pub fn port_for(wire: &WireConfig, device: &DeviceConfig) -> (Option<Character>,
             let character = device.character.unwrap_or(serial.character);
             (Some(character), serial.gap.unwrap_or_else(|| frame_gap(language, character.baud)))
         }
-        WireConfig::Tcp { framing: Framing::Tcp, .. } => (None, Duration::ZERO),
+        WireConfig::Tcp { framing: Framing::Tcp, .. } | WireConfig::Bacnet(_) => (None, Duration::ZERO),
         WireConfig::Tcp { .. } => (None, TRANSPARENT_GAP.max(frame_gap(language, BEHIND.baud))),
     }
 }
@@ -61,10 +61,12 @@ pub fn cost(wire: &WireConfig, device: &DeviceConfig, turnaround: Option<Duratio
                 (Language::Modbus(_), Framing::Ascii) => {
                     Cost { question: cost.question + character.time() * 16, byte: cost.byte * 2 }
                 }
-                (Language::Modbus(_), Framing::Rtu | Framing::Tcp) => cost,
+                (Language::Modbus(_), Framing::Rtu | Framing::Tcp) | (Language::Bacnet(_), _) => cost,
             }
         }
-        WireConfig::Tcp { framing: Framing::Tcp, .. } => Cost::tcp(turnaround.unwrap_or(USUAL_TCP)),
+        WireConfig::Tcp { framing: Framing::Tcp, .. } | WireConfig::Bacnet(_) => {
+            Cost::tcp(turnaround.unwrap_or(USUAL_TCP))
+        }
         // The time of its answers on the line behind is in their turnaround.
         WireConfig::Tcp { framing: Framing::Rtu | Framing::Ascii, .. } => {
             Cost::serial(BEHIND, gap, USUAL_SERIAL)

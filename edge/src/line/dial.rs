@@ -2,6 +2,7 @@
 //! calls it, again after every loss; a byte stream comes out. A dial never outlives its deadline.
 
 use std::io;
+use std::net::SocketAddrV4;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
@@ -131,10 +132,27 @@ impl Dial for SerialDial {
     }
 }
 
+/// A UDP port: it has a name, and is no wire that could be dialled. Its owner opens it (`udp`).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct UdpPort(pub SocketAddrV4);
+
+impl Dial for UdpPort {
+    fn dial(&self) -> Dialling<'_> {
+        Box::pin(async {
+            Err(io::Error::new(io::ErrorKind::Unsupported, "a network is no wire to be dialled"))
+        })
+    }
+
+    fn target(&self) -> String {
+        format!("udp {}", self.0)
+    }
+}
+
 /// The dial of a line in the gateway's file.
 pub fn dial_of(wire: &WireConfig) -> Arc<dyn Dial> {
     match wire {
         WireConfig::Tcp { host, port, .. } => Arc::new(TcpDial { host: host.clone(), port: *port }),
+        WireConfig::Bacnet(network) => Arc::new(UdpPort(network.listen)),
         WireConfig::Serial(serial) => {
             Arc::new(SerialDial { path: serial.path.clone(), character: serial.character })
         }

@@ -54,7 +54,7 @@ fn least(line: &LineConfig) -> f64 {
     match &line.wire {
         WireConfig::Serial(_) => share(line, &line.wire, Some(Duration::ZERO)),
         // A connection has no rate of its own.
-        WireConfig::Tcp { .. } => 0.0,
+        WireConfig::Tcp { .. } | WireConfig::Bacnet(_) => 0.0,
     }
 }
 
@@ -65,7 +65,13 @@ fn at(serial: &SerialConfig, baud: u32) -> SerialConfig {
 }
 
 fn share(line: &LineConfig, wire: &WireConfig, turnaround: Option<Duration>) -> f64 {
-    plans(line, wire, turnaround).iter().map(|(plan, cost)| plan.share(*cost)).sum()
+    let plans = plans(line, wire, turnaround);
+    let shares = plans.iter().map(|(plan, cost)| plan.share(*cost));
+    match wire {
+        // Its devices are asked side by side: the one with most to say is the measure.
+        WireConfig::Bacnet(_) => shares.fold(0.0, f64::max),
+        _ => shares.sum(),
+    }
 }
 
 /// What each device is asked, and what a question to it costs.

@@ -1,7 +1,9 @@
 //! Polling: `task` owns a line; `round` decides whose turn it is on it (pure), `grid` gives the slots, `block`
 //! what is asked again and again, `plan` what a device is asked for, `trial` over what it cannot be asked, `timing` how
 //! long it takes, `load` whether the line can carry all of it, `budget` what may be wasted on the silent; `latest` shows what was read last.
+//! `bacnet` polls a network, whose devices are asked side by side.
 
+mod bacnet;
 mod block;
 mod budget;
 mod grid;

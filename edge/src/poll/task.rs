@@ -19,7 +19,7 @@ use tracing::{debug, info, warn};
 use super::plan::Plan;
 use super::round::{Ask, Follow, Outcome, Rounds, Turn};
 use super::timing::Timing;
-use crate::config::LineConfig;
+use crate::config::{LineConfig, WireConfig};
 use crate::evidence::{Evidence, Heard, fingerprint};
 use crate::health::LineGauge;
 use crate::line::{Backoff, Dial, Failure, Wire, cost};
@@ -69,9 +69,13 @@ impl LineTask {
     /// owner opens the wire anew and asks nothing until an answer to it cannot come any more.
     pub async fn run(self, cancel: CancellationToken) {
         let line = self.config.name.clone();
-        tokio::select! {
-            () = cancel.cancelled() => {}
-            () = Owner::new(self).run() => {}
+        if let WireConfig::Bacnet(network) = self.config.wire.clone() {
+            super::bacnet::run(self, &network, &cancel).await;
+        } else {
+            tokio::select! {
+                () = cancel.cancelled() => {}
+                () = Owner::new(self).run() => {}
+            }
         }
         debug!(line, "line stopped");
     }

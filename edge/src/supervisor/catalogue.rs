@@ -141,6 +141,7 @@ fn address(wire: &WireConfig, address: Address) -> String {
     match wire {
         WireConfig::Tcp { host, port, .. } => format!("{host}:{port}/{address}"),
         WireConfig::Serial(serial) => format!("{}/{address}", serial.path),
+        WireConfig::Bacnet(network) => format!("udp {}/{address}", network.listen),
     }
 }
 

@@ -1,0 +1,98 @@
+//! Reads what a `[[line]]` of kind "bacnet-ip" says of its network, and how its devices are found: by their instance
+//! number, or at an address that was written down.
+
+use std::net::{Ipv4Addr, SocketAddr, SocketAddrV4};
+use std::time::Duration;
+
+use steward_protocols::bacnet::bvlc::PORT;
+use steward_protocols::bacnet::client::{Foreign, Peer};
+use steward_protocols::bacnet::npdu::Station;
+use steward_protocols::question::{Address, Node};
+use steward_shared::document::Table;
+
+use super::read::duration_within;
+use super::settings::BacnetConfig;
+
+/// Instance 4194303 stands for "whichever".
+const MAX_INSTANCE: u32 = 4_194_302;
+const SHORTEST_TTL: Duration = Duration::from_secs(30);
+const LONGEST_TTL: Duration = Duration::from_secs(65_535);
+const USUAL_TTL: Duration = Duration::from_mins(5);
+
+/// BACnet/IP of Annex J is IPv4.
+fn v4(table: &Table<'_>, key: &str, given: SocketAddr) -> Option<SocketAddrV4> {
+    match given {
+        SocketAddr::V4(address) => Some(address),
+        SocketAddr::V6(_) => {
+            table.fault(key, "BACnet/IP runs over IPv4", "write an address like \"192.168.1.20:47808\"");
+            None
+        }
+    }
+}
+
+fn optional(table: &Table<'_>, key: &str) -> Option<SocketAddrV4> {
+    v4(table, key, table.optional::<SocketAddr>(key)?)
+}
+
+pub(super) fn read_network(table: &Table<'_>) -> Option<BacnetConfig> {
+    let listen = if table.has("listen") {
+        optional(table, "listen")
+    } else {
+        Some(SocketAddrV4::new(Ipv4Addr::UNSPECIFIED, PORT))
+    };
+    let broadcast = if table.has("broadcast") {
+        optional(table, "broadcast")
+    } else {
+        listen.map(|listen| SocketAddrV4::new(Ipv4Addr::BROADCAST, listen.port()))
+    };
+    let retries = table.within_or("retries", 0..=10, 3_u8);
+    let ttl = if table.has("ttl") {
+        duration_within(table, "ttl", SHORTEST_TTL, LONGEST_TTL)
+    } else {
+        Some(USUAL_TTL)
+    };
+    let bbmd = optional(table, "bbmd");
+    if table.has("ttl") && !table.has("bbmd") {
+        table.fault("ttl", "only a registration with a BBMD has a life", "add bbmd, or remove ttl");
+    }
+    let foreign = bbmd.zip(ttl).map(|(bbmd, ttl)| Foreign { bbmd, ttl: ttl.as_secs() as u16 });
+    Some(BacnetConfig { listen: listen?, broadcast: broadcast?, foreign, retries })
+}
+
+/// The key that a device's address stands in.
+pub(super) const INSTANCE: &str = "instance";
+
+pub(super) fn read_node(table: &Table<'_>) -> Option<Address> {
+    let instance = table.within(INSTANCE, 0..=MAX_INSTANCE);
+    let host = optional(table, "host");
+    let network = if table.has("network") { table.within("network", 1..=65_534_u16) } else { None };
+    let mac = table.optional::<String>("mac");
+    if (network.is_some() || mac.is_some()) && !(host.is_some() && network.is_some() && mac.is_some()) {
+        table.fault_here(
+            "a device behind a router has the router's host, its network and its mac",
+            "write all three, or none: then the device is found by its instance number",
+        );
+        return None;
+    }
+    let at = match (host, network.zip(mac)) {
+        (None, _) => None,
+        (Some(host), None) => Some(Peer::direct(host)),
+        (Some(router), Some((network, mac))) => {
+            let station = bytes(&mac).and_then(|mac| Station::new(network, &mac));
+            if station.is_none() {
+                let way_out = "write its bytes in hexadecimal: \"11\" is station 17 of an MS/TP line";
+                table.fault("mac", format!("\"{mac}\" is no address of a station"), way_out);
+            }
+            Some(Peer::behind(router, station?))
+        }
+    };
+    Some(Address::Bacnet(Node { instance: instance?, at }))
+}
+
+/// Pairs of hexadecimal digits; at least one.
+fn bytes(text: &str) -> Option<Vec<u8>> {
+    let digits: Vec<u8> = text.chars().map(|c| c.to_digit(16).map(|d| d as u8)).collect::<Option<_>>()?;
+    let (pairs, rest) = digits.as_chunks::<2>();
+    let fits = rest.is_empty() && !pairs.is_empty();
+    fits.then(|| pairs.iter().map(|[high, low]| high << 4 | low).collect())
+}

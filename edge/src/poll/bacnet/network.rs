@@ -1,0 +1,199 @@
+//! The owner of a BACnet network: runs its port, its devices, and the hearing of what comes unasked: values that changed,
+//! conflicts, what a BBMD says. All in the line's one task.
+
+use std::pin::pin;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use futures_util::future::join_all;
+use steward_protocols::bacnet::client::{Event, Loss, Settings, Standing};
+use steward_protocols::bacnet::{CovNotice, PropertyId, value_of};
+use steward_shared::reading::Reading;
+use steward_shared::time::Clock;
+use tokio::sync::{mpsc, watch};
+use tokio_util::sync::CancellationToken;
+use tracing::{info, warn};
+
+use super::super::task::LineTask;
+use super::device::Device;
+use super::subscribed::Subscribed;
+use super::teller::Teller;
+use crate::config::{BacnetConfig, LineConfig};
+use crate::line::udp::{Happening, Network, Port, UdpLine};
+
+/// After so many failures in a row the port is down and somebody is told; before, it may be a hiccup.
+const DOWN_AFTER: u32 = 3;
+
+/// Whether the port is open.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Link {
+    Down,
+    /// How often it has been opened, and whether every point was marked before.
+    Up {
+        opened: u64,
+        was_told_down: bool,
+    },
+}
+
+/// What the devices of a network share.
+pub struct Shared {
+    pub config: LineConfig,
+    pub network: Network,
+    pub link: watch::Sender<Link>,
+    pub subscribed: Subscribed,
+    pub teller: Teller,
+    pub clock: Arc<dyn Clock>,
+    missed: Mutex<Vec<u64>>,
+}
+
+impl Shared {
+    /// Slots that a device has missed, and with them those of all.
+    pub fn missed(&self, device: usize, missed: u64) -> u64 {
+        let mut all = self.missed.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(own) = all.get_mut(device) {
+            *own = missed;
+        }
+        all.iter().sum()
+    }
+}
+
+fn settings(config: &LineConfig, network: &BacnetConfig) -> Settings {
+    Settings {
+        timeout: config.slowest(),
+        retries: network.retries,
+        broadcast: network.broadcast,
+        foreign: network.foreign,
+        ..Settings::default()
+    }
+}
+
+/// Polls the network until `cancel`.
+pub async fn run(task: LineTask, network: &BacnetConfig, cancel: &CancellationToken) {
+    let settings = settings(&task.config, network);
+    let (line, handle, happened) =
+        UdpLine::new(Port { listen: network.listen }, settings, Arc::clone(&task.ids));
+    let shared = Shared {
+        network: handle,
+        link: watch::Sender::new(Link::Down),
+        subscribed: Subscribed::default(),
+        teller: Teller {
+            line: task.config.name.clone(),
+            target: task.dial.target(),
+            devices: task.config.devices.iter().map(|d| d.name.clone()).collect(),
+            numbers: task.numbers,
+            gauge: task.gauge,
+            told: task.told,
+        },
+        missed: Mutex::new(vec![0; task.config.devices.len()]),
+        config: task.config,
+        clock: task.clock,
+    };
+    let devices = (0..shared.config.devices.len()).filter_map(|index| {
+        let silent = task.silent_before.get(index).copied().unwrap_or_default();
+        Device::new(&shared, index, silent).map(Device::run)
+    });
+    let devices = pin!(join_all(devices));
+    let hearing = pin!(hear(&shared, happened));
+    let port = pin!(line.run(cancel.clone()));
+    tokio::select! {
+        // The port ends by itself when it is told to; the rest is dropped with what it was waiting for.
+        () = port => {}
+        _ = async { tokio::join!(devices, hearing) } => {}
+    }
+}
+
+/// Takes what happens until the port's owner has ended.
+async fn hear(shared: &Shared, mut happened: mpsc::Receiver<Happening>) {
+    let (mut failures, mut told_down, mut opened) = (0, false, 0);
+    while let Some(happening) = happened.recv().await {
+        match happening {
+            Happening::Up(address) => {
+                opened += 1;
+                info!(line = shared.teller.line, %address, "network is up");
+                shared.teller.gauge.up(opened > 1);
+                shared.subscribed.clear();
+                // Also at the start: it may have been down when the program was stopped.
+                if told_down || opened == 1 {
+                    shared.teller.up().await;
+                }
+                shared.link.send_replace(Link::Up { opened, was_told_down: told_down });
+                (failures, told_down) = (0, false);
+            }
+            Happening::Down(why) => {
+                failures += 1;
+                shared.link.send_replace(Link::Down);
+                shared.teller.gauge.lost(&why, failures >= DOWN_AFTER);
+                if failures >= DOWN_AFTER && !told_down {
+                    told_down = true;
+                    warn!(line = shared.teller.line, %why, "network is down");
+                    shared.teller.down(&why, shared.clock.now()).await;
+                }
+            }
+            Happening::Event(event) => heard(shared, event).await,
+            Happening::Missed(count) => {
+                warn!(line = shared.teller.line, count, "changes of value came faster than they were taken");
+            }
+        }
+    }
+}
+
+async fn heard(shared: &Shared, event: Event) {
+    let line = shared.teller.line.as_str();
+    match event {
+        Event::Changed { subscription, notice } => changed(shared, subscription, &notice).await,
+        Event::DeviceConflict { instance, known, other } => {
+            warn!(
+                line,
+                instance,
+                %known,
+                %other,
+                "two devices have one instance number; the first is asked. Give one of them another number"
+            );
+        }
+        Event::RouterConflict { network, known, other } => {
+            warn!(line, network, %known, %other, "two routers lead to one network: a loop, or a number given twice");
+        }
+        Event::SubscriptionLost { subscription, loss } => {
+            let device =
+                shared.subscribed.place(subscription).map_or("", |(device, _)| shared.teller.name(device));
+            match loss {
+                Loss::NotGranted(failure) => {
+                    warn!(line, device, why = %failure, "changes of value are not told; they are seen at the next poll");
+                }
+                Loss::Silent => {
+                    warn!(line, device, "changes of value do not come; they are seen at the next poll");
+                }
+            }
+        }
+        Event::Registration(Standing::Registered) => info!(line, "registered with the BBMD"),
+        Event::Registration(standing) => {
+            warn!(line, ?standing, "the BBMD does not take us: devices beyond it are not found");
+        }
+        Event::Device { peer, introduction } => {
+            info!(line, instance = introduction.instance, %peer, "device introduced itself");
+        }
+        Event::Router { router, network } => info!(line, %router, network, "router found"),
+        Event::Notice { peer, notice } => {
+            info!(line, %peer, object = %notice.object, from = notice.from, to = notice.to, "the device tells of an event");
+        }
+        Event::SubscriptionLive { .. } | Event::Answered { .. } | Event::Read { .. } => {}
+    }
+}
+
+/// A value that its device has told by itself.
+async fn changed(shared: &Shared, subscription: u32, notice: &CovNotice) {
+    let Some((device, point)) = shared.subscribed.place(subscription) else { return };
+    let Some(number) = shared.teller.number(device, point) else { return };
+    let def = shared.config.devices.get(device).and_then(|d| d.profile.points.get(point));
+    let Some((def, bacnet)) = def.and_then(|def| Some((def, def.bacnet()?))) else { return };
+    let of = |property| {
+        let found =
+            notice.values.iter().find(|p| p.target.property == property && p.target.index.is_none())?;
+        Some(found.value.clone().map_err(steward_protocols::bacnet::client::Failure::Refused))
+    };
+    let Some(value) = of(bacnet.property) else { return };
+    let flags = of(PropertyId::STATUS_FLAGS);
+    let (value, quality) = value_of(def, bacnet.data, &value, flags.as_ref());
+    let at = shared.clock.now();
+    shared.subscribed.told(number, at);
+    shared.teller.readings(vec![Reading { point: number, at, value, quality }]).await;
+}
