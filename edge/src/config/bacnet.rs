@@ -96,3 +96,67 @@ fn bytes(text: &str) -> Option<Vec<u8>> {
     let fits = rest.is_empty() && !pairs.is_empty();
     fits.then(|| pairs.iter().map(|[high, low]| high << 4 | low).collect())
 }
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use steward_shared::document::listing;
+
+    use super::super::{Config, WireConfig, parse};
+    use super::*;
+
+    fn read(line: &str, device: &str) -> Result<Config, String> {
+        let text = format!(
+            "[gateway]\nname = \"east\"\n[[line]]\nname = \"bms\"\nkind = \"bacnet-ip\"\n{line}\n\
+             [[line.device]]\nname = \"ahu\"\n{device}\n"
+        );
+        parse("edge.toml", &text, Path::new("/"), []).map_err(|faults| listing(&faults))
+    }
+
+    const AHU: &str = "profile = \"flexit/nordic\"\ninstance = 1001";
+
+    fn node(device: &str) -> Node {
+        let config = read("", &format!("{AHU}\n{device}")).unwrap();
+        match config.lines[0].devices[0].address {
+            Address::Bacnet(node) => node,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    #[test]
+    fn a_network_says_little_and_means_the_usual() {
+        let config = read("", AHU).unwrap();
+        let WireConfig::Bacnet(network) = &config.lines[0].wire else { panic!("a network") };
+        assert_eq!(network.listen, "0.0.0.0:47808".parse().unwrap());
+        assert_eq!(network.broadcast, "255.255.255.255:47808".parse().unwrap());
+        assert_eq!((network.foreign, network.retries), (None, 3));
+        let config = read("bbmd = \"10.0.5.2:47808\"\nttl = \"10min\"", AHU).unwrap();
+        let WireConfig::Bacnet(network) = &config.lines[0].wire else { panic!("a network") };
+        assert_eq!(network.foreign.map(|f| f.ttl), Some(600));
+    }
+
+    #[test]
+    fn a_device_is_found_by_its_number_or_asked_where_it_was_written_down() {
+        assert_eq!(node(""), Node { instance: 1001, at: None });
+        let host: SocketAddrV4 = "10.0.0.7:47808".parse().unwrap();
+        assert_eq!(node("host = \"10.0.0.7:47808\"").at, Some(Peer::direct(host)));
+        let routed = node("host = \"10.0.0.7:47808\"\nnetwork = 2001\nmac = \"11\"").at;
+        assert_eq!(routed, Station::new(2001, &[17]).map(|station| Peer::behind(host, station)));
+    }
+
+    #[test]
+    fn what_cannot_be_is_told_with_the_way_out() {
+        let told = |line: &str, device: &str| read(line, device).unwrap_err();
+        assert!(told("listen = \"[::1]:47808\"", AHU).contains("BACnet/IP runs over IPv4"));
+        assert!(told("ttl = \"5min\"", AHU).contains("add bbmd, or remove ttl"));
+        assert!(told("", "profile = \"flexit/nordic\"\ninstance = 4194303").contains("instance"));
+        assert!(told("", &format!("{AHU}\nmac = \"11\"")).contains("write all three, or none"));
+        let routed = format!("{AHU}\nhost = \"10.0.0.7:47808\"\nnetwork = 5\nmac = \"1\"");
+        assert!(told("", &routed).contains("\"1\" is no address of a station"));
+        let twice = format!("{AHU}\n[[line.device]]\nname = \"b\"\n{AHU}\nhost = \"10.0.0.7:47808\"");
+        assert!(told("", &twice).contains("1001 is the address of \"ahu\" on this line too"));
+        let modbus = told("", "profile = \"eastron/sdm630\"\ninstance = 1");
+        assert!(modbus.contains("eastron/sdm630 speaks Modbus, and this line does not"), "{modbus}");
+    }
+}

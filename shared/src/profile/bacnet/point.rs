@@ -165,3 +165,78 @@ fn data(fields: &Fields<'_>, object: Option<ObjectType>, property: Option<Proper
         other => other,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::document::listing;
+    use crate::profile::{Language, Profile};
+    use crate::wire::message::PointKind;
+
+    fn read(head: &str, points: &str) -> Result<Profile, String> {
+        let text = format!(
+            "vendor = \"Acme\"\nmodel = \"A1\"\ntitle = {{ zh = \"机组\", en = \"Unit\" }}\nsource = [\"a list\"]\n\
+             [bacnet]\n{head}\n{points}"
+        );
+        Profile::parse("acme/a1.toml", &text).map_err(|faults| listing(&faults))
+    }
+
+    fn point(keys: &str) -> String {
+        format!("[[point]]\nkey = \"p\"\ntitle = {{ zh = \"点\", en = \"Point\" }}\n{keys}\n")
+    }
+
+    fn one(keys: &str) -> (BacnetPoint, PointKind) {
+        let profile = read("", &point(keys)).unwrap_or_else(|told| panic!("{told}"));
+        (*profile.points[0].bacnet().expect("a point of BACnet"), profile.points[0].kind)
+    }
+
+    #[test]
+    fn a_point_says_which_property_it_is_and_what_is_made_of_it() {
+        let (real, kind) = one("object = \"analog-input\"\ninstance = 4\nunit = \"Cel\"\ncov = true");
+        assert_eq!(
+            (real.object, real.instance, real.property),
+            (ObjectType::ANALOG_INPUT, 4, PropertyId::PRESENT_VALUE)
+        );
+        assert_eq!(
+            (real.data, real.cov, real.has_status(), kind),
+            (BacnetData::Real, true, true, PointKind::Gauge)
+        );
+        let (flag, kind) = one("object = \"binary-value\"\ninstance = 1");
+        assert_eq!((flag.data, kind), (BacnetData::Flag, PointKind::Flag));
+        let (text, kind) = one("object = \"analog-input\"\ninstance = 1\nproperty = \"description\"");
+        assert_eq!((text.data, text.has_status(), kind), (BacnetData::Text, false, PointKind::Text));
+        let bit =
+            "object = \"analog-input\"\ninstance = 1\nproperty = \"status-flags\"\ntype = \"bit\"\nbit = 1";
+        assert_eq!(one(bit).0.data, BacnetData::Bit { n: 1 });
+        let vendor =
+            "object = \"300\"\ninstance = 1\nproperty = \"5021\"\ntype = \"real\"\nunit = \"1\"\nindex = 2";
+        let (vendor, _) = one(vendor);
+        assert_eq!((vendor.object.0, vendor.property.0, vendor.index), (300, 5021, Some(2)));
+    }
+
+    #[test]
+    fn the_head_says_what_the_device_bears() {
+        let profile =
+            read("max_properties = 20\nstatus = false", &point("object = \"binary-input\"\ninstance = 1"));
+        let limits = Bacnet { max_properties: Some(20), status: false };
+        assert_eq!(profile.unwrap().language, Language::Bacnet(limits));
+    }
+
+    #[test]
+    fn what_nobody_knows_is_told_with_the_way_out() {
+        let told = |keys: &str| read("", &point(keys)).unwrap_err();
+        assert!(
+            told("object = \"analog-inputs\"\ninstance = 1\nunit = \"1\"")
+                .contains("did you mean \"analog-input\"?")
+        );
+        let unknown = "object = \"file\"\ninstance = 1\nunit = \"1\"";
+        assert!(told(unknown).contains("nobody knows what this property is"), "{}", told(unknown));
+        assert!(
+            told("object = \"device\"\ninstance = 4194303\ntype = \"real\"\nunit = \"1\"")
+                .contains("instance")
+        );
+        let cov = "object = \"analog-input\"\ninstance = 1\nproperty = \"description\"\ncov = true";
+        assert!(told(cov).contains("changes of the present value only"));
+        assert!(told("table = \"holding\"\naddress = 1\ntype = \"u16\"\nunit = \"1\"").contains("object"));
+    }
+}
