@@ -170,10 +170,8 @@ impl Question {
         match self {
             Self::Modbus(block) => block.split(points).map(|split| split.map(Self::Modbus)),
             Self::Dlt645(ask) => ask.split(points).map(|split| split.map(Self::Dlt645)),
-            // An item is read whole or not at all.
-            Self::Cjt188(_) | Self::Mbus(_) | Self::Iec62056(_) => None,
-            // The client has found the parts that are answered already.
-            Self::Bacnet(_) => None,
+            // An item is read whole or not at all; and the client of BACnet has found the parts that are answered.
+            Self::Cjt188(_) | Self::Mbus(_) | Self::Iec62056(_) | Self::Bacnet(_) => None,
         }
     }
 

@@ -157,6 +157,6 @@ mod tests {
         let twice = format!("{AHU}\n[[line.device]]\nname = \"b\"\n{AHU}\nhost = \"10.0.0.7:47808\"");
         assert!(told("", &twice).contains("1001 is the address of \"ahu\" on this line too"));
         let modbus = told("", "profile = \"eastron/sdm630\"\ninstance = 1");
-        assert!(modbus.contains("eastron/sdm630 speaks Modbus, and this line does not"), "{modbus}");
+        assert!(modbus.contains("speaks Modbus, and the line carries BACnet"), "{modbus}");
     }
 }

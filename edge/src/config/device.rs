@@ -83,7 +83,7 @@ pub(super) fn read_device(
 
 fn check_carrier(table: &Table<'_>, language: &Language, carrier: Option<Carrier>) {
     let Some(carrier) = carrier else { return };
-    let (carries, way_out) = match (carrier, language) {
+    let (what, way_out) = match (carrier, language) {
         (Carrier::BacnetIp, Language::Bacnet(_)) => return,
         (Carrier::BacnetIp, _) => {
             ("BACnet", "take a profile with [bacnet], or put the device on a line of another kind")
@@ -100,7 +100,7 @@ fn check_carrier(table: &Table<'_>, language: &Language, carrier: Option<Carrier
              device on a line of kind = \"serial\"",
         ),
     };
-    let message = format!("this device speaks {}, and the line carries {carries}", language.name());
+    let message = format!("this device speaks {}, and the line carries {what}", language.name());
     table.fault("profile", message, way_out);
 }
 
@@ -108,7 +108,7 @@ fn check_carrier(table: &Table<'_>, language: &Language, carrier: Option<Carrier
 /// for a meter's number, which nobody judges.
 fn read_address(table: &Table<'_>, language: Option<&Language>, carrier: Option<Carrier>) -> Option<Address> {
     match language {
-        None if carrier == Some(Carrier::BacnetIp) => read_node(table),
+        _ if carrier == Some(Carrier::BacnetIp) => read_node(table),
         Some(Language::Bacnet(_)) => read_node(table),
         None if table.has("address") && table.optional::<Given>("address") == Some(Given::Text) => None,
         None | Some(Language::Modbus(_)) => read_unit(table, carrier).map(Address::Modbus),
