@@ -27,6 +27,7 @@ fn point(data: DataType, order: Order) -> PointDef {
         alarm: false,
         rules: Rules::default(),
         role: None,
+        write: None,
     }
 }
 

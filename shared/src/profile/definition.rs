@@ -11,6 +11,7 @@ use super::iec62056::{self, Iec62056};
 use super::mbus::{self, Mbus};
 use super::modbus::{Modbus, Register};
 use super::rules::Rules;
+use super::write::Writable;
 use crate::document::Spot;
 use crate::wire::message::{Label, Names, PointKind};
 
@@ -152,6 +153,8 @@ pub struct PointDef {
     /// What is done with a value before it is kept.
     pub rules: Rules,
     pub role: Option<Role>,
+    /// What may be written into it; nothing where it is absent.
+    pub write: Option<Writable>,
 }
 
 impl PointDef {
@@ -172,6 +175,7 @@ impl PointDef {
             alarm,
             rules: _,
             role: _,
+            write: _,
         } = self;
         (key, place, scale, offset) == (&other.key, &other.place, &other.scale, &other.offset)
             && (kind, sentinels, class, alarm) == (&other.kind, &other.sentinels, &other.class, &other.alarm)

@@ -67,5 +67,6 @@ pub(super) fn derived_point(fields: &Fields<'_>, points: &[PointDef]) -> Option<
         modulus: None,
         rules,
         role: None,
+        write: None,
     })
 }

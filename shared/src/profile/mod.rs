@@ -18,6 +18,7 @@ mod modbus;
 mod parse;
 mod rules;
 mod samples;
+mod write;
 
 pub use bacnet::{Bacnet, BacnetData, BacnetPoint, ObjectType, PropertyId};
 pub use decimal::Decimal;
@@ -29,3 +30,4 @@ pub use field::{Field, FieldType};
 pub use library::Library;
 pub use modbus::{DataType, Modbus, Order, Register, Table};
 pub use rules::Rules;
+pub use write::Writable;

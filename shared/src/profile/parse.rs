@@ -10,6 +10,7 @@ use super::derived_point::derived_point;
 use super::language::{Form, Placed, language, place};
 use super::rules::Rules;
 use super::samples::frames;
+use super::write::write;
 use crate::document::{Document, Fault, FromNode, Kind, Node, Table as Fields, Wrong};
 use crate::unit;
 use crate::wire::catalogue::{MAX_LABELS, MAX_TEXT};
@@ -180,6 +181,7 @@ fn point(fields: &Fields<'_>, key: Option<String>, language: &Language) -> Optio
     if role == Some(Role::Clock) && unit.as_deref().is_some_and(|unit| unit != "s") {
         fields.fault("unit", "a clock is in seconds since 1970, UTC", "write unit = \"s\"");
     }
+    let write = write(fields, kind, place.as_ref());
 
     if modulus.is_some_and(|m| m <= 0.0) {
         fields.fault("modulus", "a counter starts over above 0", "write the value at which it starts over");
@@ -213,6 +215,7 @@ fn point(fields: &Fields<'_>, key: Option<String>, language: &Language) -> Optio
         alarm,
         rules,
         role,
+        write,
     })
 }
 

@@ -12,6 +12,7 @@ mod framing;
 mod identify;
 mod pdu;
 mod plan;
+pub mod put;
 pub mod rtu;
 mod sample;
 pub mod sniff;
