@@ -60,6 +60,11 @@ HOLDING = {
     51: [0x8000],
     52: [2],
     53: words(float("nan"), TYPE.FLOAT32),
+    # For profiles/pymodbus/writable.toml.
+    60: [225],
+    61: words(40.5, TYPE.FLOAT32),
+    63: [0xFF0F],
+    64: [1],
 }
 INPUT = {100: words(-77, TYPE.INT16), 101: words(49.98, TYPE.FLOAT32)}
 COILS = {5: [True, False]}

@@ -21,9 +21,9 @@ pub fn is_whole(frame: &[u8]) -> bool {
 /// Whether a frame is for the meter of this address.
 pub fn is_meant(own: Address, frame: &[u8]) -> bool {
     match own {
-        Address::Modbus(_) | Address::Mbus(_) | Address::Iec62056(_) => false,
         Address::Dlt645(own) => first_frame(frame, dlt645::frame_at).is_some_and(|f| f.address.means(own)),
         Address::Cjt188(own) => first_frame(frame, cjt188::frame_at).is_some_and(|f| f.address.means(own)),
+        _ => false,
     }
 }
 
@@ -36,7 +36,6 @@ pub fn answer(
     show: impl FnMut(&PointDef) -> Option<Value>,
 ) -> Option<Vec<u8>> {
     match (own, refused) {
-        (Address::Modbus(_) | Address::Mbus(_) | Address::Iec62056(_), _) => None,
         (Address::Dlt645(own), None) => dlt645::Meter::new(profile, own)?.answer(frame, show),
         (Address::Cjt188(own), None) => cjt188::Meter::new(profile, own)?.answer(frame, show),
         (Address::Dlt645(address), Some(code)) => {
@@ -48,6 +47,7 @@ pub fn answer(
             let data = vec![asked.data.last().copied().unwrap_or_default(), code, 0];
             Some(cjt188::Frame { address, control: asked.control | 0xC0, data, ..asked }.bytes())
         }
+        _ => None,
     }
 }
 

@@ -7,6 +7,7 @@ use clap::{Parser, Subcommand};
 use steward_shared::time::Timestamp;
 
 use super::capture::CaptureWords;
+use super::device::{ReadWords, WatchWords, WriteWords};
 use super::replay::ReplayWords;
 use super::simulate::SimulateWords;
 use super::sniff::SniffWords;
@@ -71,6 +72,12 @@ pub enum Command {
     Replay(ReplayWords),
     /// Show what passes on a line where another master asks; nothing is sent.
     Sniff(SniffWords),
+    /// Ask a device once, and show its points or registers.
+    Read(ReadWords),
+    /// Ask it again and again, and mark what has changed.
+    Watch(WatchWords),
+    /// Write a value into a point that its profile allows, check it, and bring the old one back when it is for a while.
+    Write(WriteWords),
 }
 
 /// Asks the program that runs.

@@ -123,6 +123,7 @@ async fn poll(
         clock: Arc::new(SystemClock),
         ids: Arc::new(RandomIds),
         config: line,
+        loans: mpsc::channel(1).1,
     };
     let cancel = CancellationToken::new();
     let running = tokio::spawn(task.run(cancel.clone()));

@@ -8,7 +8,7 @@ use tokio::runtime::Runtime;
 use super::args::{Args, Command};
 use super::out::Out;
 use super::text::{Lang, common};
-use super::{capture, check, enrol, evidence, ledger, replay, run, simulate, sniff};
+use super::{capture, check, device, enrol, evidence, ledger, replay, run, simulate, sniff};
 
 /// A gateway has few cores, and the work is waiting: more threads would only cost memory.
 const THREADS: usize = 2;
@@ -40,6 +40,9 @@ fn done(command: Command, out: Out) -> Result<(), String> {
         Command::Explain(args) => evidence::explain(&args, out),
         Command::Preview(args) => evidence::preview(&args, out),
         Command::Redecode(args) => evidence::redecode(&args, out),
+        Command::Read(words) => runtime(out)?.block_on(device::read(words, out)),
+        Command::Watch(words) => runtime(out)?.block_on(device::watch(words, out)),
+        Command::Write(words) => runtime(out)?.block_on(device::write(words, out)),
         Command::Run { file, data } => runtime(out)?.block_on(run::run(&file.path(), data, out)),
     }
 }

@@ -5,6 +5,7 @@
 mod args;
 mod capture;
 mod check;
+mod device;
 mod enrol;
 mod evidence;
 mod execute;

@@ -5,7 +5,7 @@ use std::time::Duration;
 use steward_protocols::character::{Character, Parity};
 use steward_protocols::cost::Cost;
 use steward_protocols::question::frame_gap;
-use steward_shared::profile::{Framing, Language};
+use steward_shared::profile::{Framing, Language, Pace, Profile};
 
 use crate::config::{DeviceConfig, WireConfig};
 
@@ -26,27 +26,48 @@ const SIGN_ON: u32 = 32;
 /// The rate that most meters offer for their data.
 const OFFERED: u32 = 9600;
 
+/// How somebody wants to be asked.
+#[derive(Clone, Copy, Debug)]
+pub struct Manner<'a> {
+    pub language: &'a Language,
+    pub pace: &'a Pace,
+    /// How the port is set, where otherwise than for the others.
+    pub character: Option<Character>,
+}
+
+impl<'a> From<&'a DeviceConfig> for Manner<'a> {
+    fn from(device: &'a DeviceConfig) -> Self {
+        Self { character: device.character, ..Self::from(&*device.profile) }
+    }
+}
+
+impl<'a> From<&'a Profile> for Manner<'a> {
+    fn from(profile: &'a Profile) -> Self {
+        Self { language: &profile.language, pace: &profile.pace, character: None }
+    }
+}
+
 /// How the port is set for a device, and the silence that is kept before it is asked.
-pub fn port_for(wire: &WireConfig, device: &DeviceConfig) -> (Option<Character>, Duration) {
-    let language = &device.profile.language;
+pub fn port_for(wire: &WireConfig, manner: Manner<'_>) -> (Option<Character>, Duration) {
     match wire {
         WireConfig::Serial(serial) => {
-            let character = device.character.unwrap_or(serial.character);
-            (Some(character), serial.gap.unwrap_or_else(|| frame_gap(language, character.baud)))
+            let character = manner.character.unwrap_or(serial.character);
+            (Some(character), serial.gap.unwrap_or_else(|| frame_gap(manner.language, character.baud)))
         }
         WireConfig::Tcp { framing: Framing::Tcp, .. } | WireConfig::Bacnet(_) => (None, Duration::ZERO),
-        WireConfig::Tcp { .. } => (None, TRANSPARENT_GAP.max(frame_gap(language, BEHIND.baud))),
+        WireConfig::Tcp { .. } => (None, TRANSPARENT_GAP.max(frame_gap(manner.language, BEHIND.baud))),
     }
 }
 
 /// A question to a device that takes `turnaround`, where that is known.
-pub fn cost(wire: &WireConfig, device: &DeviceConfig, turnaround: Option<Duration>) -> Cost {
-    let (character, gap) = port_for(wire, device);
+pub fn cost<'a>(wire: &WireConfig, manner: impl Into<Manner<'a>>, turnaround: Option<Duration>) -> Cost {
+    let manner = manner.into();
+    let (character, gap) = port_for(wire, manner);
     match wire {
         WireConfig::Serial(serial) => {
             let character = character.unwrap_or(serial.character);
             let cost = Cost::serial(character, gap, turnaround.unwrap_or(USUAL_SERIAL));
-            match (&device.profile.language, serial.framing) {
+            match (manner.language, serial.framing) {
                 (Language::Dlt645(_) | Language::Cjt188(_), _) => {
                     Cost { question: cost.question + character.time() * METER_FRAMES, ..cost }
                 }

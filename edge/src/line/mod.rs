@@ -12,6 +12,6 @@ pub mod udp;
 mod wire;
 
 pub use backoff::Backoff;
-pub use cost::cost;
+pub use cost::{Manner, cost};
 pub use dial::{Dial, Dialling, SerialDial, Stream, TcpDial, dial_of};
 pub use wire::{Answer, Failure, Wire};

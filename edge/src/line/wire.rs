@@ -15,10 +15,10 @@ use steward_shared::reading::Quality;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::time::{timeout, timeout_at};
 
-use super::cost::port_for;
+use super::cost::{Manner, port_for};
 use super::dial::{Dial, Stream};
 use super::timer::Timer;
-use crate::config::{DeviceConfig, LineConfig, WireConfig};
+use crate::config::{LineConfig, WireConfig};
 
 /// A request is at most some hundred bytes: a wire that does not take them in this time is stuck.
 const WRITE_DEADLINE: Duration = Duration::from_secs(5);
@@ -62,6 +62,8 @@ pub struct Wire {
     /// For how long after the first opening an answer may come to a question that somebody else put: the owner
     /// before, or the program before it was started again.
     owed: Duration,
+    /// The same after somebody else has had the wire in between.
+    owed_after_others: Duration,
     /// On a port; made when it is first wanted.
     timer: Option<Timer>,
 }
@@ -77,8 +79,23 @@ impl Wire {
             slowest + settings.quarantine.max(slowest)
         };
         let state = LineState::new(settings);
+        let owed_after_others = owed;
         let (wire, usual) = (config.wire.clone(), config.timeout);
-        Self { dial, stream: None, state, config: wire, usual, owed, timer: None }
+        Self { dial, stream: None, state, config: wire, usual, owed, owed_after_others, timer: None }
+    }
+
+    /// The same wire, of which it is known for how long it owes an answer to others.
+    #[must_use]
+    pub fn owing(self, rest: Duration) -> Self {
+        Self { owed: rest, ..self }
+    }
+
+    /// Closes the wire for somebody else, and says for how long an answer may still come on it.
+    pub fn lend(&mut self) -> Duration {
+        let rest = if self.owed_after_others.is_zero() { Duration::ZERO } else { self.rest() };
+        self.close();
+        self.owed = self.owed_after_others;
+        rest
     }
 
     /// Line time that a question costs which nobody answers.
@@ -114,6 +131,11 @@ impl Wire {
         Ok(())
     }
 
+    /// Opens the wire, where it is not open.
+    pub async fn ready(&mut self) -> Result<(), Failure> {
+        if self.is_open() { Ok(()) } else { self.open().await.map_err(Failure::Lost) }
+    }
+
     /// Whether an answer was awaited on it.
     pub fn close(&mut self) -> bool {
         self.stream = None;
@@ -125,13 +147,12 @@ impl Wire {
     pub async fn ask(
         &mut self,
         exchange: Box<dyn Exchange>,
-        device: &DeviceConfig,
+        manner: Manner<'_>,
         patience: Option<Duration>,
     ) -> Result<Answer, Failure> {
-        let pace = &device.profile.pace;
-        let (character, gap) = port_for(&self.config, device);
+        let (character, gap) = port_for(&self.config, manner);
         self.state.set_port(character, gap);
-        let timeout = pace.timeout.unwrap_or(self.usual).max(self.usual);
+        let timeout = manner.pace.timeout.unwrap_or(self.usual).max(self.usual);
         self.state.set_timeout(timeout, patience.unwrap_or(timeout).min(timeout));
         if !self.is_open() {
             self.open().await.map_err(Failure::Lost)?;
@@ -161,7 +182,7 @@ impl Wire {
                 }
                 Step::Reopen => self.open().await.map_err(|e| self.lost(e))?,
                 Step::Done(Ok(answer)) => {
-                    self.state.hold(now(), pace.pause);
+                    self.state.hold(now(), manner.pace.pause);
                     let turnaround = answer.turnaround();
                     return Ok(Answer { reply: answer.reply, turnaround, on_wire: answer.on_wire });
                 }

@@ -22,6 +22,7 @@ use super::timing::Timing;
 use crate::config::{LineConfig, WireConfig};
 use crate::evidence::{Evidence, Heard, fingerprint};
 use crate::health::LineGauge;
+use crate::lend::Loan;
 use crate::line::{Backoff, Dial, Failure, Wire, cost};
 
 /// After so many failures in a row the line is down and somebody is told; before, it may be a hiccup.
@@ -62,6 +63,8 @@ pub struct LineTask {
     pub evidence: Evidence,
     pub clock: Arc<dyn Clock>,
     pub ids: Arc<dyn Ids>,
+    /// Tools that want the line for a while.
+    pub loans: mpsc::Receiver<Loan>,
 }
 
 impl LineTask {
@@ -135,13 +138,33 @@ impl Owner {
     }
 
     async fn run(mut self) {
+        let mut loans = std::mem::replace(&mut self.task.loans, mpsc::channel(1).1);
         loop {
+            if let Ok(loan) = loans.try_recv() {
+                self.lend(loan).await;
+            }
             match self.rounds.next(self.task.clock.now(), self.start.elapsed()) {
-                Turn::Wait(wait) => self.rest(wait).await,
+                Turn::Wait(wait) => tokio::select! {
+                    // A rest that is broken off has taken nothing, and a loan that is not taken now waits.
+                    () = self.rest(wait) => {}
+                    Some(loan) = loans.recv() => self.lend(loan).await,
+                },
                 Turn::Ask(ask) => self.ask(ask).await,
             }
             self.tell_stray();
         }
+    }
+
+    /// Gives the line to a tool. What was due meanwhile is not read: the tool has asked for it, or for something else.
+    async fn lend(&mut self, loan: Loan) {
+        let rest = self.wire.lend();
+        info!(line = self.task.config.name, "line lent to a tool");
+        if loan.hand_over(rest).await {
+            info!(line = self.task.config.name, "line given back");
+        } else {
+            warn!(line = self.task.config.name, "the tool kept the line too long; it is taken back");
+        }
+        self.rounds.line_back(self.task.clock.now(), self.told_down);
     }
 
     /// Bytes that nobody asked for are counted; the dangerous kind is warned of, once.
@@ -175,7 +198,7 @@ impl Owner {
         let answer = match ask.question.exchange(device.address, self.framing) {
             Ok(exchange) => {
                 let patience = self.timings[ask.device].patience().filter(|_| ask.is_probe);
-                self.wire.ask(exchange, device, patience).await
+                self.wire.ask(exchange, device.into(), patience).await
             }
             // The file's reader and the planner keep to the standard: this is a fault of ours, told as such.
             Err(fault) => Err(Failure::Device { quality: Quality::BadReply, why: fault.to_string() }),

@@ -90,9 +90,20 @@ fn task(
     let (clock, ids) = (Arc::new(PausedClock(start)), Arc::new(RandomIds));
     let dial = Arc::new(wire);
     let (slowest_before, silent_before) = (Duration::ZERO, vec![false; units.len()]);
-    let evidence = Evidence::none();
-    let task =
-        LineTask { config, numbers, slowest_before, silent_before, dial, gauge, told, evidence, clock, ids };
+    let (evidence, loans) = (Evidence::none(), mpsc::channel(1).1);
+    let task = LineTask {
+        config,
+        numbers,
+        slowest_before,
+        silent_before,
+        dial,
+        gauge,
+        told,
+        evidence,
+        clock,
+        ids,
+        loans,
+    };
     (task, dialled)
 }
 
@@ -479,6 +490,7 @@ async fn fault_b4_what_the_owner_before_asked_is_never_taken_for_an_answer_to_th
                 told: told.clone(),
                 clock: Arc::new(PausedClock(start)),
                 ids: Arc::new(RandomIds),
+                loans: mpsc::channel(1).1,
             };
             let cancel = CancellationToken::new();
             let former = tokio::spawn(owner().run(cancel.clone()));

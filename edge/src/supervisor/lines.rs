@@ -17,6 +17,7 @@ use tracing::{error, info};
 use crate::config::{DeviceConfig, LineConfig, WireConfig};
 use crate::evidence::Evidence;
 use crate::health::LineGauge;
+use crate::lend::Doors;
 use crate::line::Dial;
 use crate::poll::{LineTask, Told};
 
@@ -57,6 +58,8 @@ pub struct Lines {
     pub evidence: Evidence,
     pub clock: Arc<dyn Clock>,
     pub ids: Arc<dyn Ids>,
+    /// Where tools find the owners of lines.
+    pub doors: Arc<Doors>,
 }
 
 /// What a new configuration did to the lines.
@@ -75,7 +78,7 @@ impl Lines {
         clock: Arc<dyn Clock>,
         ids: Arc<dyn Ids>,
     ) -> Self {
-        Self { running: BTreeMap::new(), dial, told, evidence, clock, ids }
+        Self { running: BTreeMap::new(), dial, told, evidence, clock, ids, doors: Arc::default() }
     }
 
     /// Stops what is gone or changed, then starts what is new or changed: two lines may have swapped ports.
@@ -162,6 +165,7 @@ impl Lines {
             evidence: self.evidence.clone(),
             clock: Arc::clone(&self.clock),
             ids: Arc::clone(&self.ids),
+            loans: self.doors.open(&config.name),
         };
         info!(line = config.name, target = line.dial.target(), devices = config.devices.len(), "line starts");
         let task = tokio::spawn(line.run(cancel.clone()));

@@ -31,6 +31,7 @@ use crate::health::{LineGauge, Pages, bind, serve};
 use crate::poll::{Latest, Told};
 use crate::refine::{Book, book};
 use crate::uplink::{self, UplinkSettings, UplinkState};
+use crate::{hold, lend};
 
 /// How often the gateway's file is looked at and broken tasks are looked for.
 const TICK: Duration = Duration::from_secs(2);
@@ -78,6 +79,10 @@ pub struct Supervisor {
     reporter: Stoppable,
     /// Stores the events.
     keeper: Stoppable,
+    /// Lends lines to tools.
+    lender: Stoppable,
+    /// Brings back what a tool has written for a while only.
+    guard: Stoppable,
     uplink: Option<Stoppable>,
     /// How the way to the hub fares.
     hub: watch::Sender<UplinkState>,
@@ -152,9 +157,14 @@ impl Supervisor {
             started,
         };
         let keeper = alarms.clone();
+        let lines = Lines::new(Arc::clone(&setup.dial), told, evidence.clone(), clock, ids);
+        let (data, doors) = (config.data.clone(), Arc::clone(&lines.doors));
+        let held = (setup.path.clone(), config.data.clone(), Arc::clone(&setup.clock));
         let mut supervisor = Self {
             files: Files::new(&setup.path, &config.folders),
-            lines: Lines::new(Arc::clone(&setup.dial), told, evidence.clone(), clock, ids),
+            lines,
+            lender: Stoppable::spawn(|cancel| async move { lend::serve(&data, doors, cancel).await }),
+            guard: Stoppable::spawn(|cancel| hold::guard(held.0, held.1, held.2, cancel)),
             setup,
             config: config.clone(),
             buffer,
@@ -462,6 +472,8 @@ impl Supervisor {
     async fn stop(mut self) {
         info!("stopping");
         self.setup.systemd.tell(systemd::STOPPING);
+        self.guard.stop("guard").await;
+        self.lender.stop("lender").await;
         self.lines.stop_all().await;
         // With the lines the last sender goes, and the recorder ends when it has handed over what it has.
         drop(self.lines);

@@ -1,7 +1,7 @@
 //! The Chinese help: for each command and each of its words what clap prints. A command or word without an entry fails
 //! the test in `parse.rs`; the English help is the doc comments of `args.rs`.
 
-use super::{help_lab, texts};
+use super::{help_device, help_lab, texts};
 
 /// `command` or `command.word`, and what it is.
 const ZH: &[(&str, &str)] = &[
@@ -51,7 +51,7 @@ const FILE: &str = "网关文件（不写则为 edge.toml）";
 /// The Chinese for a command or a word of it; the words that every command has stand without it.
 pub fn zh(command: &str, word: Option<&str>) -> Option<&'static str> {
     let whole = word.map_or_else(|| command.to_owned(), |word| format!("{command}.{word}"));
-    let all = || ZH.iter().chain(help_lab::ZH);
+    let all = || ZH.iter().chain(help_lab::ZH).chain(help_device::ZH);
     let find = |key: &str| all().find(|(k, _)| *k == key).map(|(_, text)| *text);
     find(&whole).or_else(|| find(word?))
 }

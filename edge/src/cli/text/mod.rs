@@ -6,11 +6,14 @@ mod lang;
 pub mod capture;
 pub mod check;
 pub mod common;
+pub mod device;
 pub mod enrol;
 pub mod help;
+mod help_device;
 mod help_lab;
 pub mod profile;
 pub mod simulate;
+pub mod write;
 
 pub use lang::Lang;
 use lang::texts;

@@ -1,0 +1,16 @@
+//! The engineer's tools that ask a device: `words` is what may be written, `place` the device that is meant, `reach` the
+//! way to it beside a running daemon, `points` its values, `registers` what stands in it without a profile; then one
+//! file for each command.
+
+mod place;
+mod points;
+mod reach;
+mod read;
+mod registers;
+mod shown;
+mod words;
+mod write;
+
+pub use read::{read, watch};
+pub use words::{ReadWords, WatchWords, WriteWords};
+pub use write::write;

@@ -1,0 +1,146 @@
+//! `steward-edge read`: asks a device once. `watch`: asks it again and again, and marks what has changed.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::time::sleep;
+
+use super::super::out::Out;
+use super::super::text::device as text;
+use super::place::Place;
+use super::points::read_points;
+use super::reach::by_file;
+use super::words::{ReadWords, WatchWords};
+use super::{registers, shown};
+use crate::config::LineConfig;
+use crate::lend::Reach;
+
+/// What was read: for people line by line, each under what it is known by, and for programs.
+struct Round {
+    lines: Vec<(String, String)>,
+    values: Vec<serde_json::Value>,
+    /// Whether anything came at all.
+    any: bool,
+}
+
+pub async fn read(words: ReadWords, out: Out) -> Result<(), String> {
+    let asked = Asked::find(&words, out)?;
+    let mut reach = asked.reach(out).await?;
+    let round = asked.round(&mut reach, &words, out).await?;
+    out.text(asked.head(&words, out));
+    for (_, line) in &round.lines {
+        out.text(line);
+    }
+    for value in &round.values {
+        out.value(value);
+    }
+    if round.any { Ok(()) } else { Err(text::nothing_read(out.lang)) }
+}
+
+/// Each round borrows the line anew: the daemon polls in between.
+pub async fn watch(words: WatchWords, out: Out) -> Result<(), String> {
+    let asked = Asked::find(&words.read, out)?;
+    let mut interrupt = signal(SignalKind::interrupt()).map_err(|e| e.to_string())?;
+    let mut terminate = signal(SignalKind::terminate()).map_err(|e| e.to_string())?;
+    let mut before: BTreeMap<String, String> = BTreeMap::new();
+    out.text(asked.head(&words.read, out));
+    let mut rounds = 0_u32;
+    loop {
+        let one = async {
+            let mut reach = asked.reach(out).await?;
+            asked.round(&mut reach, &words.read, out).await
+        };
+        let round = tokio::select! {
+            round = one => round?,
+            // A question that is given up gives its line back.
+            _ = interrupt.recv() => return Ok(()),
+            _ = terminate.recv() => return Ok(()),
+        };
+        let first = before.is_empty();
+        for (which, line) in &round.lines {
+            let changed = before.insert(which.clone(), line.clone()).is_some_and(|old| old != *line);
+            if first || changed {
+                out.text(format!("{} {line}", if changed { '*' } else { ' ' }));
+            }
+        }
+        round.values.iter().for_each(|value| out.value(value));
+        rounds += 1;
+        if words.rounds.is_some_and(|most| rounds >= most) {
+            return Ok(());
+        }
+        tokio::select! {
+            () = sleep(words.every.max(Duration::from_millis(100))) => {}
+            // Nothing is under way.
+            _ = interrupt.recv() => return Ok(()),
+            _ = terminate.recv() => return Ok(()),
+        }
+    }
+}
+
+/// What is asked: a device of the file, or a line that was described.
+enum Asked {
+    File(Box<Place>),
+    Hand(LineConfig),
+}
+
+impl Asked {
+    fn find(words: &ReadWords, out: Out) -> Result<Self, String> {
+        match (words.line.config(), &words.target) {
+            (Some(line), _) => Ok(Self::Hand(line)),
+            (None, Some(target)) => Place::find(&words.config, target, out).map(Box::new).map(Self::File),
+            (None, None) => Err(text::name_a_device(out.lang)),
+        }
+    }
+
+    async fn reach(&self, out: Out) -> Result<Reach, String> {
+        match self {
+            Self::File(place) => by_file(&place.config, place.line(), out).await,
+            Self::Hand(line) => Ok(Reach::by_hand(line)),
+        }
+    }
+
+    fn head(&self, words: &ReadWords, out: Out) -> String {
+        match self {
+            Self::File(place) => {
+                let device = place.device();
+                text::head(
+                    out.lang,
+                    &device.name,
+                    &device.profile.id,
+                    &place.line().name,
+                    &device.address.to_string(),
+                )
+            }
+            Self::Hand(line) => {
+                text::head_by_hand(out.lang, &line.name, words.address, words.table.table().word())
+            }
+        }
+    }
+
+    async fn round(&self, reach: &mut Reach, words: &ReadWords, out: Out) -> Result<Round, String> {
+        match self {
+            Self::File(place) => {
+                let device = place.device();
+                let wanted: Vec<usize> = match place.point {
+                    Some(point) => vec![point],
+                    None => (0..device.profile.points.len()).collect(),
+                };
+                let reads = read_points(reach, place.line(), device, &wanted, out).await?;
+                Ok(Round {
+                    lines: shown::lines(&device.profile, &reads, out.lang),
+                    values: reads.iter().map(|r| shown::json(&device.name, &device.profile, r)).collect(),
+                    any: reads.iter().any(|r| r.value.is_some()),
+                })
+            }
+            Self::Hand(_) => {
+                let cells = registers::read_registers(reach, words, out).await?;
+                Ok(Round {
+                    lines: registers::lines(&cells, words.table.table().is_bits()),
+                    values: cells.iter().map(|cell| registers::json(words, *cell)).collect(),
+                    any: true,
+                })
+            }
+        }
+    }
+}

@@ -1,0 +1,213 @@
+//! What may be written after the commands that ask a device.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::ValueEnum;
+use steward_protocols::character::{Character, Parity};
+use steward_shared::profile::{Framing, Table};
+
+use super::super::args::FILE;
+use crate::config::{LineConfig, SerialConfig, WireConfig};
+
+/// Beside a name in the gateway's file: a line that is described in words.
+#[derive(Debug, clap::Args)]
+pub struct LineWords {
+    /// A serial port or a host with its port, without any file: /dev/ttyS1, 10.0.0.20:502.
+    #[arg(long, value_name = "PORT")]
+    pub line: Option<String>,
+    /// Speed of the serial line.
+    #[arg(long, default_value_t = 9600, value_parser = clap::value_parser!(u32).range(300..=921_600))]
+    pub baud: u32,
+    /// Its parity; even for ASCII when nothing is said, else none.
+    #[arg(long, value_enum, value_name = "none|even|odd", hide_possible_values = true)]
+    parity: Option<ParityWord>,
+    /// Its data bits; 7 for ASCII when nothing is said, else 8.
+    #[arg(long, value_parser = clap::value_parser!(u8).range(7..=8))]
+    data_bits: Option<u8>,
+    /// Its stop bits.
+    #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u8).range(1..=2))]
+    stop_bits: u8,
+    /// How frames stand on it: rtu or ascii, on TCP also tcp, which is usual there.
+    #[arg(long, value_enum, value_name = "rtu|ascii|tcp", hide_possible_values = true)]
+    framing: Option<FramingWord>,
+    /// How long a device may take for its answer.
+    #[arg(long, value_parser = duration, default_value = "500ms")]
+    timeout: Duration,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum ParityWord {
+    None,
+    Even,
+    Odd,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum FramingWord {
+    Rtu,
+    Ascii,
+    Tcp,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum TableWord {
+    Coil,
+    Discrete,
+    Holding,
+    Input,
+}
+
+impl TableWord {
+    pub const fn table(self) -> Table {
+        match self {
+            Self::Coil => Table::Coil,
+            Self::Discrete => Table::Discrete,
+            Self::Holding => Table::Holding,
+            Self::Input => Table::Input,
+        }
+    }
+}
+
+impl LineWords {
+    /// The line that is described; none where a name in the file is meant.
+    pub fn config(&self) -> Option<LineConfig> {
+        let port = self.line.clone()?;
+        let serial = port.starts_with('/');
+        let framing = match self.framing {
+            Some(FramingWord::Ascii) => Framing::Ascii,
+            Some(FramingWord::Rtu) => Framing::Rtu,
+            None if serial => Framing::Rtu,
+            Some(FramingWord::Tcp) | None => Framing::Tcp,
+        };
+        let wire = if serial {
+            let (data_bits, usual) =
+                if framing == Framing::Ascii { (7, Parity::Even) } else { (8, Parity::None) };
+            let parity = match self.parity {
+                Some(ParityWord::None) => Parity::None,
+                Some(ParityWord::Even) => Parity::Even,
+                Some(ParityWord::Odd) => Parity::Odd,
+                None => usual,
+            };
+            let character =
+                Character::new(self.baud, self.data_bits.unwrap_or(data_bits), parity, self.stop_bits);
+            let framing = if framing == Framing::Tcp { Framing::Rtu } else { framing };
+            WireConfig::Serial(SerialConfig { path: port.clone(), character, framing, gap: None })
+        } else {
+            let (host, port) = host_and_port(&port);
+            WireConfig::Tcp { host, port, framing }
+        };
+        Some(LineConfig { name: port, wire, timeout: self.timeout, devices: Vec::new() })
+    }
+}
+
+/// `10.0.0.20`, `meter.plant:1502`, `[fd00::7]:502`.
+pub fn host_and_port(text: &str) -> (String, u16) {
+    let usual = 502;
+    let split = text.rsplit_once(':').filter(|(host, _)| !host.contains(':') || host.ends_with(']'));
+    let (host, port) = match split.map(|(host, port)| (host, port.parse::<u16>())) {
+        Some((host, Ok(port))) => (host, port),
+        _ => (text, usual),
+    };
+    (host.trim_start_matches('[').trim_end_matches(']').to_owned(), port)
+}
+
+/// A device of the gateway's file, or registers of any device on a line that is described.
+#[derive(Debug, clap::Args)]
+pub struct ReadWords {
+    /// The device in the gateway's file, or one point of it: main-meter, main-meter/power.
+    #[arg(value_name = "DEVICE[/POINT]", required_unless_present = "line", conflicts_with = "line")]
+    pub target: Option<String>,
+    /// The gateway's file.
+    #[arg(long, value_name = "FILE", default_value = FILE)]
+    pub config: PathBuf,
+    #[command(flatten)]
+    pub line: LineWords,
+    /// With --line: the device's address.
+    #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u8).range(0..=255))]
+    pub address: u8,
+    /// With --line: the table.
+    #[arg(long, value_enum, default_value_t = TableWord::Holding, value_name = "coil|discrete|holding|input", hide_possible_values = true)]
+    pub table: TableWord,
+    /// With --line: the first address as it stands in the request, from 0.
+    #[arg(long, default_value_t = 0)]
+    pub from: u16,
+    /// With --line: how many.
+    #[arg(long, default_value_t = 10, value_parser = clap::value_parser!(u16).range(1..=2000))]
+    pub count: u16,
+}
+
+#[derive(Debug, clap::Args)]
+pub struct WatchWords {
+    #[command(flatten)]
+    pub read: ReadWords,
+    /// How often.
+    #[arg(long, value_parser = duration, default_value = "2s")]
+    pub every: Duration,
+    /// End after so many rounds; else by Ctrl-C.
+    #[arg(long)]
+    pub rounds: Option<u32>,
+}
+
+#[derive(Debug, clap::Args)]
+pub struct WriteWords {
+    /// The device in the gateway's file and its point: ahu-1/setpoint.
+    #[arg(value_name = "DEVICE/POINT")]
+    pub target: String,
+    /// A number, the word of a label, on or off.
+    #[arg(allow_negative_numbers = true)]
+    pub value: Option<String>,
+    /// The gateway's file.
+    #[arg(long, value_name = "FILE", default_value = FILE)]
+    pub config: PathBuf,
+    /// Write only if this stands there now.
+    #[arg(long, value_name = "VALUE", allow_negative_numbers = true)]
+    pub expect: Option<String>,
+    /// For so long only: what stood there comes back then, or at Ctrl-C.
+    #[arg(long = "for", value_name = "TIME", value_parser = duration)]
+    pub for_: Option<Duration>,
+    /// Show the frame, and write nothing.
+    #[arg(long)]
+    pub dry_run: bool,
+    /// Do not ask.
+    #[arg(long)]
+    pub yes: bool,
+    /// Put back now what was written for a while by a tool that has died.
+    #[arg(long, conflicts_with_all = ["value", "for_", "dry_run", "expect"])]
+    pub back: bool,
+}
+
+/// A time like 500ms, 60s, 10min, 2h.
+pub fn duration(text: &str) -> Result<Duration, String> {
+    let end = text.find(|c: char| !c.is_ascii_digit() && c != '.').unwrap_or(text.len());
+    let (number, unit) = text.split_at(end);
+    let factor = match unit {
+        "ms" => 0.001,
+        "s" => 1.0,
+        "min" | "m" => 60.0,
+        "h" => 3600.0,
+        _ => 0.0,
+    };
+    let seconds = number.parse::<f64>().ok().map(|n| n * factor).filter(|s| *s > 0.0);
+    let time = seconds.and_then(|s| Duration::try_from_secs_f64(s).ok());
+    time.ok_or_else(|| format!("{text:?} is no time; write it like 500ms, 60s, 10min or 2h"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn times_and_hosts_are_read_as_people_write_them() {
+        assert_eq!(duration("500ms"), Ok(Duration::from_millis(500)));
+        assert_eq!(duration("10min"), Ok(Duration::from_mins(10)));
+        assert_eq!(duration("1.5h"), Ok(Duration::from_mins(90)));
+        for wrong in ["10", "min", "-1s", "0s", "1d", "", "1e9h"] {
+            assert!(duration(wrong).is_err(), "{wrong}");
+        }
+        assert_eq!(host_and_port("10.0.0.20"), ("10.0.0.20".to_owned(), 502));
+        assert_eq!(host_and_port("meter:1502"), ("meter".to_owned(), 1502));
+        assert_eq!(host_and_port("[fd00::7]:503"), ("fd00::7".to_owned(), 503));
+        assert_eq!(host_and_port("fd00::7"), ("fd00::7".to_owned(), 502));
+    }
+}

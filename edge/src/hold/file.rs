@@ -1,0 +1,129 @@
+//! The file of one hold: `holds/<device>.<point>.json`. It is on the disk before anything is written to the device, and
+//! locked by the tool as long as that lives, so that whoever finds it unlocked knows that its tool has died.
+
+use std::fs::File;
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+
+use serde::{Deserialize, Serialize};
+use steward_shared::time::Timestamp;
+
+const FOLDER: &str = "holds";
+
+/// What is held, and what comes back.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Hold {
+    pub device: String,
+    pub point: String,
+    /// The point's registers as they were.
+    pub before: Vec<u16>,
+    /// What was written.
+    pub written: Vec<u16>,
+    pub until: Timestamp,
+    /// Who wrote it.
+    pub by: String,
+}
+
+/// A hold with its file, locked.
+#[derive(Debug)]
+pub struct Kept {
+    pub hold: Hold,
+    path: PathBuf,
+    _lock: File,
+}
+
+#[derive(Debug, thiserror::Error)]
+pub enum HoldError {
+    #[error("it is held already")]
+    Held(Box<Hold>),
+    #[error("{0} cannot be used")]
+    File(PathBuf, #[source] io::Error),
+}
+
+impl Kept {
+    /// Writes the file and locks it. A point that is held is not held twice.
+    pub fn begin(data: &Path, hold: Hold) -> Result<Self, HoldError> {
+        let folder = data.join(FOLDER);
+        let path = folder.join(format!("{}.{}.json", hold.device, hold.point));
+        let fault = |e| HoldError::File(path.clone(), e);
+        std::fs::create_dir_all(&folder).map_err(fault)?;
+        let mut file = match File::options().write(true).create_new(true).open(&path) {
+            Ok(file) => file,
+            Err(e) if e.kind() == io::ErrorKind::AlreadyExists => {
+                return Err(match read(&path) {
+                    Ok(first) => HoldError::Held(Box::new(first)),
+                    Err(e) => HoldError::File(path, e),
+                });
+            }
+            Err(e) => return Err(fault(e)),
+        };
+        file.try_lock().map_err(|e| fault(e.into()))?;
+        let text = serde_json::to_vec(&hold).expect("a hold has texts for keys");
+        file.write_all(&text).and_then(|()| file.sync_all()).map_err(fault)?;
+        // The name too must survive a power cut.
+        File::open(&folder).and_then(|folder| folder.sync_all()).map_err(fault)?;
+        Ok(Self { hold, path, _lock: file })
+    }
+
+    /// The holds whose tool has died. A file that is no hold is left alone.
+    pub fn orphans(data: &Path) -> Vec<Self> {
+        let Ok(entries) = std::fs::read_dir(data.join(FOLDER)) else { return Vec::new() };
+        let orphan = |path: PathBuf| {
+            let lock = File::open(&path).ok()?;
+            lock.try_lock().ok()?;
+            Some(Self { hold: read(&path).ok()?, path, _lock: lock })
+        };
+        entries.filter_map(|entry| orphan(entry.ok()?.path())).collect()
+    }
+
+    /// It is over: what stood before stands again, or somebody else has written since.
+    pub fn end(self) -> io::Result<()> {
+        std::fs::remove_file(&self.path)
+    }
+}
+
+fn read(path: &Path) -> io::Result<Hold> {
+    Ok(serde_json::from_slice(&std::fs::read(path)?)?)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn hold() -> Hold {
+        Hold {
+            device: "ahu".to_owned(),
+            point: "setpoint".to_owned(),
+            before: vec![225],
+            written: vec![240],
+            until: Timestamp::from_millis(1_000),
+            by: "anna".to_owned(),
+        }
+    }
+
+    #[test]
+    fn a_hold_is_an_orphan_only_when_its_tool_has_died() {
+        let data = tempfile::tempdir().unwrap();
+        let kept = Kept::begin(data.path(), hold()).unwrap();
+        assert!(Kept::orphans(data.path()).is_empty(), "its tool lives");
+        assert!(matches!(Kept::begin(data.path(), hold()), Err(HoldError::Held(held)) if *held == hold()));
+        drop(kept);
+        let orphans = Kept::orphans(data.path());
+        assert_eq!(orphans.iter().map(|k| k.hold.clone()).collect::<Vec<_>>(), [hold()]);
+        assert!(Kept::orphans(data.path()).is_empty(), "somebody brings it back already");
+        for orphan in orphans {
+            orphan.end().unwrap();
+        }
+        assert!(Kept::orphans(data.path()).is_empty());
+        Kept::begin(data.path(), hold()).unwrap();
+    }
+
+    #[test]
+    fn a_file_that_is_no_hold_is_left_alone() {
+        let data = tempfile::tempdir().unwrap();
+        std::fs::create_dir(data.path().join(FOLDER)).unwrap();
+        std::fs::write(data.path().join("holds/x.json"), "{").unwrap();
+        assert!(Kept::orphans(data.path()).is_empty());
+        assert!(data.path().join("holds/x.json").exists());
+    }
+}

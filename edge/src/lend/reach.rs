@@ -1,0 +1,68 @@
+//! The way of a tool to a line: borrowed from the daemon where one runs, else opened by itself. Given back when it is
+//! dropped.
+
+use std::io;
+use std::path::Path;
+use std::time::Duration;
+
+use steward_protocols::exchange::{Exchange, Reply};
+use steward_shared::profile::Framing;
+use tokio::time::sleep;
+
+use super::borrow::{BorrowError, Borrowed, borrow};
+use crate::config::{LineConfig, WireConfig};
+use crate::line::{Failure, Manner, Wire, dial_of};
+
+/// For about three seconds.
+const TRIES: u32 = 10;
+const AGAIN: Duration = Duration::from_millis(300);
+
+/// Whether somebody else has the port.
+pub fn is_held(error: &io::Error) -> bool {
+    let text = error.to_string();
+    error.kind() == io::ErrorKind::ResourceBusy || text.contains("busy") || text.contains("exclusive lock")
+}
+
+pub struct Reach {
+    wire: Wire,
+    pub framing: Framing,
+    pub target: WireConfig,
+    _borrowed: Option<Borrowed>,
+}
+
+impl Reach {
+    /// A line of the gateway's file, whose daemon has its data in `data`.
+    pub async fn by_file(data: &Path, line: &LineConfig) -> Result<Self, BorrowError> {
+        let borrowed = borrow(data, &line.name).await?;
+        let rest = borrowed.as_ref().map_or(Duration::ZERO, |b| b.rest);
+        let by_hand = Self::by_hand(line);
+        Ok(Self { wire: by_hand.wire.owing(rest), _borrowed: borrowed, ..by_hand })
+    }
+
+    /// A line that is described in words: whoever else asks on it is not known.
+    pub fn by_hand(line: &LineConfig) -> Self {
+        let wire = Wire::new(dial_of(&line.wire), line, line.slowest()).owing(Duration::ZERO);
+        Self { wire, framing: line.wire.framing(), target: line.wire.clone(), _borrowed: None }
+    }
+
+    pub async fn ask(
+        &mut self,
+        exchange: Box<dyn Exchange>,
+        manner: Manner<'_>,
+        patience: Option<Duration>,
+    ) -> Result<Reply, Failure> {
+        self.open().await?;
+        self.wire.ask(exchange, manner, patience).await.map(|answer| answer.reply)
+    }
+
+    /// Another tool may have the port for a moment: it is waited for.
+    async fn open(&mut self) -> Result<(), Failure> {
+        for _ in 0..TRIES {
+            match self.wire.ready().await {
+                Err(Failure::Lost(e)) if is_held(&e) => sleep(AGAIN).await,
+                other => return other,
+            }
+        }
+        self.wire.ready().await
+    }
+}

@@ -1,0 +1,284 @@
+//! The engineer's tools on a device that we did not write: pymodbus on a pseudo-terminal and over TCP, with and without
+//! a daemon on the same line.
+#![allow(clippy::unwrap_used, reason = "a test says with a panic what broke")]
+
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Output, Stdio};
+use std::time::Duration;
+
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+use serde_json::Value;
+use steward_tests::programs::{Peer, free_tcp_port, program};
+use steward_tests::{Edge, eventually};
+
+const LONG: Duration = Duration::from_mins(1);
+
+struct Bench {
+    dir: tempfile::TempDir,
+    http: SocketAddr,
+    peer: Peer,
+    tcp: u16,
+}
+
+impl Bench {
+    fn new() -> Option<Self> {
+        if !Peer::wanted("pymodbus") {
+            return None;
+        }
+        let dir = tempfile::tempdir().unwrap();
+        let tcp = free_tcp_port().unwrap();
+        let peer = Peer::start("device.py", dir.path(), &[&tcp.to_string()]).unwrap();
+        let http = SocketAddr::from(([127, 0, 0, 1], free_tcp_port().unwrap()));
+        let bench = Self { dir, http, peer, tcp };
+        let profiles = Path::new(env!("CARGO_MANIFEST_DIR")).join("peers/profiles");
+        let serial = bench.serial();
+        let device = |name: &str, address: u16| {
+            format!(
+                "[[line.device]]\nname = \"{name}\"\nprofile = \"pymodbus/writable\"\naddress = {address}\n"
+            )
+        };
+        let text = format!(
+            "[gateway]\nname = \"bench\"\ndata = \"data\"\n[http]\nlisten = \"{http}\"\n\
+             [periods]\nnormal = \"1s\"\n[profiles]\nfolders = [\"{}\"]\n\
+             [[line]]\nname = \"rtu\"\nkind = \"serial\"\nport = \"{serial}\"\nbaud = 19200\nstop_bits = 2\n{}{}",
+            profiles.display(),
+            device("ahu", 7),
+            device("gone", 99),
+        );
+        std::fs::create_dir(bench.dir.path().join("data")).unwrap();
+        std::fs::write(bench.file(), text).unwrap();
+        Some(bench)
+    }
+
+    fn file(&self) -> PathBuf {
+        self.dir.path().join("edge.toml")
+    }
+
+    fn serial(&self) -> String {
+        self.peer.ready["serial"].as_str().unwrap().to_owned()
+    }
+
+    fn daemon(&self) -> Edge {
+        let mut edge = Edge::new(&self.file(), self.http);
+        edge.start().unwrap();
+        eventually("the device was read", LONG, || {
+            let status = edge.status().ok()?;
+            status["values"].as_array()?.iter().any(|v| v["quality"] == "good").then_some(())
+        });
+        edge
+    }
+
+    fn command(&self, words: &[&str]) -> Command {
+        let mut command = Command::new(program("steward-edge", "steward-edge").unwrap());
+        command.args(words).current_dir(self.dir.path()).stdin(Stdio::null());
+        command.env_remove("LC_ALL").env("LANG", "en_US.UTF-8");
+        command
+    }
+
+    fn run(&self, words: &[&str]) -> Said {
+        Said::of(&self.command(words).output().unwrap())
+    }
+
+    fn start(&self, words: &[&str]) -> Child {
+        self.command(words).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap()
+    }
+
+    /// What the point is by a tool of its own.
+    fn value(&self, point: &str) -> f64 {
+        let said = self.run(&["read", point, "--json"]);
+        let value: Value = serde_json::from_str(said.out.trim()).unwrap_or_else(|e| panic!("{e}: {said:?}"));
+        value["value"].as_f64().unwrap_or(f64::NAN)
+    }
+
+    fn holds(&self) -> usize {
+        std::fs::read_dir(self.dir.path().join("data/holds")).map_or(0, Iterator::count)
+    }
+}
+
+#[derive(Debug)]
+struct Said {
+    code: i32,
+    out: String,
+    err: String,
+}
+
+impl Said {
+    fn of(output: &Output) -> Self {
+        let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+        Self {
+            code: output.status.code().unwrap_or(-1),
+            out: text(&output.stdout),
+            err: text(&output.stderr),
+        }
+    }
+}
+
+#[test]
+fn a_device_is_read_by_its_name_and_by_its_registers_in_both_languages() {
+    let Some(bench) = Bench::new() else { return };
+    let en = bench.run(&["read", "ahu"]);
+    assert!(en.code == 0 && en.out.contains("22.5 °C") && en.out.contains("Temperature setpoint"), "{en:?}");
+    assert!(en.out.contains("1 (Cooling)") && en.out.contains("-77"), "{en:?}");
+    let zh = bench.run(&["read", "ahu/mode", "--lang", "zh"]);
+    assert!(zh.out.contains("设备 ahu") && zh.out.contains("1 (制冷)") && zh.out.contains("模式"), "{zh:?}");
+    assert!((bench.value("ahu/limit") - 40.5).abs() < 1e-9);
+    let serial = bench.serial();
+    let by_hand = ["--stop-bits", "2", "--baud", "19200", "--address", "7", "--from", "60", "--count", "3"];
+    let registers = bench.run(&[["read", "--line", &serial].as_slice(), &by_hand].concat());
+    assert!(registers.out.contains("60  00E1    225") && registers.out.contains("f32 40.5"), "{registers:?}");
+    let tcp = format!("127.0.0.1:{}", bench.tcp);
+    let bits = bench.run(&[
+        "read",
+        "--line",
+        &tcp,
+        "--address",
+        "7",
+        "--table",
+        "coil",
+        "--from",
+        "5",
+        "--count",
+        "2",
+        "--json",
+    ]);
+    assert!(
+        bits.out.lines().count() == 2 && bits.out.contains("\"register\":5,\"table\":\"coil\",\"value\":1"),
+        "{bits:?}"
+    );
+    let watched = bench.run(&["watch", "ahu/setpoint", "--every", "200ms", "--rounds", "3"]);
+    assert!(
+        watched.code == 0 && watched.out.matches("22.5 °C").count() == 1,
+        "only changes are told: {watched:?}"
+    );
+}
+
+#[test]
+fn what_is_wrong_is_told_with_the_way_out() {
+    let Some(bench) = Bench::new() else { return };
+    for (words, wanted) in [
+        (["read", "ahuu"].as_slice(), "did you mean ahu?"),
+        (&["read", "ahu/setpont"], "did you mean setpoint?"),
+        (&["read", "gone"], "the device refuses: exception 4"),
+        (&["read"], "required"),
+        (&["read", "--line", "/dev/there-is-no-such-port"], "cannot be used"),
+        (&["read", "--line", "127.0.0.1:1"], "port 1 cannot be reached"),
+        (&["read", "ahu", "--line", "x"], "cannot be used with"),
+        (&["write", "ahu/measured", "1", "--yes"], "add write ="),
+        (&["write", "ahu/setpoint", "31", "--yes"], "write 16 … 30"),
+        (&["write", "ahu/setpoint", "warm", "--yes"], "is no value of this point"),
+        (&["write", "ahu/mode", "3", "--yes"], "1 (Cooling), 2 (Heating)"),
+        (&["write", "ahu", "3", "--yes"], "device/point"),
+        (&["write", "ahu/setpoint", "20"], "add --yes"),
+        (&["write", "ahu/setpoint", "20", "--expect", "19"], "not 19.0 °C as expected"),
+        (&["write", "ahu/setpoint", "20", "--for", "10"], "is no time"),
+    ] {
+        let said = bench.run(words);
+        let told = format!("{}{}", said.out, said.err);
+        assert!(said.code != 0 && told.contains(wanted), "{words:?}: {said:?}");
+    }
+    assert!((bench.value("ahu/setpoint") - 22.5).abs() < 1e-9, "nothing was written");
+}
+
+#[test]
+fn each_function_that_writes_is_written_and_read_back_by_another_program() {
+    let Some(bench) = Bench::new() else { return };
+    let dry = bench.run(&["write", "ahu/setpoint", "24", "--dry-run"]);
+    assert!(dry.out.contains("function 6): 07 06 00 3C 00 F0 49 E4"), "{dry:?}");
+    assert!((bench.value("ahu/setpoint") - 22.5).abs() < 1e-9);
+    for (point, value, reads) in [
+        ("ahu/setpoint", "24", 24.0),
+        ("ahu/limit", "55.5", 55.5),
+        ("ahu/enable", "on", 1.0),
+        ("ahu/mode", "制热", 2.0),
+        ("ahu/lamp", "off", 0.0),
+    ] {
+        let said = bench.run(&["write", point, value, "--yes", "--lang", "zh"]);
+        assert!(said.code == 0 && said.out.contains("读回核对一致"), "{point}: {said:?}");
+        assert!((bench.value(point) - reads).abs() < 1e-9, "{point}");
+    }
+    let whole = bench.run(&[
+        "read",
+        "--line",
+        &bench.serial(),
+        "--baud",
+        "19200",
+        "--stop-bits",
+        "2",
+        "--address",
+        "7",
+        "--from",
+        "63",
+        "--count",
+        "1",
+    ]);
+    assert!(whole.out.contains("FF1F"), "the bits beside the one that was written stay: {whole:?}");
+    let written = std::fs::read_to_string(bench.dir.path().join("data/writes.jsonl")).unwrap();
+    assert_eq!(written.lines().count(), 5, "{written}");
+}
+
+#[test]
+fn the_daemon_lends_its_line_and_polls_on() {
+    let Some(bench) = Bench::new() else { return };
+    let mut edge = bench.daemon();
+    let taken = bench.run(&["read", "--line", &bench.serial(), "--address", "7"]);
+    assert!(
+        taken.code == 1 && taken.err.contains("steward-edge") && taken.err.contains("--config"),
+        "{taken:?}"
+    );
+    assert!((bench.value("ahu/setpoint") - 22.5).abs() < 1e-9);
+    let said = bench.run(&["write", "ahu/setpoint", "23.5", "--yes"]);
+    assert_eq!(said.code, 0, "{said:?}");
+    eventually("the daemon polls the new value", LONG, || {
+        let status = edge.status().ok()?;
+        let values = status["values"].as_array()?;
+        values.iter().any(|v| v["point"] == "setpoint" && v["value"] == 23.5).then_some(())
+    });
+    edge.stop().unwrap();
+}
+
+#[test]
+fn a_value_for_a_while_comes_back_after_its_time_ctrl_c_and_kill() {
+    let Some(bench) = Bench::new() else { return };
+    let near = |wanted: f64| {
+        eventually(&format!("{wanted}"), LONG, || {
+            ((bench.value("ahu/setpoint") - wanted).abs() < 1e-9).then_some(())
+        })
+    };
+    let over = bench.run(&["write", "ahu/setpoint", "20", "--yes", "--for", "1s"]);
+    assert!(over.code == 0 && over.out.contains("is what it was before"), "{over:?}");
+    near(22.5);
+
+    let mut tool = bench.start(&["write", "ahu/setpoint", "21", "--yes", "--for", "1h"]);
+    near(21.0);
+    let twice = bench.run(&["write", "ahu/setpoint", "19", "--yes", "--for", "1s"]);
+    assert!(twice.code == 1 && twice.err.contains("is held by"), "{twice:?}");
+    kill(Pid::from_raw(i32::try_from(tool.id()).unwrap()), Signal::SIGINT).unwrap();
+    assert!(tool.wait().unwrap().success());
+    near(22.5);
+    assert_eq!(bench.holds(), 0);
+
+    let mut tool = bench.start(&["write", "ahu/setpoint", "18", "--yes", "--for", "1h"]);
+    near(18.0);
+    tool.kill().unwrap();
+    tool.wait().unwrap();
+    assert_eq!(bench.holds(), 1, "what stood there before is on the disk");
+    let back = bench.run(&["write", "ahu/setpoint", "--back"]);
+    assert!(back.code == 0 && back.out.contains("is what it was before"), "{back:?}");
+    near(22.5);
+    assert_eq!(bench.holds(), 0);
+}
+
+#[test]
+fn the_daemon_brings_back_what_a_dead_tool_has_left() {
+    let Some(bench) = Bench::new() else { return };
+    let mut edge = bench.daemon();
+    let mut tool = bench.start(&["write", "ahu/setpoint", "18", "--yes", "--for", "4s"]);
+    eventually("it is written", LONG, || (bench.value("ahu/setpoint") == 18.0).then_some(()));
+    tool.kill().unwrap();
+    tool.wait().unwrap();
+    eventually("it is back", LONG, || (bench.value("ahu/setpoint") == 22.5).then_some(()));
+    eventually("and its file is gone", LONG, || (bench.holds() == 0).then_some(()));
+    edge.stop().unwrap();
+}
