@@ -10,6 +10,7 @@ mod crc;
 pub mod device;
 mod framing;
 mod identify;
+pub mod orders;
 mod pdu;
 mod plan;
 pub mod put;

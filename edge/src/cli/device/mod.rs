@@ -2,6 +2,7 @@
 //! way to it beside a running daemon, `points` its values, `registers` what stands in it without a profile; then one
 //! file for each command.
 
+mod orders;
 mod place;
 mod points;
 mod reach;
@@ -11,6 +12,7 @@ mod shown;
 mod words;
 mod write;
 
+pub use orders::orders;
 pub use read::{read, watch};
-pub use words::{ReadWords, WatchWords, WriteWords};
+pub use words::{OrdersWords, ReadWords, WatchWords, WriteWords};
 pub use write::write;

@@ -86,7 +86,7 @@ enum Asked {
 
 impl Asked {
     fn find(words: &ReadWords, out: Out) -> Result<Self, String> {
-        match (words.line.config(), &words.target) {
+        match (words.registers.line.config(), &words.target) {
             (Some(line), _) => Ok(Self::Hand(line)),
             (None, Some(target)) => Place::find(&words.config, target, out).map(Box::new).map(Self::File),
             (None, None) => Err(text::name_a_device(out.lang)),
@@ -112,9 +112,12 @@ impl Asked {
                     &device.address.to_string(),
                 )
             }
-            Self::Hand(line) => {
-                text::head_by_hand(out.lang, &line.name, words.address, words.table.table().word())
-            }
+            Self::Hand(line) => text::head_by_hand(
+                out.lang,
+                &line.name,
+                words.registers.address,
+                words.registers.table.table().word(),
+            ),
         }
     }
 
@@ -134,10 +137,10 @@ impl Asked {
                 })
             }
             Self::Hand(_) => {
-                let cells = registers::read_registers(reach, words, out).await?;
+                let cells = registers::read_registers(reach, &words.registers, out).await?;
                 Ok(Round {
-                    lines: registers::lines(&cells, words.table.table().is_bits()),
-                    values: cells.iter().map(|cell| registers::json(words, *cell)).collect(),
+                    lines: registers::lines(&cells, words.registers.table.table().is_bits()),
+                    values: cells.iter().map(|cell| registers::json(&words.registers, *cell)).collect(),
                     any: true,
                 })
             }

@@ -7,7 +7,7 @@ use steward_shared::profile::{Language, Modbus, Pace};
 use super::super::out::Out;
 use super::super::text::device as text;
 use super::reach::why;
-use super::words::ReadWords;
+use super::words::RegisterWords;
 use crate::lend::Reach;
 use crate::line::Manner;
 
@@ -15,7 +15,7 @@ use crate::line::Manner;
 pub type Cell = (u16, u16);
 
 /// Asks once, in as many questions as the standard needs.
-pub async fn read_registers(reach: &mut Reach, words: &ReadWords, out: Out) -> Result<Vec<Cell>, String> {
+pub async fn read_registers(reach: &mut Reach, words: &RegisterWords, out: Out) -> Result<Vec<Cell>, String> {
     let table = words.table.table();
     let most = if table.is_bits() { Request::MAX_BITS } else { Request::MAX_REGISTERS };
     let (language, pace) = (Language::Modbus(Modbus::default()), Pace::default());
@@ -69,7 +69,7 @@ fn float(bits: u32) -> String {
     if believable { format!("{number}") } else { "-".to_owned() }
 }
 
-pub fn json(words: &ReadWords, (address, value): Cell) -> serde_json::Value {
+pub fn json(words: &RegisterWords, (address, value): Cell) -> serde_json::Value {
     json!({
         "address": words.address,
         "table": words.table.table().word(),

@@ -11,7 +11,7 @@ use super::super::args::FILE;
 use crate::config::{LineConfig, SerialConfig, WireConfig};
 
 /// Beside a name in the gateway's file: a line that is described in words.
-#[derive(Debug, clap::Args)]
+#[derive(Debug, Clone, clap::Args)]
 pub struct LineWords {
     /// A serial port or a host with its port, without any file: /dev/ttyS1, 10.0.0.20:502.
     #[arg(long, value_name = "PORT")]
@@ -122,6 +122,13 @@ pub struct ReadWords {
     #[arg(long, value_name = "FILE", default_value = FILE)]
     pub config: PathBuf,
     #[command(flatten)]
+    pub registers: RegisterWords,
+}
+
+/// Registers of any device on a line that is described.
+#[derive(Debug, Clone, clap::Args)]
+pub struct RegisterWords {
+    #[command(flatten)]
     pub line: LineWords,
     /// With --line: the device's address.
     #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u8).range(0..=255))]
@@ -147,6 +154,30 @@ pub struct WatchWords {
     /// End after so many rounds; else by Ctrl-C.
     #[arg(long)]
     pub rounds: Option<u32>,
+}
+
+#[derive(Debug, clap::Args)]
+pub struct OrdersWords {
+    /// What the display shows, each with its unit: 230.4V, power=1.52kW, 49.98Hz, 0.95pf, 1234.5kWh.
+    #[arg(required = true, value_name = "SHOWN", allow_negative_numbers = true)]
+    pub shown: Vec<String>,
+    /// What the registers hold, in hexadecimal, the first at --from: "4366 3334".
+    #[arg(long, value_name = "HEX", conflicts_with_all = ["line", "device"])]
+    pub words: Option<String>,
+    /// A device in the gateway's file, instead of --line.
+    #[arg(long, conflicts_with = "line")]
+    pub device: Option<String>,
+    /// The gateway's file.
+    #[arg(long, value_name = "FILE", default_value = FILE)]
+    pub config: PathBuf,
+    #[command(flatten)]
+    pub read: RegisterWords,
+    /// How often the registers are read: what agrees by chance does not stay plausible.
+    #[arg(long, default_value_t = 3, value_parser = clap::value_parser!(u32).range(1..=100))]
+    pub samples: u32,
+    /// How long from one to the next.
+    #[arg(long, value_parser = duration, default_value = "2s")]
+    pub every: Duration,
 }
 
 #[derive(Debug, clap::Args)]
