@@ -92,6 +92,13 @@ impl Bench {
         value["value"].as_f64().unwrap_or(f64::NAN)
     }
 
+    /// Waits until the setpoint is this.
+    fn becomes(&self, wanted: f64) {
+        eventually(&format!("the setpoint is {wanted}"), LONG, || {
+            ((self.value("ahu/setpoint") - wanted).abs() < 1e-9).then_some(())
+        });
+    }
+
     fn holds(&self) -> usize {
         std::fs::read_dir(self.dir.path().join("data/holds")).map_or(0, Iterator::count)
     }
@@ -241,32 +248,27 @@ fn the_daemon_lends_its_line_and_polls_on() {
 #[test]
 fn a_value_for_a_while_comes_back_after_its_time_ctrl_c_and_kill() {
     let Some(bench) = Bench::new() else { return };
-    let near = |wanted: f64| {
-        eventually(&format!("{wanted}"), LONG, || {
-            ((bench.value("ahu/setpoint") - wanted).abs() < 1e-9).then_some(())
-        })
-    };
     let over = bench.run(&["write", "ahu/setpoint", "20", "--yes", "--for", "1s"]);
     assert!(over.code == 0 && over.out.contains("is what it was before"), "{over:?}");
-    near(22.5);
+    bench.becomes(22.5);
 
     let mut tool = bench.start(&["write", "ahu/setpoint", "21", "--yes", "--for", "1h"]);
-    near(21.0);
+    bench.becomes(21.0);
     let twice = bench.run(&["write", "ahu/setpoint", "19", "--yes", "--for", "1s"]);
     assert!(twice.code == 1 && twice.err.contains("is held by"), "{twice:?}");
     kill(Pid::from_raw(i32::try_from(tool.id()).unwrap()), Signal::SIGINT).unwrap();
     assert!(tool.wait().unwrap().success());
-    near(22.5);
+    bench.becomes(22.5);
     assert_eq!(bench.holds(), 0);
 
     let mut tool = bench.start(&["write", "ahu/setpoint", "18", "--yes", "--for", "1h"]);
-    near(18.0);
+    bench.becomes(18.0);
     tool.kill().unwrap();
     tool.wait().unwrap();
     assert_eq!(bench.holds(), 1, "what stood there before is on the disk");
     let back = bench.run(&["write", "ahu/setpoint", "--back"]);
     assert!(back.code == 0 && back.out.contains("is what it was before"), "{back:?}");
-    near(22.5);
+    bench.becomes(22.5);
     assert_eq!(bench.holds(), 0);
 }
 
@@ -275,10 +277,161 @@ fn the_daemon_brings_back_what_a_dead_tool_has_left() {
     let Some(bench) = Bench::new() else { return };
     let mut edge = bench.daemon();
     let mut tool = bench.start(&["write", "ahu/setpoint", "18", "--yes", "--for", "4s"]);
-    eventually("it is written", LONG, || (bench.value("ahu/setpoint") == 18.0).then_some(()));
+    bench.becomes(18.0);
     tool.kill().unwrap();
     tool.wait().unwrap();
-    eventually("it is back", LONG, || (bench.value("ahu/setpoint") == 22.5).then_some(()));
+    bench.becomes(22.5);
     eventually("and its file is gone", LONG, || (bench.holds() == 0).then_some(()));
     edge.stop().unwrap();
+}
+
+/// A device of a profile as a process of its own.
+struct Simulated(Child);
+
+impl Simulated {
+    fn start(bench: &Path, words: &[&str]) -> Self {
+        let program = program("steward-edge", "steward-edge").unwrap();
+        let command = [&["simulate"], words].concat();
+        let child = Command::new(program)
+            .args(command)
+            .current_dir(bench)
+            .stdin(Stdio::piped())
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn();
+        Self(child.unwrap())
+    }
+}
+
+impl Drop for Simulated {
+    fn drop(&mut self) {
+        // Ended already is as good.
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+fn tool(folder: &Path, words: &[&str]) -> Said {
+    let mut command = Command::new(program("steward-edge", "steward-edge").unwrap());
+    command.args(words).current_dir(folder).stdin(Stdio::null()).env_remove("LC_ALL").env("LANG", "C");
+    Said::of(&command.output().unwrap())
+}
+
+#[test]
+fn a_scan_finds_who_answers_and_what_it_may_be() {
+    let dir = tempfile::tempdir().unwrap();
+    let pty = dir.path().join("port").display().to_string();
+    let _device = Simulated::start(dir.path(), &["schneider/pm5350", "--pty", &pty, "--address", "5"]);
+    eventually("the terminal is there", LONG, || Path::new(&pty).exists().then_some(()));
+    let words = ["scan", "--line", &pty, "--addresses", "3-6", "--speeds", "9600", "--parities", "none,even"];
+    let found = tool(dir.path(), &words);
+    assert!(found.code == 0 && found.out.contains("9600 8N1  address 5 answers"), "{found:?}");
+    assert_eq!(found.out.matches("answers").count(), 1, "one device, and one setting is enough: {found:?}");
+    assert!(found.out.contains("profile = \"schneider/pm5350\"") && found.out.contains("Hz"), "{found:?}");
+    assert!(found.out.contains("[[line]]") && found.out.contains("kind = \"serial\""), "{found:?}");
+    let json = tool(dir.path(), &["identify", "--line", &pty, "--address", "5", "--json"]);
+    let value: Value = serde_json::from_str(json.out.trim()).unwrap();
+    assert_eq!(value["proposals"][0]["profile"], "schneider/pm5350", "{json:?}");
+    let nobody =
+        tool(dir.path(), &["scan", "--line", &pty, "--addresses", "9", "--speeds", "9600", "--lang", "zh"]);
+    assert!(nobody.code == 1 && nobody.err.contains("没有设备应答"), "{nobody:?}");
+}
+
+#[test]
+fn a_scan_that_is_broken_off_keeps_what_it_has_found() {
+    let dir = tempfile::tempdir().unwrap();
+    let port = free_tcp_port().unwrap();
+    let at = format!("127.0.0.1:{port}");
+    let _device = Simulated::start(dir.path(), &["eastron/sdm630", "--listen", &at, "--address", "1"]);
+    eventually("it listens", LONG, || std::net::TcpStream::connect(&at).ok());
+    let out = std::fs::File::create(dir.path().join("out")).unwrap();
+    // The other addresses are silent, each for ten seconds.
+    let mut scan = Command::new(program("steward-edge", "steward-edge").unwrap())
+        .args([
+            "scan",
+            "--line",
+            &at,
+            "--addresses",
+            "1-200",
+            "--patience",
+            "10s",
+            "--timeout",
+            "10s",
+            "--lang",
+            "en",
+        ])
+        .stdin(Stdio::null())
+        .stdout(out)
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap();
+    let said = || std::fs::read_to_string(dir.path().join("out")).unwrap();
+    eventually("the device was found", LONG, || said().contains("eastron/sdm630 (").then_some(()));
+    kill(Pid::from_raw(i32::try_from(scan.id()).unwrap()), Signal::SIGINT).unwrap();
+    assert!(scan.wait().unwrap().success());
+    assert!(said().contains("profile = \"eastron/sdm630\""), "{}", said());
+}
+
+#[test]
+fn a_device_that_knows_its_name_says_it() {
+    let Some(bench) = Bench::new() else { return };
+    let tcp = format!("127.0.0.1:{}", bench.tcp);
+    let found = bench.run(&["scan", "--line", &tcp, "--addresses", "7"]);
+    assert!(
+        found.out.contains("VendorName: Pymodbus") && found.out.contains("ProductCode: PM-100"),
+        "{found:?}"
+    );
+    assert!(found.out.contains("# no profile fits"), "a few words are no proof of a profile: {found:?}");
+}
+
+#[test]
+fn a_displays_values_are_found_in_registers_and_on_the_wire() {
+    let dir = tempfile::tempdir().unwrap();
+    let by_hand = tool(
+        dir.path(),
+        &["orders", "230.2V", "50.0Hz", "--words", "3334 4366 0000 4248", "--table", "input"],
+    );
+    assert!(
+        by_hand.code == 0
+            && by_hand.out.contains("table = \"input\"\naddress = 0\ntype = \"f32\"\norder = \"cdab\""),
+        "{by_hand:?}"
+    );
+    for (words, wanted) in [
+        (["orders", "0V", "--words", "0000"].as_slice(), "zero"),
+        (&["orders", "230.2V", "--words", "12"], "four hexadecimal digits"),
+        (&["orders", "230.2V", "--words", "0001"], "none of the shown values"),
+        (&["orders", "230.2V"], "--device, --line or --words"),
+        (&["orders", "5furlong", "--words", "0005"], "furlong"),
+    ] {
+        let said = tool(dir.path(), words);
+        assert!(said.code == 1 && said.err.contains(wanted), "{words:?}: {said:?}");
+    }
+    let Some(bench) = Bench::new() else { return };
+    let live = [
+        "--line",
+        &bench.serial(),
+        "--baud",
+        "19200",
+        "--stop-bits",
+        "2",
+        "--address",
+        "7",
+        "--from",
+        "60",
+        "--count",
+        "3",
+    ];
+    let shown =
+        ["orders", "setpoint=22.5Cel", "limit=40.5kW", "--samples", "2", "--every", "100ms", "--lang", "zh"];
+    let found = bench.run(&[shown.as_slice(), &live].concat());
+    assert!(
+        found.out.contains("key = \"setpoint\"")
+            && found.out.contains("address = 60\ntype = \"u16\"\nscale = 0.1"),
+        "{found:?}"
+    );
+    assert!(
+        found.out.contains("address = 61\ntype = \"f32\"\nunit = \"kW\"")
+            && found.out.contains("多次取样合理"),
+        "{found:?}"
+    );
 }

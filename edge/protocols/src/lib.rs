@@ -11,6 +11,7 @@ pub mod driver;
 pub mod exchange;
 pub mod far_end;
 pub mod field;
+pub mod fingerprint;
 pub mod hex;
 pub mod iec62056;
 pub mod line;

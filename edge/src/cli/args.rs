@@ -7,7 +7,7 @@ use clap::{Parser, Subcommand};
 use steward_shared::time::Timestamp;
 
 use super::capture::CaptureWords;
-use super::device::{OrdersWords, ReadWords, WatchWords, WriteWords};
+use super::device::{IdentifyWords, OrdersWords, ReadWords, ScanWords, WatchWords, WriteWords};
 use super::replay::ReplayWords;
 use super::simulate::SimulateWords;
 use super::sniff::SniffWords;
@@ -78,6 +78,10 @@ pub enum Command {
     Watch(WatchWords),
     /// Write a value into a point that its profile allows, check it, and bring the old one back when it is for a while.
     Write(WriteWords),
+    /// Find who answers on a line, at which speed and parity, and which profile it may have.
+    Scan(ScanWords),
+    /// Compare a device with the profiles of the library.
+    Identify(IdentifyWords),
     /// Find the type, order and scale that make registers say what a display shows, and the lines for the profile.
     Orders(OrdersWords),
 }

@@ -43,6 +43,8 @@ fn done(command: Command, out: Out) -> Result<(), String> {
         Command::Read(words) => runtime(out)?.block_on(device::read(words, out)),
         Command::Watch(words) => runtime(out)?.block_on(device::watch(words, out)),
         Command::Write(words) => runtime(out)?.block_on(device::write(words, out)),
+        Command::Scan(words) => runtime(out)?.block_on(device::scan(words, out)),
+        Command::Identify(words) => runtime(out)?.block_on(device::identify(words, out)),
         Command::Orders(words) => runtime(out)?.block_on(device::orders(words, out)),
         Command::Run { file, data } => runtime(out)?.block_on(run::run(&file.path(), data, out)),
     }

@@ -6,7 +6,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use steward_protocols::exchange::{Exchange, Reply};
-use steward_shared::profile::Framing;
+use steward_shared::profile::{Framing, Language, Modbus, Pace};
 use tokio::time::sleep;
 
 use super::borrow::{BorrowError, Borrowed, borrow};
@@ -45,6 +45,13 @@ impl Reach {
         Self { wire, framing: line.wire.framing(), target: line.wire.clone(), _borrowed: None }
     }
 
+    /// The same for asking one address after the other: whoever answers late answers under its own address, so that
+    /// nothing is waited out.
+    pub fn for_scan(line: &LineConfig) -> Self {
+        let wire = Wire::without_quarantine(dial_of(&line.wire), line);
+        Self { wire, ..Self::by_hand(line) }
+    }
+
     pub async fn ask(
         &mut self,
         exchange: Box<dyn Exchange>,
@@ -53,6 +60,18 @@ impl Reach {
     ) -> Result<Reply, Failure> {
         self.open().await?;
         self.wire.ask(exchange, manner, patience).await.map(|answer| answer.reply)
+    }
+
+    /// Asks somebody of whom nothing is known, in the way of Modbus.
+    pub async fn ask_unknown(
+        &mut self,
+        exchange: Box<dyn Exchange>,
+        timeout: Option<Duration>,
+        patience: Option<Duration>,
+    ) -> Result<Reply, Failure> {
+        let (language, pace) = (Language::Modbus(Modbus::default()), Pace { timeout, ..Pace::default() });
+        let manner = Manner { language: &language, pace: &pace, character: None };
+        self.ask(exchange, manner, patience).await
     }
 
     /// Another tool may have the port for a moment: it is waited for.

@@ -84,6 +84,18 @@ impl Wire {
         Self { dial, stream: None, state, config: wire, usual, owed, owed_after_others, timer: None }
     }
 
+    /// A wire on which a late answer is known by its own address, for one that asks each address once.
+    pub fn without_quarantine(dial: Arc<dyn Dial>, config: &LineConfig) -> Self {
+        let wire = Self::new(dial, config, Duration::ZERO);
+        let settings = Settings { quarantine: Duration::ZERO, ..settings(config) };
+        Self {
+            state: LineState::new(settings),
+            owed: Duration::ZERO,
+            owed_after_others: Duration::ZERO,
+            ..wire
+        }
+    }
+
     /// The same wire, of which it is known for how long it owes an answer to others.
     #[must_use]
     pub fn owing(self, rest: Duration) -> Self {

@@ -4,7 +4,7 @@
 use serde_json::json;
 use steward_protocols::modbus::orders::{Candidate, Shown, rank};
 use steward_protocols::question::Address;
-use steward_shared::profile::{DataType, Order, Table};
+use steward_shared::profile::{DataType, Decimal, Order, Table};
 use steward_shared::unit;
 use tokio::time::sleep;
 
@@ -47,7 +47,9 @@ pub async fn orders(words: OrdersWords, out: Out) -> Result<(), String> {
         return Err(text::nothing_agrees(out.lang));
     }
     out.text(format!("\n{}\n", text::paste(out.lang)));
-    toml.iter().for_each(|lines| out.text(lines));
+    for lines in toml {
+        out.text(lines);
+    }
     Ok(())
 }
 
@@ -86,7 +88,7 @@ fn understood(given: &str, out: Out) -> Result<(Option<String>, Shown), String> 
 /// `43 66 33 34`, `43663334`.
 fn registers_of(bytes: &str, out: Out) -> Result<Vec<u16>, String> {
     let digits: String = bytes.chars().filter(|c| !c.is_whitespace()).collect();
-    if digits.is_empty() || !digits.is_ascii() || digits.len() % 4 != 0 {
+    if digits.is_empty() || !digits.is_ascii() || !digits.len().is_multiple_of(4) {
         return Err(text::no_registers(out.lang, bytes));
     }
     let four = |at: usize| digits.get(at..at + 4).and_then(|hex| u16::from_str_radix(hex, 16).ok());
@@ -187,24 +189,18 @@ fn value(name: &str, c: &Candidate) -> serde_json::Value {
 
 /// The point as a profile has it.
 fn lines(name: &str, table: Table, shown: &Shown, c: &Candidate) -> String {
-    let mut text = format!(
-        "[[point]]\nkey = \"{name}\"\ntitle = {{ zh = \"{name}\", en = \"{name}\" }}\ntable = \"{}\"\naddress = {}\ntype = \"{}\"\n",
+    let unit = shown.unit.as_deref().unwrap_or("1");
+    let order =
+        if c.order == Order::ABCD { String::new() } else { format!("order = \"{}\"\n", order_word(c.order)) };
+    let scale = if c.scale == Decimal::ONE { String::new() } else { format!("scale = {}\n", c.scale) };
+    let kind = if matches!(unit, "W.h" | "kW.h" | "MW.h" | "m3") { "kind = \"counter\"\n" } else { "" };
+    format!(
+        "[[point]]\nkey = \"{name}\"\ntitle = {{ zh = \"{name}\", en = \"{name}\" }}\ntable = \"{}\"\naddress = {}\n\
+         type = \"{}\"\n{order}{scale}unit = \"{unit}\"\n{kind}",
         table.word(),
         c.address,
         data_word(c.data)
-    );
-    if c.order != Order::ABCD {
-        text += &format!("order = \"{}\"\n", order_word(c.order));
-    }
-    if c.scale != steward_shared::profile::Decimal::ONE {
-        text += &format!("scale = {}\n", c.scale);
-    }
-    let unit = shown.unit.as_deref().unwrap_or("1");
-    text += &format!("unit = \"{unit}\"\n");
-    if matches!(unit, "W.h" | "kW.h" | "MW.h" | "m3") {
-        text += "kind = \"counter\"\n";
-    }
-    text
+    )
 }
 
 #[cfg(test)]

@@ -2,14 +2,12 @@
 
 use serde_json::json;
 use steward_protocols::modbus::{Request, Response, exchange};
-use steward_shared::profile::{Language, Modbus, Pace};
 
 use super::super::out::Out;
 use super::super::text::device as text;
 use super::reach::why;
 use super::words::RegisterWords;
 use crate::lend::Reach;
-use crate::line::Manner;
 
 /// One address and its contents.
 pub type Cell = (u16, u16);
@@ -18,8 +16,6 @@ pub type Cell = (u16, u16);
 pub async fn read_registers(reach: &mut Reach, words: &RegisterWords, out: Out) -> Result<Vec<Cell>, String> {
     let table = words.table.table();
     let most = if table.is_bits() { Request::MAX_BITS } else { Request::MAX_REGISTERS };
-    let (language, pace) = (Language::Modbus(Modbus::default()), Pace::default());
-    let manner = Manner { language: &language, pace: &pace, character: None };
     let mut cells = Vec::new();
     let mut from = u32::from(words.from);
     let end = from + u32::from(words.count);
@@ -27,7 +23,7 @@ pub async fn read_registers(reach: &mut Reach, words: &RegisterWords, out: Out) 
         let count = (end - from).min(u32::from(most)) as u16;
         let start = u16::try_from(from).map_err(|_| text::past_the_end(out.lang))?;
         let request = Request::new(words.address, table, start, count).map_err(|e| e.to_string())?;
-        let asked = reach.ask(exchange(request, reach.framing), manner, None).await;
+        let asked = reach.ask_unknown(exchange(request, reach.framing), None, None).await;
         let reply = asked.map_err(|failure| why(reach, &failure, out))?;
         let contents = reply.map_err(|refusal| text::refused(out.lang, &refusal))?;
         let values: Vec<u16> = match Response::of(table, count, &contents) {

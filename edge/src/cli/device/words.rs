@@ -181,6 +181,71 @@ pub struct OrdersWords {
 }
 
 #[derive(Debug, clap::Args)]
+pub struct IdentifyWords {
+    /// The device in the gateway's file.
+    #[arg(value_name = "DEVICE", required_unless_present = "line", conflicts_with = "line")]
+    pub target: Option<String>,
+    /// The gateway's file.
+    #[arg(long, value_name = "FILE", default_value = FILE)]
+    pub config: PathBuf,
+    #[command(flatten)]
+    pub line: LineWords,
+    /// With --line: the device's address.
+    #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u8).range(0..=255))]
+    pub address: u8,
+    /// With --line: a folder of profiles of your own.
+    #[arg(long, value_name = "FOLDER")]
+    pub profiles: Vec<PathBuf>,
+}
+
+#[derive(Debug, clap::Args)]
+pub struct ScanWords {
+    #[command(flatten)]
+    pub line: LineWords,
+    /// Speeds that are tried on a serial line, the likeliest first.
+    #[arg(long, value_delimiter = ',', default_value = "9600,19200,4800,2400,38400,115200", value_parser = clap::value_parser!(u32).range(300..=921_600))]
+    pub speeds: Vec<u32>,
+    /// Parities that are tried.
+    #[arg(long, value_delimiter = ',', default_value = "none,even", value_parser = ["none", "even", "odd"], hide_possible_values = true)]
+    pub parities: Vec<String>,
+    /// Addresses that are asked: 1-32,100. All on a serial line when nothing is said; 1, 255 and 0 on TCP.
+    #[arg(long, value_parser = addresses)]
+    pub addresses: Option<Addresses>,
+    /// The register that is asked for.
+    #[arg(long, default_value_t = 0)]
+    pub register: u16,
+    /// How long an answer is waited for.
+    #[arg(long, value_parser = duration, default_value = "120ms")]
+    pub patience: Duration,
+    /// Ask for an input register too where nobody answers.
+    #[arg(long)]
+    pub thorough: bool,
+    /// Go on with other speeds and parities when devices were found.
+    #[arg(long)]
+    pub all: bool,
+    /// A folder of profiles of your own.
+    #[arg(long, value_name = "FOLDER")]
+    pub profiles: Vec<PathBuf>,
+}
+
+/// A list of addresses; not a plain `Vec`, which would be one value each.
+pub type Addresses = std::sync::Arc<[u8]>;
+
+/// `1-32,100`.
+fn addresses(text: &str) -> Result<Addresses, String> {
+    let part = |part: &str| {
+        let (first, last) = part.split_once('-').unwrap_or((part, part));
+        let (first, last) = (first.trim().parse::<u8>().ok()?, last.trim().parse::<u8>().ok()?);
+        (first <= last && !(first..=last).any(|a| matches!(a, 248..=254)))
+            .then(|| (first..=last).collect::<Vec<u8>>())
+    };
+    let parts: Option<Vec<Vec<u8>>> = text.split(',').map(part).collect();
+    parts
+        .map(|parts| parts.concat().into())
+        .ok_or_else(|| format!("{text:?} are no addresses; write them like 1-32,100"))
+}
+
+#[derive(Debug, clap::Args)]
 pub struct WriteWords {
     /// The device in the gateway's file and its point: ahu-1/setpoint.
     #[arg(value_name = "DEVICE/POINT")]

@@ -13,6 +13,7 @@ mod help_device;
 mod help_lab;
 pub mod orders;
 pub mod profile;
+pub mod scan;
 pub mod simulate;
 pub mod write;
 

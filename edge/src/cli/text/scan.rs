@@ -1,0 +1,48 @@
+//! What `scan` and `identify` say.
+
+use std::time::Duration;
+
+use super::{Lang, texts};
+
+texts! {
+    name_a_line()
+        zh("请用 --line 写明串口或网络：/dev/ttyS1、10.0.0.20、10.0.0.0/24")
+        en("name the port or the network by --line: /dev/ttyS1, 10.0.0.20, 10.0.0.0/24")
+    name_it() zh("请写设备名，或用 --line 和 --address 写明") en("name a device, or describe it by --line and --address")
+    only_modbus() zh("只有 Modbus 设备能按寄存器辨认") en("only a device that speaks Modbus is known by its registers")
+    no_hosts(host: &str)
+        zh("“{host}”不是主机，也不是至多 1024 台主机的网络") en("\"{host}\" is no host, and no network of at most 1024 hosts")
+    estimate(questions: usize, time: &str)
+        zh("最多 {questions} 次提问，约 {time}；Ctrl-C 结束并保留已找到的")
+        en("at most {questions} questions, some {time}; Ctrl-C ends it and keeps what was found")
+    progress(setting: &str, unit: u8, found: usize, left: &str)
+        zh("{setting}  地址 {unit}，已找到 {found}，还需约 {left}")
+        en("{setting}  address {unit}, {found} found, some {left} left")
+    hosts(done: usize, count: usize, open: usize)
+        zh("主机 {done}/{count}，可连接 {open}") en("host {done} of {count}, {open} take a connection")
+    compared(done: usize, count: usize) zh("与设备档案比较 {done}/{count}") en("compared with profile {done} of {count}")
+    found(setting: &str, unit: u8) zh("{setting}  地址 {unit} 有应答") en("{setting}  address {unit} answers")
+    meter(setting: &str, address: &str)
+        zh("{setting}  DL/T 645 电表，地址 {address}") en("{setting}  a meter of DL/T 645, address {address}")
+    says(said: &str) zh("设备自称“{said}”") en("it says \"{said}\"")
+    proposal(profile: &str, percent: f64, why: &str)
+        zh("    {percent:>3}%  {profile}（{why}）") en("    {percent:>3}%  {profile} ({why})")
+    no_profile() zh("没有相符的设备档案") en("no profile fits")
+    gone() zh("设备不再应答") en("the device does not answer any more")
+    broken_off(asked: usize, all: usize)
+        zh("在第 {asked}/{all} 次提问处中断；已找到的如下") en("ended at question {asked} of {all}; what was found follows")
+    nobody()
+        zh("没有设备应答；检查接线（A/B 是否接反）和供电，或加 --thorough、--all，或延长 --patience")
+        en("nobody answers: check wiring (A and B may be swapped) and supply, or add --thorough, --all, or a longer --patience")
+    paste() zh("# 可粘贴到网关文件：") en("# To paste into the gateway's file:")
+}
+
+/// As people say it.
+pub fn time(lang: Lang, time: Duration) -> String {
+    let seconds = time.as_secs();
+    let (zh, en) = match seconds {
+        0..=89 => (format!("{seconds} 秒"), format!("{seconds} s")),
+        _ => (format!("{} 分钟", seconds / 60), format!("{} min", seconds / 60)),
+    };
+    lang.pick(zh, en)
+}
