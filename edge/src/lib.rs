@@ -11,6 +11,7 @@ pub mod hold;
 pub mod lab;
 pub mod lend;
 pub mod line;
+pub mod lint;
 pub mod poll;
 pub mod refine;
 pub mod supervisor;

@@ -228,6 +228,56 @@ async fn a_listener_hears_who_is_asked_for_what_and_never_says_a_word() {
 }
 
 #[test]
+fn a_profile_is_drawn_and_what_contradicts_in_it_is_an_error() {
+    let dir = tempfile::tempdir().unwrap();
+    let good = edge(&["lint", METER, "--svg", "map.svg", "--baud", "19200"], dir.path());
+    assert!(good.status.success(), "{}", said(&good));
+    let told = said(&good);
+    for wanted in [
+        "holding\n",
+        "addresses not read",
+        "█ read, verified by a sample frame",
+        "has no errors",
+        "of a line at 19200 8N1",
+    ] {
+        assert!(told.contains(wanted), "{wanted}\n{told}");
+    }
+    let svg = std::fs::read_to_string(dir.path().join("map.svg")).unwrap();
+    assert!(svg.starts_with("<svg xmlns=") && svg.contains("<title>3109: frequency</title>"));
+    let folder = dir.path().join("own/acme");
+    std::fs::create_dir_all(&folder).unwrap();
+    let point = |key: &str, place: &str| {
+        format!(
+            "[[point]]\nkey = \"{key}\"\ntitle = {{ zh = \"点\", en = \"Point\" }}\ntable = \"holding\"\nunit = \"kW\"\n{place}\n"
+        )
+    };
+    let text =
+        "vendor = \"Acme\"\nmodel = \"M1\"\ntitle = { zh = \"表\", en = \"Meter\" }\nsource = [\"made up\"]\n"
+            .to_owned()
+            + &point("a", "address = 10\ntype = \"f32\"")
+            + &point("b", "address = 11\ntype = \"u16\"");
+    std::fs::write(folder.join("m1.toml"), text).unwrap();
+    let bad = edge(&["lint", "acme/m1", "--profiles", "own"], dir.path());
+    assert_eq!(bad.status.code(), Some(1));
+    assert!(
+        said(&bad).contains("a and b stand in the same registers") && said(&bad).contains("    10 XX"),
+        "{}",
+        said(&bad)
+    );
+    let busy = edge(&["lint", METER, "--baud", "1200", "--periods", "1s,1s,1s,1h"], dir.path());
+    assert!(!busy.status.success() && said(&busy).contains("such periods cannot be kept"), "{}", said(&busy));
+    let file = "[gateway]\nname = \"t\"\n[profiles]\nfolders = [\"own\"]\n[[line]]\nname = \"x\"\nkind = \"tcp\"\nhost = \"h\"\n\
+                port = 502\n[[line.device]]\nname = \"m\"\nprofile = \"acme/m1\"\naddress = 1\n";
+    std::fs::write(dir.path().join("edge.toml"), file).unwrap();
+    let checked = edge(&["check"], dir.path());
+    assert!(
+        checked.status.success() && said(&checked).contains("profile acme/m1: error: a and b stand"),
+        "{}",
+        said(&checked)
+    );
+}
+
+#[test]
 fn what_is_wrong_is_refused_with_the_way_out() {
     let dir = tempfile::tempdir().unwrap();
     std::fs::write(dir.path().join("picture.capture"), "GIF89a").unwrap();

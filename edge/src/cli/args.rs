@@ -8,6 +8,7 @@ use steward_shared::time::Timestamp;
 
 use super::capture::CaptureWords;
 use super::device::{IdentifyWords, OrdersWords, ReadWords, ScanWords, WatchWords, WriteWords};
+use super::lint::LintWords;
 use super::replay::ReplayWords;
 use super::simulate::SimulateWords;
 use super::sniff::SniffWords;
@@ -84,6 +85,8 @@ pub enum Command {
     Identify(IdentifyWords),
     /// Find the type, order and scale that make registers say what a display shows, and the lines for the profile.
     Orders(OrdersWords),
+    /// Draw a profile's registers and tell what is odd about it.
+    Lint(LintWords),
 }
 
 /// Asks the program that runs.

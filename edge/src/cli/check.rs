@@ -1,9 +1,11 @@
 //! `steward-edge check`: reads the gateway's file and says every fault of it, or what it would poll.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 
 use serde::Serialize;
 use steward_shared::document::{Fault, listing};
+use steward_shared::profile::Profile;
 
 use super::out::Out;
 use super::text::{Lang, check as text};
@@ -16,7 +18,11 @@ pub fn check(path: &Path, out: Out) -> Result<(), String> {
     match read(path) {
         Ok(config) => {
             out.text(summary(path, &config, out.lang));
-            out.value(&told(&config));
+            let warnings = odd(&config, out.lang);
+            for warning in &warnings {
+                out.text(warning);
+            }
+            out.value(&Told { warnings, ..told(&config) });
             Ok(())
         }
         Err(faults) if out.json => {
@@ -32,6 +38,8 @@ struct Told<'c> {
     in_order: bool,
     hub: Option<String>,
     lines: Vec<Line<'c>>,
+    /// What is odd about the profiles in use.
+    warnings: Vec<String>,
 }
 
 #[derive(Serialize)]
@@ -52,7 +60,19 @@ fn lines(config: &Config) -> impl Iterator<Item = Line<'_>> {
 }
 
 fn told(config: &Config) -> Told<'_> {
-    Told { in_order: true, hub: config.hub.as_ref().map(ToString::to_string), lines: lines(config).collect() }
+    Told {
+        in_order: true,
+        hub: config.hub.as_ref().map(ToString::to_string),
+        lines: lines(config).collect(),
+        warnings: Vec::new(),
+    }
+}
+
+/// What is odd about the profiles that the file uses, each told once.
+fn odd(config: &Config, lang: Lang) -> Vec<String> {
+    let devices = config.lines.iter().flat_map(|line| &line.devices);
+    let profiles: BTreeMap<&str, &Profile> = devices.map(|d| (d.profile.id.as_str(), &*d.profile)).collect();
+    profiles.into_values().flat_map(|profile| super::lint::warnings(profile, lang)).collect()
 }
 
 fn shown(fault: &Fault) -> serde_json::Value {

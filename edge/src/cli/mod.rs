@@ -10,6 +10,7 @@ mod enrol;
 mod evidence;
 mod execute;
 mod ledger;
+mod lint;
 mod log;
 mod out;
 mod parse;

@@ -141,6 +141,12 @@ fn is_running(key: &str) -> bool {
         && !key.contains("battery")
 }
 
+/// What is usual for a gauge of this unit, where that is known well.
+pub fn usual_value(point: &PointDef) -> Option<f64> {
+    let well_known = matches!(point.unit.as_str(), "V" | "A" | "Hz" | "Cel" | "%");
+    well_known.then(|| usual(&point.unit, &point.key).0)
+}
+
 /// What is usual for a unit: its middle, how far it swings by itself, and whether it follows the load.
 fn usual(unit: &str, key: &str) -> (f64, f64, bool) {
     let has = |words: &[&str]| key.split(['-', '_']).any(|w| words.contains(&w));
@@ -150,6 +156,7 @@ fn usual(unit: &str, key: &str) -> (f64, f64, bool) {
     let watts = 230.0 * 20.0 * phases;
     match unit {
         "V" if has(&["ab", "bc", "ca", "ll", "l12", "l23", "l31", "line"]) => (398.0, 3.0, false),
+        "V" if has(&["cell"]) => (3.28, 0.02, false),
         "V" if has(&["battery", "dc"]) => (27.2, 0.3, false),
         "V" => (230.0, 2.5, false),
         "kV" => (10.1, 0.05, false),

@@ -12,7 +12,7 @@ mod tcp;
 
 pub(crate) use breaks::duration;
 pub use breaks::{Break, BreakFault, WORDS};
-pub use course::Course;
+pub use course::{Course, counter_end, range, rate, usual_value};
 pub use orders::{Order, OrderFault};
 pub use pty::{Orders, Serial, SerialError};
 pub use simulated::{Only, SetFault, Simulated};

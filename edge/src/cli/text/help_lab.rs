@@ -52,4 +52,13 @@ pub const ZH: &[(&str, &str)] = &[
     ("sniff.profile", "用这个设备档案解读应答；多台设备时写 单元号=档案"),
     ("sniff.lasts", LASTS),
     ("sniff.profiles", PROFILES),
+    ("lint", "画出设备档案的寄存器，指出其中的可疑之处"),
+    ("lint.profile", "设备档案：厂商/型号，或档案文件的路径"),
+    ("lint.svg", "把寄存器图以 SVG 写到这个文件"),
+    ("lint.baud", BAUD),
+    ("lint.parity", PARITY),
+    ("lint.stop_bits", STOP_BITS),
+    ("lint.turnaround", "设备多久之后才应答（不写则为 20ms）"),
+    ("lint.periods", "快、普通、慢、静态点位的读取周期（不写则为 1s,10s,60s,1h）"),
+    ("lint.profiles", PROFILES),
 ];

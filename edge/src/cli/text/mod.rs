@@ -11,6 +11,7 @@ pub mod enrol;
 pub mod help;
 mod help_device;
 mod help_lab;
+pub mod lint;
 pub mod orders;
 pub mod profile;
 pub mod scan;
