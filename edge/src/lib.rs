@@ -5,6 +5,7 @@ pub mod buffer;
 pub mod cli;
 pub mod config;
 pub mod control;
+pub mod doctor;
 pub mod evidence;
 pub mod health;
 pub mod hold;

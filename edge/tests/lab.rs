@@ -227,6 +227,56 @@ async fn a_listener_hears_who_is_asked_for_what_and_never_says_a_word() {
     assert_eq!(waiting, 0, "something was written into the line");
 }
 
+/// A daemon under test; it is stopped when dropped.
+struct Daemon(Child);
+
+impl Drop for Daemon {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+#[test]
+fn the_doctor_says_that_two_devices_answer_and_that_we_kept_every_silence() {
+    let dir = tempfile::tempdir().unwrap();
+    let args =
+        ["simulate", METER, "--pty", "dev", "--baud", "19200", "--break", "two-answers share=0.3 by=4ms"];
+    let mut device = Running::start(&args, dir.path());
+    device.says("answers Modbus RTU");
+    let file = gateway(dir.path(), &dir.path().join("dev").display().to_string());
+    let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let text = std::fs::read_to_string(&file)
+        .unwrap()
+        .replace("[periods]", &format!("[http]\nlisten = \"{free}\"\n[periods]"));
+    std::fs::write(&file, text).unwrap();
+    let away = edge(&["doctor"], dir.path());
+    assert!(
+        !away.status.success() && said(&away).contains("no program shows its pages at"),
+        "{}",
+        said(&away)
+    );
+    let run = Command::new(env!("CARGO_BIN_EXE_steward-edge"))
+        .args(["run"])
+        .arg(&file)
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap();
+    let _daemon = Daemon(run);
+    let begun = tokio::time::Instant::now();
+    let told = loop {
+        let told = said(&edge(&["doctor", "meters"], dir.path()));
+        if told.contains("more than one answer") {
+            break told;
+        }
+        assert!(begun.elapsed() < PATIENCE * 2, "never: {told}");
+        std::thread::sleep(Duration::from_millis(500));
+    };
+    assert!(told.contains("silence between frames broken by us 0 times"), "{told}");
+    let unknown = edge(&["doctor", "pumps"], dir.path());
+    assert!(!unknown.status.success() && said(&unknown).contains("there are: meters"), "{}", said(&unknown));
+}
+
 #[test]
 fn a_profile_is_drawn_and_what_contradicts_in_it_is_an_error() {
     let dir = tempfile::tempdir().unwrap();

@@ -10,8 +10,8 @@ use steward_shared::wire::frame::{HEADER, encode, from_cbor, length};
 use steward_shared::wire::message::{
     Batch, Catalogue, CatalogueDevice, CataloguePoint, Certificate, ControlDown, ControlUp, DeviceHealth,
     Enrol, EnrolAnswer, EnrolRefusal, Enrolled, Health, Hello, Label, Lane, LaneDown, LaneState, LaneUp,
-    LineHealth, LiveSample, LiveSamples, Names, PointKind, Quarantined, Refusal, RefusalReason, Renew, Watch,
-    Watermark, Welcome,
+    LineHealth, LiveSample, LiveSamples, Names, PointKind, Quarantined, Refusal, RefusalReason, Renew,
+    Trouble, Watch, Watermark, Welcome,
 };
 
 const NOW: Timestamp = Timestamp(1_760_000_000_123);
@@ -80,12 +80,22 @@ fn what_a_gateway_says_of_itself_is_as_the_golden_frames_have_it() {
                 requests: 1000,
                 errors: 3,
                 last_error: Some("no reply within 300 ms".into()),
+                troubles: Vec::new(),
             },
             LineHealth {
                 name: "pumps".into(),
                 errors: 1,
                 wasted: 0.5,
                 planned: 1.25,
+                troubles: vec![
+                    Trouble { what: "own_silence".into(), device: None, count: 1, of: 70_000 },
+                    Trouble {
+                        what: "two_answers".into(),
+                        device: Some("pump-1".into()),
+                        count: 300,
+                        of: 900,
+                    },
+                ],
                 ..LineHealth::default()
             },
         ],

@@ -8,6 +8,7 @@ use steward_shared::time::Timestamp;
 
 use super::capture::CaptureWords;
 use super::device::{IdentifyWords, OrdersWords, ReadWords, ScanWords, WatchWords, WriteWords};
+use super::doctor::DoctorWords;
 use super::lint::LintWords;
 use super::replay::ReplayWords;
 use super::simulate::SimulateWords;
@@ -87,6 +88,8 @@ pub enum Command {
     Orders(OrdersWords),
     /// Draw a profile's registers and tell what is odd about it.
     Lint(LintWords),
+    /// Say what is wrong with the wires of the lines that the running program polls.
+    Doctor(DoctorWords),
 }
 
 /// Asks the program that runs.

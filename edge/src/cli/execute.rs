@@ -8,7 +8,7 @@ use tokio::runtime::Runtime;
 use super::args::{Args, Command};
 use super::out::Out;
 use super::text::{Lang, common};
-use super::{capture, check, device, enrol, evidence, ledger, lint, replay, run, simulate, sniff};
+use super::{capture, check, device, doctor, enrol, evidence, ledger, lint, replay, run, simulate, sniff};
 
 /// A gateway has few cores, and the work is waiting: more threads would only cost memory.
 const THREADS: usize = 2;
@@ -32,6 +32,7 @@ fn done(command: Command, out: Out) -> Result<(), String> {
             runtime(out)?.block_on(enrol::enrol(&config, data, &code, out))
         }
         Command::Ledger(args) => ledger::ledger(args, out),
+        Command::Doctor(words) => doctor::doctor(&words, out),
         Command::Lint(words) => lint::lint(&words, out),
         Command::Capture(words) => runtime(out)?.block_on(capture::capture(words, out)),
         Command::Replay(words) if words.checks() => replay::replay_check(&words, out),

@@ -6,6 +6,7 @@ mod args;
 mod capture;
 mod check;
 mod device;
+mod doctor;
 mod enrol;
 mod evidence;
 mod execute;

@@ -8,6 +8,8 @@ use std::time::Duration;
 use steward_shared::time::Timestamp;
 use steward_shared::wire::message::{DeviceHealth, LineHealth};
 
+use crate::doctor::{Book, Observed, Outcome, troubles};
+
 /// The median turnaround is that of so many replies.
 const REPLIES: usize = 31;
 
@@ -32,6 +34,9 @@ struct Inner {
     reconnects: u64,
     last_error: Option<String>,
     devices: Vec<DeviceGauge>,
+    book: Book,
+    /// The device that was asked last.
+    former: Option<usize>,
 }
 
 #[derive(Debug, Default, Clone)]
@@ -47,8 +52,10 @@ struct DeviceGauge {
 
 impl LineGauge {
     pub fn new(name: &str, devices: impl IntoIterator<Item = String>) -> Self {
-        let devices = devices.into_iter().map(|key| DeviceGauge { key, ..DeviceGauge::default() }).collect();
-        Self { name: name.to_owned(), inner: Mutex::new(Inner { devices, ..Inner::default() }) }
+        let devices: Vec<_> =
+            devices.into_iter().map(|key| DeviceGauge { key, ..DeviceGauge::default() }).collect();
+        let book = Book::new(devices.len());
+        Self { name: name.to_owned(), inner: Mutex::new(Inner { devices, book, ..Inner::default() }) }
     }
 
     pub fn name(&self) -> &str {
@@ -111,6 +118,19 @@ impl LineGauge {
         }
     }
 
+    /// What was seen on the wire of a question to a device.
+    pub fn seen(&self, device: usize, seen: Observed, outcome: Outcome) {
+        let mut inner = self.inner();
+        let former = inner.former.replace(device);
+        inner.book.note(device, former, seen, outcome);
+    }
+
+    /// What was seen on the wire since the line's task began, with the devices' names in their order.
+    pub fn book(&self) -> (Book, Vec<String>) {
+        let inner = self.inner();
+        (inner.book.clone(), inner.devices.iter().map(|d| d.key.clone()).collect())
+    }
+
     pub fn silent(&self, device: usize, silent: bool) {
         if let Some(gauge) = self.inner().devices.get_mut(device) {
             gauge.silent = silent;
@@ -125,6 +145,7 @@ impl LineGauge {
     /// them.
     pub fn read(&self) -> (LineHealth, [Duration; 2], Vec<DeviceHealth>) {
         let inner = self.inner();
+        let names: Vec<&str> = inner.devices.iter().map(|d| d.key.as_str()).collect();
         let line = LineHealth {
             name: self.name.clone(),
             up: inner.up,
@@ -134,6 +155,7 @@ impl LineGauge {
             requests: inner.requests,
             errors: inner.errors,
             last_error: inner.last_error.clone(),
+            troubles: troubles(&inner.book, &names),
         };
         (line, [inner.busy, inner.wasted], inner.devices.iter().map(DeviceGauge::health).collect())
     }

@@ -24,6 +24,7 @@ use tokio_util::sync::CancellationToken;
 use super::gauges::LineGauge;
 use super::metric::figures;
 use crate::buffer::Buffer;
+use crate::doctor::{DeviceBook, LineBook};
 use crate::poll::{Latest, Shown};
 use crate::uplink::UplinkState;
 
@@ -53,7 +54,31 @@ struct Status {
     now: Timestamp,
     hub: Hub,
     health: Health,
+    doctor: Vec<OfLine>,
     values: Vec<Shown>,
+}
+
+/// What was seen on the wires of a line.
+#[derive(Serialize)]
+struct OfLine {
+    name: String,
+    #[serde(flatten)]
+    line: LineBook,
+    devices: Vec<OfDevice>,
+}
+
+#[derive(Serialize)]
+struct OfDevice {
+    key: String,
+    #[serde(flatten)]
+    device: DeviceBook,
+}
+
+fn of_line(gauge: &LineGauge) -> OfLine {
+    let (book, names) = gauge.book();
+    let devices = names.into_iter().zip(book.devices().iter().cloned());
+    let devices = devices.map(|(key, device)| OfDevice { key, device }).collect();
+    OfLine { name: gauge.name().to_owned(), line: book.line().clone(), devices }
 }
 
 /// The way to the hub.
@@ -152,6 +177,7 @@ async fn status(State(pages): State<Arc<Pages>>) -> impl IntoResponse {
             last_error: hub.last_error,
         },
         health: pages.health.borrow().clone(),
+        doctor: pages.lines.borrow().iter().map(|line| of_line(line)).collect(),
         values: pages.latest.show(now),
     })
 }

@@ -10,6 +10,7 @@ use steward_shared::time::Timestamp;
 use steward_shared::wire::message::Health;
 
 use super::gauges::LineGauge;
+use crate::doctor::TURNAROUNDS_MS;
 use crate::uplink::UplinkState;
 
 /// Prometheus's text format 0.0.4.
@@ -56,6 +57,23 @@ fn of_lines(health: &Health, lines: &[Arc<LineGauge>]) {
         counter!("steward_edge_line_missed_slots_total", &labels).absolute(missed);
         counter!("steward_edge_line_reconnects_total", &labels).absolute(reconnects);
         counter!("steward_edge_line_stray_bytes_total", &labels).absolute(line.stray_bytes());
+        let (book, names) = line.book();
+        counter!("steward_edge_line_early_requests_total", &labels).absolute(book.line().early);
+        for (device, name) in book.devices().iter().zip(names) {
+            let labels = [("device", name)];
+            counter!("steward_edge_device_damaged_replies_total", &labels).absolute(device.damaged());
+            counter!("steward_edge_device_second_replies_total", &labels).absolute(device.twice);
+            counter!("steward_edge_device_late_replies_total", &labels).absolute(device.late);
+            counter!("steward_edge_device_paused_replies_total", &labels).absolute(device.paused);
+            counter!("steward_edge_device_hasty_replies_total", &labels).absolute(device.hasty);
+            for (class, count) in device.turnarounds.iter().enumerate() {
+                let most = TURNAROUNDS_MS
+                    .get(class)
+                    .map_or("more".to_owned(), |ms| format!("{}", *ms as f64 / 1000.0));
+                let labels = [labels[0].clone(), ("below_seconds", most)];
+                counter!("steward_edge_device_replies_by_turnaround_total", &labels).absolute(*count);
+            }
+        }
     }
 }
 

@@ -19,6 +19,7 @@ use super::cost::{Manner, port_for};
 use super::dial::{Dial, Stream};
 use super::timer::Timer;
 use crate::config::{LineConfig, WireConfig};
+use crate::doctor::{Observed, Outcome, Watch};
 
 /// A request is at most some hundred bytes: a wire that does not take them in this time is stuck.
 const WRITE_DEADLINE: Duration = Duration::from_secs(5);
@@ -66,6 +67,9 @@ pub struct Wire {
     owed_after_others: Duration,
     /// On a port; made when it is first wanted.
     timer: Option<Timer>,
+    watch: Watch,
+    /// What the watch saw of the last question.
+    seen: Option<(Observed, Outcome)>,
 }
 
 impl Wire {
@@ -81,7 +85,19 @@ impl Wire {
         let state = LineState::new(settings);
         let owed_after_others = owed;
         let (wire, usual) = (config.wire.clone(), config.timeout);
-        Self { dial, stream: None, state, config: wire, usual, owed, owed_after_others, timer: None }
+        let watch = Watch::default();
+        Self {
+            dial,
+            stream: None,
+            state,
+            config: wire,
+            usual,
+            owed,
+            owed_after_others,
+            timer: None,
+            watch,
+            seen: None,
+        }
     }
 
     /// A wire on which a late answer is known by its own address, for one that asks each address once.
@@ -131,6 +147,11 @@ impl Wire {
         self.state.was_late()
     }
 
+    /// What was seen on the wire of the last question; once.
+    pub fn seen(&mut self) -> Option<(Observed, Outcome)> {
+        self.seen.take()
+    }
+
     pub fn is_open(&self) -> bool {
         self.stream.is_some()
     }
@@ -139,6 +160,7 @@ impl Wire {
         self.stream = None;
         self.stream = Some(self.dial.dial().await?);
         self.state.opened(now());
+        self.watch.opened();
         self.state.hold(now(), std::mem::take(&mut self.owed));
         Ok(())
     }
@@ -169,6 +191,7 @@ impl Wire {
         if !self.is_open() {
             self.open().await.map_err(Failure::Lost)?;
         }
+        let wanted = exchange.answer_len().unwrap_or_default();
         self.state.begin(exchange, now());
         // The owner may have been held up: what came meanwhile is no answer to what is asked now.
         if self.take_waiting().await.is_err() {
@@ -177,8 +200,11 @@ impl Wire {
         loop {
             match self.state.poll(now()) {
                 Step::Send(bytes) => {
+                    let (character, gap) = (self.state.settings().character, self.state.settings().gap);
+                    self.watch.asked(bytes.len(), wanted, character, gap, now());
                     self.write(&bytes).await.map_err(|e| self.lost(e))?;
                     self.state.sent(now());
+                    self.watch.sent(now());
                 }
                 Step::Set(character) => {
                     let stream = self.stream.as_mut().ok_or(io::ErrorKind::NotConnected);
@@ -194,6 +220,7 @@ impl Wire {
                 }
                 Step::Reopen => self.open().await.map_err(|e| self.lost(e))?,
                 Step::Done(Ok(answer)) => {
+                    self.seen = Some(self.watch.over(Ok(()), now()));
                     self.state.hold(now(), manner.pace.pause);
                     let turnaround = answer.turnaround();
                     return Ok(Answer { reply: answer.reply, turnaround, on_wire: answer.on_wire });
@@ -203,6 +230,11 @@ impl Wire {
                     return Err(Failure::Babbling);
                 }
                 Step::Done(Err(failure)) => {
+                    let fault = match failure {
+                        line::Failure::BadReply(fault) => Some(fault),
+                        line::Failure::NoReply(_) | line::Failure::Babbling => None,
+                    };
+                    self.seen = Some(self.watch.over(Err(fault), now()));
                     return Err(Failure::Device { quality: failure.quality(), why: failure.to_string() });
                 }
                 Step::Idle => return Err(self.lost(io::Error::other("the question was forgotten"))),
@@ -260,6 +292,7 @@ impl Wire {
             return Err(io::Error::new(io::ErrorKind::UnexpectedEof, "closed by its other end"));
         }
         self.state.received(bytes.get(..n).unwrap_or_default(), now());
+        self.watch.heard(n, now());
         Ok(())
     }
 

@@ -205,6 +205,9 @@ impl Owner {
         };
         let mut took = self.start.elapsed().saturating_sub(begun);
         self.task.gauge.missed(self.rounds.missed());
+        if let Some((seen, how)) = self.wire.seen() {
+            self.task.gauge.seen(ask.device, seen, how);
+        }
         let outcome = match answer {
             Ok(answer) => {
                 self.works().await;

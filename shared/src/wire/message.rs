@@ -305,6 +305,22 @@ pub struct LineHealth {
     /// Share of its time that its questions take, by what is known of its devices; above 1.0 something is always late.
     #[serde(default, skip_serializing_if = "is_nothing")]
     pub planned: f64,
+    /// What is wrong with its wires, as far as the bytes on it tell.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub troubles: Vec<Trouble>,
+}
+
+/// Something that is wrong with a line or a device on it.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Trouble {
+    /// A word: `two_answers`, `errors_grow`, `damaged`, `late`, `pauses`, `hasty`, `babble`, `own_silence`. A hub shows one
+    /// that it does not know as it is.
+    pub what: String,
+    /// The device's name in the gateway's file; none where it is the line's.
+    pub device: Option<String>,
+    /// How often, of how many.
+    pub count: u64,
+    pub of: u64,
 }
 
 #[allow(clippy::trivially_copy_pass_by_ref, reason = "serde hands references")]

@@ -118,8 +118,14 @@ CONTROL_UP = [
             9: 0,  # dropped
             10: [
                 {0: "chw-tcp", 1: True, 2: 0.25, 3: 1000, 4: 3, 5: "no reply within 300 ms"},
-                {0: "pumps", 1: False, 2: 0.0, 3: 0, 4: 1, 5: None, 6: 0.5, 7: 1.25},
-            ],  # name, up, busy, requests, errors, last error, wasted, planned
+                {
+                    0: "pumps", 1: False, 2: 0.0, 3: 0, 4: 1, 5: None, 6: 0.5, 7: 1.25,
+                    8: [  # what, device, count, of
+                        {0: "own_silence", 1: None, 2: 1, 3: 70_000},
+                        {0: "two_answers", 1: "pump-1", 2: 300, 3: 900},
+                    ],
+                },
+            ],  # name, up, busy, requests, errors, last error, wasted, planned, troubles
             11: [
                 {0: "main-meter", 1: False, 2: NOW - 1_000, 3: 900, 4: 0, 5: 12.5, 6: None},
                 {0: "pump-1", 1: True, 2: None, 3: 1, 4: 1, 5: None, 6: "no reply within 300 ms"},

@@ -61,4 +61,8 @@ pub const ZH: &[(&str, &str)] = &[
     ("lint.turnaround", "设备多久之后才应答（不写则为 20ms）"),
     ("lint.periods", "快、普通、慢、静态点位的读取周期（不写则为 1s,10s,60s,1h）"),
     ("lint.profiles", PROFILES),
+    ("doctor", "用通俗的话指出正在轮询的线路在接线上有什么毛病"),
+    ("doctor.line", "只看这条线路；不写则看全部"),
+    ("doctor.config", "网关文件：其中写明程序的页面在哪里（不写则为 edge.toml）"),
+    ("doctor.http", "程序的页面地址，代替文件所写的"),
 ];

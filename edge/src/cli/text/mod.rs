@@ -7,6 +7,7 @@ pub mod capture;
 pub mod check;
 pub mod common;
 pub mod device;
+pub mod doctor;
 pub mod enrol;
 pub mod help;
 mod help_device;

@@ -1,0 +1,230 @@
+//! `steward-edge doctor`: asks the program that runs what it has seen on its wires, and says in plain words what is wrong.
+
+use std::io::{Read, Write};
+use std::net::{SocketAddr, TcpStream};
+use std::path::PathBuf;
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+use steward_shared::document::listing;
+
+use super::out::Out;
+use super::table::table;
+use super::text::{Lang, doctor as text};
+use crate::config::load;
+use crate::doctor::{TURNAROUNDS_MS, What};
+
+/// A page that does not come in this time will not.
+const PATIENCE: Duration = Duration::from_secs(5);
+/// A page is never larger than this.
+const LONGEST: u64 = 64 << 20;
+
+#[derive(Debug, clap::Args)]
+pub struct DoctorWords {
+    /// The line to tell of; all of them, when nothing is said.
+    line: Option<String>,
+    /// The gateway's file: it says where the program shows its pages.
+    #[arg(long, default_value = super::args::FILE)]
+    config: PathBuf,
+    /// Where the program shows its pages, instead of what the file says.
+    #[arg(long, value_name = "ADDRESS")]
+    http: Option<SocketAddr>,
+}
+
+#[derive(Deserialize)]
+struct Status {
+    health: Health,
+    #[serde(default)]
+    doctor: Vec<Line>,
+}
+
+#[derive(Deserialize)]
+struct Health {
+    lines: Vec<OfLine>,
+}
+
+#[derive(Deserialize)]
+struct OfLine {
+    name: String,
+    #[serde(default)]
+    troubles: Vec<Trouble>,
+}
+
+#[derive(Clone, Deserialize, Serialize)]
+struct Trouble {
+    what: String,
+    device: Option<String>,
+    count: u64,
+    of: u64,
+}
+
+#[derive(Deserialize, Serialize)]
+struct Line {
+    name: String,
+    asked: u64,
+    early: u64,
+    stray: u64,
+    devices: Vec<Device>,
+    /// What is wrong, by the program's own judgement.
+    #[serde(default)]
+    troubles: Vec<Trouble>,
+}
+
+#[derive(Deserialize, Serialize)]
+struct Device {
+    key: String,
+    asked: u64,
+    answered: u64,
+    silent: u64,
+    damaged: Vec<u64>,
+    came: Vec<u64>,
+    turnarounds: Vec<u64>,
+    twice: u64,
+    foreign: u64,
+    paused: u64,
+    late: u64,
+    hasty: u64,
+}
+
+pub fn doctor(words: &DoctorWords, out: Out) -> Result<(), String> {
+    let lang = out.lang;
+    let address = match words.http {
+        Some(address) => address,
+        None => load(&words.config).map_err(|faults| listing(&faults))?.http,
+    };
+    let mut lines = lines(address, lang)?;
+    if let Some(name) = &words.line {
+        let known: Vec<String> = lines.iter().map(|l| l.name.clone()).collect();
+        lines.retain(|line| line.name == *name);
+        if lines.is_empty() {
+            return Err(text::no_line(lang, name, &known.join(", ")));
+        }
+    }
+    for line in &lines {
+        out.text(shown(line, lang));
+        out.value(line);
+    }
+    Ok(())
+}
+
+/// What the program at `address` has seen.
+fn lines(address: SocketAddr, lang: Lang) -> Result<Vec<Line>, String> {
+    let page = page(address).map_err(|e| text::away(lang, &address.to_string(), &e.to_string()))?;
+    let status: Status =
+        serde_json::from_str(&page).map_err(|e| text::other(lang, &address.to_string(), &e.to_string()))?;
+    let troubles = |name: &str| {
+        let of = status.health.lines.iter().find(|line| line.name == name);
+        of.map(|line| line.troubles.clone()).unwrap_or_default()
+    };
+    Ok(status.doctor.into_iter().map(|line| Line { troubles: troubles(&line.name), ..line }).collect())
+}
+
+fn page(address: SocketAddr) -> std::io::Result<String> {
+    let mut stream = TcpStream::connect_timeout(&address, PATIENCE)?;
+    stream.set_read_timeout(Some(PATIENCE))?;
+    stream.set_write_timeout(Some(PATIENCE))?;
+    write!(stream, "GET /status HTTP/1.0\r\nhost: {address}\r\nconnection: close\r\n\r\n")?;
+    let mut answer = String::new();
+    stream.take(LONGEST).read_to_string(&mut answer)?;
+    let body = answer.split_once("\r\n\r\n").map(|(_, body)| body.to_owned());
+    body.ok_or_else(|| std::io::Error::new(std::io::ErrorKind::InvalidData, "no page"))
+}
+
+fn shown(line: &Line, lang: Lang) -> String {
+    let mut told = vec![text::line(lang, &line.name, line.asked, line.early, line.stray)];
+    let mut rows = vec![text::head(lang)];
+    rows.extend(line.devices.iter().map(row));
+    if line.devices.iter().any(|d| d.asked > 0) {
+        told.push(table(&rows));
+    }
+    if line.asked == 0 {
+        told.push(text::never_asked(lang));
+    } else if line.troubles.is_empty() {
+        told.push(text::healthy(lang));
+    }
+    told.extend(line.troubles.iter().map(|trouble| sentence(trouble, lang)));
+    told.join("\n") + "\n"
+}
+
+fn row(device: &Device) -> Vec<String> {
+    let damaged: u64 = device.damaged.iter().sum();
+    let by_length: Vec<String> = device
+        .damaged
+        .iter()
+        .zip(&device.came)
+        .filter(|(_, came)| **came > 0)
+        .map(|(d, c)| format!("{d}/{c}"))
+        .collect();
+    vec![
+        device.key.clone(),
+        device.asked.to_string(),
+        device.silent.to_string(),
+        if damaged == 0 { "0".to_owned() } else { format!("{damaged} ({})", by_length.join(" ")) },
+        device.twice.to_string(),
+        device.late.to_string(),
+        device.paused.to_string(),
+        spread(&device.turnarounds),
+    ]
+}
+
+/// The turnarounds as a row of bars with what the first and the last stand for: `5 ms ▁▇▂ 50 ms`.
+fn spread(classes: &[u64]) -> String {
+    const BARS: [char; 8] = ['▁', '▂', '▃', '▄', '▅', '▆', '▇', '█'];
+    let most = classes.iter().copied().max().unwrap_or(0).max(1);
+    let (Some(first), Some(last)) =
+        (classes.iter().position(|n| *n > 0), classes.iter().rposition(|n| *n > 0))
+    else {
+        return "-".to_owned();
+    };
+    let bar = |n: &u64| {
+        if *n == 0 { ' ' } else { BARS.get((n * 7).div_ceil(most) as usize).copied().unwrap_or('█') }
+    };
+    let bars: String = classes.iter().skip(first).take(last + 1 - first).map(bar).collect();
+    let from = first.checked_sub(1).and_then(|i| TURNAROUNDS_MS.get(i)).copied().unwrap_or(0);
+    let to = TURNAROUNDS_MS.get(last).map_or_else(|| "…".to_owned(), u64::to_string);
+    format!("{from} {bars} {to} ms")
+}
+
+fn sentence(trouble: &Trouble, lang: Lang) -> String {
+    let device = trouble.device.as_deref().unwrap_or_default();
+    let (count, of) = (trouble.count, trouble.of);
+    let share = if of == 0 { 0.0 } else { count as f64 / of as f64 * 100.0 };
+    match What::of(&trouble.what) {
+        Some(What::TwoAnswers) => text::two_answers(lang, device, count, of),
+        Some(What::ErrorsGrow) => text::errors_grow(lang, device, share),
+        Some(What::Damaged) => text::damaged(lang, device, share),
+        Some(What::Late) => text::late(lang, device, count),
+        Some(What::Pauses) => text::pauses(lang, device, share),
+        Some(What::Hasty) => text::hasty(lang, device, share),
+        Some(What::Babble) => text::babble(lang, count),
+        Some(What::OwnSilence) => text::own_silence(lang, count, of),
+        None => text::unknown(lang, &trouble.what, device, count, of),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn turnarounds_are_drawn_between_their_bounds() {
+        assert_eq!(spread(&[0, 0, 10, 100, 1, 0]), "5 ▂█▂ 50 ms");
+        assert_eq!(spread(&[0; 11]), "-");
+        let mut last = [0; 11];
+        last[10] = 3;
+        assert_eq!(spread(&last), "2000 █ … ms");
+    }
+
+    #[test]
+    fn every_trouble_has_its_sentence_in_both_languages() {
+        for what in What::ALL {
+            let trouble =
+                Trouble { what: what.word().to_owned(), device: Some("pump".into()), count: 3, of: 10 };
+            for lang in [Lang::Zh, Lang::En] {
+                assert_ne!(sentence(&trouble, lang), text::unknown(lang, what.word(), "pump", 3, 10));
+            }
+        }
+        let later = Trouble { what: "resonance".into(), device: None, count: 1, of: 2 };
+        assert!(sentence(&later, Lang::En).contains("resonance"));
+    }
+}
