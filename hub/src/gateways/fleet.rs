@@ -344,6 +344,9 @@ fn verdict(h: &Health) -> Vec<(&str, bool)> {
     lines.chain(h.devices.iter().map(|d| (d.key.as_str(), d.silent))).collect()
 }
 
+/// Troubles of one line: what is beyond is the same ones again.
+const MAX_TROUBLES: usize = 32;
+
 /// A report of bounded size, whatever the gateway put into it.
 fn tidy(mut health: Health) -> Health {
     let short = |t: &mut String| *t = t.chars().filter(|c| !c.is_control()).take(MAX_WORDS).collect();
@@ -356,6 +359,11 @@ fn tidy(mut health: Health) -> Health {
     for l in &mut health.lines {
         short(&mut l.name);
         l.last_error.as_mut().map(short);
+        l.troubles.truncate(MAX_TROUBLES);
+        for t in &mut l.troubles {
+            short(&mut t.what);
+            t.device.as_mut().map(short);
+        }
     }
     health
 }

@@ -11,7 +11,7 @@ use steward_shared::wire::catalogue::{MAX_LABELS, MAX_TEXT};
 use steward_shared::wire::code::Code;
 use steward_shared::wire::message::{
     Catalogue, CatalogueDevice, CataloguePoint, DeviceHealth, Enrol, Health, Hello, Label, Lane, LaneState,
-    LineHealth, Names, PROTOCOL, PointKind,
+    LineHealth, Names, PROTOCOL, PointKind, Trouble,
 };
 
 use super::model::kind;
@@ -337,7 +337,12 @@ async fn a_report_without_measure_is_cut_down() {
             last_error: Some("x".repeat(10_000)),
             ..DeviceHealth::default()
         };
-        let line = |i: usize| LineHealth { name: format!("l{i}\0"), ..LineHealth::default() };
+        let trouble = Trouble { what: "w".repeat(10_000), ..Trouble::default() };
+        let line = |i: usize| LineHealth {
+            name: format!("l{i}\0"),
+            troubles: vec![trouble.clone(); if i == 0 { 100 } else { 0 }],
+            ..LineHealth::default()
+        };
         let report = Health {
             devices: (0..10_000).map(device).collect(),
             lines: (0..10_000).map(line).collect(),
@@ -347,6 +352,7 @@ async fn a_report_without_measure_is_cut_down() {
         let held = fleet.sight(gateway).health.unwrap();
         assert_eq!((held.devices.len(), held.lines.len()), (2_000, 2_000));
         assert_eq!((held.devices[1].key.as_str(), held.lines[1].name.as_str()), ("d1", "l1"));
+        assert_eq!((held.lines[0].troubles.len(), held.lines[0].troubles[0].what.len()), (32, 500));
         assert!(held.devices.iter().all(|d| d.last_error.as_ref().unwrap().len() == 500));
     })
     .await;

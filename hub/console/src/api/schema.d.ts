@@ -814,12 +814,28 @@ export interface components {
             planned: number;
             /** Format: int64 */
             requests: number;
+            /** @description What is wrong with its wires, as far as the bytes on it tell. */
+            troubles: components["schemas"]["LineTrouble"][];
             up: boolean;
             /**
              * Format: double
              * @description Of which for questions that nobody answered: what silent devices cost.
              */
             wasted: number;
+        };
+        /** @description Something that is wrong with a line or a device on it. */
+        LineTrouble: {
+            /**
+             * Format: int64
+             * @description How often, of how many.
+             */
+            count: number;
+            /** @description The device's name in the gateway's file; null where it is the line's. */
+            device: string | null;
+            /** Format: int64 */
+            of: number;
+            /** @description two_answers, errors_grow, damaged, late, pauses, hasty, babble, own_silence; a later gateway may have more. */
+            what: string;
         };
         LogIn: {
             password: string;

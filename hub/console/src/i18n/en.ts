@@ -315,6 +315,21 @@ export const en: Record<keyof typeof zh, string> = {
   "health.headroom": "Headroom",
   "health.headroom.none": "Overloaded",
   "health.wasted": "Spent on silent devices",
+  "health.troubles": "Troubles of the lines",
+  "health.trouble.count": "{count} of {of}",
+  "health.trouble.other": "something is wrong that this page has no words for",
+  "trouble.two_answers": "more than one answer comes: two devices have its address",
+  "trouble.errors_grow":
+    "answers are damaged, long ones more than short ones: check termination, shield and ground, or lower the rate",
+  "trouble.damaged":
+    "answers are damaged, whatever their length: check wiring, polarity, biasing and the rate",
+  "trouble.late": "answers come after they were given up: give it a longer timeout",
+  "trouble.pauses":
+    "answers pause in their middle: a converter hands them on in pieces, or the device is too busy",
+  "trouble.hasty":
+    "answers begin before the silence that the standard wants: some converters lose the first byte",
+  "trouble.babble": "bytes come that nobody asked for: another master, noise, or no biasing",
+  "trouble.own_silence": "the gateway itself did not keep the silence between frames: please report it",
   "health.requests": "Requests",
   "health.errors": "Errors",
   "health.last_error": "Last error",

@@ -48,6 +48,10 @@ const qualities = found(
   readFileSync(join(ROOT, "shared/src/reading.rs"), "utf8").split("#[cfg(test)]")[0] ?? "",
   `Self::\\w+(?:\\(_\\))? => ${WORD}`,
 );
+const troubles = found(
+  rust("edge/src/doctor").split("fn word(")[1]?.split("\n    }\n")[0] ?? "",
+  `Self::\\w+ => ${WORD}`,
+);
 const STATUSES = [400, 401, 403, 404, 405, 408, 409, 412, 413, 415, 422, 428, 429, 500, 503];
 
 function isTranslated(key: string): void {
@@ -61,6 +65,7 @@ describe("the hub's words", () => {
     expect(fields).toContain("out_of_range");
     expect(pointers).toEqual(expect.arrayContaining(["?points", "/current"]));
     expect(events).toEqual(expect.arrayContaining(["device_silent", "cloned_gateway"]));
+    expect(troubles).toContain("two_answers");
     expect(qualities).toEqual([...QUALITIES].sort());
   });
   it.each(problems)("problem %s", (code) => isTranslated(`problem.${code}`));
@@ -72,6 +77,7 @@ describe("the hub's words", () => {
     const said = Object.keys(zh).some((key) => key.startsWith(`event.facts.${kind}`));
     expect(said || kind === "gateway_silent").toBe(true);
   });
+  it.each(troubles)("trouble %s", (what) => isTranslated(`trouble.${what}`));
   it.each(qualities)("quality %s", (word) => {
     isTranslated(`quality.${word}`);
     isTranslated(`quality.why.${word}`);

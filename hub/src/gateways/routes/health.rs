@@ -45,6 +45,21 @@ pub struct LineHealth {
     pub errors: u64,
     #[schema(required = true)]
     pub last_error: Option<String>,
+    /// What is wrong with its wires, as far as the bytes on it tell.
+    pub troubles: Vec<LineTrouble>,
+}
+
+/// Something that is wrong with a line or a device on it.
+#[derive(Serialize, ToSchema)]
+pub struct LineTrouble {
+    /// two_answers, errors_grow, damaged, late, pauses, hasty, babble, own_silence; a later gateway may have more.
+    pub what: String,
+    /// The device's name in the gateway's file; null where it is the line's.
+    #[schema(required = true)]
+    pub device: Option<String>,
+    /// How often, of how many.
+    pub count: u64,
+    pub of: u64,
 }
 
 #[derive(Serialize, ToSchema)]
@@ -74,6 +89,11 @@ impl From<Health> for GatewayHealth {
             requests: l.requests,
             errors: l.errors,
             last_error: l.last_error,
+            troubles: l
+                .troubles
+                .into_iter()
+                .map(|t| LineTrouble { what: t.what, device: t.device, count: t.count, of: t.of })
+                .collect(),
         };
         let device = |d: steward_shared::wire::message::DeviceHealth| DeviceHealth {
             key: d.key,

@@ -12,7 +12,7 @@ import { Age, EventText, GatewayMark } from "../../parts/marks";
 import { QueryState } from "../../parts/state";
 import { EmptyPlace, PageHead, Panel } from "../../ui/page";
 import { GatewayActs } from "./gateway-menu";
-import { DevicesTable, HealthFigures, LinesTable } from "./health-parts";
+import { DevicesTable, HealthFigures, LinesTable, Troubles } from "./health-parts";
 import { sitePath } from "./site-paths";
 
 export function GatewayPage() {
@@ -74,6 +74,7 @@ function Ready({ gateway }: { gateway: Gateway }) {
             <HealthFigures gateway={gateway} health={health} />
             <Panel title={t("health.lines")}>
               <LinesTable gateway={gateway} health={health} />
+              <Troubles health={health} devices={devices} />
             </Panel>
             <Panel
               title={t("health.devices")}

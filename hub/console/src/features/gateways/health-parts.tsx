@@ -5,7 +5,7 @@ import { Link } from "@tanstack/react-router";
 import type { Device, Gateway, GatewayHealth } from "../../api/types";
 import { duration, minute } from "../../format/time";
 import { formatBytes, formatNumber, NO_VALUE } from "../../format/value";
-import { useI18n } from "../../i18n/i18n";
+import { lookup, useI18n } from "../../i18n/i18n";
 import { useNow } from "../../live/now";
 import { GatewayWords } from "../../parts/gateway-words";
 import { Age, DeviceMark } from "../../parts/marks";
@@ -203,6 +203,41 @@ export function LinesTable({ gateway, health }: { gateway: Gateway; health: Gate
         },
       ]}
     />
+  );
+}
+
+/** What is wrong with the wires, as far as the bytes on them tell; nothing where nothing is. */
+export function Troubles({ health, devices }: { health: GatewayHealth; devices: Device[] }) {
+  const { t, name, language } = useI18n();
+  const all = health.lines.flatMap((line) =>
+    line.troubles.map((trouble) => ({ ...trouble, line: line.name })),
+  );
+  if (all.length === 0) {
+    return null;
+  }
+  return (
+    <ul className="st-list" aria-label={t("health.troubles")}>
+      {all.map((trouble) => {
+        const device = devices.find((each) => each.key === trouble.device);
+        const about = device ? name(device.title) : (trouble.device ?? trouble.line);
+        // A gateway of a later version may tell what this page has no words for.
+        const words = lookup(language, `trouble.${trouble.what}`) ?? t("health.trouble.other");
+        return (
+          <li key={`${trouble.line} ${trouble.device ?? ""} ${trouble.what}`}>
+            <span className="st-list-main">
+              <strong>{about} </strong>
+              {words}
+            </span>
+            <span className="st-list-side st-num">
+              {t("health.trouble.count", {
+                count: formatNumber(trouble.count, 0),
+                of: formatNumber(trouble.of, 0),
+              })}
+            </span>
+          </li>
+        );
+      })}
+    </ul>
   );
 }
 
