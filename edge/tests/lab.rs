@@ -273,6 +273,15 @@ fn the_doctor_says_that_two_devices_answer_and_that_we_kept_every_silence() {
         std::thread::sleep(Duration::from_millis(500));
     };
     assert!(told.contains("silence between frames broken by us 0 times"), "{told}");
+    let sheet = edge(&["sheet", "--out", "sheet.html"], dir.path());
+    assert_eq!(sheet.status.code(), Some(1), "{}", said(&sheet));
+    assert!(said(&sheet).contains("meter: meter: more than one answer"), "{}", said(&sheet));
+    let page = std::fs::read_to_string(dir.path().join("sheet.html")).unwrap();
+    assert!(page.contains("FAIL") && page.contains("<svg") && page.contains("Hz"), "{page}");
+    let again = edge(&["sheet", "meter", "--out", "sheet.html"], dir.path());
+    assert!(said(&again).contains("name another file by --out"), "{}", said(&again));
+    let nobody = edge(&["sheet", "metre"], dir.path());
+    assert!(said(&nobody).contains("there is no device \"metre\"; there are: meter"), "{}", said(&nobody));
     let unknown = edge(&["doctor", "pumps"], dir.path());
     assert!(!unknown.status.success() && said(&unknown).contains("there are: meters"), "{}", said(&unknown));
 }

@@ -11,6 +11,7 @@ use super::device::{IdentifyWords, OrdersWords, ReadWords, ScanWords, WatchWords
 use super::doctor::DoctorWords;
 use super::lint::LintWords;
 use super::replay::ReplayWords;
+use super::sheet::SheetWords;
 use super::simulate::SimulateWords;
 use super::sniff::SniffWords;
 use super::text::Lang;
@@ -90,6 +91,8 @@ pub enum Command {
     Lint(LintWords),
     /// Say what is wrong with the wires of the lines that the running program polls.
     Doctor(DoctorWords),
+    /// Make the commissioning sheet of a device that the running program polls: pass or fail, values, what is missing.
+    Sheet(SheetWords),
 }
 
 /// Asks the program that runs.

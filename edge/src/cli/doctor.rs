@@ -1,23 +1,17 @@
 //! `steward-edge doctor`: asks the program that runs what it has seen on its wires, and says in plain words what is wrong.
 
-use std::io::{Read, Write};
-use std::net::{SocketAddr, TcpStream};
+use std::net::SocketAddr;
 use std::path::PathBuf;
-use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 use steward_shared::document::listing;
 
 use super::out::Out;
+use super::status::status;
 use super::table::table;
 use super::text::{Lang, doctor as text};
 use crate::config::load;
 use crate::doctor::{TURNAROUNDS_MS, What};
-
-/// A page that does not come in this time will not.
-const PATIENCE: Duration = Duration::from_secs(5);
-/// A page is never larger than this.
-const LONGEST: u64 = 64 << 20;
 
 #[derive(Debug, clap::Args)]
 pub struct DoctorWords {
@@ -51,11 +45,11 @@ struct OfLine {
 }
 
 #[derive(Clone, Deserialize, Serialize)]
-struct Trouble {
-    what: String,
-    device: Option<String>,
-    count: u64,
-    of: u64,
+pub struct Trouble {
+    pub what: String,
+    pub device: Option<String>,
+    pub count: u64,
+    pub of: u64,
 }
 
 #[derive(Deserialize, Serialize)]
@@ -109,25 +103,12 @@ pub fn doctor(words: &DoctorWords, out: Out) -> Result<(), String> {
 
 /// What the program at `address` has seen.
 fn lines(address: SocketAddr, lang: Lang) -> Result<Vec<Line>, String> {
-    let page = page(address).map_err(|e| text::away(lang, &address.to_string(), &e.to_string()))?;
-    let status: Status =
-        serde_json::from_str(&page).map_err(|e| text::other(lang, &address.to_string(), &e.to_string()))?;
+    let status: Status = status(address, lang)?;
     let troubles = |name: &str| {
         let of = status.health.lines.iter().find(|line| line.name == name);
         of.map(|line| line.troubles.clone()).unwrap_or_default()
     };
     Ok(status.doctor.into_iter().map(|line| Line { troubles: troubles(&line.name), ..line }).collect())
-}
-
-fn page(address: SocketAddr) -> std::io::Result<String> {
-    let mut stream = TcpStream::connect_timeout(&address, PATIENCE)?;
-    stream.set_read_timeout(Some(PATIENCE))?;
-    stream.set_write_timeout(Some(PATIENCE))?;
-    write!(stream, "GET /status HTTP/1.0\r\nhost: {address}\r\nconnection: close\r\n\r\n")?;
-    let mut answer = String::new();
-    stream.take(LONGEST).read_to_string(&mut answer)?;
-    let body = answer.split_once("\r\n\r\n").map(|(_, body)| body.to_owned());
-    body.ok_or_else(|| std::io::Error::new(std::io::ErrorKind::InvalidData, "no page"))
 }
 
 fn shown(line: &Line, lang: Lang) -> String {
@@ -185,7 +166,8 @@ fn spread(classes: &[u64]) -> String {
     format!("{from} {bars} {to} ms")
 }
 
-fn sentence(trouble: &Trouble, lang: Lang) -> String {
+/// A trouble in words, and what to look at.
+pub fn sentence(trouble: &Trouble, lang: Lang) -> String {
     let device = trouble.device.as_deref().unwrap_or_default();
     let (count, of) = (trouble.count, trouble.of);
     let share = if of == 0 { 0.0 } else { count as f64 / of as f64 * 100.0 };

@@ -8,7 +8,9 @@ use tokio::runtime::Runtime;
 use super::args::{Args, Command};
 use super::out::Out;
 use super::text::{Lang, common};
-use super::{capture, check, device, doctor, enrol, evidence, ledger, lint, replay, run, simulate, sniff};
+use super::{
+    capture, check, device, doctor, enrol, evidence, ledger, lint, replay, run, sheet, simulate, sniff,
+};
 
 /// A gateway has few cores, and the work is waiting: more threads would only cost memory.
 const THREADS: usize = 2;
@@ -32,6 +34,7 @@ fn done(command: Command, out: Out) -> Result<(), String> {
             runtime(out)?.block_on(enrol::enrol(&config, data, &code, out))
         }
         Command::Ledger(args) => ledger::ledger(args, out),
+        Command::Sheet(words) => sheet::sheet(&words, out),
         Command::Doctor(words) => doctor::doctor(&words, out),
         Command::Lint(words) => lint::lint(&words, out),
         Command::Capture(words) => runtime(out)?.block_on(capture::capture(words, out)),

@@ -16,6 +16,7 @@ pub mod lint;
 pub mod orders;
 pub mod profile;
 pub mod scan;
+pub mod sheet;
 pub mod simulate;
 pub mod write;
 
