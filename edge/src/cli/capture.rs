@@ -81,7 +81,7 @@ pub async fn capture(words: CaptureWords, out: Out) -> Result<(), String> {
         let dial = dial_of(&line.wire);
         let path = words.out.unwrap_or_else(|| format!("{name}.capture").into());
         let (framing, character) = match &line.wire {
-            WireConfig::Serial(serial) => (Framing::Rtu, Some(serial.character)),
+            WireConfig::Serial(serial) => (serial.framing, Some(serial.character)),
             WireConfig::Tcp { framing, .. } => (*framing, None),
             WireConfig::Bacnet(network) => return Err(text::network(lang, &name, network.listen.port())),
         };

@@ -139,7 +139,7 @@ pub async fn replay(words: ReplayWords, out: Out) -> Result<(), String> {
                 heard = interrupted() => heard,
             }
         }
-        (Framing::Rtu, None, Some(path)) => {
+        (Framing::Rtu | Framing::Ascii, None, Some(path)) => {
             let character = capture.header.character.unwrap_or_else(|| words.serial.character());
             let exchanges = replay.len();
             let serial = Serial::open(path, character.into(), replay).map_err(|e| chain(&e))?;

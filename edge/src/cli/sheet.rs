@@ -43,6 +43,7 @@ pub struct SheetWords {
 struct Status {
     now: Timestamp,
     health: Health,
+    doctor: Vec<OfLine>,
     values: Vec<Read>,
 }
 
@@ -67,9 +68,21 @@ struct LineHealth {
 struct DeviceHealth {
     key: String,
     silent: bool,
-    requests: u64,
-    errors: u64,
     turnaround_ms: Option<f64>,
+}
+
+#[derive(Deserialize)]
+struct OfLine {
+    name: String,
+    devices: Vec<OfDevice>,
+}
+
+/// A device that says no has answered: the program finds out so what it may ask.
+#[derive(Deserialize)]
+struct OfDevice {
+    key: String,
+    asked: u64,
+    answered: u64,
 }
 
 #[derive(Deserialize)]
@@ -98,6 +111,7 @@ pub struct Sheet {
     /// Why it did not pass, in words.
     pub faults: Vec<String>,
     pub requests: u64,
+    /// Of which without an answer that can be believed.
     pub errors: u64,
     pub turnaround_ms: Option<f64>,
     /// Share of the line's time that nothing is wanted of.
@@ -167,6 +181,8 @@ pub fn sheet(words: &SheetWords, out: Out) -> Result<(), String> {
 
 fn made(config: &Config, line: &LineConfig, device: &DeviceConfig, status: &Status, lang: Lang) -> Sheet {
     let own = status.health.devices.iter().find(|d| d.key == device.name);
+    let seen = status.doctor.iter().find(|l| l.name == line.name);
+    let seen = seen.and_then(|l| l.devices.iter().find(|d| d.key == device.name));
     let of_line = status.health.lines.iter().find(|l| l.name == line.name);
     let points: Vec<Point> = device
         .profile
@@ -207,8 +223,8 @@ fn made(config: &Config, line: &LineConfig, device: &DeviceConfig, status: &Stat
         at: status.now,
         passed: false,
         faults: Vec::new(),
-        requests: own.map_or(0, |d| d.requests),
-        errors: own.map_or(0, |d| d.errors),
+        requests: seen.map_or(0, |d| d.asked),
+        errors: seen.map_or(0, |d| d.asked.saturating_sub(d.answered)),
         turnaround_ms: own.and_then(|d| d.turnaround_ms),
         margin: of_line.map_or(0.0, |l| 1.0 - l.planned - l.wasted),
         points,

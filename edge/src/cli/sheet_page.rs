@@ -22,7 +22,8 @@ dl { display: grid; grid-template-columns: auto 1fr auto 1fr; gap: 0 4mm; margin
 dt { color: #555 } dd { margin: 0; font-weight: 500 }
 table { width: 100%; border-collapse: collapse; font-size: 9pt }
 th, td { text-align: left; border-bottom: 1px solid #ccc; padding: .6mm 1mm } thead { display: table-header-group }
-td.number { text-align: right; font-variant-numeric: tabular-nums } tr { break-inside: avoid }
+th:nth-child(2), td.number { text-align: right }
+td.number { font-variant-numeric: tabular-nums } tr { break-inside: avoid }
 .foot { display: flex; gap: 8mm; margin-top: 6mm; break-inside: avoid }
 .photo { flex: 1; height: 52mm; border: 1px dashed #777; color: #777; padding: 2mm }
 .sign { flex: 1 } .sign p { border-bottom: 1px solid #111; height: 14mm; margin: 0 0 1mm; color: #555 }
