@@ -1,4 +1,5 @@
-//! BACnet/IP, client side: reading, writing, change of value, events, foreign devices and routers.
+//! BACnet, client side: reading, writing, change of value, events, foreign devices and routers; over BACnet/IP (`bvlc`) or a
+//! serial line (`mstp`).
 //!
 //! Source: ANSI/ASHRAE Standard 135 (BACnet). The frames are taken apart by our own decoder; nothing that comes from
 //! the network can make it panic or take more memory than a small multiple of the message.
@@ -7,6 +8,7 @@ pub mod apdu;
 mod batch;
 pub mod bvlc;
 pub mod client;
+pub mod mstp;
 mod notice;
 pub mod npdu;
 mod object;
