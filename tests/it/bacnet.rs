@@ -59,7 +59,8 @@ fn bed(settings: impl FnOnce(u16) -> Settings) -> Option<Bed> {
 
 /// The loopback has a broadcast address like any network.
 fn usual(port: u16) -> Settings {
-    Settings { broadcast: SocketAddrV4::new(Ipv4Addr::new(127, 255, 255, 255), port), ..Settings::default() }
+    let broadcast = SocketAddrV4::new(Ipv4Addr::new(127, 255, 255, 255), port).into();
+    Settings { broadcast, ..Settings::default() }
 }
 
 impl Bed {

@@ -140,7 +140,7 @@ proptest! {
             now += Duration::from_millis(ms);
             let from = SocketAddrV4::new(Ipv4Addr::new(10, 0, 0, host), 47_808);
             let bytes = if whole { bytes } else { wrapped(&bytes) };
-            client.received(if host < 6 { peer.address } else { from }, &bytes, now);
+            client.received(if host < 6 { peer.address } else { from.into() }, &bytes, now);
             client.poll(now);
             if let Some(deadline) = client.deadline() {
                 prop_assert!(deadline > now, "a deadline in the past would spin");

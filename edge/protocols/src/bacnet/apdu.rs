@@ -4,9 +4,10 @@
 use super::object::ServiceError;
 use super::tag::{Fault, Reader, unsigned32};
 
-/// The longest APDU that fits BACnet/IP, and its code in a request (clause 20.1.2.5).
+/// The longest APDU that fits BACnet/IP.
 pub const MAX_APDU: u16 = 1476;
-const MAX_APDU_CODE: u8 = 5;
+/// The longest answer that whoever asks can take: what each code means (clause 20.1.2.5).
+const TAKEN: [u16; 6] = [50, 128, 206, 480, 1024, MAX_APDU];
 /// More than 64 segments are taken (clause 20.1.2.4).
 const ANY_SEGMENTS: u8 = 7 << 4;
 
@@ -30,6 +31,8 @@ pub enum Apdu<'a> {
     Confirmed {
         invoke: u8,
         segment: Option<Segment>,
+        /// The longest message that the sender takes, in bytes.
+        takes: u16,
         service: u8,
         data: &'a [u8],
     },
@@ -87,10 +90,11 @@ impl<'a> Apdu<'a> {
         let head = reader.byte()?;
         Ok(match head >> 4 {
             0 => {
-                reader.byte()?;
+                let code = usize::from(reader.byte()? & 0x0F);
+                let takes = TAKEN.get(code).copied().unwrap_or(MAX_APDU);
                 let invoke = reader.byte()?;
                 let segment = segment(&mut reader, head)?;
-                Self::Confirmed { invoke, segment, service: reader.byte()?, data: reader.rest() }
+                Self::Confirmed { invoke, segment, takes, service: reader.byte()?, data: reader.rest() }
             }
             1 => Self::Unconfirmed { service: reader.byte()?, data: reader.rest() },
             2 => Self::SimpleAck { invoke: reader.byte()?, service: reader.byte()? },
@@ -126,8 +130,9 @@ impl<'a> Apdu<'a> {
             None => 0,
         };
         match self {
-            Self::Confirmed { invoke, segment, service, data } => {
-                out.extend([flags(segment) | SEGMENTED_RESPONSE, ANY_SEGMENTS | MAX_APDU_CODE, invoke]);
+            Self::Confirmed { invoke, segment, takes, service, data } => {
+                let code = TAKEN.iter().rposition(|size| *size <= takes).unwrap_or(0) as u8;
+                out.extend([flags(segment) | SEGMENTED_RESPONSE, ANY_SEGMENTS | code, invoke]);
                 with_segment(&mut out, segment);
                 out.push(service);
                 out.extend(data);

@@ -40,7 +40,8 @@ fn apdu<'a>(what: &str, datagram: &'a [u8]) -> Result<Apdu<'a>, String> {
 }
 
 fn read(sample: &SampleFrame) -> Result<Vec<(PropertyRef, Reading)>, String> {
-    let Apdu::Confirmed { invoke, segment: None, service, data } = apdu("request", &sample.request)? else {
+    let Apdu::Confirmed { invoke, segment: None, service, data, .. } = apdu("request", &sample.request)?
+    else {
         return Err("the request is no request that wants an answer".to_owned());
     };
     let request = request_of(service, data).map_err(|fault| format!("the request is not sound: {fault}"))?;

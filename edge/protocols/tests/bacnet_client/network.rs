@@ -5,7 +5,9 @@ use std::time::Duration;
 
 use steward_protocols::bacnet::apdu::Apdu;
 use steward_protocols::bacnet::bvlc::Bvlc;
-use steward_protocols::bacnet::client::{Client, Event, Failure, Foreign, Peer, Settings, Standing};
+use steward_protocols::bacnet::client::{
+    Client, Event, Failure, Foreign, LinkAddress, Peer, Settings, Standing,
+};
 use steward_protocols::bacnet::npdu::{Body, Npdu, Station};
 use steward_protocols::bacnet::{Request, Value};
 
@@ -13,12 +15,14 @@ use super::device::{Device, MS, apdu_of, beginning, datagram, host, input};
 use super::world::{FAIR, World};
 
 const SECOND: Duration = Duration::from_secs(1);
+/// That of `host(200)`.
+const BBMD: SocketAddrV4 = SocketAddrV4::new(Ipv4Addr::new(10, 0, 0, 200), 47_808);
 
 fn events(client: &mut Client) -> Vec<Event> {
     std::iter::from_fn(|| client.event()).collect()
 }
 
-fn datagrams(client: &mut Client) -> Vec<(SocketAddrV4, Vec<u8>)> {
+fn datagrams(client: &mut Client) -> Vec<(LinkAddress, Vec<u8>)> {
     std::iter::from_fn(|| client.datagram()).map(|d| (d.to, d.bytes)).collect()
 }
 
@@ -71,7 +75,7 @@ fn fault_b10_a_flood_of_introductions_is_bounded_and_the_wanted_are_heard() {
     assert!(events(&mut client).is_empty() && datagrams(&mut client).is_empty());
 }
 
-fn says_router(router: Peer, body: Body<'_>) -> (SocketAddrV4, Vec<u8>) {
+fn says_router(router: Peer, body: Body<'_>) -> (LinkAddress, Vec<u8>) {
     let npdu = Npdu::message(body).encode();
     (router.address, Bvlc::Broadcast(&npdu).encode())
 }
@@ -167,11 +171,11 @@ fn a_network_that_a_router_cannot_reach_fails_at_once() {
 }
 
 fn foreign(ttl: u16) -> (Client, std::time::Instant) {
-    let foreign = Some(Foreign { bbmd: host(200).address, ttl });
+    let foreign = Some(Foreign { bbmd: BBMD, ttl });
     (Client::new(Settings { foreign, ..Settings::default() }), beginning())
 }
 
-fn functions(sent: &[(SocketAddrV4, Vec<u8>)]) -> Vec<u8> {
+fn functions(sent: &[(LinkAddress, Vec<u8>)]) -> Vec<u8> {
     sent.iter().map(|(_, bytes)| bytes[1]).collect()
 }
 
@@ -248,7 +252,7 @@ fn a_device_that_a_bbmd_forwards_is_at_its_own_address() {
 #[test]
 fn a_request_to_everybody_is_answered_by_nobody() {
     let (mut client, now) = (Client::new(Settings::default()), beginning());
-    let request = Apdu::Confirmed { invoke: 1, segment: None, service: 15, data: &[] }.encode();
+    let request = Apdu::Confirmed { invoke: 1, segment: None, takes: 1476, service: 15, data: &[] }.encode();
     let npdu = Npdu::to(None, true, &request).encode();
     client.received(host(1).address, &Bvlc::Broadcast(&npdu).encode(), now);
     assert!(datagrams(&mut client).is_empty());

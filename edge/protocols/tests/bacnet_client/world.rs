@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
-use steward_protocols::bacnet::client::{Client, Event, Peer, Reading, Settings};
+use steward_protocols::bacnet::client::{Client, Event, LinkAddress, Peer, Reading, Settings};
 use steward_protocols::bacnet::{Answer, PropertyRef, Request};
 
 use super::device::{Device, MS, beginning};
@@ -29,7 +29,7 @@ pub struct World {
     pub now: Instant,
     pub weather: Weather,
     /// What the client has sent: when and to whom.
-    pub sent: Vec<(Instant, std::net::SocketAddrV4, Vec<u8>)>,
+    pub sent: Vec<(Instant, LinkAddress, Vec<u8>)>,
     pub events: Vec<Event>,
     air: BTreeMap<(Instant, u64), (To, Vec<u8>)>,
     serial: u64,

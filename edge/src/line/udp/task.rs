@@ -8,7 +8,7 @@ use std::net::{Ipv4Addr, SocketAddr, SocketAddrV4};
 use std::sync::Arc;
 use std::time::Duration;
 
-use steward_protocols::bacnet::client::{Client, Event, Settings, Ticket};
+use steward_protocols::bacnet::client::{Client, Event, LinkAddress, Settings, Ticket};
 use steward_shared::id::Ids;
 use tokio::net::UdpSocket;
 use tokio::sync::{mpsc, oneshot};
@@ -69,9 +69,10 @@ struct Sockets {
 }
 
 impl Sockets {
-    async fn open(listen: SocketAddrV4, broadcast: SocketAddrV4) -> io::Result<Self> {
+    async fn open(listen: SocketAddrV4, broadcast: LinkAddress) -> io::Result<Self> {
         let main = UdpSocket::bind(listen).await?;
         main.set_broadcast(true)?;
+        let LinkAddress::Ip(broadcast) = broadcast else { return Ok(Self { main, broadcasts: None }) };
         let apart = !listen.ip().is_unspecified()
             && !broadcast.ip().is_unspecified()
             && broadcast.ip() != listen.ip()
@@ -279,7 +280,9 @@ fn now() -> std::time::Instant {
 
 async fn send_all(client: &mut Client, socket: &UdpSocket) {
     while let Some(datagram) = client.datagram() {
-        let to = SocketAddr::V4(datagram.to);
+        // Of a line of MS/TP there is no station here.
+        let LinkAddress::Ip(to) = datagram.to else { continue };
+        let to = SocketAddr::V4(to);
         let mut sent = socket.try_send_to(&datagram.bytes, to);
         if sent.as_ref().is_err_and(|e| e.kind() == io::ErrorKind::WouldBlock) {
             // The card is busy; a moment is as long as anybody waits for it.

@@ -5,7 +5,7 @@ use std::net::SocketAddrV4;
 use std::sync::Arc;
 use std::time::Duration;
 
-use steward_protocols::bacnet::client::{Failure, Peer, Settings};
+use steward_protocols::bacnet::client::{Failure, LinkAddress, Peer, Settings};
 use steward_protocols::bacnet::{Answer, ObjectId, ObjectType, PropertyId, PropertyRef, Request, Value};
 use steward_shared::id::RandomIds;
 use tokio::net::UdpSocket;
@@ -70,7 +70,8 @@ async fn a_question_is_answered_and_a_silent_device_fails_in_its_time() {
 #[tokio::test]
 async fn a_port_that_is_taken_is_told_and_used_when_it_is_free() {
     let (taken, at) = device().await;
-    let mut serving = serve(at.address, quick());
+    let LinkAddress::Ip(address) = at.address else { panic!("on BACnet/IP") };
+    let mut serving = serve(address, quick());
     let down = timeout(LONG, serving.happened.recv()).await.unwrap();
     assert!(matches!(down, Some(Happening::Down(_))), "{down:?}");
     let refused = serving.network.ask(at, Request::ReadProperty(present_value())).await;
@@ -78,7 +79,7 @@ async fn a_port_that_is_taken_is_told_and_used_when_it_is_free() {
     drop(taken);
     loop {
         match timeout(LONG, serving.happened.recv()).await.unwrap() {
-            Some(Happening::Up(address)) => break assert_eq!(address, at.address.into()),
+            Some(Happening::Up(up)) => break assert_eq!(up, address.into()),
             Some(Happening::Down(_)) => {}
             other => panic!("{other:?}"),
         }

@@ -60,7 +60,7 @@ fn settings(config: &LineConfig, network: &BacnetConfig) -> Settings {
     Settings {
         timeout: config.slowest(),
         retries: network.retries,
-        broadcast: network.broadcast,
+        broadcast: network.broadcast.into(),
         foreign: network.foreign,
         ..Settings::default()
     }

@@ -1,4 +1,4 @@
-//! The client of one BACnet/IP network, without I/O: datagrams and requests go in, datagrams, outcomes and events come
+//! The client of one BACnet network, without I/O: datagrams and requests go in, datagrams, outcomes and events come
 //! out. Its owner hands in each instant, sends what `datagram` gives, looks at `event`, and calls `poll` at the beginning
 //! and at each `deadline`.
 //! Nothing that comes from the network makes it panic, wait or grow beyond its settings.
@@ -12,7 +12,7 @@ use super::failure::Failure;
 use super::reading::{Abilities, Job, Piece, Reading};
 use super::registration::{Registration, Standing};
 use super::routers::{Claim, Routers};
-use super::settings::{Peer, Settings};
+use super::settings::{LinkAddress, Peer, Settings};
 use super::subscriptions::{Due, Loss, Subscriptions, Wanted};
 use super::transactions::{Datagram, Outcome, Transactions};
 use crate::bacnet::apdu::{Apdu, abort, reject};
@@ -43,9 +43,9 @@ pub enum Event {
     /// Somebody else claims the number of a known device, which stays where it is.
     DeviceConflict { instance: u32, known: Peer, other: Peer },
     /// A router leads to a network that was not known.
-    Router { router: SocketAddrV4, network: u16 },
+    Router { router: LinkAddress, network: u16 },
     /// Two routers lead to one network: the first is used.
-    RouterConflict { network: u16, known: SocketAddrV4, other: SocketAddrV4 },
+    RouterConflict { network: u16, known: LinkAddress, other: LinkAddress },
     /// A value that was subscribed to.
     Changed { subscription: u32, notice: CovNotice },
     /// Notices of this subscription come (again).
@@ -226,7 +226,7 @@ impl Client {
     fn broadcast(&mut self, npdu: Vec<u8>) {
         let datagram = match &mut self.registration {
             Some(registration) => registration.broadcast(npdu),
-            None => Some(Datagram { to: self.settings.broadcast, bytes: Bvlc::Broadcast(&npdu).encode() }),
+            None => Some(Datagram::broadcast(self.settings.broadcast, npdu)),
         };
         self.out.extend(datagram);
     }
@@ -304,11 +304,25 @@ impl Client {
         }
     }
 
-    /// A datagram came.
-    pub fn received(&mut self, from: SocketAddrV4, datagram: &[u8], now: Instant) {
-        if self.take(from, datagram, now).is_err() {
-            self.strays.malformed += 1;
-        }
+    /// A request of ours to this station has left a line of MS/TP, where it had waited for the token.
+    pub fn sent(&mut self, to: LinkAddress, now: Instant) {
+        self.transactions.sent(to, now);
+    }
+
+    /// A datagram of BACnet/IP came, or from a line of MS/TP a message for us alone.
+    pub fn received(&mut self, from: impl Into<LinkAddress>, datagram: &[u8], now: Instant) {
+        let taken = match from.into() {
+            LinkAddress::Ip(from) => self.take(from, datagram, now),
+            from @ LinkAddress::Mstp(_) => self.npdu(from, datagram, false, now),
+        };
+        self.strays.malformed += u64::from(taken.is_err());
+        self.settle(now);
+    }
+
+    /// From a line of MS/TP a message for all came.
+    pub fn received_by_all(&mut self, from: LinkAddress, npdu: &[u8], now: Instant) {
+        let taken = self.npdu(from, npdu, true, now);
+        self.strays.malformed += u64::from(taken.is_err());
         self.settle(now);
     }
 
@@ -325,6 +339,10 @@ impl Client {
                 return Ok(());
             }
         };
+        self.npdu(address.into(), npdu, to_all, now)
+    }
+
+    fn npdu(&mut self, address: LinkAddress, npdu: &[u8], to_all: bool, now: Instant) -> Result<(), Fault> {
         let npdu = Npdu::decode(npdu)?;
         let peer = Peer { address, station: npdu.source };
         match npdu.body {
@@ -359,7 +377,7 @@ impl Client {
         self.events.extend(standing.map(Event::Registration));
     }
 
-    fn router(&mut self, router: SocketAddrV4, network: u16) {
+    fn router(&mut self, router: LinkAddress, network: u16) {
         match self.routers.heard(router, network) {
             Claim::Known => {}
             Claim::New => self.events.push_back(Event::Router { router, network }),
@@ -384,7 +402,7 @@ impl Client {
             Apdu::Unconfirmed { .. } => {}
             // A request to everybody wants no answer from each.
             Apdu::Confirmed { .. } if to_all => {}
-            Apdu::Confirmed { invoke, segment, service, data } => {
+            Apdu::Confirmed { invoke, segment, service, data, .. } => {
                 let answer = self.requested(peer, invoke, segment.is_some(), service, data);
                 self.out.push_back(answer);
             }
@@ -427,7 +445,8 @@ impl Client {
     fn introduced(&mut self, peer: Peer, introduction: IAm, now: Instant) {
         match self.devices.heard(peer, introduction, now) {
             Heard::Device => {
-                self.abilities.entry(peer).or_default().introduced(&introduction);
+                let max_apdu = introduction.max_apdu.min(self.settings.max_apdu);
+                self.abilities.entry(peer).or_default().introduced(&IAm { max_apdu, ..introduction });
                 self.events.push_back(Event::Device { peer, introduction });
             }
             Heard::Conflict { known } => {

@@ -1,4 +1,4 @@
-//! The client side of BACnet/IP as a machine: see `machine`. `transactions` keeps what is under way, `assembly` one
+//! The client side of BACnet as a machine: see `machine`. `transactions` keeps what is under way, `assembly` one
 //! answer in segments, `gate` the way through a router, `reading` the ladder from many properties to one, `devices` and
 //! `routers` who is where, `subscriptions` changes of value, `registration` the BBMD.
 
@@ -21,6 +21,6 @@ pub use machine::{Client, Event, Strays, Ticket, first};
 pub use reading::{Abilities, Reading};
 pub use registration::Standing;
 pub use routers::Routers;
-pub use settings::{Foreign, Peer, Settings};
+pub use settings::{Foreign, LinkAddress, Peer, Settings};
 pub use subscriptions::{Loss, Wanted};
 pub use transactions::Datagram;

@@ -59,7 +59,7 @@ impl Registration {
     pub fn broadcast(&mut self, npdu: Vec<u8>) -> Option<Datagram> {
         if self.lives_until.is_some() {
             return Some(Datagram {
-                to: self.foreign.bbmd,
+                to: self.foreign.bbmd.into(),
                 bytes: Bvlc::DistributeBroadcast(&npdu).encode(),
             });
         }
@@ -89,7 +89,7 @@ impl Registration {
         self.tries += 1;
         self.due = Some(now + self.timeout);
         let bytes = Bvlc::RegisterForeignDevice { ttl: self.foreign.ttl }.encode();
-        (Some(Datagram { to: self.foreign.bbmd, bytes }), change)
+        (Some(Datagram { to: self.foreign.bbmd.into(), bytes }), change)
     }
 
     /// A result from the BBMD. What was kept goes out now.

@@ -4,23 +4,48 @@ use core::net::{Ipv4Addr, SocketAddrV4};
 use std::fmt;
 use std::time::Duration;
 
+use crate::bacnet::apdu::MAX_APDU;
 use crate::bacnet::bvlc::PORT;
+use crate::bacnet::mstp;
 use crate::bacnet::npdu::Station;
 
-/// Where a device is: an address of BACnet/IP, or a router's and the station behind it.
+/// Where a station is on the network that we are on ourselves: its address on our data link.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum LinkAddress {
+    Ip(SocketAddrV4),
+    /// A station of a line of MS/TP.
+    Mstp(u8),
+}
+
+impl From<SocketAddrV4> for LinkAddress {
+    fn from(address: SocketAddrV4) -> Self {
+        Self::Ip(address)
+    }
+}
+
+impl fmt::Display for LinkAddress {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Ip(address) => write!(f, "{address}"),
+            Self::Mstp(mac) => write!(f, "station {mac}"),
+        }
+    }
+}
+
+/// Where a device is: an address on our data link, or a router's and the station behind it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Peer {
-    pub address: SocketAddrV4,
+    pub address: LinkAddress,
     pub station: Option<Station>,
 }
 
 impl Peer {
-    pub const fn direct(address: SocketAddrV4) -> Self {
-        Self { address, station: None }
+    pub fn direct(address: impl Into<LinkAddress>) -> Self {
+        Self { address: address.into(), station: None }
     }
 
-    pub const fn behind(router: SocketAddrV4, station: Station) -> Self {
-        Self { address: router, station: Some(station) }
+    pub fn behind(router: impl Into<LinkAddress>, station: Station) -> Self {
+        Self { address: router.into(), station: Some(station) }
     }
 }
 
@@ -69,9 +94,28 @@ pub struct Settings {
     pub max_devices: usize,
     /// I-Am of strangers that are taken: so many at once, and so many a second.
     pub strangers: (u32, u32),
+    /// The longest message that we take and send, in bytes: what the data link carries.
+    pub max_apdu: u16,
     /// Where broadcasts go on this network.
-    pub broadcast: SocketAddrV4,
+    pub broadcast: LinkAddress,
+    /// On BACnet/IP only.
     pub foreign: Option<Foreign>,
+}
+
+/// The longest message in a common frame of MS/TP.
+const MSTP_APDU: u16 = 480;
+
+impl Settings {
+    /// On a line of MS/TP: one request to a device at a time, and no more in it than each of its stations takes.
+    pub fn mstp() -> Self {
+        Self {
+            timeout: Duration::from_secs(6),
+            in_flight: 1,
+            max_apdu: MSTP_APDU,
+            broadcast: LinkAddress::Mstp(mstp::BROADCAST),
+            ..Self::default()
+        }
+    }
 }
 
 impl Default for Settings {
@@ -90,7 +134,8 @@ impl Default for Settings {
             max_answer: 256 * 1024,
             max_devices: 4096,
             strangers: (500, 100),
-            broadcast: SocketAddrV4::new(Ipv4Addr::BROADCAST, PORT),
+            max_apdu: MAX_APDU,
+            broadcast: LinkAddress::Ip(SocketAddrV4::new(Ipv4Addr::BROADCAST, PORT)),
             foreign: None,
         }
     }

@@ -6,6 +6,7 @@
 //! |---|---|---|
 //! | queued | the device and its router have room | awaiting (datagram sent) |
 //! | queued | patience is over | done: `Expired` |
+//! | awaiting | it was not sent, and patience is over | done: `Expired`; the invoke id rests |
 //! | awaiting | answer | done |
 //! | awaiting | first segment | assembling |
 //! | awaiting | timeout, tries left | awaiting (datagram sent again) |
@@ -13,14 +14,13 @@
 //! | assembling | last segment | done |
 //! | assembling | nothing for four segment times | done: `Stalled`; aborted, the invoke id rests |
 
-use core::net::SocketAddrV4;
 use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 use std::time::{Duration, Instant};
 
 use super::assembly::{Assembly, Verdict};
 use super::failure::Failure;
 use super::gate::Gate;
-use super::settings::{Peer, Settings};
+use super::settings::{LinkAddress, Peer, Settings};
 use crate::bacnet::apdu::{Apdu, abort, error_of};
 use crate::bacnet::bvlc::Bvlc;
 use crate::bacnet::npdu::Npdu;
@@ -28,16 +28,30 @@ use crate::bacnet::npdu::Npdu;
 /// Bytes for the network.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Datagram {
-    pub to: SocketAddrV4,
+    pub to: LinkAddress,
     pub bytes: Vec<u8>,
 }
 
 impl Datagram {
+    /// A message for all stations of our network.
+    pub fn broadcast(to: LinkAddress, npdu: Vec<u8>) -> Self {
+        let bytes = match to {
+            LinkAddress::Ip(_) => Bvlc::Broadcast(&npdu).encode(),
+            LinkAddress::Mstp(_) => npdu,
+        };
+        Self { to, bytes }
+    }
+
     /// A message for one station.
     pub fn unicast(peer: Peer, expecting_reply: bool, apdu: Apdu<'_>) -> Self {
         let apdu = apdu.encode();
         let npdu = Npdu::to(peer.station, expecting_reply, &apdu).encode();
-        Self { to: peer.address, bytes: Bvlc::Unicast(&npdu).encode() }
+        let bytes = match peer.address {
+            LinkAddress::Ip(_) => Bvlc::Unicast(&npdu).encode(),
+            // The frame is made by whoever owns the line.
+            LinkAddress::Mstp(_) => npdu,
+        };
+        Self { to: peer.address, bytes }
     }
 }
 
@@ -52,7 +66,11 @@ const REQUEST_HEADER: usize = 4;
 #[derive(Debug)]
 enum State {
     Queued,
-    Awaiting { tries: u8 },
+    /// `sent`: it is on its way. On a line of MS/TP it first waits for the token, and the device's time has not begun.
+    Awaiting {
+        tries: u8,
+        sent: bool,
+    },
     Assembling(Assembly),
 }
 
@@ -93,7 +111,7 @@ impl Line {
 pub struct Transactions<O> {
     settings: Settings,
     lines: HashMap<Peer, Line>,
-    gates: BTreeMap<SocketAddrV4, Gate>,
+    gates: BTreeMap<LinkAddress, Gate>,
     all: HashMap<u64, Transaction<O>>,
     timers: BTreeSet<(Instant, u64)>,
     next: u64,
@@ -167,7 +185,7 @@ impl<O> Transactions<O> {
     }
 
     /// Devices behind one router take turns.
-    fn start_behind(&mut self, router: SocketAddrV4, now: Instant) {
+    fn start_behind(&mut self, router: LinkAddress, now: Instant) {
         let settings = self.settings;
         loop {
             let Some(gate) = self.gates.get_mut(&router) else { return };
@@ -198,17 +216,36 @@ impl<O> Transactions<O> {
         line.flying.insert(invoke, id);
         if let Some(transaction) = self.all.get_mut(&id) {
             transaction.invoke = invoke;
-            transaction.state = State::Awaiting { tries: 1 };
+            transaction.state = State::Awaiting { tries: 1, sent: false };
         }
-        self.transmit(id);
-        self.rearm(id, now + self.settings.timeout);
+        self.transmit(id, now);
         true
     }
 
-    fn transmit(&mut self, id: u64) {
-        let Some(t) = self.all.get(&id) else { return };
-        let request = Apdu::Confirmed { invoke: t.invoke, segment: None, service: t.service, data: &t.data };
+    fn transmit(&mut self, id: u64, now: Instant) {
+        let Settings { max_apdu, timeout, patience, .. } = self.settings;
+        let Some(t) = self.all.get_mut(&id) else { return };
+        let waits_for_token = matches!(t.peer.address, LinkAddress::Mstp(_));
+        if let State::Awaiting { sent, .. } = &mut t.state {
+            *sent = !waits_for_token;
+        }
+        let (invoke, service, data) = (t.invoke, t.service, t.data.as_slice());
+        let request = Apdu::Confirmed { invoke, segment: None, takes: max_apdu, service, data };
         self.out.push_back(Datagram::unicast(t.peer, true, request));
+        self.rearm(id, now + if waits_for_token { patience } else { timeout });
+    }
+
+    /// A request to this station has gone out on the line just now: the time of whoever is asked there begins.
+    pub fn sent(&mut self, to: LinkAddress, now: Instant) {
+        let there = self.lines.iter().filter(|(peer, _)| peer.address == to);
+        let flying: Vec<u64> = there.flat_map(|(_, line)| line.flying.values().copied()).collect();
+        for id in flying {
+            let Some(transaction) = self.all.get_mut(&id) else { continue };
+            if let State::Awaiting { sent: sent @ false, .. } = &mut transaction.state {
+                *sent = true;
+                self.rearm(id, now + self.settings.timeout);
+            }
+        }
     }
 
     fn rearm(&mut self, id: u64, due: Instant) {
@@ -260,7 +297,7 @@ impl<O> Transactions<O> {
             return false;
         }
         // Each repetition of a request may be answered too.
-        let again = matches!(transaction.state, State::Awaiting { tries } if tries > 1);
+        let again = matches!(transaction.state, State::Awaiting { tries, .. } if tries > 1);
         match apdu {
             Apdu::ComplexAck { segment: Some(segment), data, .. } => {
                 self.segment(id, segment, data, now);
@@ -303,7 +340,7 @@ impl<O> Transactions<O> {
             Verdict::Nak(sequence) => self.say(peer, ack(true, sequence)),
             Verdict::Complete(sequence) => {
                 let State::Assembling(assembly) =
-                    std::mem::replace(&mut transaction.state, State::Awaiting { tries: 1 })
+                    std::mem::replace(&mut transaction.state, State::Awaiting { tries: 1, sent: true })
                 else {
                     return;
                 };
@@ -332,7 +369,7 @@ impl<O> Transactions<O> {
         {
             self.overdue(id, now);
         }
-        let routers: Vec<SocketAddrV4> = self
+        let routers: Vec<LinkAddress> = self
             .gates
             .iter()
             .filter(|(_, gate)| gate.deadline().is_some())
@@ -348,12 +385,12 @@ impl<O> Transactions<O> {
         let Some(transaction) = self.all.get_mut(&id) else { return };
         match &mut transaction.state {
             State::Queued => self.finish(id, Err(Failure::Expired), false, now),
-            State::Awaiting { tries } if *tries < most => {
+            State::Awaiting { sent: false, .. } => self.finish(id, Err(Failure::Expired), true, now),
+            State::Awaiting { tries, .. } if *tries < most => {
                 *tries += 1;
-                self.transmit(id);
-                self.rearm(id, now + self.settings.timeout);
+                self.transmit(id, now);
             }
-            State::Awaiting { tries } => {
+            State::Awaiting { tries, .. } => {
                 let tries = *tries;
                 self.finish(id, Err(Failure::NoReply(tries)), true, now);
             }
@@ -366,7 +403,7 @@ impl<O> Transactions<O> {
     }
 
     /// A router cannot pass anything on to a network: nobody there will answer.
-    pub fn unreachable(&mut self, router: SocketAddrV4, network: u16, reason: u8, now: Instant) {
+    pub fn unreachable(&mut self, router: LinkAddress, network: u16, reason: u8, now: Instant) {
         let there =
             |peer: &Peer| peer.address == router && peer.station.is_some_and(|s| s.network == network);
         let lost: Vec<u64> = self.all.iter().filter(|(_, t)| there(&t.peer)).map(|(id, _)| *id).collect();
@@ -376,7 +413,7 @@ impl<O> Transactions<O> {
     }
 
     /// A router asks for a pause, or ends it.
-    pub fn pause(&mut self, router: SocketAddrV4, until: Option<Instant>) {
+    pub fn pause(&mut self, router: LinkAddress, until: Option<Instant>) {
         if let Some(gate) = self.gates.get_mut(&router) {
             gate.pause(until);
         }
