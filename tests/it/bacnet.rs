@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use steward_edge::line::udp::{Happening, Network, NoAnswer, Port, UdpLine};
+use steward_edge::line::bacnet::{Happening, Network, NoAnswer, Port, UdpLine};
 use steward_protocols::bacnet::client::{
     Event, Failure, Foreign, Peer as At, Reading, Settings, Standing, Wanted, first,
 };

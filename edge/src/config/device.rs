@@ -11,7 +11,7 @@ use steward_shared::document::{FromNode, Kind, Node, Table, Wrong, nearest};
 use steward_shared::profile::{Language, Library, Profile, Rules};
 use steward_shared::wire::catalogue::MAX_TEXT;
 
-use super::bacnet::{INSTANCE, read_node};
+use super::bacnet::{INSTANCE, read_node, read_station};
 use super::line::{ASCII, USUAL, read_character};
 use super::read::{check_name, check_unique, read_periods, read_title};
 use super::settings::{DeviceConfig, Periods};
@@ -29,6 +29,10 @@ pub(super) enum Carrier {
     },
     ModbusTcp,
     BacnetIp,
+    /// A line on which this gateway is a station too.
+    BacnetMstp {
+        gateway: Option<u8>,
+    },
 }
 
 /// What the devices of one line have in common.
@@ -84,13 +88,14 @@ pub(super) fn read_device(
 fn check_carrier(table: &Table<'_>, language: &Language, carrier: Option<Carrier>) {
     let Some(carrier) = carrier else { return };
     let (what, way_out) = match (carrier, language) {
-        (Carrier::BacnetIp, Language::Bacnet(_)) => return,
-        (Carrier::BacnetIp, _) => {
+        (Carrier::BacnetIp | Carrier::BacnetMstp { .. }, Language::Bacnet(_)) => return,
+        (Carrier::BacnetIp | Carrier::BacnetMstp { .. }, _) => {
             ("BACnet", "take a profile with [bacnet], or put the device on a line of another kind")
         }
-        (_, Language::Bacnet(_)) => {
-            ("no BACnet", "put the device on a line of kind = \"bacnet-ip\", or take another profile")
-        }
+        (_, Language::Bacnet(_)) => (
+            "no BACnet",
+            "put the device on a line of kind = \"bacnet-ip\" or \"bacnet-mstp\", or take another profile",
+        ),
         (Carrier::ModbusTcp, Language::Modbus(_)) | (Carrier::Port { .. } | Carrier::Converter { .. }, _) => {
             return;
         }
@@ -107,6 +112,9 @@ fn check_carrier(table: &Table<'_>, language: &Language, carrier: Option<Carrier
 /// What it must be follows from the language. Where that is not known a number is taken for a Modbus unit, and a text
 /// for a meter's number, which nobody judges.
 fn read_address(table: &Table<'_>, language: Option<&Language>, carrier: Option<Carrier>) -> Option<Address> {
+    if let Some(Carrier::BacnetMstp { gateway }) = carrier {
+        return read_station(table, gateway);
+    }
     match language {
         _ if carrier == Some(Carrier::BacnetIp) => read_node(table),
         Some(Language::Bacnet(_)) => read_node(table),
@@ -142,7 +150,7 @@ fn read_unit(table: &Table<'_>, carrier: Option<Carrier>) -> Option<u8> {
         Some(Carrier::Port { .. } | Carrier::Converter { .. }) => {
             (matches!(given, 1..=247), "write a value from 1 to 247")
         }
-        Some(Carrier::ModbusTcp | Carrier::BacnetIp) | None => (
+        Some(Carrier::ModbusTcp | Carrier::BacnetIp | Carrier::BacnetMstp { .. }) | None => (
             matches!(given, 0..=247 | 255),
             "write a value from 0 to 247, or 255 where one device alone is behind the connection",
         ),
@@ -209,7 +217,7 @@ fn check_alone(table: &Table<'_>, address: Address, name: &str, others: &mut BTr
 /// How this device wants the port, where the others on its line want it otherwise.
 fn read_port(table: &Table<'_>, language: Option<&Language>, carrier: Option<Carrier>) -> Option<Character> {
     let own = table.optional_table("serial")?;
-    if matches!(carrier, Some(Carrier::Converter { .. } | Carrier::ModbusTcp | Carrier::BacnetIp)) {
+    if carrier.is_some_and(|c| !matches!(c, Carrier::Port { .. })) {
         let message = "only a port of this machine can be set anew for each device";
         table.fault("serial", message, "remove it; a converter is set by its own pages");
         own.ignore_rest();

@@ -9,7 +9,7 @@ use steward_shared::document::Table;
 use steward_shared::profile::{Framing, Library};
 use steward_shared::wire::catalogue::MAX_TEXT;
 
-use super::bacnet::read_network;
+use super::bacnet::{read_line_of_mstp, read_network};
 use super::device::{Carrier, OnLine, read_device};
 use super::read::{check_name, check_unique, duration_within};
 use super::settings::{LineConfig, Periods, SerialConfig, WireConfig};
@@ -44,7 +44,12 @@ pub(super) fn read_line(
         check_name(table, name);
         check_unique(table, "name", "line", &mut seen.lines, name);
     }
-    let kinds = [("tcp", Kind::Tcp), ("serial", Kind::Serial), ("bacnet-ip", Kind::Bacnet)];
+    let kinds = [
+        ("tcp", Kind::Tcp),
+        ("serial", Kind::Serial),
+        ("bacnet-ip", Kind::Bacnet),
+        ("bacnet-mstp", Kind::Mstp),
+    ];
     let (wire, carrier, timeout) = match table.word("kind", &kinds) {
         Some(Kind::Bacnet) => {
             let network = read_network(table);
@@ -52,6 +57,12 @@ pub(super) fn read_line(
                 check_unique(table, "kind", "UDP port", &mut seen.ports, &format!("udp {}", network.listen));
             }
             (network.map(WireConfig::Bacnet), Some(Carrier::BacnetIp), Duration::from_secs(3))
+        }
+        Some(Kind::Mstp) => {
+            let path = read_port(table, seen);
+            let line = read_line_of_mstp(table, path);
+            let carrier = Carrier::BacnetMstp { gateway: line.as_ref().map(|line| line.mac) };
+            (line.map(WireConfig::Mstp), Some(carrier), Duration::from_secs(6))
         }
         Some(Kind::Serial) => {
             let serial = read_serial(table, seen);
@@ -94,6 +105,7 @@ enum Kind {
     Tcp,
     Serial,
     Bacnet,
+    Mstp,
 }
 
 fn read_tcp(table: &Table<'_>, seen: &mut Seen) -> (Option<WireConfig>, Framing) {
@@ -122,7 +134,8 @@ fn read_tcp(table: &Table<'_>, seen: &mut Seen) -> (Option<WireConfig>, Framing)
     (wire, framing)
 }
 
-fn read_serial(table: &Table<'_>, seen: &mut Seen) -> Option<SerialConfig> {
+/// The path of a serial port.
+fn read_port(table: &Table<'_>, seen: &mut Seen) -> Option<String> {
     let path = table.required::<String>("port");
     if let Some(path) = &path {
         if !path.starts_with('/') {
@@ -131,6 +144,11 @@ fn read_serial(table: &Table<'_>, seen: &mut Seen) -> Option<SerialConfig> {
         table.check_text("port", path, MAX_WHERE);
         check_unique(table, "port", "port", &mut seen.ports, path);
     }
+    path
+}
+
+fn read_serial(table: &Table<'_>, seen: &mut Seen) -> Option<SerialConfig> {
+    let path = read_port(table, seen);
     let framing = table.word_or("framing", &[("rtu", Framing::Rtu), ("ascii", Framing::Ascii)], Framing::Rtu);
     let character = read_character(table, if framing == Framing::Ascii { ASCII } else { USUAL });
     let gap = table.optional::<Duration>("gap");

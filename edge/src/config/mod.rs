@@ -9,8 +9,8 @@ mod settings;
 
 pub use read::{load, parse};
 pub use settings::{
-    BacnetConfig, BufferConfig, Config, DeviceConfig, LineConfig, Log, LogFormat, Periods, SerialConfig,
-    WireConfig,
+    BacnetConfig, BufferConfig, Config, DeviceConfig, LineConfig, Log, LogFormat, MstpConfig, Periods,
+    SerialConfig, WireConfig,
 };
 
 #[cfg(test)]

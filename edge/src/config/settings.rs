@@ -110,6 +110,8 @@ pub enum WireConfig {
     Serial(SerialConfig),
     /// A network, not a wire: its devices are asked side by side.
     Bacnet(BacnetConfig),
+    /// A serial line on which masters pass a token: whoever has it asks.
+    Mstp(MstpConfig),
 }
 
 impl WireConfig {
@@ -118,7 +120,7 @@ impl WireConfig {
             Self::Tcp { framing, .. } => *framing,
             Self::Serial(serial) => serial.framing,
             // Frames with numbers of their own, too.
-            Self::Bacnet(_) => Framing::Tcp,
+            Self::Bacnet(_) | Self::Mstp(_) => Framing::Tcp,
         }
     }
 }
@@ -139,6 +141,19 @@ pub struct BacnetConfig {
     pub broadcast: SocketAddrV4,
     pub foreign: Option<Foreign>,
     /// How often a request is repeated that nobody answers.
+    pub retries: u8,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct MstpConfig {
+    pub path: String,
+    pub baud: u32,
+    /// The gateway's own station: 0 to 127.
+    pub mac: u8,
+    /// The highest address at which other masters are looked for; not below `mac`.
+    pub max_master: u8,
+    /// Requests under one token.
+    pub max_info_frames: u8,
     pub retries: u8,
 }
 

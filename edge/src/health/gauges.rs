@@ -76,6 +76,13 @@ impl LineGauge {
         inner.last_error = Some(why.to_owned());
     }
 
+    /// Something about the wire is not as it should be, while it works.
+    pub fn trouble(&self, what: &str) {
+        let mut inner = self.inner();
+        inner.errors += 1;
+        inner.last_error = Some(what.to_owned());
+    }
+
     /// Slots that went by untaken, since the line's task began.
     pub fn missed(&self, missed: u64) {
         self.inner().missed = missed;

@@ -54,7 +54,9 @@ pub fn port_for(wire: &WireConfig, manner: Manner<'_>) -> (Option<Character>, Du
             let character = manner.character.unwrap_or(serial.character);
             (Some(character), serial.gap.unwrap_or_else(|| frame_gap(manner.language, character.baud)))
         }
-        WireConfig::Tcp { framing: Framing::Tcp, .. } | WireConfig::Bacnet(_) => (None, Duration::ZERO),
+        WireConfig::Tcp { framing: Framing::Tcp, .. } | WireConfig::Bacnet(_) | WireConfig::Mstp(_) => {
+            (None, Duration::ZERO)
+        }
         WireConfig::Tcp { .. } => (None, TRANSPARENT_GAP.max(frame_gap(manner.language, BEHIND.baud))),
     }
 }
@@ -85,7 +87,7 @@ pub fn cost<'a>(wire: &WireConfig, manner: impl Into<Manner<'a>>, turnaround: Op
                 (Language::Modbus(_), Framing::Rtu | Framing::Tcp) | (Language::Bacnet(_), _) => cost,
             }
         }
-        WireConfig::Tcp { framing: Framing::Tcp, .. } | WireConfig::Bacnet(_) => {
+        WireConfig::Tcp { framing: Framing::Tcp, .. } | WireConfig::Bacnet(_) | WireConfig::Mstp(_) => {
             Cost::tcp(turnaround.unwrap_or(USUAL_TCP))
         }
         // The time of its answers on the line behind is in their turnaround.

@@ -153,6 +153,11 @@ pub fn dial_of(wire: &WireConfig) -> Arc<dyn Dial> {
     match wire {
         WireConfig::Tcp { host, port, .. } => Arc::new(TcpDial { host: host.clone(), port: *port }),
         WireConfig::Bacnet(network) => Arc::new(UdpPort(network.listen)),
+        WireConfig::Mstp(line) => {
+            // Eight data bits, no parity, one stop bit, and no other (clause 9.2.3).
+            let character = Character::new(line.baud, 8, Parity::None, 1);
+            Arc::new(SerialDial { path: line.path.clone(), character })
+        }
         WireConfig::Serial(serial) => {
             Arc::new(SerialDial { path: serial.path.clone(), character: serial.character })
         }

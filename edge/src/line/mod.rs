@@ -1,14 +1,14 @@
 //! The wires: one owner task a wire, opened by what the gateway's file says and opened again when lost.
 //! `dial` makes a byte stream, `backoff` says when to try again, `wire` asks one question at a time on it, `timer`
-//! waits finely, `cost` says what that takes.
+//! waits finely, `cost` says what that takes; `bacnet` owns the ports of networks.
 
 mod backoff;
+pub mod bacnet;
 mod cost;
 mod dial;
 #[cfg(test)]
 pub(crate) mod fake;
 mod timer;
-pub mod udp;
 mod wire;
 
 pub use backoff::Backoff;

@@ -317,7 +317,7 @@ fn now() -> Instant {
 
 fn settings(config: &LineConfig) -> Settings {
     match &config.wire {
-        WireConfig::Tcp { framing: Framing::Tcp, .. } | WireConfig::Bacnet(_) => {
+        WireConfig::Tcp { framing: Framing::Tcp, .. } | WireConfig::Bacnet(_) | WireConfig::Mstp(_) => {
             Settings::numbered(config.timeout)
         }
         WireConfig::Tcp { framing: Framing::Rtu, .. } => Settings::transparent(config.timeout),

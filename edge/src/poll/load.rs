@@ -53,8 +53,8 @@ pub fn impossible(line: &LineConfig) -> Option<Load> {
 fn least(line: &LineConfig) -> f64 {
     match &line.wire {
         WireConfig::Serial(_) => share(line, &line.wire, Some(Duration::ZERO)),
-        // A connection has no rate of its own.
-        WireConfig::Tcp { .. } | WireConfig::Bacnet(_) => 0.0,
+        // A connection has no rate of its own, and how long the token is away depends on the other masters.
+        WireConfig::Tcp { .. } | WireConfig::Bacnet(_) | WireConfig::Mstp(_) => 0.0,
     }
 }
 
@@ -69,7 +69,7 @@ fn share(line: &LineConfig, wire: &WireConfig, turnaround: Option<Duration>) -> 
     let shares = plans.iter().map(|(plan, cost)| plan.share(*cost));
     match wire {
         // Its devices are asked side by side: the one with most to say is the measure.
-        WireConfig::Bacnet(_) => shares.fold(0.0, f64::max),
+        WireConfig::Bacnet(_) | WireConfig::Mstp(_) => shares.fold(0.0, f64::max),
         _ => shares.sum(),
     }
 }

@@ -72,8 +72,8 @@ impl LineTask {
     /// owner opens the wire anew and asks nothing until an answer to it cannot come any more.
     pub async fn run(self, cancel: CancellationToken) {
         let line = self.config.name.clone();
-        if let WireConfig::Bacnet(network) = self.config.wire.clone() {
-            super::bacnet::run(self, &network, &cancel).await;
+        if matches!(self.config.wire, WireConfig::Bacnet(_) | WireConfig::Mstp(_)) {
+            super::bacnet::run(self, &cancel).await;
         } else {
             tokio::select! {
                 () = cancel.cancelled() => {}

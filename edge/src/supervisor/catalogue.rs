@@ -142,6 +142,7 @@ fn address(wire: &WireConfig, address: Address) -> String {
         WireConfig::Tcp { host, port, .. } => format!("{host}:{port}/{address}"),
         WireConfig::Serial(serial) => format!("{}/{address}", serial.path),
         WireConfig::Bacnet(network) => format!("udp {}/{address}", network.listen),
+        WireConfig::Mstp(line) => format!("{}/{address}", line.path),
     }
 }
 

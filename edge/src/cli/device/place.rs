@@ -33,7 +33,7 @@ impl Place {
                 None => text::no_device(out.lang, name, file),
             });
         };
-        if matches!(config.lines[line].wire, WireConfig::Bacnet(_)) {
+        if matches!(config.lines[line].wire, WireConfig::Bacnet(_) | WireConfig::Mstp(_)) {
             return Err(text::is_bacnet(out.lang, name));
         }
         let mut place = Self { config, line, device, point: None };

@@ -16,8 +16,8 @@ use super::super::plan::Plan;
 use super::super::round::{Ask, Follow, Outcome, Rounds, Turn};
 use super::network::{Link, Shared};
 use crate::config::DeviceConfig;
+use crate::line::bacnet::NoAnswer;
 use crate::line::cost;
-use crate::line::udp::NoAnswer;
 
 /// A question to one device takes no other's time: what it costs is only bookkeeping.
 const COST: Duration = Duration::from_millis(100);

@@ -1,12 +1,12 @@
 //! The owner of a BACnet network: runs its port, its devices, and the hearing of what comes unasked: values that changed,
 //! conflicts, what a BBMD says. All in the line's one task.
 
-use std::pin::pin;
+use std::pin::{Pin, pin};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use futures_util::future::join_all;
 use steward_protocols::bacnet::client::{Event, Loss, Settings, Standing};
-use steward_protocols::bacnet::{CovNotice, PropertyId, value_of};
+use steward_protocols::bacnet::{CovNotice, PropertyId, mstp, value_of};
 use steward_shared::reading::Reading;
 use steward_shared::time::Clock;
 use tokio::sync::{mpsc, watch};
@@ -17,8 +17,8 @@ use super::super::task::LineTask;
 use super::device::Device;
 use super::subscribed::Subscribed;
 use super::teller::Teller;
-use crate::config::{BacnetConfig, LineConfig};
-use crate::line::udp::{Happening, Network, Port, UdpLine};
+use crate::config::{LineConfig, WireConfig};
+use crate::line::bacnet::{Happening, MstpLine, MstpPort, Network, Port, UdpLine};
 
 /// After so many failures in a row the port is down and somebody is told; before, it may be a hiccup.
 const DOWN_AFTER: u32 = 3;
@@ -56,21 +56,43 @@ impl Shared {
     }
 }
 
-fn settings(config: &LineConfig, network: &BacnetConfig) -> Settings {
-    Settings {
-        timeout: config.slowest(),
-        retries: network.retries,
-        broadcast: network.broadcast.into(),
-        foreign: network.foreign,
-        ..Settings::default()
-    }
+/// The owner of a port, whichever, while it works.
+type Owner = Pin<Box<dyn Future<Output = ()> + Send>>;
+
+/// Opens the network's port; nothing where the line is no network.
+fn open(task: &LineTask, cancel: &CancellationToken) -> Option<(Owner, Network, mpsc::Receiver<Happening>)> {
+    let (timeout, ids) = (task.config.slowest(), Arc::clone(&task.ids));
+    Some(match &task.config.wire {
+        WireConfig::Bacnet(network) => {
+            let settings = Settings {
+                timeout,
+                retries: network.retries,
+                broadcast: network.broadcast.into(),
+                foreign: network.foreign,
+                ..Settings::default()
+            };
+            let port = Port { listen: network.listen };
+            let (line, handle, happened) = UdpLine::new(port, settings, ids);
+            (Box::pin(line.run(cancel.clone())), handle, happened)
+        }
+        WireConfig::Mstp(line) => {
+            let settings = Settings { timeout, retries: line.retries, ..Settings::mstp() };
+            let node = mstp::Settings {
+                max_master: line.max_master,
+                max_info_frames: line.max_info_frames,
+                ..mstp::Settings::new(line.mac, line.baud)
+            };
+            let port = MstpPort { dial: Arc::clone(&task.dial), node };
+            let (line, handle, happened) = MstpLine::new(port, settings, ids);
+            (Box::pin(line.run(cancel.clone())), handle, happened)
+        }
+        WireConfig::Tcp { .. } | WireConfig::Serial(_) => return None,
+    })
 }
 
 /// Polls the network until `cancel`.
-pub async fn run(task: LineTask, network: &BacnetConfig, cancel: &CancellationToken) {
-    let settings = settings(&task.config, network);
-    let (line, handle, happened) =
-        UdpLine::new(Port { listen: network.listen }, settings, Arc::clone(&task.ids));
+pub async fn run(task: LineTask, cancel: &CancellationToken) {
+    let Some((port, handle, happened)) = open(&task, cancel) else { return };
     let shared = Shared {
         network: handle,
         link: watch::Sender::new(Link::Down),
@@ -93,7 +115,6 @@ pub async fn run(task: LineTask, network: &BacnetConfig, cancel: &CancellationTo
     });
     let devices = pin!(join_all(devices));
     let hearing = pin!(hear(&shared, happened));
-    let port = pin!(line.run(cancel.clone()));
     tokio::select! {
         // The port ends by itself when it is told to; the rest is dropped with what it was waiting for.
         () = port => {}
@@ -106,9 +127,9 @@ async fn hear(shared: &Shared, mut happened: mpsc::Receiver<Happening>) {
     let (mut failures, mut told_down, mut opened) = (0, false, 0);
     while let Some(happening) = happened.recv().await {
         match happening {
-            Happening::Up(address) => {
+            Happening::Up(port) => {
                 opened += 1;
-                info!(line = shared.teller.line, %address, "network is up");
+                info!(line = shared.teller.line, %port, "network is up");
                 shared.teller.gauge.up(opened > 1);
                 shared.subscribed.clear();
                 // Also at the start: it may have been down when the program was stopped.
@@ -127,6 +148,10 @@ async fn hear(shared: &Shared, mut happened: mpsc::Receiver<Happening>) {
                     warn!(line = shared.teller.line, %why, "network is down");
                     shared.teller.down(&why, shared.clock.now()).await;
                 }
+            }
+            Happening::Trouble(what) => {
+                warn!(line = shared.teller.line, %what, "the line is not as it should be");
+                shared.teller.gauge.trouble(&what);
             }
             Happening::Event(event) => heard(shared, event).await,
             Happening::Missed(count) => {

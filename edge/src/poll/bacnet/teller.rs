@@ -15,7 +15,7 @@ use crate::health::LineGauge;
 
 pub struct Teller {
     pub line: String,
-    /// The UDP port, in words.
+    /// The port, in words.
     pub target: String,
     pub devices: Vec<String>,
     /// Per device the numbers of its profile's points, in the profile's order.

@@ -79,7 +79,7 @@ async fn a_port_that_is_taken_is_told_and_used_when_it_is_free() {
     drop(taken);
     loop {
         match timeout(LONG, serving.happened.recv()).await.unwrap() {
-            Some(Happening::Up(up)) => break assert_eq!(up, address.into()),
+            Some(Happening::Up(up)) => break assert_eq!(*up, *address.to_string()),
             Some(Happening::Down(_)) => {}
             other => panic!("{other:?}"),
         }

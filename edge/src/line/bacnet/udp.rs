@@ -2,31 +2,27 @@
 //! what it says. Born in the supervisor. It never waits for anybody: a send that would block is a datagram lost, as any
 //! network may lose it, and a happening that nobody takes in time is dropped and counted.
 
-use std::collections::HashMap;
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr, SocketAddrV4};
 use std::sync::Arc;
 use std::time::Duration;
 
-use steward_protocols::bacnet::client::{Client, Event, LinkAddress, Settings, Ticket};
+use steward_protocols::bacnet::client::{Client, LinkAddress, Settings};
 use steward_shared::id::Ids;
 use tokio::net::UdpSocket;
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::mpsc;
 use tokio::time::{Instant, sleep_until};
 use tokio_util::sync::CancellationToken;
 use tracing::{debug, info, warn};
 
-use super::handle::{Asked, Network, NoAnswer};
+use super::desk::{Desk, Happening, now};
+use super::handle::Network;
 use crate::line::Backoff;
 
 /// The longest datagram is 1497 bytes by the standard, and devices exceed it.
 const LONGEST: usize = 2048;
 /// Datagrams that are taken before anything else is looked at again.
 const AT_ONCE: usize = 64;
-/// Questions that wait for the owner; then their askers wait.
-const QUESTIONS: usize = 256;
-/// Happenings that wait for the listener; then they are dropped.
-const HAPPENINGS: usize = 4096;
 const TRY_AGAIN: Duration = Duration::from_secs(5);
 
 /// Where the network is.
@@ -35,31 +31,11 @@ pub struct Port {
     pub listen: SocketAddrV4,
 }
 
-/// What has happened without being asked for.
-#[derive(Clone, Debug, PartialEq)]
-pub enum Happening {
-    /// The port is open, at this address.
-    Up(SocketAddr),
-    /// The port cannot be used: nothing comes of anything until it is up.
-    Down(Arc<str>),
-    /// What the machine tells; never the end of a question.
-    Event(Event),
-    /// So many happenings were dropped before this one, because nobody took them.
-    Missed(u64),
-}
-
-type Answers<T> = HashMap<Ticket, oneshot::Sender<Result<T, NoAnswer>>>;
-
 pub struct UdpLine {
     port: Port,
     settings: Settings,
     ids: Arc<dyn Ids>,
-    asked: mpsc::Receiver<Asked>,
-    happenings: mpsc::Sender<Happening>,
-    missed: u64,
-    answers: Answers<steward_protocols::bacnet::Answer>,
-    readings:
-        Answers<Vec<(steward_protocols::bacnet::PropertyRef, steward_protocols::bacnet::client::Reading)>>,
+    desk: Desk,
 }
 
 /// The open port. A socket at an address of its own hears no broadcasts: those come to a second one.
@@ -109,19 +85,8 @@ impl UdpLine {
         settings: Settings,
         ids: Arc<dyn Ids>,
     ) -> (Self, Network, mpsc::Receiver<Happening>) {
-        let (send, asked) = mpsc::channel(QUESTIONS);
-        let (happenings, happened) = mpsc::channel(HAPPENINGS);
-        let line = Self {
-            port,
-            settings,
-            ids,
-            asked,
-            happenings,
-            missed: 0,
-            answers: HashMap::new(),
-            readings: HashMap::new(),
-        };
-        (line, Network { asked: send }, happened)
+        let (desk, network, happened) = Desk::new();
+        (Self { port, settings, ids, desk }, network, happened)
     }
 
     /// Serves the network until `cancel`, or until nobody can ask any more.
@@ -133,7 +98,7 @@ impl UdpLine {
                     backoff.succeeded();
                     if let Ok(address) = sockets.main.local_addr() {
                         info!(%address, "BACnet port is open");
-                        self.tell(Happening::Up(address));
+                        self.desk.tell(Happening::Up(address.to_string().into()));
                     }
                     match self.serve(&sockets, &cancel).await {
                         Ok(()) => return,
@@ -146,41 +111,12 @@ impl UdpLine {
             if backoff.failures() == 0 {
                 warn!(%why, "the BACnet network cannot be used; it is tried again");
             }
-            self.tell(Happening::Down(Arc::clone(&why)));
-            self.fail_all(&why);
+            self.desk.tell(Happening::Down(Arc::clone(&why)));
+            self.desk.fail_all(&why);
             let until = Instant::now() + backoff.failed(self.ids.as_ref());
-            if !self.refuse_until(until, &why, &cancel).await {
+            if !self.desk.refuse_until(until, &why, &cancel).await {
                 return;
             }
-        }
-    }
-
-    /// While the port is closed everybody is told so at once. Answers whether there is anybody left.
-    async fn refuse_until(&mut self, until: Instant, why: &Arc<str>, cancel: &CancellationToken) -> bool {
-        loop {
-            let asked = tokio::select! {
-                () = cancel.cancelled() => return false,
-                () = sleep_until(until) => return true,
-                // A receive that is dropped has taken nothing.
-                asked = self.asked.recv() => asked,
-            };
-            let down = || NoAnswer::Down(Arc::clone(why));
-            // Whoever does not wait for it any more is as well served.
-            match asked {
-                None => return false,
-                Some(Asked::Ask(_, _, answer)) => drop(answer.send(Err(down()))),
-                Some(Asked::Read(_, _, answer)) => drop(answer.send(Err(down()))),
-                Some(_) => {}
-            }
-        }
-    }
-
-    fn fail_all(&mut self, why: &Arc<str>) {
-        for (_, answer) in self.answers.drain() {
-            let _ = answer.send(Err(NoAnswer::Down(Arc::clone(why))));
-        }
-        for (_, answer) in self.readings.drain() {
-            let _ = answer.send(Err(NoAnswer::Down(Arc::clone(why))));
         }
     }
 
@@ -190,7 +126,7 @@ impl UdpLine {
         client.poll(now());
         let mut buffer = [0; LONGEST];
         loop {
-            self.hand_on(&mut client);
+            self.desk.hand_on(&mut client);
             send_all(&mut client, &sockets.main).await;
             let deadline = client.deadline();
             tokio::select! {
@@ -204,8 +140,8 @@ impl UdpLine {
                     }
                 }
                 // A receive that is dropped has taken nothing.
-                asked = self.asked.recv() => match asked {
-                    Some(asked) => self.take(&mut client, asked),
+                asked = self.desk.asked() => match asked {
+                    Some(asked) => self.desk.take(&mut client, asked),
                     None => return Ok(()),
                 },
                 () = sleep_until(deadline.map_or_else(Instant::now, Into::into)), if deadline.is_some() => {}
@@ -213,69 +149,6 @@ impl UdpLine {
             client.poll(now());
         }
     }
-
-    fn take(&mut self, client: &mut Client, asked: Asked) {
-        match asked {
-            Asked::Ask(peer, request, answer) => {
-                let ticket = client.ask(peer, request, now());
-                self.answers.insert(ticket, answer);
-            }
-            Asked::Read(peer, targets, answer) => {
-                let ticket = client.read(peer, targets, now());
-                self.readings.insert(ticket, answer);
-            }
-            Asked::Subscribe(wanted, answer) => {
-                let subscription = client.subscribe(wanted, now());
-                // Its asker is gone: nobody would end it.
-                if answer.send(subscription).is_err() {
-                    client.unsubscribe(subscription, now());
-                }
-            }
-            Asked::Unsubscribe(subscription) => client.unsubscribe(subscription, now()),
-            Asked::WhoIs(range) => client.who_is(range),
-            Asked::WhoIsAt(peer) => client.who_is_at(peer),
-            Asked::WhoIsRouter(network) => client.who_is_router(network),
-            Asked::Want(instance) => client.want(instance),
-            Asked::Forget(instance) => client.forget(instance),
-            Asked::Find(instance, answer) => {
-                let found = client.device(instance).map(|d| (d.peer, d.introduction));
-                let _ = answer.send(found);
-            }
-        }
-    }
-
-    fn hand_on(&mut self, client: &mut Client) {
-        while let Some(event) = client.event() {
-            match event {
-                // Whoever does not wait for it any more is as well served.
-                Event::Answered { ticket, outcome } => {
-                    if let Some(answer) = self.answers.remove(&ticket) {
-                        let _ = answer.send(outcome.map_err(NoAnswer::Device));
-                    }
-                }
-                Event::Read { ticket, readings } => {
-                    if let Some(answer) = self.readings.remove(&ticket) {
-                        let _ = answer.send(Ok(readings));
-                    }
-                }
-                event => self.tell(Happening::Event(event)),
-            }
-        }
-    }
-
-    fn tell(&mut self, happening: Happening) {
-        if self.missed > 0 && self.happenings.try_send(Happening::Missed(self.missed)).is_ok() {
-            self.missed = 0;
-        }
-        if self.missed > 0 || self.happenings.try_send(happening).is_err() {
-            self.missed += 1;
-        }
-    }
-}
-
-/// The machine's clock: tokio's, so that tests can hold it still.
-fn now() -> std::time::Instant {
-    Instant::now().into_std()
 }
 
 async fn send_all(client: &mut Client, socket: &UdpSocket) {
