@@ -39,7 +39,7 @@ fn gateway_file(dir: &Path, http: SocketAddr, port: &Path) -> PathBuf {
         "[gateway]\nname = \"bms\"\ndata = \"{}\"\n[http]\nlisten = \"{http}\"\n\
          [periods]\nnormal = \"1s\"\nslow = \"10s\"\n[profiles]\nfolders = [\"{}\"]\n\
          [[line]]\nname = \"trunk\"\nkind = \"bacnet-mstp\"\nport = \"{}\"\nbaud = {BAUD}\nmac = 5\n\
-         timeout = \"2s\"\nretries = 1\n{}{}{}{}",
+         timeout = \"1s\"\nretries = 1\n{}{}{}{}",
         dir.join("edge").display(),
         profiles.display(),
         port.display(),
