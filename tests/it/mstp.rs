@@ -118,6 +118,36 @@ async fn the_gateway_polls_devices_of_another_stack_and_none_holds_up_another() 
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn an_address_that_another_has_too_is_told_with_the_way_out() {
+    let dir = tempfile::tempdir().unwrap();
+    let bus = Bus::new(3);
+    let first = Foreign::start(bus.port(1), 5, 3001).await;
+    let second = Foreign::start(bus.port(2), 40, 3002).await;
+    let http = SocketAddr::from(([127, 0, 0, 1], free_tcp_port().unwrap()));
+    let file = gateway_file(dir.path(), http, bus.port(0));
+    tokio::task::spawn_blocking(move || {
+        let mut edge = Edge::new(&file, http);
+        edge.start().unwrap();
+        eventually("the log tells of the doubled address", LONG, || {
+            edge.log().contains("somebody else speaks as station 5").then_some(())
+        });
+        eventually("the line's errors are counted", LONG, || {
+            let status = edge.status().ok()?;
+            let lines = status["health"]["lines"].as_array()?.clone();
+            lines
+                .iter()
+                .any(|line| line["name"] == "trunk" && line["errors"].as_u64() > Some(0))
+                .then_some(())
+        });
+        edge.stop().unwrap();
+    })
+    .await
+    .unwrap();
+    first.stop().await;
+    second.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn the_token_goes_round_among_two_foreign_masters_and_ours() {
     let bus = Bus::new(3);
     let others = [Foreign::start(bus.port(1), 2, 3001).await, Foreign::start(bus.port(2), 9, 3002).await];
