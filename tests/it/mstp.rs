@@ -26,7 +26,8 @@ use tokio_util::sync::CancellationToken;
 use bus::{BAUD, Bus};
 use foreign::Foreign;
 
-const LONG: Duration = Duration::from_mins(1);
+/// A machine that is busy with other tests loses tokens, which takes time and no values.
+const LONG: Duration = Duration::from_mins(3);
 
 /// The gateway's file: one device that is found by its number, one at a written station, one that is not there, and one
 /// that is another than its station says.
@@ -37,7 +38,7 @@ fn gateway_file(dir: &Path, http: SocketAddr, port: &Path) -> PathBuf {
     };
     let text = format!(
         "[gateway]\nname = \"bms\"\ndata = \"{}\"\n[http]\nlisten = \"{http}\"\n\
-         [periods]\nnormal = \"1s\"\nslow = \"10s\"\n[profiles]\nfolders = [\"{}\"]\n\
+         [periods]\nnormal = \"1s\"\nslow = \"2min\"\n[profiles]\nfolders = [\"{}\"]\n\
          [[line]]\nname = \"trunk\"\nkind = \"bacnet-mstp\"\nport = \"{}\"\nbaud = {BAUD}\nmac = 5\n\
          timeout = \"1s\"\nretries = 1\n{}{}{}{}",
         dir.join("edge").display(),
@@ -89,14 +90,14 @@ async fn the_gateway_polls_devices_of_another_stack_and_none_holds_up_another() 
         bad("gone", "t2", "no_reply");
         bad("other", "t2", "bad_reply");
 
-        // It is polled each ten seconds: what comes in between the device has told by itself.
+        // It is polled each two minutes: what comes in between the device has told by itself.
         let begun = tokio::time::Instant::now();
         let runtime = tokio::runtime::Handle::current();
         for value in [20.5_f32, 21.5, 22.5] {
             runtime.block_on(found.change(value));
             good("found", "told", f64::from(value).into());
         }
-        assert!(begun.elapsed() < Duration::from_secs(9), "three changes in {:?}", begun.elapsed());
+        assert!(begun.elapsed() < Duration::from_secs(100), "three changes in {:?}", begun.elapsed());
 
         // One leaves: it alone has no values. It comes back: it is read again.
         let (token_before, at) = (written.tokens(), tokio::time::Instant::now());
@@ -179,7 +180,9 @@ async fn the_token_goes_round_among_two_foreign_masters_and_ours() {
     let begun = tokio::time::Instant::now();
     let wanted = |i| PropertyRef::new(ObjectId::new(ObjectType::ANALOG_INPUT, i), PropertyId::PRESENT_VALUE);
     let (mut rounds, mut values) = (0, 0);
-    while begun.elapsed() < Duration::from_secs(10) {
+    let held = || -> Vec<u64> { others.iter().zip(&before).map(|(o, before)| o.tokens() - before).collect() };
+    while rounds < 5 || held().iter().any(|times| *times <= 20) {
+        assert!(begun.elapsed() < LONG, "{rounds} rounds; the others held the token {:?} times", held());
         let read = |mac| network.read(at(mac), (2..=60).map(wanted).collect());
         let (first, second) = tokio::join!(read(2), read(9));
         for readings in [first.unwrap(), second.unwrap()] {
@@ -190,11 +193,10 @@ async fn the_token_goes_round_among_two_foreign_masters_and_ours() {
         }
         rounds += 1;
     }
-    let tokens: Vec<u64> = others.iter().zip(before).map(|(o, before)| o.tokens() - before).collect();
+    let (took, tokens) = (begun.elapsed(), held());
     println!(
-        "{rounds} rounds, {values} values in 10 s at {BAUD} baud; the others held the token {tokens:?} times"
+        "{rounds} rounds, {values} values in {took:?} at {BAUD} baud; the others held the token {tokens:?} times"
     );
-    assert!(rounds >= 3 && tokens.iter().all(|held| *held > 20), "{tokens:?}");
     let lost: u64 = others.iter().map(Foreign::tokens_made).sum();
     println!("tokens made anew: {lost}");
     cancel.cancel();
