@@ -169,7 +169,9 @@ pub fn polled(point: &PointDef, value: Option<&Value>) -> Option<(Option<Value>,
             return Some(modbus::decode(point, &response, 0));
         }
         // The room has none of these.
-        Place::Derived(_) | Place::Bacnet(_) | Place::Mbus(_) | Place::Iec62056(_) => return None,
+        Place::Derived(_) | Place::Bacnet(_) | Place::Mbus(_) | Place::Iec62056(_) | Place::Mqtt(_) => {
+            return None;
+        }
         Place::Dlt645(item) => item.field,
         // The simulated meter counts in the unit of the point.
         Place::Cjt188(item) => item.field,

@@ -17,6 +17,7 @@ pub mod iec62056;
 pub mod line;
 pub mod mbus;
 pub mod modbus;
+pub mod mqtt;
 pub mod question;
 pub mod sample;
 pub mod scan;

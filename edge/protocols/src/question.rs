@@ -10,7 +10,7 @@ use steward_shared::reading::{Quality, Value};
 use crate::bacnet;
 use crate::cost::Cost;
 use crate::exchange::Exchange;
-use crate::{cjt188, dlt645, iec62056, mbus, modbus};
+use crate::{cjt188, dlt645, iec62056, mbus, modbus, mqtt};
 
 /// What is asked again and again.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -34,6 +34,8 @@ pub enum Address {
     Mbus(mbus::Address),
     Iec62056(iec62056::Address),
     Bacnet(Node),
+    /// Nobody is asked there: the device tells under this topic.
+    Mqtt(mqtt::Topic),
 }
 
 impl Address {
@@ -128,14 +130,16 @@ pub fn questions(
             let batches = bacnet::batches(&profile.points, wanted, limits);
             batches.into_iter().map(Question::Bacnet).collect()
         }
+        // Nothing is asked.
+        Language::Mqtt(_) => Vec::new(),
     }
 }
 
 /// The silence that a language wants before its frames on a serial line.
 pub fn frame_gap(language: &Language, baud: u32) -> Duration {
     match language {
-        // BACnet has no frames on a serial line here.
-        Language::Modbus(_) | Language::Bacnet(_) => modbus::frame_gap(baud),
+        // BACnet and MQTT have no frames on a serial line here.
+        Language::Modbus(_) | Language::Bacnet(_) | Language::Mqtt(_) => modbus::frame_gap(baud),
         Language::Iec62056(_) => REACTION_TIME,
         // A meter needs the time to turn its transceiver round (DL/T 645: 20 ms at least before it answers).
         Language::Dlt645(_) | Language::Cjt188(_) | Language::Mbus(_) => {
@@ -194,7 +198,7 @@ impl Question {
             Language::Modbus(_) => modbus::span::block(words, &profile.points).map(Self::Modbus),
             Language::Dlt645(limits) => dlt645::span::ask(words, &profile.points, limits).map(Self::Dlt645),
             Language::Cjt188(limits) => cjt188::span::ask(words, &profile.points, *limits).map(Self::Cjt188),
-            Language::Bacnet(_) => None,
+            Language::Bacnet(_) | Language::Mqtt(_) => None,
             Language::Mbus(_) | Language::Iec62056(_) if words != READOUT => None,
             Language::Mbus(limits) => {
                 mbus::plan(&profile.points, 0..profile.points.len(), limits).pop().map(Self::Mbus)
@@ -281,6 +285,7 @@ impl std::fmt::Display for Address {
             Self::Mbus(address) => write!(f, "{address}"),
             Self::Iec62056(address) => write!(f, "{address}"),
             Self::Bacnet(node) => write!(f, "{}", node.instance),
+            Self::Mqtt(topic) => write!(f, "{topic}"),
         }
     }
 }

@@ -11,7 +11,7 @@ use crate::exchange::Progress;
 use crate::hex::hex;
 use crate::question::PointValue;
 use crate::scan::WAKE_UP;
-use crate::{bacnet, cjt188, dlt645, iec62056, mbus, modbus};
+use crate::{bacnet, cjt188, dlt645, iec62056, mbus, modbus, mqtt};
 
 /// A sample frame that does not hold.
 #[derive(Clone, Debug)]
@@ -46,6 +46,7 @@ pub fn verify_samples(profile: &Profile) -> Vec<SampleFault> {
             Language::Mbus(_) => mbus::read_sample(profile, sample),
             Language::Iec62056(_) => iec62056::read_sample(profile, sample),
             Language::Bacnet(_) => bacnet::read_sample(profile, sample),
+            Language::Mqtt(_) => mqtt::read_sample(profile, sample),
         };
         match read {
             Ok(values) => faults.extend(wrong(profile, sample, &values).into_iter().map(fault)),

@@ -85,6 +85,7 @@ pub async fn capture(words: CaptureWords, out: Out) -> Result<(), String> {
             WireConfig::Tcp { framing, .. } => (*framing, None),
             WireConfig::Bacnet(network) => return Err(text::network(lang, &name, network.listen.port())),
             WireConfig::Mstp(_) => return Err(text::token_line(lang, &name)),
+            WireConfig::Mqtt(_) => return Err(text::broker(lang, &name)),
         };
         // The daemon may hold the port: that is told before anything is written.
         drop(dial.dial().await.map_err(|e| text::cannot_open(lang, &dial.target(), &e.to_string()))?);

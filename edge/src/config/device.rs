@@ -13,6 +13,7 @@ use steward_shared::wire::catalogue::MAX_TEXT;
 
 use super::bacnet::{INSTANCE, read_node, read_station};
 use super::line::{ASCII, USUAL, read_character};
+use super::mqtt::{TOPIC, read_topic};
 use super::read::{check_name, check_unique, read_periods, read_title};
 use super::settings::{DeviceConfig, Periods};
 
@@ -33,6 +34,8 @@ pub(super) enum Carrier {
     BacnetMstp {
         gateway: Option<u8>,
     },
+    /// A broker of MQTT, to which devices tell.
+    Broker,
 }
 
 /// What the devices of one line have in common.
@@ -96,6 +99,14 @@ fn check_carrier(table: &Table<'_>, language: &Language, carrier: Option<Carrier
             "no BACnet",
             "put the device on a line of kind = \"bacnet-ip\" or \"bacnet-mstp\", or take another profile",
         ),
+        (Carrier::Broker, Language::Mqtt(_)) => return,
+        (Carrier::Broker, _) => (
+            "what devices tell by MQTT",
+            "take a profile with [mqtt], or put the device on a line of another kind",
+        ),
+        (_, Language::Mqtt(_)) => {
+            ("nothing that devices tell by MQTT", "put it on a line of kind = \"mqtt\"")
+        }
         (Carrier::ModbusTcp, Language::Modbus(_)) | (Carrier::Port { .. } | Carrier::Converter { .. }, _) => {
             return;
         }
@@ -116,6 +127,8 @@ fn read_address(table: &Table<'_>, language: Option<&Language>, carrier: Option<
         return read_station(table, gateway);
     }
     match language {
+        // Its topic is an address for a profile that is not known or of another language.
+        _ if carrier == Some(Carrier::Broker) => read_topic(table),
         _ if carrier == Some(Carrier::BacnetIp) => read_node(table),
         Some(Language::Bacnet(_)) => read_node(table),
         None if table.has("address") && table.optional::<Given>("address") == Some(Given::Text) => None,
@@ -124,6 +137,7 @@ fn read_address(table: &Table<'_>, language: Option<&Language>, carrier: Option<
         Some(Language::Cjt188(_)) => read_number(table).map(Address::Cjt188),
         Some(Language::Mbus(_)) => read_mbus(table).map(Address::Mbus),
         Some(Language::Iec62056(_)) => read_iec62056(table).map(Address::Iec62056),
+        Some(Language::Mqtt(_)) => read_topic(table),
     }
 }
 
@@ -150,7 +164,8 @@ fn read_unit(table: &Table<'_>, carrier: Option<Carrier>) -> Option<u8> {
         Some(Carrier::Port { .. } | Carrier::Converter { .. }) => {
             (matches!(given, 1..=247), "write a value from 1 to 247")
         }
-        Some(Carrier::ModbusTcp | Carrier::BacnetIp | Carrier::BacnetMstp { .. }) | None => (
+        Some(Carrier::ModbusTcp | Carrier::BacnetIp | Carrier::BacnetMstp { .. } | Carrier::Broker)
+        | None => (
             matches!(given, 0..=247 | 255),
             "write a value from 0 to 247, or 255 where one device alone is behind the connection",
         ),
@@ -208,7 +223,11 @@ fn check_alone(table: &Table<'_>, address: Address, name: &str, others: &mut BTr
         } else {
             format!("\"{first}\" with {other} and this one with {address} may both answer")
         };
-        let key = if matches!(address, Address::Bacnet(_)) { INSTANCE } else { "address" };
+        let key = match address {
+            Address::Bacnet(_) => INSTANCE,
+            Address::Mqtt(_) => TOPIC,
+            _ => "address",
+        };
         table.fault(key, message, way_out);
     }
     others.insert(address, name.to_owned());
@@ -257,7 +276,12 @@ fn read_rules(table: &Table<'_>, profile: Option<&Profile>) -> Vec<Rules> {
     }
     let rules = profile.points.iter().map(|point| {
         let own = own.as_ref().and_then(|own| own.optional_table(&point.key));
-        own.map_or_else(|| point.rules.clone(), |own| Rules::read(&own, &point.rules, point.kind))
+        let Some(own) = own else { return point.rules.clone() };
+        if own.has("max_age") && point.told().is_none() {
+            let way_out = "remove it: a device that is asked and does not answer is known at once";
+            own.fault("max_age", "only a value that comes by itself has a greatest age", way_out);
+        }
+        Rules::read(&own, &point.rules, point.kind)
     });
     rules.collect()
 }

@@ -11,6 +11,7 @@ use steward_shared::wire::catalogue::MAX_TEXT;
 
 use super::bacnet::{read_line_of_mstp, read_network};
 use super::device::{Carrier, OnLine, read_device};
+use super::mqtt::read_broker;
 use super::read::{check_name, check_unique, duration_within};
 use super::settings::{LineConfig, Periods, SerialConfig, WireConfig};
 
@@ -49,6 +50,7 @@ pub(super) fn read_line(
         ("serial", Kind::Serial),
         ("bacnet-ip", Kind::Bacnet),
         ("bacnet-mstp", Kind::Mstp),
+        ("mqtt", Kind::Mqtt),
     ];
     let (wire, carrier, timeout) = match table.word("kind", &kinds) {
         Some(Kind::Bacnet) => {
@@ -63,6 +65,10 @@ pub(super) fn read_line(
             let line = read_line_of_mstp(table, path);
             let carrier = Carrier::BacnetMstp { gateway: line.as_ref().map(|line| line.mac) };
             (line.map(WireConfig::Mstp), Some(carrier), Duration::from_secs(6))
+        }
+        Some(Kind::Mqtt) => {
+            let broker = read_broker(table).map(WireConfig::Mqtt);
+            (broker, Some(Carrier::Broker), Duration::from_secs(10))
         }
         Some(Kind::Serial) => {
             let serial = read_serial(table, seen);
@@ -106,6 +112,7 @@ enum Kind {
     Serial,
     Bacnet,
     Mstp,
+    Mqtt,
 }
 
 fn read_tcp(table: &Table<'_>, seen: &mut Seen) -> (Option<WireConfig>, Framing) {

@@ -4,13 +4,14 @@
 mod bacnet;
 mod device;
 mod line;
+mod mqtt;
 mod read;
 mod settings;
 
 pub use read::{load, parse};
 pub use settings::{
-    BacnetConfig, BufferConfig, Config, DeviceConfig, LineConfig, Log, LogFormat, MstpConfig, Periods,
-    SerialConfig, WireConfig,
+    BacnetConfig, BrokerConfig, BufferConfig, Config, DeviceConfig, LineConfig, Log, LogFormat, MstpConfig,
+    Periods, PublishConfig, PublishFormat, SerialConfig, WireConfig,
 };
 
 #[cfg(test)]

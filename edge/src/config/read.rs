@@ -13,6 +13,7 @@ use steward_shared::wire::message::Names;
 use tracing::Level;
 
 use super::line::{Seen, read_line};
+use super::mqtt::read_publish;
 use super::settings::{BufferConfig, Config, Log, LogFormat, Periods};
 use crate::evidence::EvidenceSettings;
 
@@ -74,6 +75,8 @@ fn read_root(root: &Table<'_>, folder: &Path, of_profiles: &mut Vec<Fault>) -> O
         .iter()
         .map(|t| read_line(t, periods.as_ref(), library.as_ref(), &mut seen))
         .collect();
+    let mut names = BTreeSet::new();
+    let publish: Vec<_> = root.tables("publish").iter().map(|t| read_publish(t, &mut names)).collect();
     let (name, title, data) = gateway?;
     Some(Config {
         name,
@@ -86,6 +89,7 @@ fn read_root(root: &Table<'_>, folder: &Path, of_profiles: &mut Vec<Fault>) -> O
         http: http?,
         log: log?,
         lines: lines.into_iter().collect::<Option<_>>()?,
+        publish: publish.into_iter().collect::<Option<_>>()?,
     })
 }
 

@@ -31,6 +31,8 @@ pub struct Config {
     pub log: Log,
     /// Names, ports and addresses are unique.
     pub lines: Vec<LineConfig>,
+    /// Where readings are told besides the hub; names are unique.
+    pub publish: Vec<PublishConfig>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -52,6 +54,11 @@ pub enum LogFormat {
     Text,
     Json,
 }
+
+/// After so many of its periods a value is out of date, for the hub and for whoever looks at the gateway.
+const AGE_PERIODS: u32 = 3;
+/// A value that counts until the next one comes is expected once a week.
+const NEVER: Duration = Duration::from_hours(24 * 7);
 
 /// How often the points of each class are read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -112,6 +119,8 @@ pub enum WireConfig {
     Bacnet(BacnetConfig),
     /// A serial line on which masters pass a token: whoever has it asks.
     Mstp(MstpConfig),
+    /// No wire: devices tell a broker, and that tells us.
+    Mqtt(BrokerConfig),
 }
 
 impl WireConfig {
@@ -121,6 +130,8 @@ impl WireConfig {
             Self::Serial(serial) => serial.framing,
             // Frames with numbers of their own, too.
             Self::Bacnet(_) | Self::Mstp(_) => Framing::Tcp,
+            // It has no frames of its own.
+            Self::Mqtt(_) => Framing::Tcp,
         }
     }
 }
@@ -157,6 +168,47 @@ pub struct MstpConfig {
     pub retries: u8,
 }
 
+/// How an MQTT broker is reached.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct BrokerConfig {
+    pub host: String,
+    pub port: u16,
+    /// With TLS: the file of the authorities that are trusted.
+    pub ca: Option<PathBuf>,
+    pub user: Option<String>,
+    /// Its first line is the password; read for each connection.
+    pub password_file: Option<PathBuf>,
+    /// Without it one is made up at each start.
+    pub client_id: Option<String>,
+    pub keep_alive: Duration,
+}
+
+/// Somebody besides the hub who is told readings.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PublishConfig {
+    pub name: String,
+    pub broker: BrokerConfig,
+    /// How long the broker may take for an answer.
+    pub timeout: Duration,
+    /// Readings that wait while the broker is away or slow; the oldest give way.
+    pub queue: usize,
+    pub format: PublishFormat,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum PublishFormat {
+    Json {
+        topic: String,
+        retained: bool,
+        at_least_once: bool,
+    },
+    /// Without a node's name it is the gateway's.
+    Sparkplug {
+        group: String,
+        node: Option<String>,
+    },
+}
+
 #[derive(Debug, Clone, PartialEq)]
 pub struct DeviceConfig {
     /// Its identity: unique in the gateway.
@@ -173,9 +225,20 @@ pub struct DeviceConfig {
 }
 
 impl DeviceConfig {
-    /// How often a point is read: what its rules say, or else its class.
+    /// How often a point is read: what its rules say, or else its class. One that its device tells by itself is expected
+    /// so often that three of them are its greatest age.
     pub fn period(&self, point: &PointDef, rules: &Rules) -> Duration {
-        rules.period.unwrap_or_else(|| self.periods.of(point.class))
+        match rules.max_age {
+            Some(age) if age.is_zero() => NEVER,
+            Some(age) => age / AGE_PERIODS,
+            None => rules.period.unwrap_or_else(|| self.periods.of(point.class)),
+        }
+    }
+
+    /// How long a value counts that a device told by itself; `None`: until the next one.
+    pub fn max_age(&self, point: &PointDef, rules: &Rules) -> Option<Duration> {
+        let never = rules.max_age.is_some_and(|age| age.is_zero());
+        (!never).then(|| self.period(point, rules) * AGE_PERIODS)
     }
 
     /// The profile's points, each with what is done with its values.
@@ -185,7 +248,8 @@ impl DeviceConfig {
 
     pub fn polls_like(&self, other: &Self) -> bool {
         let Self { name, title: _, profile, address, character, place: _, periods, rules } = self;
-        let is_as_often = rules.iter().map(|r| r.period).eq(other.rules.iter().map(|r| r.period));
+        let often = |rules: &Rules| (rules.period, rules.max_age);
+        let is_as_often = rules.iter().map(often).eq(other.rules.iter().map(often));
         (name, address) == (&other.name, &other.address)
             && (character, periods) == (&other.character, &other.periods)
             && is_as_often

@@ -54,9 +54,10 @@ pub fn port_for(wire: &WireConfig, manner: Manner<'_>) -> (Option<Character>, Du
             let character = manner.character.unwrap_or(serial.character);
             (Some(character), serial.gap.unwrap_or_else(|| frame_gap(manner.language, character.baud)))
         }
-        WireConfig::Tcp { framing: Framing::Tcp, .. } | WireConfig::Bacnet(_) | WireConfig::Mstp(_) => {
-            (None, Duration::ZERO)
-        }
+        WireConfig::Tcp { framing: Framing::Tcp, .. }
+        | WireConfig::Bacnet(_)
+        | WireConfig::Mstp(_)
+        | WireConfig::Mqtt(_) => (None, Duration::ZERO),
         WireConfig::Tcp { .. } => (None, TRANSPARENT_GAP.max(frame_gap(manner.language, BEHIND.baud))),
     }
 }
@@ -84,12 +85,14 @@ pub fn cost<'a>(wire: &WireConfig, manner: impl Into<Manner<'a>>, turnaround: Op
                 (Language::Modbus(_), Framing::Ascii) => {
                     Cost { question: cost.question + character.time() * 16, byte: cost.byte * 2 }
                 }
-                (Language::Modbus(_), Framing::Rtu | Framing::Tcp) | (Language::Bacnet(_), _) => cost,
+                (Language::Modbus(_), Framing::Rtu | Framing::Tcp)
+                | (Language::Bacnet(_) | Language::Mqtt(_), _) => cost,
             }
         }
-        WireConfig::Tcp { framing: Framing::Tcp, .. } | WireConfig::Bacnet(_) | WireConfig::Mstp(_) => {
-            Cost::tcp(turnaround.unwrap_or(USUAL_TCP))
-        }
+        WireConfig::Tcp { framing: Framing::Tcp, .. }
+        | WireConfig::Bacnet(_)
+        | WireConfig::Mstp(_)
+        | WireConfig::Mqtt(_) => Cost::tcp(turnaround.unwrap_or(USUAL_TCP)),
         // The time of its answers on the line behind is in their turnaround.
         WireConfig::Tcp { framing: Framing::Rtu | Framing::Ascii, .. } => {
             Cost::serial(BEHIND, gap, USUAL_SERIAL)

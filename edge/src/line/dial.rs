@@ -158,6 +158,8 @@ pub fn dial_of(wire: &WireConfig) -> Arc<dyn Dial> {
             let character = Character::new(line.baud, 8, Parity::None, 1);
             Arc::new(SerialDial { path: line.path.clone(), character })
         }
+        // The transport below; its owner opens the session on it.
+        WireConfig::Mqtt(broker) => Arc::new(TcpDial { host: broker.host.clone(), port: broker.port }),
         WireConfig::Serial(serial) => {
             Arc::new(SerialDial { path: serial.path.clone(), character: serial.character })
         }

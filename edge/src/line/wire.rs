@@ -317,9 +317,10 @@ fn now() -> Instant {
 
 fn settings(config: &LineConfig) -> Settings {
     match &config.wire {
-        WireConfig::Tcp { framing: Framing::Tcp, .. } | WireConfig::Bacnet(_) | WireConfig::Mstp(_) => {
-            Settings::numbered(config.timeout)
-        }
+        WireConfig::Tcp { framing: Framing::Tcp, .. }
+        | WireConfig::Bacnet(_)
+        | WireConfig::Mstp(_)
+        | WireConfig::Mqtt(_) => Settings::numbered(config.timeout),
         WireConfig::Tcp { framing: Framing::Rtu, .. } => Settings::transparent(config.timeout),
         WireConfig::Tcp { framing: Framing::Ascii, .. } => {
             Settings { settle: Some(ASCII_SETTLE), ..Settings::transparent(config.timeout) }

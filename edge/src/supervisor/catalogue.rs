@@ -143,6 +143,7 @@ fn address(wire: &WireConfig, address: Address) -> String {
         WireConfig::Serial(serial) => format!("{}/{address}", serial.path),
         WireConfig::Bacnet(network) => format!("udp {}/{address}", network.listen),
         WireConfig::Mstp(line) => format!("{}/{address}", line.path),
+        WireConfig::Mqtt(broker) => format!("{}:{}/{address}", broker.host, broker.port),
     }
 }
 

@@ -10,6 +10,7 @@ use super::dlt645::{self, Dlt645};
 use super::iec62056::{self, Iec62056};
 use super::mbus::{self, Mbus};
 use super::modbus::{Modbus, Register};
+use super::mqtt::{self, Mqtt};
 use super::rules::Rules;
 use super::write::Writable;
 use crate::document::Spot;
@@ -56,6 +57,8 @@ pub enum Language {
     Mbus(Mbus),
     Iec62056(Iec62056),
     Bacnet(Bacnet),
+    /// Nothing is asked: the device tells.
+    Mqtt(Mqtt),
 }
 
 impl Language {
@@ -68,6 +71,7 @@ impl Language {
             Self::Mbus(_) => "M-Bus",
             Self::Iec62056(_) => "IEC 62056-21",
             Self::Bacnet(_) => "BACnet",
+            Self::Mqtt(_) => "MQTT",
         }
     }
 }
@@ -93,6 +97,7 @@ pub enum Place {
     Cjt188(cjt188::Item),
     Mbus(mbus::Record),
     Iec62056(iec62056::DataSet),
+    Mqtt(mqtt::Told),
 }
 
 /// How often a point is worth reading; the gateway's file gives the periods.
@@ -179,6 +184,14 @@ impl PointDef {
         } = self;
         (key, place, scale, offset) == (&other.key, &other.place, &other.scale, &other.offset)
             && (kind, sentinels, class, alarm) == (&other.kind, &other.sentinels, &other.class, &other.alarm)
+    }
+
+    /// Where its values come from, of a device that tells by MQTT.
+    pub const fn told(&self) -> Option<&mqtt::Told> {
+        match &self.place {
+            Place::Mqtt(told) => Some(told),
+            _ => None,
+        }
     }
 
     /// Where it stands in a device that speaks Modbus.

@@ -7,11 +7,11 @@ use std::time::Duration;
 use super::bacnet;
 use super::definition::{Language, Pace, Place};
 use super::modbus::{self, Modbus};
-use super::{cjt188, dlt645, iec62056, mbus};
+use super::{cjt188, dlt645, iec62056, mbus, mqtt};
 use crate::document::Table as Fields;
 
 /// The tables that name a language.
-const TABLES: [&str; 6] = ["modbus", "bacnet", "dlt645", "cjt188", "mbus", "iec62056"];
+const TABLES: [&str; 7] = ["modbus", "bacnet", "dlt645", "cjt188", "mbus", "iec62056", "mqtt"];
 
 /// A meter may take 500 ms until it begins to answer (DL/T 645-2007: the delay Td), and is asked through slow adapters.
 const DLT645_TIMEOUT: Duration = Duration::from_millis(700);
@@ -56,6 +56,7 @@ pub(super) fn language(root: &Fields<'_>) -> (Language, Pace) {
         "cjt188" => (Language::Cjt188(cjt188::limits(&fields)), Some(CJT188_TIMEOUT)),
         "mbus" => (Language::Mbus(mbus::limits(&fields)), Some(MBUS_TIMEOUT)),
         "iec62056" => (Language::Iec62056(iec62056::limits(&fields)), Some(IEC62056_TIMEOUT)),
+        "mqtt" => return (Language::Mqtt(mqtt::limits(&fields)), Pace::default()),
         _ => (Language::Modbus(modbus::limits(&fields)), None),
     };
     let pace = Pace {
@@ -74,6 +75,7 @@ pub(super) fn place(fields: &Fields<'_>, language: &Language) -> Placed {
         Language::Mbus(_) => mbus::place(fields),
         Language::Iec62056(_) => iec62056::place(fields),
         Language::Bacnet(_) => bacnet::place(fields),
+        Language::Mqtt(_) => mqtt::place(fields),
     }
 }
 

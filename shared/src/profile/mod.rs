@@ -15,6 +15,7 @@ mod library;
 pub mod mbus;
 pub mod measure;
 mod modbus;
+pub mod mqtt;
 mod parse;
 mod rules;
 mod samples;

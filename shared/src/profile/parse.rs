@@ -174,6 +174,10 @@ fn point(fields: &Fields<'_>, key: Option<String>, language: &Language) -> Optio
     let class = fields.word_or("class", &CLASSES, PeriodClass::Normal);
     let alarm = fields.or("alarm", false);
     let rules = Rules::read(fields, &Rules::default(), kind);
+    if rules.max_age.is_some() && !matches!(language, Language::Mqtt(_)) {
+        let way_out = "remove it: a device that is asked and does not answer is known at once";
+        fields.fault("max_age", "only a value that comes by itself has a greatest age", way_out);
+    }
     let role = fields.optional_word("role", &ROLES);
     if role.is_some() && kind != PointKind::Gauge {
         fields.fault("role", "only a gauge has this role", "remove it or the kind");

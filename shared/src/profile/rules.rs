@@ -17,6 +17,9 @@ const LONGEST: Duration = Duration::from_hours(24 * 7);
 pub struct Rules {
     /// How often it is read, whatever its class; 100 ms to 7 d.
     pub period: Option<Duration>,
+    /// Of a point whose device tells by itself: a value counts for so long. Zero: until the next one; `None`: three
+    /// periods.
+    pub max_age: Option<Duration>,
     /// The share of its last kept value, in percent, that a value must change by to be kept.
     pub deadband_percent: f64,
     /// The same in the point's own unit; of the two the larger counts.
@@ -41,6 +44,7 @@ impl Default for Rules {
     fn default() -> Self {
         Self {
             period: None,
+            max_age: None,
             deadband_percent: 0.0,
             deadband: 0.0,
             max_silence: None,
@@ -86,6 +90,7 @@ impl Rules {
         let rate = positive("rate_per_min", above.rate_per_min.unwrap_or(0.0));
         let rules = Self {
             period: period(fields).or(above.period),
+            max_age: max_age(fields).or(above.max_age),
             deadband_percent: positive("deadband_percent", above.deadband_percent),
             deadband: positive("deadband", above.deadband),
             max_silence: duration("max_silence", above.max_silence),
@@ -136,6 +141,16 @@ fn period(fields: &Fields<'_>) -> Option<Duration> {
     let fits = (Duration::from_millis(100)..=LONGEST).contains(&given);
     if !fits {
         fields.fault("period", "this duration is out of range", "write one from \"100ms\" to \"7d\"");
+    }
+    fits.then_some(given)
+}
+
+fn max_age(fields: &Fields<'_>) -> Option<Duration> {
+    let given = fields.optional::<Duration>("max_age")?;
+    let fits = given.is_zero() || (Duration::from_secs(1)..=LONGEST).contains(&given);
+    if !fits {
+        let way_out = "write one from \"1s\" to \"7d\", or \"0s\" where a value counts until the next one";
+        fields.fault("max_age", "this duration is out of range", way_out);
     }
     fits.then_some(given)
 }

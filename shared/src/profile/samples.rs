@@ -1,6 +1,8 @@
-//! The sample frames of a profile, as its file writes them: bytes in hexadecimal, values by point.
+//! The sample frames of a profile, as its file writes them: bytes in hexadecimal (messages of MQTT as the texts that they
+//! are), values by point.
 
 use super::definition::{Framing, Language, SampleFrame, SampleValue};
+use super::mqtt::TopicPattern;
 use crate::document::{FromNode, Kind, Node, Table as Fields, Wrong};
 
 /// `keys` are those of all points, also of such as have faults of their own.
@@ -19,8 +21,15 @@ fn frame(fields: &Fields<'_>, language: &Language, keys: &[String]) -> Option<Sa
         Language::Bacnet(_) => Some(Framing::Tcp),
         _ => Some(Framing::Rtu),
     };
-    let request = fields.required::<Bytes>("request");
-    let response = fields.required::<Bytes>("response");
+    let (request, response) = match language {
+        // What came and under which topic, as people write it.
+        Language::Mqtt(_) => {
+            let topic = fields.or("topic", TopicPattern::default());
+            let payload = fields.required::<String>("payload");
+            (Some(topic.as_str().as_bytes().to_vec()), payload.map(String::into_bytes))
+        }
+        _ => (fields.required("request").map(|Bytes(b)| b), fields.required("response").map(|Bytes(b)| b)),
+    };
     let table = fields.table("values");
     let values: Vec<(String, SampleValue)> = table.as_ref().map(Fields::entries).unwrap_or_default();
     if let Some(table) = &table {
@@ -35,7 +44,7 @@ fn frame(fields: &Fields<'_>, language: &Language, keys: &[String]) -> Option<Sa
     }
     let spot = fields.spot_here();
     let (source, framing, request, response) = (source?, framing?, request?, response?);
-    Some(SampleFrame { source, framing, request: request.0, response: response.0, values, spot })
+    Some(SampleFrame { source, framing, request, response, values, spot })
 }
 
 /// Bytes as `"01 03 00 6B"`.

@@ -36,6 +36,9 @@ impl Place {
         if matches!(config.lines[line].wire, WireConfig::Bacnet(_) | WireConfig::Mstp(_)) {
             return Err(text::is_bacnet(out.lang, name));
         }
+        if matches!(config.lines[line].wire, WireConfig::Mqtt(_)) {
+            return Err(text::tells_by_mqtt(out.lang, name));
+        }
         let mut place = Self { config, line, device, point: None };
         if let Some(key) = key {
             let points = &place.device().profile.points;

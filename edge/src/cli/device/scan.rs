@@ -88,7 +88,9 @@ impl Scan {
         match line.wire.clone() {
             WireConfig::Serial(_) => self.serial(&line).await,
             WireConfig::Tcp { host, port, .. } => self.tcp(&line, &host, port).await,
-            WireConfig::Bacnet(_) | WireConfig::Mstp(_) => Err(text::name_a_line(self.out.lang)),
+            WireConfig::Bacnet(_) | WireConfig::Mstp(_) | WireConfig::Mqtt(_) => {
+                Err(text::name_a_line(self.out.lang))
+            }
         }
     }
 
@@ -324,7 +326,7 @@ fn line_text(line: &LineConfig, number: usize) -> String {
             )
         }
         // A network is not scanned by addresses.
-        WireConfig::Bacnet(_) | WireConfig::Mstp(_) => String::new(),
+        WireConfig::Bacnet(_) | WireConfig::Mstp(_) | WireConfig::Mqtt(_) => String::new(),
         WireConfig::Tcp { host, port, framing } => {
             let framing = match framing {
                 Framing::Tcp => "",
