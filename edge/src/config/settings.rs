@@ -237,8 +237,10 @@ impl DeviceConfig {
 
     /// How long a value counts that a device told by itself; `None`: until the next one.
     pub fn max_age(&self, point: &PointDef, rules: &Rules) -> Option<Duration> {
-        let never = rules.max_age.is_some_and(|age| age.is_zero());
-        (!never).then(|| self.period(point, rules) * AGE_PERIODS)
+        match rules.max_age {
+            Some(age) => (!age.is_zero()).then_some(age),
+            None => Some(self.period(point, rules) * AGE_PERIODS),
+        }
     }
 
     /// The profile's points, each with what is done with its values.

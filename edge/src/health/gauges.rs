@@ -138,6 +138,24 @@ impl LineGauge {
         (inner.book.clone(), inner.devices.iter().map(|d| d.key.clone()).collect())
     }
 
+    /// A message that a device told by itself, or why it cannot be understood.
+    pub fn told(&self, device: usize, end: Result<Timestamp, &str>) {
+        let mut inner = self.inner();
+        let failed = end.is_err();
+        inner.requests += 1;
+        inner.errors += u64::from(failed);
+        if let Err(why) = end {
+            inner.last_error = Some(why.to_owned());
+        }
+        let Some(gauge) = inner.devices.get_mut(device) else { return };
+        gauge.requests += 1;
+        gauge.errors += u64::from(failed);
+        match end {
+            Ok(at) => gauge.last_good = Some(at),
+            Err(why) => gauge.last_error = Some(why.to_owned()),
+        }
+    }
+
     pub fn silent(&self, device: usize, silent: bool) {
         if let Some(gauge) = self.inner().devices.get_mut(device) {
             gauge.silent = silent;

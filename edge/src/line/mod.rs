@@ -1,9 +1,11 @@
 //! The wires: one owner task a wire, opened by what the gateway's file says and opened again when lost.
 //! `dial` makes a byte stream, `backoff` says when to try again, `wire` asks one question at a time on it, `timer`
-//! waits finely, `cost` says what that takes; `bacnet` owns the ports of networks.
+//! waits finely, `cost` says what that takes; `bacnet` owns the ports of networks. `broker` is no wire: a session with an
+//! MQTT broker.
 
 mod backoff;
 pub mod bacnet;
+mod broker;
 mod cost;
 mod dial;
 #[cfg(test)]
@@ -12,6 +14,7 @@ mod timer;
 mod wire;
 
 pub use backoff::Backoff;
+pub use broker::{Broker, BrokerFault, Session};
 pub use cost::{Manner, cost};
 pub use dial::{Dial, Dialling, SerialDial, Stream, TcpDial, dial_of};
 pub use wire::{Answer, Failure, Wire};

@@ -1,7 +1,8 @@
 //! Polling: `task` owns a line; `round` decides whose turn it is on it (pure), `grid` gives the slots, `block`
 //! what is asked again and again, `plan` what a device is asked for, `trial` over what it cannot be asked, `timing` how
 //! long it takes, `load` whether the line can carry all of it, `budget` what may be wasted on the silent; `latest` shows what was read last.
-//! `bacnet` polls a network, whose devices are asked side by side.
+//! `bacnet` polls a network, whose devices are asked side by side, and `mqtt` hears what devices tell a broker; `teller` says
+//! what such a line has to tell.
 
 mod bacnet;
 mod block;
@@ -9,9 +10,11 @@ mod budget;
 mod grid;
 mod latest;
 mod load;
+mod mqtt;
 mod plan;
 mod round;
 mod task;
+mod teller;
 mod timing;
 mod trial;
 

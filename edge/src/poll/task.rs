@@ -74,6 +74,8 @@ impl LineTask {
         let line = self.config.name.clone();
         if matches!(self.config.wire, WireConfig::Bacnet(_) | WireConfig::Mstp(_)) {
             super::bacnet::run(self, &cancel).await;
+        } else if let WireConfig::Mqtt(broker) = self.config.wire.clone() {
+            super::mqtt::run(self, &broker, &cancel).await;
         } else {
             tokio::select! {
                 () = cancel.cancelled() => {}

@@ -9,12 +9,14 @@
 //! | `relay` | UDP between an edge and a hub, with delay, loss and silence |
 //! | `postgres` | a database server of our own |
 //! | `python` | devices that we did not write |
+//! | `mosquitto` | a broker of MQTT |
 //! | `plant` `edge` `hub` `house` | the three programs, and all of them together |
 
 mod edge;
 mod house;
 mod http;
 mod hub;
+mod mosquitto;
 mod plant;
 mod postgres;
 mod process;
@@ -26,6 +28,7 @@ pub use edge::Edge;
 pub use house::House;
 pub use http::{Answer, Http, Stream};
 pub use hub::{ADMIN, Hub, HubOptions, PASSWORD};
+pub use mosquitto::Mosquitto;
 pub use plant::{Plant, PlantOptions};
 pub use postgres::{Durability, Postgres};
 pub use process::{Process, free_tcp_port, free_udp_port, program};

@@ -81,6 +81,16 @@ pub const PYTHON: Tool = Tool {
     },
 };
 
+pub const MOSQUITTO: Tool = Tool {
+    name: "Eclipse Mosquitto",
+    why: "it is the broker of MQTT that we did not write",
+    packages: &["mosquitto"],
+    lacks: || {
+        let found = Path::new("/usr/sbin/mosquitto").is_file();
+        if found { None } else { absent(&["mosquitto"]) }
+    },
+};
+
 pub const SYSTEMD_ANALYZE: Tool = Tool {
     name: "systemd-analyze",
     why: "it scores the hardening of the units",

@@ -55,7 +55,7 @@ const STEPS: &[Step] = &[
     step("programs", "cargo build", RUST, |_| programs::build()),
     step("generated files", "what is generated is as committed", CONSOLE, drift),
     Step {
-        wishes: &[tools::POSTGRES, tools::PYTHON],
+        wishes: &[tools::POSTGRES, tools::PYTHON, tools::MOSQUITTO],
         ..step("tests", "every Rust test, with PostgreSQL and pymodbus", RUST, tests)
     },
     step("doc tests", "examples in the docs", RUST, doc_tests),
@@ -226,6 +226,7 @@ fn tests(counts: &mut Counts) -> Result<(), String> {
         }
     };
     without("STEWARD_WITHOUT_POSTGRES", "the stores on PostgreSQL", tools::need(&[tools::POSTGRES]));
+    without("STEWARD_WITHOUT_MOSQUITTO", "MQTT with a broker", tools::need(&[tools::MOSQUITTO]));
     let python = tools::need(&[tools::PYTHON]).and_then(|()| peers::python());
     without("STEWARD_WITHOUT_PEERS", "the edge on pymodbus", python.as_ref().map(drop).map_err(Clone::clone));
     command.env("STEWARD_PYTHON", python.unwrap_or_default());

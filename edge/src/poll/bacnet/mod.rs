@@ -1,10 +1,9 @@
 //! Polling of a BACnet network: `network` owns the port and hears what happens, `device` asks one device in its slots,
-//! `subscribed` knows which notice belongs to which point, `teller` tells of all of them. Devices share nothing but the
+//! `subscribed` knows which notice belongs to which point. Devices share nothing but the
 //! port: one that is dead costs the others nothing.
 
 mod device;
 mod network;
 mod subscribed;
-mod teller;
 
 pub(super) use network::run;

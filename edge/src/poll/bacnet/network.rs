@@ -14,9 +14,9 @@ use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
 use super::super::task::LineTask;
+use super::super::teller::Teller;
 use super::device::Device;
 use super::subscribed::Subscribed;
-use super::teller::Teller;
 use crate::config::{LineConfig, WireConfig};
 use crate::line::bacnet::{Happening, MstpLine, MstpPort, Network, Port, UdpLine};
 
@@ -100,6 +100,7 @@ pub async fn run(task: LineTask, cancel: &CancellationToken) {
         teller: Teller {
             line: task.config.name.clone(),
             target: task.dial.target(),
+            silence: "has not answered for three polls",
             devices: task.config.devices.iter().map(|d| d.name.clone()).collect(),
             numbers: task.numbers,
             gauge: task.gauge,

@@ -1,4 +1,4 @@
-//! What a network has to tell: readings, silent devices, a port that cannot be used. Into a bounded channel: when that is
+//! What a line that is no wire has to tell: readings, silent devices, a port that cannot be used. Into a bounded channel: when that is
 //! full, whoever tells waits.
 
 use std::sync::Arc;
@@ -10,13 +10,15 @@ use steward_shared::time::Timestamp;
 use tokio::sync::mpsc;
 use tracing::debug;
 
-use super::super::task::Told;
+use super::task::Told;
 use crate::health::LineGauge;
 
 pub struct Teller {
     pub line: String,
-    /// The port, in words.
+    /// What is opened, in words.
     pub target: String,
+    /// What a silent device does, in words.
+    pub silence: &'static str,
     pub devices: Vec<String>,
     /// Per device the numbers of its profile's points, in the profile's order.
     pub numbers: Vec<Vec<PointNo>>,
@@ -57,7 +59,7 @@ impl Teller {
         self.gauge.silent(device, active);
         let (line, key) = (self.line.clone(), self.name(device).to_owned());
         let detail = if active {
-            format!("{key} on {line} has not answered for three polls")
+            format!("{key} on {line} {}", self.silence)
         } else {
             format!("{key} on {line} answers")
         };
@@ -65,13 +67,13 @@ impl Teller {
         self.tell(Told::Alarm { kind, line, device: Some(key), active, detail }).await;
     }
 
-    /// The port works, or works again.
+    /// It works, or works again.
     pub async fn up(&self) {
         let detail = format!("{} works again", self.target);
         self.line_event(false, detail).await;
     }
 
-    /// The port cannot be used: no point of the network has a value.
+    /// It cannot be used: no point has a value.
     pub async fn down(&self, why: &str, at: Timestamp) {
         let quality = Quality::LineDown;
         let marks = self.numbers.iter().flatten();
