@@ -14,6 +14,7 @@ pub mod lend;
 pub mod line;
 pub mod lint;
 pub mod poll;
+pub mod publish;
 pub mod refine;
 pub mod supervisor;
 pub mod uplink;

@@ -6,5 +6,7 @@
 mod house;
 #[path = "mqtt/line.rs"]
 mod line;
+#[path = "mqtt/publish.rs"]
+mod publish;
 #[path = "mqtt/secure.rs"]
 mod secure;

@@ -30,7 +30,7 @@ def on_connect(client, _userdata, _flags, _code):
 
 def on_message(_client, _userdata, message):
     with lock:
-        heard.append((message.topic, bytes(message.payload), message.retain, message.qos))
+        heard.append((message.topic, bytes(message.payload), bool(message.retain), message.qos))
 
 
 def all_heard():

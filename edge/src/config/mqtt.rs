@@ -117,9 +117,15 @@ fn read_json(table: &Table<'_>) -> Option<PublishFormat> {
     if let Some(fault) = fault {
         table.fault("topic", fault, format!("write {} and between them what you like", WORDS.join(", ")));
     }
+    let status = table.or("status", "steward/{gateway}/status".to_owned());
+    let status_fault = topic_fault(&status.replace("{gateway}", ""))
+        .or(status.is_empty().then_some("a topic has a character"));
+    if let Some(fault) = status_fault {
+        table.fault("status", fault, "write a topic; {gateway} stands for the gateway's name");
+    }
     let retained = table.or("retained", false);
     let at_least_once = table.within_or("qos", 0..=1_u8, 1) == 1;
-    fault.is_none().then_some(PublishFormat::Json { topic, retained, at_least_once })
+    fault.is_none().then_some(PublishFormat::Json { topic, status, retained, at_least_once })
 }
 
 fn read_sparkplug(table: &Table<'_>) -> Option<PublishFormat> {
@@ -191,7 +197,8 @@ mod tests {
         };
         let json = publish("format = \"json\"").unwrap();
         let topic = "steward/{gateway}/{line}/{device}/{point}".to_owned();
-        assert_eq!(json, PublishFormat::Json { topic, retained: false, at_least_once: true });
+        let status = "steward/{gateway}/status".to_owned();
+        assert_eq!(json, PublishFormat::Json { topic, status, retained: false, at_least_once: true });
         let sparkplug = publish("format = \"sparkplug-b\"\ngroup = \"Hospital\"").unwrap();
         assert_eq!(sparkplug, PublishFormat::Sparkplug { group: "Hospital".to_owned(), node: None });
         let told = |keys: &str| publish(keys).unwrap_err();

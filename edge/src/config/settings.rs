@@ -197,16 +197,10 @@ pub struct PublishConfig {
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum PublishFormat {
-    Json {
-        topic: String,
-        retained: bool,
-        at_least_once: bool,
-    },
+    /// Topics with names in braces: of readings, and of whether the gateway is there.
+    Json { topic: String, status: String, retained: bool, at_least_once: bool },
     /// Without a node's name it is the gateway's.
-    Sparkplug {
-        group: String,
-        node: Option<String>,
-    },
+    Sparkplug { group: String, node: Option<String> },
 }
 
 #[derive(Debug, Clone, PartialEq)]

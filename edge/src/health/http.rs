@@ -23,6 +23,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::gauges::LineGauge;
 use super::metric::figures;
+use super::publishers::{PublishGauge, PublishHealth};
 use crate::buffer::Buffer;
 use crate::doctor::{DeviceBook, LineBook};
 use crate::poll::{Latest, Shown};
@@ -43,6 +44,7 @@ pub struct Pages {
     pub health: watch::Receiver<Health>,
     pub hub: watch::Receiver<UplinkState>,
     pub lines: watch::Receiver<Vec<Arc<LineGauge>>>,
+    pub publishers: watch::Receiver<Vec<Arc<PublishGauge>>>,
     pub clock: Arc<dyn Clock>,
 }
 
@@ -55,6 +57,8 @@ struct Status {
     hub: Hub,
     health: Health,
     doctor: Vec<OfLine>,
+    /// Who is told readings besides the hub.
+    publish: Vec<PublishHealth>,
     values: Vec<Shown>,
 }
 
@@ -156,8 +160,13 @@ async fn readyz(State(pages): State<Arc<Pages>>) -> (StatusCode, String) {
 async fn metrics(State(pages): State<Arc<Pages>>) -> impl IntoResponse {
     let (health, hub) = (pages.health.borrow().clone(), pages.hub.borrow().clone());
     let lines = pages.lines.borrow().clone();
-    let text = figures(&health, &lines, &hub, pages.clock.now());
+    let publish = told(&pages);
+    let text = figures(&health, &lines, &publish, &hub, pages.clock.now());
     ([(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], text)
+}
+
+fn told(pages: &Pages) -> Vec<PublishHealth> {
+    pages.publishers.borrow().iter().map(|gauge| gauge.read()).collect()
 }
 
 async fn status(State(pages): State<Arc<Pages>>) -> impl IntoResponse {
@@ -178,6 +187,7 @@ async fn status(State(pages): State<Arc<Pages>>) -> impl IntoResponse {
         },
         health: pages.health.borrow().clone(),
         doctor: pages.lines.borrow().iter().map(|line| of_line(line)).collect(),
+        publish: told(&pages),
         values: pages.latest.show(now),
     })
 }
@@ -214,6 +224,7 @@ mod tests {
             health: health.subscribe(),
             hub: watch::Sender::default().subscribe(),
             lines: watch::Sender::default().subscribe(),
+            publishers: watch::Sender::default().subscribe(),
             clock: clock.clone(),
         };
         House { _dir: dir, clock, health, pages: Arc::new(pages) }

@@ -10,16 +10,24 @@ use steward_shared::time::Timestamp;
 use steward_shared::wire::message::Health;
 
 use super::gauges::LineGauge;
+use super::publishers::PublishHealth;
 use crate::doctor::TURNAROUNDS_MS;
 use crate::uplink::UplinkState;
 
 /// Prometheus's text format 0.0.4.
-pub fn figures(health: &Health, lines: &[Arc<LineGauge>], hub: &UplinkState, now: Timestamp) -> String {
+pub fn figures(
+    health: &Health,
+    lines: &[Arc<LineGauge>],
+    publish: &[PublishHealth],
+    hub: &UplinkState,
+    now: Timestamp,
+) -> String {
     let recorder = PrometheusBuilder::new().build_recorder();
     with_local_recorder(&recorder, || {
         of_program(health, hub, now);
         of_lines(health, lines);
         of_devices(health);
+        of_publishers(publish);
     });
     recorder.handle().render()
 }
@@ -89,6 +97,16 @@ fn of_devices(health: &Health) {
     }
 }
 
+fn of_publishers(publish: &[PublishHealth]) {
+    for publisher in publish {
+        let labels = [("publisher", publisher.name.clone())];
+        gauge!("steward_edge_publisher_connected", &labels).set(if publisher.connected { 1.0 } else { 0.0 });
+        gauge!("steward_edge_publisher_waiting_readings", &labels).set(publisher.waiting as f64);
+        counter!("steward_edge_publisher_told_readings_total", &labels).absolute(publisher.told);
+        counter!("steward_edge_publisher_dropped_readings_total", &labels).absolute(publisher.dropped);
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use std::time::Duration;
@@ -101,7 +119,7 @@ mod tests {
 
     fn shown(health: &Health, lines: &[&str], hub: &UplinkState) -> Vec<String> {
         let lines: Vec<_> = lines.iter().map(|l| Arc::new(LineGauge::new(l, []))).collect();
-        figures(health, &lines, hub, NOW).lines().map(str::to_owned).collect()
+        figures(health, &lines, &[], hub, NOW).lines().map(str::to_owned).collect()
     }
 
     fn report(requests: u64) -> Health {

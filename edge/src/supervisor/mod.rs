@@ -1,4 +1,4 @@
-//! The owner of every task: lines, recorder, health, pages, uplink. It starts them, watches the gateway's
+//! The owner of every task: lines, recorder, health, pages, uplink, publishers. It starts them, watches the gateway's
 //! file, restarts what a change concerns and nothing else, and stops everything in order. Nothing but this
 //! room spawns tasks.
 
@@ -7,6 +7,7 @@ mod clock;
 mod files;
 mod health;
 mod lines;
+mod publishers;
 mod recorder;
 mod run;
 mod systemd;

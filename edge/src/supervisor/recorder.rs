@@ -25,6 +25,8 @@ pub struct Recorder {
     pub clock: Arc<dyn Clock>,
     /// Lossy: a watcher that lags misses samples, and the batches have them all the same.
     pub live: broadcast::Sender<Arc<[Reading]>>,
+    /// What is kept, for those that are told it besides the hub. Lossy as well.
+    pub kept: broadcast::Sender<Arc<[Reading]>>,
     /// Called when a line or device changed its state: the next report is due then.
     pub changed: Arc<Notify>,
     /// What is known of the points; it is there before the first reading that it speaks of.
@@ -88,6 +90,10 @@ impl Recorder {
             let _ = self.live.send(Arc::from(seen.as_slice()));
         }
         if !kept.is_empty() {
+            if self.kept.receiver_count() > 0 {
+                // As above.
+                let _ = self.kept.send(Arc::from(kept.as_slice()));
+            }
             self.buffer.record(kept).await;
         }
         for told in told {

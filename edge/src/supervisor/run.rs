@@ -20,6 +20,7 @@ use super::catalogue::{catalogue, described, names, read, shared_out};
 use super::files::Files;
 use super::health::HealthTask;
 use super::lines::{DialOf, Lines};
+use super::publishers::Publishers;
 use super::recorder::Recorder;
 use super::systemd::{self, Systemd};
 use crate::alarm::Alarms;
@@ -73,6 +74,7 @@ pub struct Supervisor {
     book: watch::Sender<Arc<Book>>,
     live: broadcast::Sender<Arc<[Reading]>>,
     lines: Lines,
+    publishers: Publishers,
     gauges: watch::Sender<Vec<Arc<LineGauge>>>,
     health: watch::Receiver<Health>,
     recorder: JoinHandle<()>,
@@ -97,7 +99,7 @@ pub struct Supervisor {
 }
 
 /// A task and how it is told to stop.
-struct Stoppable {
+pub(super) struct Stoppable {
     cancel: CancellationToken,
     task: JoinHandle<()>,
 }
@@ -124,7 +126,7 @@ impl Supervisor {
         let buffer = opening.await.map_err(|_| SupervisorError::TaskEnded("opening"))??;
         let alarms = Alarms::open(buffer.clone(), Arc::clone(&clock), Arc::clone(&ids)).await?;
         let latest = Arc::new(Latest::default());
-        let live = broadcast::Sender::new(LIVE);
+        let (live, kept) = (broadcast::Sender::new(LIVE), broadcast::Sender::new(LIVE));
         let changed = Arc::new(Notify::new());
         let (told, to_record) = mpsc::channel::<Told>(TOLD);
         let book = watch::Sender::new(Arc::<Book>::default());
@@ -139,6 +141,7 @@ impl Supervisor {
             latest: Arc::clone(&latest),
             clock: Arc::clone(&clock),
             live: live.clone(),
+            kept: kept.clone(),
             changed: Arc::clone(&changed),
         };
         let started = Instant::now();
@@ -149,7 +152,7 @@ impl Supervisor {
             data: config.data.clone(),
             buffer: buffer.clone(),
             alarms: alarms.clone(),
-            lines: of_lines,
+            lines: of_lines.clone(),
             report,
             changed,
             clock: Arc::clone(&clock),
@@ -157,6 +160,8 @@ impl Supervisor {
             started,
         };
         let keeper = alarms.clone();
+        let publishers =
+            Publishers::new(kept, of_lines, config.data.clone(), Arc::clone(&clock), Arc::clone(&ids));
         let lines = Lines::new(Arc::clone(&setup.dial), told, evidence.clone(), clock, ids);
         let (data, doors) = (config.data.clone(), Arc::clone(&lines.doors));
         let held = (setup.path.clone(), config.data.clone(), Arc::clone(&setup.clock));
@@ -165,6 +170,7 @@ impl Supervisor {
             lines,
             lender: Stoppable::spawn(|cancel| async move { lend::serve(&data, doors, cancel).await }),
             guard: Stoppable::spawn(|cancel| hold::guard(held.0, held.1, held.2, cancel)),
+            publishers,
             setup,
             config: config.clone(),
             buffer,
@@ -266,6 +272,7 @@ impl Supervisor {
         if self.lines.revive().await {
             self.gauges.send_replace(self.lines.gauges());
         }
+        self.publishers.revive();
         if self.uplink.as_ref().is_some_and(|uplink| uplink.task.is_finished()) {
             error!("the uplink's task broke; it is started again");
             self.start_uplink();
@@ -342,6 +349,7 @@ impl Supervisor {
         info!(lines = config.lines.len(), points = rows.len(), "configuration in force");
         self.latest.describe(rows);
         self.book.send_replace(Arc::new(book(&config, &numbers)));
+        self.publishers.apply(&config, &numbers).await;
         let wanted = config.lines.iter().cloned().zip(numbers).collect();
         let changes = self.lines.apply(wanted).await;
         self.gauges.send_replace(self.lines.gauges());
@@ -431,6 +439,7 @@ impl Supervisor {
             health: self.health.clone(),
             hub: self.hub.subscribe(),
             lines: self.gauges.subscribe(),
+            publishers: self.publishers.gauges.subscribe(),
             clock: Arc::clone(&self.setup.clock),
         };
         self.pages = Some(Stoppable::spawn(|cancel| async move {
@@ -490,6 +499,7 @@ impl Supervisor {
                 task.stop(name).await;
             }
         }
+        self.publishers.stop_all().await;
         self.reporter.stop("health").await;
         self.keeper.stop("alarms").await;
         if let Err(e) = self.buffer.close().await {
@@ -500,12 +510,18 @@ impl Supervisor {
 }
 
 impl Stoppable {
-    fn spawn<F: Future<Output = ()> + Send + 'static>(task: impl FnOnce(CancellationToken) -> F) -> Self {
+    pub(super) fn spawn<F: Future<Output = ()> + Send + 'static>(
+        task: impl FnOnce(CancellationToken) -> F,
+    ) -> Self {
         let cancel = CancellationToken::new();
         Self { task: tokio::spawn(task(cancel.clone())), cancel }
     }
 
-    async fn stop(mut self, name: &str) {
+    pub(super) fn is_finished(&self) -> bool {
+        self.task.is_finished()
+    }
+
+    pub(super) async fn stop(mut self, name: &str) {
         self.cancel.cancel();
         if timeout(STOP_DEADLINE, &mut self.task).await.is_err() {
             error!(task = name, "the task does not stop; it is abandoned");

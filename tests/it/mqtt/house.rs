@@ -16,7 +16,7 @@ pub struct House {
     pub edge: Edge,
     pub talker: Talker,
     pub broker: Mosquitto,
-    pub dir: TempDir,
+    _dir: TempDir,
 }
 
 /// paho-mqtt, told what to do.
@@ -98,7 +98,7 @@ impl House {
         std::fs::write(&file, text).unwrap();
         let mut edge = Edge::new(&file, http);
         edge.start().unwrap();
-        let mut house = Self { edge, talker, broker, dir };
+        let mut house = Self { edge, talker, broker, _dir: dir };
         house.until_up(1);
         house
     }
