@@ -91,7 +91,8 @@ pub(super) fn read_device(
 fn check_carrier(table: &Table<'_>, language: &Language, carrier: Option<Carrier>) {
     let Some(carrier) = carrier else { return };
     let (what, way_out) = match (carrier, language) {
-        (Carrier::BacnetIp | Carrier::BacnetMstp { .. }, Language::Bacnet(_)) => return,
+        (Carrier::BacnetIp | Carrier::BacnetMstp { .. }, Language::Bacnet(_))
+        | (Carrier::Broker, Language::Mqtt(_)) => return,
         (Carrier::BacnetIp | Carrier::BacnetMstp { .. }, _) => {
             ("BACnet", "take a profile with [bacnet], or put the device on a line of another kind")
         }
@@ -99,7 +100,6 @@ fn check_carrier(table: &Table<'_>, language: &Language, carrier: Option<Carrier
             "no BACnet",
             "put the device on a line of kind = \"bacnet-ip\" or \"bacnet-mstp\", or take another profile",
         ),
-        (Carrier::Broker, Language::Mqtt(_)) => return,
         (Carrier::Broker, _) => (
             "what devices tell by MQTT",
             "take a profile with [mqtt], or put the device on a line of another kind",

@@ -129,9 +129,7 @@ impl WireConfig {
             Self::Tcp { framing, .. } => *framing,
             Self::Serial(serial) => serial.framing,
             // Frames with numbers of their own, too.
-            Self::Bacnet(_) | Self::Mstp(_) => Framing::Tcp,
-            // It has no frames of its own.
-            Self::Mqtt(_) => Framing::Tcp,
+            Self::Bacnet(_) | Self::Mstp(_) | Self::Mqtt(_) => Framing::Tcp,
         }
     }
 }

@@ -13,6 +13,7 @@ use rustls::{ClientConfig, RootCertStore};
 use rustls_pki_types::pem::PemObject as _;
 use rustls_pki_types::{CertificateDer, ServerName, UnixTime};
 use steward_protocols::mqtt::{Client, Connect, Event, Fault, Options, Will};
+use steward_shared::id::Ids;
 use steward_shared::time::Clock;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _, ReadHalf, WriteHalf, split};
 use tokio::time::{Instant, sleep_until, timeout};
@@ -45,6 +46,13 @@ pub enum BrokerFault {
     Broken(#[source] io::Error),
     #[error("the broker closed the connection")]
     Closed,
+}
+
+/// A client id for whoever was given none: as long as every broker takes (3.1.3.1: 23 characters), and of chance alone. A
+/// broker ends the session of the first of two that have the same.
+pub fn made_up_id(ids: &dyn Ids) -> String {
+    // The end of an id is chance, its beginning the time: two that are made at once begin alike.
+    format!("steward-{:015x}", ids.new_uuid().as_u128() & ((1 << 60) - 1))
 }
 
 /// How sessions are opened.
@@ -228,4 +236,20 @@ impl Session {
 
 fn now() -> std::time::Instant {
     Instant::now().into_std()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use steward_shared::id::RandomIds;
+
+    use super::*;
+
+    #[test]
+    fn ids_that_are_made_up_at_once_differ_and_every_broker_takes_them() {
+        let made: BTreeSet<String> = (0..1000).map(|_| made_up_id(&RandomIds)).collect();
+        assert_eq!(made.len(), 1000);
+        assert!(made.iter().all(|id| id.len() == 23), "{made:?}");
+    }
 }

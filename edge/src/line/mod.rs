@@ -14,7 +14,7 @@ mod timer;
 mod wire;
 
 pub use backoff::Backoff;
-pub use broker::{Broker, BrokerFault, Session};
+pub use broker::{Broker, BrokerFault, Session, made_up_id};
 pub use cost::{Manner, cost};
 pub use dial::{Dial, Dialling, SerialDial, Stream, TcpDial, dial_of};
 pub use wire::{Answer, Failure, Wire};

@@ -22,7 +22,7 @@ use super::queue::Queue;
 use super::sparkplug::Sparkplug;
 use crate::config::{PublishConfig, PublishFormat};
 use crate::health::{LineGauge, PublishGauge};
-use crate::line::{Backoff, Broker, BrokerFault, Session, TcpDial};
+use crate::line::{Backoff, Broker, BrokerFault, Session, TcpDial, made_up_id};
 
 /// Messages under way that are not acknowledged.
 const WINDOW: usize = 100;
@@ -74,8 +74,7 @@ impl PublishTask {
                 Format::Sparkplug(Sparkplug::new(group.clone(), node.clone()))
             }
         };
-        let made_up = || format!("steward-{}", ids.new_uuid().simple()).chars().take(23).collect();
-        let client_id = config.broker.client_id.clone().unwrap_or_else(made_up);
+        let client_id = config.broker.client_id.clone().unwrap_or_else(|| made_up_id(&*ids));
         let mut teller = Teller {
             name: config.name.clone(),
             format,

@@ -21,7 +21,7 @@ use super::gate::Gate;
 use super::news::News;
 use super::routes::{Route, Routes};
 use crate::config::{BrokerConfig, LineConfig};
-use crate::line::{Backoff, Broker, BrokerFault, Session};
+use crate::line::{Backoff, Broker, BrokerFault, Session, made_up_id};
 
 /// After so many failures in a row the broker is gone and somebody is told; before, it may be a hiccup.
 const DOWN_AFTER: u32 = 3;
@@ -60,11 +60,7 @@ struct Owner {
 
 impl Owner {
     fn new(task: LineTask, broker: BrokerConfig) -> Self {
-        let client_id =
-            broker.client_id.clone().unwrap_or_else(|| format!("steward-{}", task.ids.new_uuid().simple()));
-        // Brokers need not take more than 23 characters (3.1.3.1).
-        let client_id =
-            if broker.client_id.is_some() { client_id } else { client_id.chars().take(23).collect() };
+        let client_id = broker.client_id.clone().unwrap_or_else(|| made_up_id(&*task.ids));
         let silent = |device: usize| task.silent_before.get(device).copied().unwrap_or_default();
         for device in (0..task.config.devices.len()).filter(|device| silent(*device)) {
             task.gauge.silent(device, true);
