@@ -3,19 +3,26 @@
 //!
 //! | file | figure |
 //! |---|---|
-//! | `poll` | readings a second from one TCP server, CPU and memory; beside tokio-modbus and pymodbus |
+//! | `poll` | readings a second from ten TCP servers, CPU and memory; beside tokio-modbus, libmodbus and pymodbus |
+//! | `serial` | `rtu`: how much of a serial line is used, beside the same; `dead`: what a dead device takes of it |
+//! | `plan` | line time of what is asked, beside the least that any plan takes |
+//! | `bacnet` | readings a second from BACnet devices and datagrams for each; beside bacpypes3 |
 //! | `ingest` | readings a second that the hub makes durable, on both databases; beside plain rows in the same ones |
 //! | `bytes` | bytes a reading on the wire and on both disks; beside JSON and CBOR rows |
 //! | `latency` | from a register's change to the number in a browser |
 
+mod bacnet;
 mod bytes;
 mod figures;
 mod gateway;
 mod ingest;
 mod latency;
 mod machine;
+mod modbus;
+mod plan;
 mod poll;
 mod rows;
+mod serial;
 mod server;
 mod workload;
 
@@ -39,16 +46,20 @@ fn act(words: &[&str]) -> anyhow::Result<()> {
     match words {
         ["machine"] => machine::describe(),
         ["poll"] => poll::run(),
+        ["rtu"] => serial::rtu(),
+        ["dead"] => serial::dead(),
+        ["bacnet"] => bacnet::run(),
+        ["plan"] => plan::run(),
         ["ingest"] => ingest::run(),
         ["bytes"] => bytes::run(),
         ["latency"] => latency::run(),
-        // Another process of the same program, so that its CPU and memory can be told apart.
-        ["tokio-modbus-client", port, units, ms] => {
-            let period = std::time::Duration::from_millis(ms.parse()?);
-            poll::tokio_modbus(port.parse()?, units.parse()?, period)
-        }
+        // Another process of the same program.
+        ["tokio-modbus-client", words @ ..] => modbus::tokio_modbus(words),
         other => {
-            bail!("`{}` is no benchmark; there are machine, poll, ingest, bytes, latency", other.join(" "))
+            bail!(
+                "`{}` is no benchmark; there are machine, poll, rtu, dead, plan, bacnet, ingest, bytes, latency",
+                other.join(" ")
+            )
         }
     }
 }

@@ -1,36 +1,29 @@
-//! Readings a second from one Modbus TCP server: the whole edge, with decoding, quality and its durable buffer, beside a
-//! bare tokio-modbus and a bare pymodbus client that read the same blocks and throw them away.
+//! Readings a second from ten Modbus TCP servers: the whole edge, with decoding, quality and its durable buffer, beside
+//! bare clients that read the same blocks and throw them away.
 
-use std::fmt::Write as _;
-use std::net::SocketAddr;
-use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::path::Path;
+use std::process::Child;
 use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context as _;
-use steward_tests::Edge;
-use steward_tests::programs::free_tcp_port;
 use tempfile::TempDir;
 use tokio::time::Instant;
-use tokio_modbus::Slave;
-use tokio_modbus::client::{Reader, tcp};
-use tokio_modbus::prelude::SlaveContext;
 
 use crate::figures::{grouped, mb, median};
 use crate::machine;
+use crate::modbus::{BLOCK, EdgeLine, POINTS, Peer, edge};
 use crate::server::Server;
 
-/// Registers of a device, all of them points, in blocks as large as the standard allows.
-const POINTS: u16 = 1000;
-const BLOCK: u16 = 125;
-/// Devices, and how often each of their points is read. The last is the most that a gateway can be asked for: 50 000
-/// points at the shortest period.
+const CONNECTIONS: usize = 10;
+/// Devices behind each connection, and how often each of their points is read. The last is the most that a gateway can
+/// be asked for: 50 000 points at the shortest period.
 const CASES: [Case; 3] = [
-    Case { units: 10, period_ms: 1000 },
-    Case { units: 10, period_ms: 100 },
-    Case { units: 50, period_ms: 100 },
+    Case { units: 1, period: Duration::from_secs(1) },
+    Case { units: 1, period: Duration::from_millis(100) },
+    Case { units: 5, period: Duration::from_millis(100) },
 ];
+const PEERS: [Peer; 3] = [Peer::TokioModbus, Peer::Libmodbus, Peer::Pymodbus];
 const ROUNDS: usize = 3;
 const WARM: Duration = Duration::from_secs(4);
 const MEASURED: Duration = Duration::from_secs(15);
@@ -38,12 +31,12 @@ const MEASURED: Duration = Duration::from_secs(15);
 #[derive(Clone, Copy)]
 struct Case {
     units: u8,
-    period_ms: u64,
+    period: Duration,
 }
 
 impl Case {
     fn nominal(self) -> f64 {
-        f64::from(self.units) * f64::from(POINTS) * 1000.0 / self.period_ms as f64
+        CONNECTIONS as f64 * f64::from(self.units) * f64::from(POINTS) / self.period.as_secs_f64()
     }
 }
 
@@ -55,24 +48,28 @@ struct Taken {
 }
 
 pub fn run() -> anyhow::Result<()> {
-    println!("| nominal readings/s | who | readings/s | CPU, share of a core | memory, peak |");
-    println!("|---|---|---|---|---|");
+    let dir = TempDir::new()?;
+    println!(
+        "| nominal readings/s | who | readings/s | of the nominal rate | CPU, share of a core | memory, peak |"
+    );
+    println!("|---|---|---|---|---|---|");
     for case in CASES {
-        let mut all: [Vec<Taken>; 3] = Default::default();
+        let mut all: [Vec<Taken>; PEERS.len() + 1] = Default::default();
         for round in 0..ROUNDS {
             // Each takes its turn at being first.
             for turn in 0..all.len() {
                 let who = (turn + round) % all.len();
-                all[who].push(one(who, case)?);
+                all[who].push(one(who.checked_sub(1).map(|peer| PEERS[peer]), case, dir.path())?);
             }
         }
-        let names = ["**steward-edge**, stored durably", "tokio-modbus, bare", "pymodbus, bare"];
-        for (name, taken) in names.into_iter().zip(&all) {
+        let names = ["**steward-edge**, stored durably"].into_iter().chain(PEERS.map(Peer::name));
+        for (name, taken) in names.zip(&all) {
             let of = |f: fn(&Taken) -> f64| median(taken.iter().map(f).collect());
             println!(
-                "| {} | {name} | {} | {:.1} % | {} |",
+                "| {} | {name} | {} | {:.2} % | {:.1} % | {} |",
                 grouped(case.nominal()),
                 grouped(of(|t| t.readings)),
+                of(|t| t.readings) / case.nominal() * 100.0,
                 of(|t| t.cpu) * 100.0,
                 mb(of(|t| t.memory as f64) as u64),
             );
@@ -80,109 +77,54 @@ pub fn run() -> anyhow::Result<()> {
     }
     println!();
     println!(
-        "One connection, 10 devices of {POINTS} points in blocks of {BLOCK} registers, each point once a second, then \
-         ten times, then 50 such devices: all three are paced, and the last is the most that a gateway can be asked \
-         for. Median of {ROUNDS} rounds of {} s in turn. Counted at the server.",
+        "{CONNECTIONS} connections, each to devices of {POINTS} points in blocks of {BLOCK} registers: one device with \
+         each point once a second, then ten times, then five such devices. All are paced, and the last is the most that a \
+         gateway can be asked for. Median of {ROUNDS} rounds of {} s in turn. Counted at the servers.",
         MEASURED.as_secs()
     );
     Ok(())
 }
 
-fn one(who: usize, case: Case) -> anyhow::Result<Taken> {
-    let server = Server::start(Arc::new(|unit, address| address.wrapping_mul(7) ^ u16::from(unit)))?;
-    let dir = TempDir::new()?;
-    let (port, ms) = (server.address.port().to_string(), case.period_ms.to_string());
-    let units = case.units.to_string();
-    match who {
-        0 => {
-            let mut edge = edge(dir.path(), server.address, case)?;
-            edge.start()?;
-            let pid = edge.process().context("the edge runs")?.id();
-            let taken = measure(&server, pid)?;
-            edge.stop()?;
-            Ok(taken)
-        }
-        1 => {
-            let own = std::env::current_exe()?;
-            client(&server, Command::new(own).args(["tokio-modbus-client", &port, &units, &ms]))
-        }
-        _ => {
-            let python = std::env::var_os("STEWARD_PYTHON")
-                .context("STEWARD_PYTHON is not set; use `cargo xtask bench`")?;
-            let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("bench/poll_pymodbus.py");
-            client(&server, Command::new(python).arg(script).args([&port, &units, &ms]))
-        }
-    }
-}
-
-fn client(server: &Server, command: &mut Command) -> anyhow::Result<Taken> {
-    let mut child = command.stdin(Stdio::null()).stdout(Stdio::null()).spawn()?;
-    let taken = measure(server, child.id());
-    child.kill()?;
-    child.wait()?;
+/// The edge, or one of its peers.
+fn one(peer: Option<Peer>, case: Case, dir: &Path) -> anyhow::Result<Taken> {
+    let server = || Server::start(Arc::new(|unit, address| address.wrapping_mul(7) ^ u16::from(unit)));
+    let servers: Vec<Server> = (0..CONNECTIONS).map(|_| server()).collect::<anyhow::Result<_>>()?;
+    let ports: Vec<u16> = servers.iter().map(|server| server.address.port()).collect();
+    let Some(peer) = peer else {
+        let own = TempDir::new()?;
+        let line = |port: &u16| EdgeLine {
+            keys: format!("kind = \"tcp\"\nhost = \"127.0.0.1\"\nport = {port}"),
+            units: (1..=case.units).collect(),
+        };
+        let lines: Vec<EdgeLine> = ports.iter().map(line).collect();
+        let mut edge = edge(own.path(), &lines, POINTS, case.period)?;
+        edge.start()?;
+        let pid = edge.process().context("the edge runs")?.id();
+        let taken = measure(&servers, pid)?;
+        edge.stop()?;
+        return Ok(taken);
+    };
+    let mut client = peer.tcp(dir, &ports, case.units, case.period)?;
+    let taken = measure(&servers, client.id());
+    end(&mut client)?;
     taken
 }
 
-fn measure(server: &Server, pid: u32) -> anyhow::Result<Taken> {
+pub fn end(client: &mut Child) -> anyhow::Result<()> {
+    client.kill()?;
+    client.wait()?;
+    Ok(())
+}
+
+fn measure(servers: &[Server], pid: u32) -> anyhow::Result<Taken> {
+    let given = || servers.iter().map(Server::given).sum::<u64>();
     std::thread::sleep(WARM);
-    let (begun, given, cpu) = (Instant::now(), server.given(), machine::cpu(pid)?);
+    let (begun, before, cpu) = (Instant::now(), given(), machine::cpu(pid)?);
     std::thread::sleep(MEASURED);
     let passed = begun.elapsed().as_secs_f64();
     Ok(Taken {
-        readings: (server.given() - given) as f64 / passed,
+        readings: (given() - before) as f64 / passed,
         cpu: machine::cpu(pid)?.saturating_sub(cpu).as_secs_f64() / passed,
         memory: machine::peak_memory(pid)?,
-    })
-}
-
-/// A gateway's file with its devices, and the profile of their registers.
-fn edge(dir: &Path, server: SocketAddr, case: Case) -> anyhow::Result<Edge> {
-    let profiles = dir.join("profiles/bench");
-    std::fs::create_dir_all(&profiles)?;
-    let mut profile = String::from(
-        "vendor = \"bench\"\nmodel = \"block\"\ntitle = { zh = \"一块\", en = \"Block\" }\nsource = [\"bench\"]\n",
-    );
-    for address in 0..POINTS {
-        write!(
-            profile,
-            "[[point]]\nkey = \"p{address}\"\ntitle = {{ zh = \"点\", en = \"p\" }}\ntable = \"holding\"\n\
-             address = {address}\ntype = \"u16\"\nscale = 0.1\nunit = \"Cel\"\nclass = \"fast\"\n"
-        )?;
-    }
-    std::fs::write(profiles.join("block.toml"), profile)?;
-    let http = SocketAddr::from(([127, 0, 0, 1], free_tcp_port()?));
-    let mut text = format!(
-        "[gateway]\nname = \"bench\"\ndata = \"{}\"\n[http]\nlisten = \"{http}\"\n[periods]\nfast = \"{}ms\"\n\
-         [profiles]\nfolders = [\"{}\"]\n[log]\nlevel = \"warn\"\n[[line]]\nname = \"tcp\"\nkind = \"tcp\"\n\
-         host = \"127.0.0.1\"\nport = {}\n",
-        dir.join("edge").display(),
-        case.period_ms,
-        dir.join("profiles").display(),
-        server.port(),
-    );
-    for unit in 1..=case.units {
-        write!(text, "[[line.device]]\nname = \"d{unit}\"\nprofile = \"bench/block\"\naddress = {unit}\n")?;
-    }
-    let file: PathBuf = dir.join("edge.toml");
-    std::fs::write(&file, text)?;
-    Ok(Edge::new(&file, http))
-}
-
-/// The peer: reads every block of every unit once a period.
-pub fn tokio_modbus(port: u16, units: u8, period: Duration) -> anyhow::Result<()> {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    runtime.block_on(async {
-        let mut context = tcp::connect_slave(SocketAddr::from(([127, 0, 0, 1], port)), Slave(1)).await?;
-        let mut turn = tokio::time::interval(period);
-        loop {
-            turn.tick().await;
-            for unit in 1..=units {
-                context.set_slave(Slave(unit));
-                for address in (0..POINTS).step_by(usize::from(BLOCK)) {
-                    let words = context.read_holding_registers(address, BLOCK).await??;
-                    anyhow::ensure!(words.len() == usize::from(BLOCK), "a short answer");
-                }
-            }
-        }
     })
 }

@@ -9,14 +9,21 @@ use crate::shell;
 use crate::tools;
 
 const PAGE: &str = "docs/benchmarks.md";
-const ALL: [&str; 4] = ["poll", "ingest", "bytes", "latency"];
+const ALL: [&str; 8] = ["poll", "rtu", "dead", "plan", "bacnet", "ingest", "bytes", "latency"];
 
 pub fn run(args: &[&str]) -> Result<(), String> {
     let wanted = if args.is_empty() { &ALL[..] } else { args };
     if let Some(unknown) = wanted.iter().find(|name| !ALL.contains(name)) {
         return Err(format!("there is no benchmark `{unknown}`; there are {}", ALL.join(", ")));
     }
-    tools::need(&[tools::C_COMPILER, tools::NODE, tools::PYTHON, tools::POSTGRES, tools::CHROMIUM])?;
+    tools::need(&[
+        tools::C_COMPILER,
+        tools::NODE,
+        tools::LIBMODBUS,
+        tools::PYTHON,
+        tools::POSTGRES,
+        tools::CHROMIUM,
+    ])?;
     let (python, chromium) = (peers::python()?, tools::chromium()?);
     console::build()?;
     let programs = ["build", "--release", "--locked", "--workspace", "--exclude", "xtask", "--bins"];

@@ -91,6 +91,13 @@ pub const MOSQUITTO: Tool = Tool {
     },
 };
 
+pub const LIBMODBUS: Tool = Tool {
+    name: "libmodbus, to build with",
+    why: "it is a peer of the benchmarks",
+    packages: &["libmodbus-dev"],
+    lacks: || (!Path::new("/usr/include/modbus/modbus.h").is_file()).then(|| "not found".to_owned()),
+};
+
 pub const SYSTEMD_ANALYZE: Tool = Tool {
     name: "systemd-analyze",
     why: "it scores the hardening of the units",

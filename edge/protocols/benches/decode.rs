@@ -1,0 +1,82 @@
+//! What decoding costs, in every language of the profiles that come with the edge: `values` is from the contents of an
+//! answer to the points' values, for each value; `answers` is from the bytes of a sample answer, with its check sum, to
+//! its values, for each byte. Run by `cargo bench -p steward-protocols`.
+
+use std::hint::black_box;
+use std::sync::Arc;
+use std::time::Duration;
+
+use criterion::{Criterion, Throughput, criterion_group, criterion_main};
+use steward_protocols::cost::Cost;
+use steward_protocols::question::questions;
+use steward_protocols::{bacnet, cjt188, dlt645, iec62056, mbus, modbus, mqtt};
+use steward_shared::document::listing;
+use steward_shared::profile::{Language, Library, Profile, SampleFrame};
+
+const PROFILES: [&str; 7] = [
+    "schneider/pm5350",
+    "dlt645/three-phase",
+    "cjt188/heat-1f90",
+    "kamstrup/multical-601",
+    "landis-gyr/e350",
+    "flexit/nordic",
+    "shelly/pro-3em",
+];
+
+fn profiles() -> Vec<Arc<Profile>> {
+    let library = Library::compiled_in().unwrap_or_else(|faults| panic!("{}", listing(&faults)));
+    let known = |id: &&str| library.get(id).unwrap_or_else(|| panic!("there is no profile {id}"));
+    PROFILES.iter().map(known).collect()
+}
+
+fn read(profile: &Profile, sample: &SampleFrame) -> usize {
+    let read = match &profile.language {
+        Language::Modbus(_) => modbus::read_sample(profile, sample),
+        Language::Dlt645(_) => dlt645::read_sample(profile, sample),
+        Language::Cjt188(_) => cjt188::read_sample(profile, sample),
+        Language::Mbus(_) => mbus::read_sample(profile, sample),
+        Language::Iec62056(_) => iec62056::read_sample(profile, sample),
+        Language::Bacnet(_) => bacnet::read_sample(profile, sample),
+        Language::Mqtt(_) => mqtt::read_sample(profile, sample),
+    };
+    read.unwrap_or_else(|why| panic!("{}: {why}", profile.id)).len()
+}
+
+fn answers(criterion: &mut Criterion) {
+    let mut group = criterion.benchmark_group("answers");
+    for profile in profiles() {
+        let longest = profile.frames.iter().max_by_key(|sample| sample.response.len());
+        let sample = longest.unwrap_or_else(|| panic!("{} has a sample", profile.id));
+        group.throughput(Throughput::Bytes(sample.response.len() as u64));
+        group.bench_function(profile.language.name(), |bench| {
+            bench.iter(|| read(&profile, black_box(sample)))
+        });
+    }
+    group.finish();
+}
+
+fn values(criterion: &mut Criterion) {
+    let cost = Cost::tcp(Duration::from_millis(5));
+    let mut group = criterion.benchmark_group("values");
+    for profile in profiles() {
+        let asked = questions(&profile, 0..profile.points.len(), &cost, &[]);
+        // What tells by itself is not asked.
+        let Some(question) = asked.into_iter().max_by_key(|question| question.points().len()) else {
+            continue;
+        };
+        let contents: Vec<u8> =
+            (0..question.contents_len().ceil() as usize).map(|i| (i * 37 % 10) as u8).collect();
+        let values = question.values(&profile.points, &contents).len();
+        // The values of BACnet are whole when its client has them.
+        if values > 0 {
+            group.throughput(Throughput::Elements(values as u64));
+            group.bench_function(profile.language.name(), |bench| {
+                bench.iter(|| question.values(&profile.points, black_box(&contents)))
+            });
+        }
+    }
+    group.finish();
+}
+
+criterion_group!(benches, answers, values);
+criterion_main!(benches);
