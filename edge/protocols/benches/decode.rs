@@ -49,7 +49,7 @@ fn answers(criterion: &mut Criterion) {
         let sample = longest.unwrap_or_else(|| panic!("{} has a sample", profile.id));
         group.throughput(Throughput::Bytes(sample.response.len() as u64));
         group.bench_function(profile.language.name(), |bench| {
-            bench.iter(|| read(&profile, black_box(sample)))
+            bench.iter(|| read(&profile, black_box(sample)));
         });
     }
     group.finish();
@@ -71,7 +71,7 @@ fn values(criterion: &mut Criterion) {
         if values > 0 {
             group.throughput(Throughput::Elements(values as u64));
             group.bench_function(profile.language.name(), |bench| {
-                bench.iter(|| question.values(&profile.points, black_box(&contents)))
+                bench.iter(|| question.values(&profile.points, black_box(&contents)));
             });
         }
     }

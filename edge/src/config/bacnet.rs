@@ -235,7 +235,7 @@ mod tests {
         assert!(told(PORT_AND_MAC, &format!("{AHU}\nmac = 5")).contains("5 is the gateway's own station"));
         assert!(told(PORT_AND_MAC, &format!("{AHU}\nmac = 255")).contains("254"));
         let modbus = told(PORT_AND_MAC, "profile = \"eastron/sdm630\"\ninstance = 1");
-        assert!(modbus.contains("eastron/sdm630 speaks Modbus"), "{modbus}");
+        assert!(modbus.contains("speaks Modbus, and the line carries BACnet"), "{modbus}");
         let twice = format!("{AHU}\nmac = 7\n[[line.device]]\nname = \"b\"\n{AHU}");
         assert!(told(PORT_AND_MAC, &twice).contains("is the address of \"ahu\" on this line too"));
     }

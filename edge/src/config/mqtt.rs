@@ -223,6 +223,6 @@ mod tests {
         let twice = format!("{ROOM}\n[[line.device]]\nname = \"b\"\n{ROOM}");
         assert!(told("", &twice).contains("zigbee2mqtt/room is the address of \"room\" on this line too"));
         let modbus = told("", "profile = \"omron/e5cc\"\ntopic = \"a\"");
-        assert!(modbus.contains("speaks Modbus, and this line brings what devices tell by MQTT"), "{modbus}");
+        assert!(modbus.contains("speaks Modbus, and the line carries what devices tell by MQTT"), "{modbus}");
     }
 }
