@@ -203,8 +203,9 @@ impl Wire {
                     let (character, gap) = (self.state.settings().character, self.state.settings().gap);
                     self.watch.asked(bytes.len(), wanted, character, gap, now());
                     self.write(&bytes).await.map_err(|e| self.lost(e))?;
-                    self.state.sent(now());
-                    self.watch.sent(now());
+                    let now = now();
+                    self.state.sent(now);
+                    self.watch.sent(now);
                 }
                 Step::Set(character) => {
                     let stream = self.stream.as_mut().ok_or(io::ErrorKind::NotConnected);
@@ -291,8 +292,10 @@ impl Wire {
         if n == 0 {
             return Err(io::Error::new(io::ErrorKind::UnexpectedEof, "closed by its other end"));
         }
-        self.state.received(bytes.get(..n).unwrap_or_default(), now());
-        self.watch.heard(n, now());
+        // One instant for both: whoever is held up between two would seem to speak too early.
+        let now = now();
+        self.state.received(bytes.get(..n).unwrap_or_default(), now);
+        self.watch.heard(n, now);
         Ok(())
     }
 
