@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::path::Path;
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 
 use super::definition::Profile;
 use crate::document::{Fault, nearest};
@@ -17,18 +17,23 @@ pub struct Library {
 }
 
 impl Library {
-    /// The profiles of the repository.
+    /// The profiles of the repository. They are read once in a process.
     pub fn compiled_in() -> Result<Self, Vec<Fault>> {
-        let mut library = Self::default();
-        let faults = library.add_all(COMPILED_IN.iter().map(|(name, text)| (*name, *text)));
-        if faults.is_empty() { Ok(library) } else { Err(faults) }
+        static READ: LazyLock<Result<Library, Vec<Fault>>> = LazyLock::new(|| {
+            let mut library = Library::default();
+            let faults = library.add_all(COMPILED_IN.iter().map(|(name, text)| (*name, *text)));
+            if faults.is_empty() { Ok(library) } else { Err(faults) }
+        });
+        READ.clone()
     }
 
     /// The repository's profiles, and over them those of `folders` (`<vendor>/<model>.toml`), later ones
     /// first in rank. Every fault of every file comes back; a folder that does not exist is one.
     pub fn load<P: AsRef<Path>>(folders: &[P]) -> Result<Self, Vec<Fault>> {
-        let mut library = Self::default();
-        let mut faults = library.add_all(COMPILED_IN.iter().map(|(name, text)| (*name, *text)));
+        let (mut library, mut faults) = match Self::compiled_in() {
+            Ok(library) => (library, Vec::new()),
+            Err(faults) => (Self::default(), faults),
+        };
         for folder in folders {
             let files = read_folder(folder.as_ref(), &mut faults);
             faults.extend(library.add_all(files.iter().map(|(name, text)| (name.as_str(), text.as_str()))));
