@@ -10,6 +10,7 @@ use steward_shared::time::Clock;
 use tracing::warn;
 
 use super::runs::{Heard, Runs};
+use super::settings::EvidenceSettings;
 use super::store::Store;
 
 const PLACES: usize = 1024;
@@ -20,13 +21,6 @@ const DONE: Duration = Duration::from_secs(5);
 const TRIM_EVERY: u32 = 20;
 /// As many runs are written at once, however short the time.
 const MANY: usize = 4096;
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct EvidenceSettings {
-    /// Zero: nothing is kept.
-    pub keep: Duration,
-    pub quota_bytes: u64,
-}
 
 /// The way to the thread; it ends, with everything written, when the last of these is gone.
 #[derive(Clone, Debug)]

@@ -5,6 +5,7 @@
 //!
 //! | file | what it does |
 //! |---|---|
+//! | `settings` | how long and how much, as the gateway's file says it |
 //! | `runs` | answers that repeat themselves become one run, pure |
 //! | `store` | SQL: `raw.db` |
 //! | `keeper` | the thread that owns the database |
@@ -13,9 +14,11 @@
 mod decode;
 mod keeper;
 mod runs;
+mod settings;
 mod store;
 
 pub use decode::{Compared, Explained, compare, explain, fingerprint, redecoded};
-pub use keeper::{Evidence, EvidenceSettings};
+pub use keeper::Evidence;
 pub use runs::{Heard, Run};
+pub use settings::EvidenceSettings;
 pub use store::{EvidenceError, Reader};
