@@ -267,3 +267,51 @@ proptest! {
         }
     }
 }
+
+/// github.com/debevv/nanoMODBUS, issue 120: function 20 with two sub-requests whose records together do not fit into an
+/// answer; and issue 118: a length of 255 in the header. Neither the device nor whoever listens takes harm, and a master
+/// does not take it for an answer.
+#[test]
+fn fault_b3_the_published_file_record_frame_is_rejected() {
+    use steward_protocols::far_end::{Heard, Station};
+    use steward_protocols::modbus::device::{
+        Answers, Asked, Image, NoFrame, OnTcp, Reply, tcp_frame, to_serial,
+    };
+    use steward_protocols::modbus::sniff::{Sniffer, What};
+
+    struct Device(Image);
+    impl Answers for Device {
+        fn answer(&self, asked: Asked) -> Reply {
+            Reply::of(self.0.answer(asked))
+        }
+    }
+
+    let sub_request = [6, 0, 1, 0, 0, 0, 124];
+    let pdu = [[0x14, 14].as_slice(), &sub_request, &sub_request].concat();
+    let on_tcp = [&[0, 1, 0, 0, 0, 17, 1], pdu.as_slice()].concat();
+    let on_serial = modbus::with_crc([&[1], pdu.as_slice()].concat());
+    assert_eq!(on_tcp.len(), 23);
+    let image = || Image::fill(&profile(), |_| None).0;
+
+    let mut held = on_tcp.clone();
+    let frame = tcp_frame(&mut held).unwrap().unwrap();
+    assert!(held.is_empty());
+    let station = OnTcp { devices: Device(image()), turnaround: Duration::ZERO };
+    let Heard::Answered(answers) = station.hear(&frame) else { panic!("it says nothing") };
+    assert_eq!(answers[0].bytes, [0, 1, 0, 0, 0, 3, 1, 0x94, 1], "an illegal function");
+    let heard = to_serial(&on_serial, Duration::ZERO, |asked| Reply::of(image().answer(asked)));
+    let Heard::Answered(answers) = heard else { panic!("it says nothing") };
+    assert_eq!(answers[0].bytes, modbus::with_crc(vec![1, 0x94, 1]));
+    assert_eq!(tcp_frame(&mut [&[0, 1, 0, 0, 0, 255], [0; 300].as_slice()].concat()), Err(NoFrame));
+
+    let request = Request::new(1, Table::Holding, 0, 7).unwrap();
+    for (framing, bytes) in [(Framing::Tcp, &on_tcp), (Framing::Rtu, &on_serial)] {
+        let mut exchange = modbus::exchange(request, framing);
+        exchange.frame(1);
+        assert!(!matches!(exchange.received(bytes), Progress::Reply(_)), "{framing:?}");
+    }
+    let mut sniffer = Sniffer::new(Duration::from_millis(1));
+    let mut seen = sniffer.received(&on_serial, Duration::from_secs(1));
+    seen.extend(sniffer.quiet());
+    assert!(seen.iter().all(|seen| matches!(seen.what, What::Other { .. } | What::Broken)), "{seen:?}");
+}
