@@ -36,6 +36,8 @@ pub enum Act {
     HangUp,
     /// The answer, and then the connection is closed.
     AnswerAndHangUp,
+    /// Hangs up in the middle of the answer; so much later the rest of it is on the line.
+    HalfAndHangUp(Duration),
     /// The answer, and once more after this time.
     Twice(Duration),
     /// Noise from now on, whether asked or not. What is sent into it is heard, and nothing comes of it.
@@ -149,6 +151,20 @@ impl FarEnd {
                     (Duration::from_millis(5), framed(rtu, &frame, unit, &[pdu[0] | 0x80, code]))
                 }
                 Act::HangUp => return,
+                Act::HalfAndHangUp(after) => {
+                    let whole = framed(rtu, &frame, unit, &answer);
+                    let (half, rest) = whole.split_at(whole.len() / 2);
+                    say(back, half).await;
+                    let (line, rest) = (Arc::clone(line), rest.to_vec());
+                    tokio::spawn(async move {
+                        tokio::time::sleep(after).await;
+                        // Until somebody opens the port again.
+                        while !say_on(&line, &rest).await {
+                            tokio::time::sleep(Duration::from_millis(1)).await;
+                        }
+                    });
+                    return;
+                }
                 Act::AnswerAndHangUp => {
                     say(back, &framed(rtu, &frame, unit, &answer)).await;
                     return;
@@ -172,9 +188,9 @@ impl FarEnd {
     }
 }
 
-async fn say_on(line: &Mutex<Back>, bytes: &[u8]) {
+async fn say_on(line: &Mutex<Back>, bytes: &[u8]) -> bool {
     let back = Arc::clone(&line.lock().unwrap());
-    say(&back, bytes).await;
+    say(&back, bytes).await
 }
 
 /// Whether somebody hears it.

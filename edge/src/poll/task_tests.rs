@@ -256,7 +256,7 @@ async fn fault_b11_a_silent_device_is_marked_once_told_once_and_cleared_when_it_
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_line_that_cannot_be_opened_is_told_once_and_cleared_when_it_can() {
+async fn fault_b12_a_port_that_is_gone_is_told_once_and_polled_five_seconds_after_it_is_back() {
     let (gone, back) = (Duration::from_secs(10), Duration::from_mins(1));
     let opens = move |at: Duration| at < gone || at > back;
     let act =
@@ -278,6 +278,39 @@ async fn a_line_that_cannot_be_opened_is_told_once_and_cleared_when_it_can() {
     let first = run.readings.iter().find(|r| r.quality.is_good() && r.at > BASE.plus(back)).unwrap().at;
     assert!(first < BASE.plus(back + Duration::from_secs(6)), "polled again at {first}");
     assert!(run.dialled.len() < 40, "no storm of dials: {}", run.dialled.len());
+}
+
+#[tokio::test(start_paused = true)]
+async fn fault_b12_a_port_that_is_pulled_in_mid_frame_gives_neither_half_a_value_nor_another_ones() {
+    let gone = [Duration::from_secs(10), Duration::from_secs(20), Duration::from_secs(40)];
+    for kind in [Kind::Serial, Kind::RtuOverTcp] {
+        // What is left of the answer waits in the adapter, and comes out when the port is opened again.
+        for rest in [Duration::ZERO, Duration::from_millis(290), Duration::from_secs(2)] {
+            let pulled = Mutex::new(gone.to_vec());
+            let act = move |at: Duration, unit: u8, _: u16| {
+                let mut pulled = pulled.lock().unwrap();
+                if unit == 1 && pulled.first().is_some_and(|first| at >= *first) {
+                    pulled.remove(0);
+                    return Act::HalfAndHangUp(rest);
+                }
+                Act::Answer
+            };
+            let opens = move |at: Duration| {
+                !gone.iter().any(|gone| at >= *gone && at < *gone + Duration::from_secs(4))
+            };
+            let run = run(kind, &[1, 2], 60, opens, act).await;
+            run.assert_no_value_of_another();
+            for unit in [1, 2] {
+                assert!(run.good(unit) >= 3 * 36, "{kind:?}, rest after {rest:?}: {}", run.good(unit));
+            }
+            for gone in gone {
+                let back = BASE.plus(gone + Duration::from_secs(4));
+                let first = run.readings.iter().find(|r| r.quality.is_good() && r.at >= back).unwrap().at;
+                assert!(first <= back.plus(Duration::from_secs(6)), "{kind:?}: polled again at {first}");
+            }
+            assert!(run.health.up, "{kind:?}");
+        }
+    }
 }
 
 #[tokio::test(start_paused = true)]
@@ -517,7 +550,7 @@ async fn fault_b4_what_the_owner_before_asked_is_never_taken_for_an_answer_to_th
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_line_that_babbles_is_told_of_and_not_polled_into() {
+async fn fault_b9_a_line_that_babbles_is_told_of_and_not_polled_into() {
     let (from, to) = (Duration::from_secs(10), Duration::from_mins(1));
     for kind in [Kind::Serial, Kind::RtuOverTcp] {
         let asked = Arc::new(Mutex::new(Vec::new()));
