@@ -166,7 +166,9 @@ proptest! {
             if let Some(Split { parts: halves, gap }) = block.split(&points) {
                 prop_assert!(halves.iter().all(inside));
                 prop_assert_eq!(halves.iter().map(|h| h.points.len()).sum::<usize>(), block.points.len());
-                prop_assert!(halves[0].address + halves[0].count <= halves[1].address);
+                let disjoint = halves[0].address + halves[0].count <= halves[1].address;
+                prop_assert!(disjoint || halves[1].points.iter().all(|i| halves[1].count == points[*i].register().unwrap().data.width()));
+                prop_assert!(halves.iter().all(|half| !half.points.is_empty()));
                 prop_assert!(gap.is_none_or(|g| g.across.count <= block.count && g.across.points.is_empty()));
             }
             let data = vec![0; 2 * usize::from(block.count)];

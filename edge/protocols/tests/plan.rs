@@ -100,8 +100,9 @@ fn a_block_is_cut_as_near_to_its_middle_as_its_values_allow() {
     };
     let four = [("input", 0, U16), ("input", 1, U16), ("input", 2, U16), ("input", 3, U16)];
     assert_eq!(cut(&four), Some([(0, 2), (2, 2)]));
-    // A whole number over two registers of which the second is also read alone.
-    assert_eq!(cut(&[("input", 0, U32), ("input", 1, U16)]), None);
+    // A whole number over two registers of which the second is also read alone: each by itself.
+    assert_eq!(cut(&[("input", 0, U32), ("input", 1, U16)]), Some([(1, 1), (0, 2)]));
+    assert_eq!(cut(&[("input", 0, U32), ("input", 0, U32)]), None, "the same registers");
     assert_eq!(
         cut(&[("input", 0, U16), ("input", 1, U32), ("input", 2, U16), ("input", 2, U16)]),
         Some([(0, 1), (1, 2)])

@@ -150,9 +150,9 @@ impl Block {
         if self.table.is_bits() { count / 8.0 } else { count * 2.0 }
     }
 
-    /// The same points in two smaller blocks that share no address, for a device that refuses the whole (exception 2
-    /// or 3): cut over a gap that nobody wants, where there is one, as near to the middle as can be. `None` where there
-    /// is no place to cut: points may share registers.
+    /// The same points in two blocks, for a device that refuses the whole (exception 2 or 3): cut over a gap that nobody
+    /// wants, where there is one, as near to the middle as can be. Where points share registers so that there is no
+    /// place to cut, the widest is asked for apart. `None` where all points are the same registers.
     pub fn split(&self, points: &[PointDef]) -> Option<Split<Self>> {
         let registers: Vec<&Register> =
             self.points.iter().map(|i| points.get(*i)?.register()).collect::<Option<_>>()?;
@@ -169,12 +169,24 @@ impl Block {
             }
             end = end.max(register.end());
         }
-        let (i, (touching, _)) = cut?;
+        let Some((i, (touching, _))) = cut else { return self.without_the_widest(&registers) };
         let ((left, right), (before, after)) =
             (self.points.split_at_checked(i)?, registers.split_at_checked(i)?);
         let parts = [self.part(left, before)?, self.part(right, after)?];
         let gap = if touching { None } else { self.gap(before, after) };
         Some(Split { parts, gap })
+    }
+
+    /// The points whose registers are the most, and all others: one that a profile makes too long must not take those
+    /// with it that stand within it.
+    fn without_the_widest(&self, registers: &[&Register]) -> Option<Split<Self>> {
+        let span = |register: &Register| (register.address, register.end());
+        let widest = span(registers.iter().max_by_key(|r| r.data.width())?);
+        let both = self.points.iter().copied().zip(registers.iter().copied());
+        let (wide, others): (Vec<_>, Vec<_>) = both.partition(|(_, register)| span(register) == widest);
+        let part = |(points, registers): (Vec<usize>, Vec<&Register>)| self.part(&points, &registers);
+        let parts = [part(others.into_iter().unzip())?, part(wide.into_iter().unzip())?];
+        Some(Split { parts, gap: None })
     }
 
     fn part(&self, points: &[usize], registers: &[&Register]) -> Option<Self> {
