@@ -13,7 +13,10 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 
 use nix::errno::Errno;
+use nix::fcntl::OFlag;
 use nix::poll::{PollFd, PollFlags, ppoll};
+use nix::pty::{grantpt, posix_openpt, ptsname_r, unlockpt};
+use nix::sys::stat::Mode;
 use nix::sys::termios::{SetArg, cfmakeraw, tcgetattr, tcsetattr};
 use nix::sys::time::TimeSpec;
 use steward_protocols::far_end::{Counts, Line, Pace, Station};
@@ -98,17 +101,22 @@ struct Terminal {
 impl Terminal {
     fn open(link: &Path) -> Result<Self, SerialError> {
         let terminal = |e: Errno| SerialError::Terminal(e.into());
-        let pair = nix::pty::openpty(None, None).map_err(terminal)?;
-        let mut settings = tcgetattr(&pair.slave).map_err(terminal)?;
+        // A program that is started meanwhile must not hold its ends open: the port would never be gone.
+        let flags = OFlag::O_RDWR | OFlag::O_NOCTTY | OFlag::O_CLOEXEC;
+        let master = posix_openpt(flags).map_err(terminal)?;
+        grantpt(&master).map_err(terminal)?;
+        unlockpt(&master).map_err(terminal)?;
+        let name = PathBuf::from(ptsname_r(&master).map_err(terminal)?);
+        let theirs = nix::fcntl::open(&name, flags, Mode::empty()).map_err(terminal)?;
+        let mut settings = tcgetattr(&theirs).map_err(terminal)?;
         cfmakeraw(&mut settings);
-        tcsetattr(&pair.slave, SetArg::TCSANOW, &settings).map_err(terminal)?;
-        let name = nix::unistd::ttyname(&pair.slave).map_err(terminal)?;
+        tcsetattr(&theirs, SetArg::TCSANOW, &settings).map_err(terminal)?;
         let broken = |source| SerialError::Link { path: link.to_owned(), source };
         if link.is_symlink() {
             fs::remove_file(link).map_err(broken)?;
         }
         symlink(&name, link).map_err(broken)?;
-        Ok(Self { ours: pair.master, theirs: pair.slave, link: link.to_owned() })
+        Ok(Self { ours: master.into(), theirs, link: link.to_owned() })
     }
 }
 
