@@ -58,6 +58,7 @@ pub fn is_test(path: &str) -> bool {
         || path.contains("/tests/")
         || path.contains(".test.ts")
         || path.starts_with("tests/it/")
+        || path.starts_with("tests/faults/")
 }
 
 /// The text up to its closing `#[cfg(test)] mod … {` block; tests stand last in a file. A line that only names a file
