@@ -1,0 +1,4 @@
+//! CJ/T 188, heard, put to a meter, and as contents.
+#![no_main]
+
+libfuzzer_sys::fuzz_target!(|data: &[u8]| steward_fuzz::meters::cjt188(data));

@@ -1,0 +1,4 @@
+//! Messages between gateway and hub.
+#![no_main]
+
+libfuzzer_sys::fuzz_target!(|data: &[u8]| steward_fuzz::wire::message(data));
