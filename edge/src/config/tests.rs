@@ -421,3 +421,19 @@ profile = "landis-gyr/e350"
         assert!(told.lines().count() == 1 && told.contains(words), "{words}\n{told}");
     }
 }
+
+#[test]
+fn fault_b1_a_damaged_gateway_file_is_refused_with_reasons_or_read_but_never_panics() {
+    let (folder, whole) = (folder(), format!("[profiles]\nfolders = [\"profiles\"]\n{GOOD}"));
+    let words =
+        ["", "\"", "= ", "[[", "]", "\n", "99999999999999999999", "-1", "true", "{ a = 1 }", "\u{0}", "号"];
+    let ends: Vec<usize> = whole.char_indices().map(|(at, _)| at).collect();
+    for (n, word) in (0..).zip(words.iter().cycle()).take(240) {
+        let from = ends[n * 7919 % ends.len()];
+        let to = ends[(n * 7919 + n % 9) % ends.len()].max(from);
+        let damaged = format!("{}{word}{}", &whole[..from], &whole[to..]);
+        if let Err(faults) = parse("edge.toml", &damaged, folder.path(), []) {
+            assert!(!listing(&faults).is_empty(), "{damaged}");
+        }
+    }
+}
