@@ -129,7 +129,8 @@ mod tests {
 
     #[test]
     fn a_fault_that_has_had_a_test_keeps_one() {
-        let had = "n1 n5 t1 t3 y1 y2 y3 y5 s1 s5 b4 b5 b11 h7 wrong_toml wrong_password wrong_query";
+        let had = "n1 n5 t1 t3 y1 y2 y3 y5 s1 s5 b1 b2 b3 b4 b5 b6 b7 b8 b9 b10 b11 b12 h7 \
+                   wrong_toml wrong_password wrong_query";
         let names = test_names().unwrap();
         let lost: Vec<&str> =
             had.split(' ').filter(|id| bearing(&names, &format!("fault_{id}")).is_empty()).collect();

@@ -6,6 +6,7 @@ use std::path::PathBuf;
 
 use crate::console;
 use crate::files;
+use crate::fuzz;
 use crate::json::Json;
 use crate::programs;
 use crate::report::say;
@@ -34,10 +35,8 @@ pub fn run(args: &[&str]) -> Result<(), String> {
 
 /// Makes every generated file again; returns those that were out of date.
 pub fn renew() -> Result<Vec<String>, String> {
-    let before: Vec<(String, String)> = [OPENAPI, POLICIES, CLIENT, POLICY, DEVICES, DEVICES_ZH, DECISIONS]
-        .iter()
-        .map(|name| ((*name).to_owned(), now(name)))
-        .collect();
+    let made = [OPENAPI, POLICIES, CLIENT, POLICY, DEVICES, DEVICES_ZH, DECISIONS, fuzz::LOCK];
+    let before: Vec<(String, String)> = made.iter().map(|name| ((*name).to_owned(), now(name))).collect();
     let hub = |word| shell::output(&shell::command(programs::path("steward-hub"), &[word], &files::root()));
     let openapi = hub("openapi")?;
     files::write(&place(OPENAPI), &openapi)?;
@@ -48,6 +47,7 @@ pub fn renew() -> Result<Vec<String>, String> {
         files::write(&place(name), page)?;
     }
     files::write(&place(DECISIONS), decisions())?;
+    fuzz::renew_lock()?;
     Ok(before.into_iter().filter(|(name, text)| now(name) != *text).map(|(name, _)| name).collect())
 }
 

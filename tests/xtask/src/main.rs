@@ -9,6 +9,7 @@ mod claim;
 mod console;
 mod demo;
 mod files;
+mod fuzz;
 mod generate;
 mod group;
 mod http;
@@ -46,6 +47,10 @@ cargo verify [STEP ...]
 cargo xtask gen            renews everything that is generated
 cargo xtask checklist      which faults, capabilities and controls have a test (--missing: those without)
 cargo xtask bench [NAME]   makes the figures of docs/benchmarks.md
+cargo xtask fuzz [--seconds N] [TARGET ...]
+    puts inputs to the parsers, guided by the code that they reach; 60 s for each target
+    try TARGET FILE    puts one input to it again
+    keep [TARGET ...]  keeps what the runs have found, for the runs and tests to come
 cargo xtask console        builds the console only
 cargo xtask pictures       takes the pictures of the README anew
 cargo xtask advisories     fetches the advisory database and checks the dependencies against it
@@ -61,6 +66,7 @@ fn main() -> ExitCode {
         Some("gen") => generate::run(&rest),
         Some("checklist") => checklist::run(&rest),
         Some("bench") => bench::run(&rest),
+        Some("fuzz") => fuzz::run(&rest),
         Some("console") => console::build(),
         Some("pictures") => pictures::run(),
         Some("advisories") => verify::advisories(),

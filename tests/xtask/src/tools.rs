@@ -25,6 +25,16 @@ pub const C_COMPILER: Tool = Tool {
     lacks: || absent(&["cc"]),
 };
 
+pub const CPP_COMPILER: Tool = Tool {
+    name: "a C++ compiler",
+    why: "libFuzzer is built from it",
+    packages: &["g++"],
+    lacks: || absent(&["c++"]),
+};
+
+/// What the fuzz targets are built with.
+pub const FUZZER: &[Tool] = &[C_COMPILER, CPP_COMPILER];
+
 pub const NODE: Tool = Tool {
     name: "Node.js 20.19 or newer",
     why: "the console is built with it",

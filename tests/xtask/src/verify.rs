@@ -5,6 +5,7 @@ use std::process::Command;
 
 use crate::console;
 use crate::files;
+use crate::fuzz;
 use crate::generate;
 use crate::links;
 use crate::peers;
@@ -59,6 +60,7 @@ const STEPS: &[Step] = &[
         ..step("tests", "every Rust test, with PostgreSQL and pymodbus", RUST, tests)
     },
     step("doc tests", "examples in the docs", RUST, doc_tests),
+    step("fuzz", "every parser for a few seconds under libFuzzer", tools::FUZZER, fuzz::short),
     step("demo", "cargo demo starts, keeps its data and leaves nothing running", DEMO, rehearsal::run),
     step("browser tests", "Playwright against the real hub, edge and plant", BROWSER, browser_tests),
 ];
@@ -102,7 +104,8 @@ pub fn run(args: &[&str]) -> Result<(), String> {
 }
 
 fn format(_: &mut Counts) -> Result<(), String> {
-    shell::show(&shell::cargo(&["fmt", "--all", "--check"]))
+    shell::show(&shell::cargo(&["fmt", "--all", "--check"]))?;
+    fuzz::formatted()
 }
 
 fn lints(_: &mut Counts) -> Result<(), String> {
