@@ -2,6 +2,7 @@
 //! with runs of wanted registers and gaps between them like those of a meter, an air handling unit, a chiller, and a
 //! device of which few registers are wanted. Plans with a fixed gap, as other gateways have them, stand beside it.
 
+use std::fmt::Write as _;
 use std::time::Duration;
 
 use steward_edge::lab::noise::mix;
@@ -122,10 +123,11 @@ fn planned(map: &Map, wire: &Wire) -> anyhow::Result<f64> {
         "vendor = \"bench\"\nmodel = \"map\"\ntitle = { zh = \"图\", en = \"Map\" }\nsource = [\"bench\"]\n",
     );
     for address in map.iter().flat_map(|(first, end)| *first..*end) {
-        text += &format!(
+        write!(
+            text,
             "[[point]]\nkey = \"p{address}\"\ntitle = {{ zh = \"点\", en = \"p\" }}\ntable = \"holding\"\n\
              address = {address}\ntype = \"u16\"\nunit = \"1\"\n"
-        );
+        )?;
     }
     let profile = Profile::parse("bench/map.toml", &text).map_err(|f| anyhow::anyhow!("{}", listing(&f)))?;
     let all = 0..profile.points.len();
