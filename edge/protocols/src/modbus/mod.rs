@@ -16,6 +16,7 @@ mod plan;
 pub mod put;
 pub mod rtu;
 mod sample;
+pub mod share;
 pub mod sniff;
 pub(crate) mod span;
 pub mod tcp;

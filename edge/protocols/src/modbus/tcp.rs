@@ -5,9 +5,9 @@ use super::call::Call;
 use crate::exchange::{Exchange, Fault, Progress, Reply};
 
 /// Header with unit.
-const HEADER: usize = 7;
+pub(super) const HEADER: usize = 7;
 /// Unit and the longest PDU.
-const MAX_LENGTH: u16 = 254;
+pub(super) const MAX_LENGTH: u16 = 254;
 
 /// The request's frame under a number of its own.
 pub fn encode(call: &impl Call, transaction: u16) -> Vec<u8> {
