@@ -25,6 +25,7 @@ use crate::config::{LineConfig, WireConfig, load};
 use crate::evidence::Evidence;
 use crate::health::LineGauge;
 use crate::lab::capture::{Header, Log, RecordedDial, What};
+use crate::lend::Visits;
 use crate::line::{Dial, SerialDial, dial_of};
 use crate::poll::{LineTask, Told};
 
@@ -125,7 +126,7 @@ async fn poll(
         clock: Arc::new(SystemClock),
         ids: Arc::new(RandomIds),
         config: line,
-        loans: mpsc::channel(1).1,
+        visits: Visits::none(),
     };
     let cancel = CancellationToken::new();
     let running = tokio::spawn(task.run(cancel.clone()));

@@ -95,6 +95,14 @@ pub(super) fn read_line(
     } else {
         Some(timeout)
     };
+    let in_flight = match carrier {
+        Some(Carrier::ModbusTcp) => usize::from(table.within_or("in_flight", 1..=16_u8, 1)),
+        _ => 1,
+    };
+    if carrier.is_some_and(|c| c != Carrier::ModbusTcp) && table.optional::<u8>("in_flight").is_some() {
+        let message = "only the frames of Modbus TCP tell which question they answer";
+        table.fault("in_flight", message, "remove the key");
+    }
     let mut on_line = OnLine { carrier, periods, library, addresses: BTreeMap::new() };
     let devices: Vec<_> =
         table.tables("device").iter().map(|t| read_device(t, &mut on_line, &mut seen.devices)).collect();
@@ -102,6 +110,7 @@ pub(super) fn read_line(
         name: name?,
         wire: wire?,
         timeout: timeout?,
+        in_flight,
         devices: devices.into_iter().collect::<Option<_>>()?,
     })
 }

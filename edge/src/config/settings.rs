@@ -87,6 +87,8 @@ pub struct LineConfig {
     pub wire: WireConfig,
     /// A device that has not answered by then will not; the time that the frames take comes on top.
     pub timeout: Duration,
+    /// How many questions may be under way at once; more than one on Modbus TCP only.
+    pub in_flight: usize,
     pub devices: Vec<DeviceConfig>,
 }
 
@@ -100,8 +102,8 @@ impl LineConfig {
     /// Whether the line is polled by this as by the other: what people read may differ, and the order of the devices
     /// may not.
     pub fn polls_like(&self, other: &Self) -> bool {
-        let Self { name, wire, timeout, devices } = self;
-        (name, wire, timeout) == (&other.name, &other.wire, &other.timeout)
+        let Self { name, wire, timeout, in_flight, devices } = self;
+        (name, wire, timeout, in_flight) == (&other.name, &other.wire, &other.timeout, &other.in_flight)
             && devices.len() == other.devices.len()
             && devices.iter().zip(&other.devices).all(|(a, b)| a.polls_like(b))
     }

@@ -220,6 +220,18 @@ fn an_ascii_line_has_seven_bits_and_even_parity_unless_it_says_otherwise() {
 }
 
 #[test]
+fn several_questions_may_be_under_way_on_modbus_tcp_alone() {
+    let with = |more: &str| read(&GOOD.replace("port = 15020", &format!("port = 15020\n{more}")));
+    assert_eq!(with("").unwrap().lines[0].in_flight, 1);
+    assert_eq!(with("in_flight = 4").unwrap().lines[0].in_flight, 4);
+    assert!(with("in_flight = 17").unwrap_err().contains("in_flight"));
+    let rtu = with("framing = \"transparent\"\nin_flight = 4").unwrap_err();
+    assert!(rtu.contains("only the frames of Modbus TCP tell which question they answer"), "{rtu}");
+    let serial = read(&GOOD.replace("baud = 19200", "in_flight = 4")).unwrap_err();
+    assert!(serial.contains("only the frames of Modbus TCP"), "{serial}");
+}
+
+#[test]
 fn one_port_twice_is_a_fault() {
     let twice =
         GOOD.to_owned() + "[[line]]\nname = \"more\"\nkind = \"tcp\"\nhost = \"127.0.0.1\"\nport = 15020\n";

@@ -7,6 +7,8 @@ use std::time::Duration;
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::timeout;
 
+use super::errand::Errand;
+
 /// A tool that was forgotten does not keep a line for longer.
 const LONGEST: Duration = Duration::from_mins(15);
 
@@ -37,19 +39,50 @@ impl Loan {
     }
 }
 
-/// The lines' owners by the names of their lines.
-#[derive(Debug, Default)]
-pub struct Doors(Mutex<BTreeMap<String, mpsc::Sender<Loan>>>);
+/// Errands that may wait at a door; whoever comes then is told to come later.
+const ERRANDS: usize = 8;
 
-impl Doors {
-    /// A line's owner listens at its door. One loan may wait there, others behind it until their time is over.
-    pub fn open(&self, line: &str) -> mpsc::Receiver<Loan> {
-        let (door, loans) = mpsc::channel(1);
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).insert(line.to_owned(), door);
-        loans
+/// Where the owner of a line is found.
+#[derive(Clone, Debug)]
+pub struct Door {
+    pub loans: mpsc::Sender<Loan>,
+    pub errands: mpsc::Sender<Errand>,
+}
+
+/// Who comes through the door. One loan may wait there, others behind it until their time is over.
+#[derive(Debug)]
+pub struct Visits {
+    pub loans: mpsc::Receiver<Loan>,
+    pub errands: mpsc::Receiver<Errand>,
+}
+
+impl Visits {
+    /// Of a line at which nobody calls.
+    pub fn none() -> Self {
+        Self { loans: mpsc::channel(1).1, errands: mpsc::channel(1).1 }
     }
 
-    pub fn find(&self, line: &str) -> Option<mpsc::Sender<Loan>> {
+    /// A door, and what comes through it.
+    pub fn open() -> (Door, Self) {
+        let (loan_door, loans) = mpsc::channel(1);
+        let (errand_door, errands) = mpsc::channel(ERRANDS);
+        (Door { loans: loan_door, errands: errand_door }, Self { loans, errands })
+    }
+}
+
+/// The lines' owners by the names of their lines.
+#[derive(Debug, Default)]
+pub struct Doors(Mutex<BTreeMap<String, Door>>);
+
+impl Doors {
+    /// A line's owner listens at its door.
+    pub fn open(&self, line: &str) -> Visits {
+        let (door, visits) = Visits::open();
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).insert(line.to_owned(), door);
+        visits
+    }
+
+    pub fn find(&self, line: &str) -> Option<Door> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).get(line).cloned()
     }
 }

@@ -91,7 +91,7 @@ async fn lend(stream: UnixStream, doors: &Doors) -> io::Result<()> {
     let (loan, ready, _end) = Loan::new();
     // Behind those who came before.
     let free = async {
-        door.send(loan).await.ok()?;
+        door.loans.send(loan).await.ok()?;
         ready.await.ok()
     };
     match timeout(FREE_WITHIN, free).await {

@@ -1,5 +1,7 @@
 //! A question on its grid. The rounds hold one for each that they put again and again.
 
+use std::collections::BTreeMap;
+use std::ops::{Index, IndexMut};
 use std::time::Duration;
 
 use steward_protocols::question::Question;
@@ -23,6 +25,8 @@ pub struct Scheduled {
     pub trial: Option<TrialNo>,
     /// One of its points raises alarms: it goes before the others.
     pub first: bool,
+    /// It is under way.
+    pub asked: bool,
     /// Its points have no value yet, or were marked as without one: the next answer bears its own instant,
     /// whatever the grid.
     pub catch_up: bool,
@@ -38,6 +42,7 @@ impl Scheduled {
             marked: None,
             trial: None,
             first: false,
+            asked: false,
             catch_up: false,
         }
     }
@@ -45,5 +50,64 @@ impl Scheduled {
     /// Earliest first: in the order of deadlines every block gets its turn, however full the line is.
     pub fn deadline(&self) -> Timestamp {
         self.grid.next().plus(self.grid.period())
+    }
+}
+
+/// A question's name among those of its line: never given to another.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct BlockNo(u64);
+
+/// The questions of a line. One that is under way stays until it is settled.
+#[derive(Debug, Default)]
+pub struct Blocks {
+    all: BTreeMap<BlockNo, Scheduled>,
+    next: u64,
+}
+
+impl Blocks {
+    pub fn add(&mut self, scheduled: Scheduled) {
+        self.all.insert(BlockNo(self.next), scheduled);
+        self.next += 1;
+    }
+
+    pub fn remove(&mut self, no: BlockNo) {
+        self.all.remove(&no);
+    }
+
+    pub fn retain(&mut self, stays: impl Fn(&Scheduled) -> bool) {
+        self.all.retain(|_, scheduled| stays(scheduled));
+    }
+
+    /// In the order in which they came.
+    pub fn iter(&self) -> impl Iterator<Item = (BlockNo, &Scheduled)> + Clone {
+        self.all.iter().map(|(no, scheduled)| (*no, scheduled))
+    }
+
+    pub fn values(&self) -> impl Iterator<Item = &Scheduled> {
+        self.all.values()
+    }
+
+    pub fn values_mut(&mut self) -> impl Iterator<Item = &mut Scheduled> {
+        self.all.values_mut()
+    }
+
+    pub fn get_mut(&mut self, no: BlockNo) -> Option<&mut Scheduled> {
+        self.all.get_mut(&no)
+    }
+}
+
+const STAYS: &str = "a question stays until it is settled";
+
+impl Index<BlockNo> for Blocks {
+    type Output = Scheduled;
+
+    fn index(&self, no: BlockNo) -> &Scheduled {
+        self.all.get(&no).expect(STAYS)
+    }
+}
+
+impl IndexMut<BlockNo> for Blocks {
+    fn index_mut(&mut self, no: BlockNo) -> &mut Scheduled {
+        self.all.get_mut(&no).expect(STAYS)
     }
 }

@@ -13,6 +13,7 @@ pub struct Budget {
     /// Seconds of line time in hand; negative after a question cost more than expected.
     seconds: f64,
     most: f64,
+    share: f64,
     at: Duration,
 }
 
@@ -20,15 +21,20 @@ impl Budget {
     /// `cost` is what one question without answer costs: the bucket holds four of them, enough to find out that a device
     /// is silent, and starts full.
     pub fn new(cost: Duration, now: Duration) -> Self {
+        Self::of(SHARE, cost, now)
+    }
+
+    /// The same with another share of the line's time.
+    pub fn of(share: f64, cost: Duration, now: Duration) -> Self {
         let most = cost.as_secs_f64() * 4.0;
-        Self { seconds: most, most, at: now }
+        Self { seconds: most, most, share, at: now }
     }
 
     /// How long until a question that may cost `cost` can be asked; zero when it may be asked now.
     pub fn wait(&mut self, cost: Duration, now: Duration) -> Duration {
         self.refill(now);
         let want = cost.as_secs_f64().min(self.most);
-        Duration::from_secs_f64(((want - self.seconds) / SHARE).max(0.0))
+        Duration::from_secs_f64(((want - self.seconds) / self.share).max(0.0))
     }
 
     pub fn pay(&mut self, cost: Duration, now: Duration) {
@@ -39,7 +45,7 @@ impl Budget {
     fn refill(&mut self, now: Duration) {
         let passed = now.saturating_sub(self.at).as_secs_f64();
         self.at = now;
-        self.seconds = (self.seconds + passed * SHARE).min(self.most);
+        self.seconds = (self.seconds + passed * self.share).min(self.most);
     }
 }
 

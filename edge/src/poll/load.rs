@@ -70,7 +70,7 @@ fn share(line: &LineConfig, wire: &WireConfig, turnaround: Option<Duration>) -> 
     match wire {
         // Its devices are asked side by side: the one with most to say is the measure.
         WireConfig::Bacnet(_) | WireConfig::Mstp(_) => shares.fold(0.0, f64::max),
-        _ => shares.sum(),
+        _ => shares.sum::<f64>() / line.in_flight.max(1) as f64,
     }
 }
 
@@ -151,5 +151,7 @@ mod tests {
         let load = load(&line("kind = \"tcp\"\nhost = \"h\"\nport = 502", 10, "1s"));
         assert!(load.usual > 0.05, "{load:?}");
         assert_eq!((load.least.to_bits(), load.baud), (0.0_f64.to_bits(), None));
+        let four = super::load(&line("kind = \"tcp\"\nhost = \"h\"\nport = 502\nin_flight = 4", 10, "1s"));
+        assert!((four.usual - load.usual / 4.0).abs() < 1e-9, "four at once: {four:?}");
     }
 }

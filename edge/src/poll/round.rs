@@ -11,20 +11,24 @@
 //! when that keeps nobody waiting, or else out of the line's bounded share.
 //! A block that fails three polls while its device answers is asked out of the same share. A line that is closed
 //! over a question is a device that fails, unless it is closed over everybody.
+//!
+//! Where a line carries several questions at once, one of them at most is doubtful: to a device that is doubted or silent,
+//! or of a block that never comes. So the dead take one place, and the others are free for those who answer.
 
 use std::time::Duration;
 
 use steward_protocols::cost::Cost;
 use steward_protocols::exchange::About;
-use steward_protocols::question::{Hole, Question};
+use steward_protocols::question::Question;
 use steward_shared::reading::Quality;
 use steward_shared::time::Timestamp;
 
-use super::block::Scheduled;
+use super::block::{BlockNo, Blocks, Scheduled};
 use super::budget::Budget;
 use super::grid::Grid;
 use super::plan::Plan;
 use super::trial::{Next, TrialNo, Trials};
+use super::turn::{Ask, Follow, Outcome, Turn};
 
 /// Polls without an answer until a device is silent, or a block is dead.
 pub const DEAD_AFTER: u8 = 3;
@@ -48,64 +52,6 @@ const LOOK_AGAIN: Duration = Duration::from_secs(5);
 /// The wall clock has jumped when it runs apart from the monotonic clock by more than this.
 const CLOCK_STEP_MS: i64 = 1_000;
 
-/// What the task does next.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Turn {
-    Ask(Ask),
-    /// Nothing to do for this long.
-    Wait(Duration),
-}
-
-/// One question.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Ask {
-    pub device: usize,
-    pub question: Question,
-    /// The slot that the answer's readings are stamped with; the present instant after a start, and where the
-    /// points were marked as without value: what is read then is not as old as the slot.
-    pub slot: Timestamp,
-    catch_up: bool,
-    /// The device may be dead: it is not worth waiting longer for than it usually takes. Now and then it is all the
-    /// same, for it may come back slower.
-    pub is_probe: bool,
-    /// It may cost a whole timeout, and that out of the line's share.
-    on_share: bool,
-    which: usize,
-}
-
-/// How a question ended.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Outcome {
-    /// The device gave what was asked.
-    Answered,
-    /// The device said no.
-    Refused { quality: Quality, about: About },
-    /// No answer, or none that can be believed.
-    Failed(Quality),
-}
-
-/// What follows from the end of a question.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Follow {
-    /// These points of the device have no value, for this reason.
-    Mark {
-        device: usize,
-        points: Vec<usize>,
-        quality: Quality,
-    },
-    Silent {
-        device: usize,
-    },
-    AnswersAgain {
-        device: usize,
-    },
-    /// The device refuses to be asked over this.
-    Hole {
-        device: usize,
-        hole: Hole,
-    },
-}
-
 #[derive(Debug, Clone)]
 struct Device {
     /// As planned, before anything was halved.
@@ -116,6 +62,10 @@ struct Device {
     doubt: u8,
     retrying: bool,
     rest_until: Duration,
+    /// Questions to it under way.
+    asked: usize,
+    /// When it failed last: what was asked before says nothing new by failing too.
+    failed_at: Duration,
     /// When a block of it was halved last.
     halved: Option<Duration>,
     trials: Trials,
@@ -134,7 +84,11 @@ struct Device {
 #[derive(Debug)]
 pub struct Rounds {
     devices: Vec<Device>,
-    blocks: Vec<Scheduled>,
+    blocks: Blocks,
+    /// How many questions the line carries at once.
+    at_once: usize,
+    /// Whether one that is doubtful is under way.
+    doubtful: bool,
     budget: Budget,
     /// Whether the share went to a silent device last: the next turn is of one that is only doubted.
     probed: bool,
@@ -152,7 +106,9 @@ impl Rounds {
     pub fn new(devices: Vec<Plan>, cost: Duration, now: Timestamp, mono: Duration) -> Self {
         let mut rounds = Self {
             devices: Vec::with_capacity(devices.len()),
-            blocks: Vec::new(),
+            blocks: Blocks::default(),
+            at_once: 1,
+            doubtful: false,
             budget: Budget::new(cost, mono),
             probed: false,
             cost,
@@ -168,7 +124,7 @@ impl Rounds {
                 first: plan.is_first(question),
                 ..Scheduled::new(device, question.clone(), *period, now)
             };
-            rounds.blocks.extend(plan.questions.iter().map(first));
+            plan.questions.iter().map(first).for_each(|block| rounds.blocks.add(block));
             rounds.devices.push(Device {
                 cost: plan.cost,
                 plan,
@@ -177,6 +133,8 @@ impl Rounds {
                 doubt: 0,
                 retrying: false,
                 rest_until: Duration::ZERO,
+                asked: 0,
+                failed_at: Duration::ZERO,
                 halved: None,
                 trials: Trials::default(),
                 stale_plan: false,
@@ -194,16 +152,21 @@ impl Rounds {
         if let Some(silent) = self.devices.get_mut(device) {
             (silent.silent, silent.doubt) = (true, TRUST_AFTER);
         }
-        for own in self.blocks.iter_mut().filter(|b| b.device == device) {
+        for own in self.blocks.values_mut().filter(|b| b.device == device) {
             own.marked = Some(Quality::NoReply);
         }
+    }
+
+    /// How many questions the line carries at once, from now on.
+    pub fn carry(&mut self, at_once: usize) {
+        self.at_once = at_once;
     }
 
     pub fn missed(&self) -> u64 {
         self.missed
     }
 
-    /// Whose turn it is. A question that is handed out is taken: tell its end by `settle`.
+    /// Whose turn it is. A question that is handed out is taken: tell its end by `settle`, or `give_back`.
     pub fn next(&mut self, now: Timestamp, mono: Duration) -> Turn {
         self.follow_clock(now, mono);
         self.renew(now, mono);
@@ -217,17 +180,20 @@ impl Rounds {
             b.failed < DEAD_AFTER && !self.devices[b.device].silent && self.devices[b.device].doubt == 0
         };
         // Then a doubted device may be asked: nobody who answers comes due before it has cost a whole timeout.
-        let keeps_nobody = self.blocks.iter().filter(is_trusted).all(|b| due(b) >= self.cost);
+        let keeps_nobody =
+            self.at_once > 1 || self.blocks.values().filter(is_trusted).all(|b| due(b) >= self.cost);
         // Whoever the line was closed over comes last, so that the others are asked in between.
         let order =
             |b: &Scheduled| (self.devices[b.device].hung_up.map(|at| (at, b.failed)), !b.first, b.deadline());
-        let mut turn: Option<(usize, bool)> = None;
-        for (which, scheduled) in self.blocks.iter().enumerate() {
+        let mut turn: Option<(BlockNo, bool)> = None;
+        for (which, scheduled) in self.blocks.iter() {
             let device = &self.devices[scheduled.device];
-            if device.silent {
+            let is_dead = scheduled.failed >= DEAD_AFTER;
+            let is_alone = !self.doubtful && device.asked == 0;
+            if device.silent || scheduled.asked || (is_dead || device.doubt > 0) && !is_alone {
                 continue;
             }
-            let on_share = scheduled.failed >= DEAD_AFTER || device.doubt > 0 && !keeps_nobody;
+            let on_share = is_dead || device.doubt > 0 && !keeps_nobody;
             let until = if on_share { due(scheduled).max(free) } else { due(scheduled) };
             if !until.is_zero() {
                 wait = wait.min(until);
@@ -245,11 +211,14 @@ impl Rounds {
         if on_share {
             self.probed = probe.is_some();
         }
-        Turn::Ask(self.take(which, on_share, now))
+        Turn::Ask(self.take(which, on_share, now, mono))
     }
 
     /// The block to probe a silent device with, if one may be probed now; the longest waiting goes first.
-    fn probe(&self, mono: Duration, free: Duration, wait: &mut Duration) -> Option<usize> {
+    fn probe(&self, mono: Duration, free: Duration, wait: &mut Duration) -> Option<BlockNo> {
+        if self.doubtful {
+            return None;
+        }
         let (index, device) =
             self.devices.iter().enumerate().filter(|(_, d)| d.silent).min_by_key(|(_, d)| d.probe_at)?;
         let until = device.probe_at.saturating_sub(mono).max(free);
@@ -257,17 +226,21 @@ impl Rounds {
             *wait = (*wait).min(until);
             return None;
         }
-        let mut own =
-            self.blocks.iter().enumerate().filter(|(_, b)| b.device == index).map(|(which, _)| which);
+        let mut own = self.blocks.iter().filter(|(_, b)| b.device == index).map(|(which, _)| which);
         let count = own.clone().count().max(1);
         // Another block each time: the first may be the one that this device never answers.
         own.nth(device.probes as usize % count)
     }
 
-    fn take(&mut self, which: usize, on_share: bool, now: Timestamp) -> Ask {
+    fn take(&mut self, which: BlockNo, on_share: bool, now: Timestamp, mono: Duration) -> Ask {
         let scheduled = &mut self.blocks[which];
-        let silent = self.devices[scheduled.device].silent;
-        let is_probe = silent && self.devices[scheduled.device].probes % PATIENT != PATIENT - 1;
+        let device = &mut self.devices[scheduled.device];
+        let silent = device.silent;
+        let is_probe = silent && device.probes % PATIENT != PATIENT - 1;
+        let is_doubtful = silent || device.doubt > 0 || scheduled.failed >= DEAD_AFTER;
+        scheduled.asked = true;
+        device.asked += 1;
+        self.doubtful |= is_doubtful;
         let catch_up = silent || scheduled.failed >= DEAD_AFTER || scheduled.catch_up;
         let slot = match scheduled.grid.take(now) {
             _ if catch_up => now,
@@ -285,8 +258,20 @@ impl Rounds {
             catch_up,
             is_probe,
             on_share,
+            is_doubtful,
+            begun: mono,
             which,
         }
+    }
+
+    /// It is under way no more.
+    fn land(&mut self, ask: &Ask) {
+        if let Some(scheduled) = self.blocks.get_mut(ask.which) {
+            scheduled.asked = false;
+        }
+        let device = &mut self.devices[ask.device];
+        device.asked = device.asked.saturating_sub(1);
+        self.doubtful &= !ask.is_doubtful;
     }
 
     /// Takes the end of a question in. `took` is the line time it cost, quarantine and all.
@@ -298,6 +283,7 @@ impl Rounds {
         now: Timestamp,
         mono: Duration,
     ) -> Vec<Follow> {
+        self.land(ask);
         if !matches!(outcome, Outcome::Failed(_)) {
             self.hung_up = 0;
             self.devices.iter_mut().for_each(|d| d.hung_up = None);
@@ -330,7 +316,7 @@ impl Rounds {
         device.silent = false;
         // It may have been restarted or exchanged: what it refused before is tried again as planned.
         self.replan(ask.device, now);
-        for scheduled in self.blocks.iter_mut().filter(|b| b.device == ask.device) {
+        for scheduled in self.blocks.values_mut().filter(|b| b.device == ask.device) {
             scheduled.catch_up = scheduled.question != ask.question;
             if !scheduled.catch_up {
                 scheduled.grid.take(now);
@@ -369,7 +355,7 @@ impl Rounds {
                 };
                 let [left, right] = split.parts.map(part);
                 self.blocks[ask.which] = left;
-                self.blocks.push(right);
+                self.blocks.add(right);
             }
             None if ask.question.points().is_empty() => {}
             None => follow.push(Follow::Mark {
@@ -389,14 +375,14 @@ impl Rounds {
     fn try_on(&mut self, ask: &Ask, no: TrialNo, next: Next) -> Vec<Follow> {
         if ask.question.points().is_empty() {
             // It was asked for its own sake, and once.
-            self.blocks.swap_remove(ask.which);
+            self.blocks.remove(ask.which);
         }
         let device = &mut self.devices[ask.device];
         match next {
             Next::Nothing => Vec::new(),
             Next::Across(question) => {
                 let period = device.fastest;
-                self.blocks.push(Scheduled {
+                self.blocks.add(Scheduled {
                     trial: Some(no),
                     catch_up: true,
                     ..Scheduled::new(ask.device, question, period, ask.slot)
@@ -427,6 +413,12 @@ impl Rounds {
         }
         let scheduled = &mut self.blocks[ask.which];
         let device = &mut self.devices[ask.device];
+        if ask.begun < device.failed_at {
+            // It was under way when its device failed: that is one failure, not several.
+            scheduled.grid.retake(ask.slot);
+            return Vec::new();
+        }
+        device.failed_at = mono;
         if device.silent {
             device.probes = device.probes.saturating_add(1);
             let pause = device.fastest.saturating_mul(1 << device.probes.min(16)).min(PROBE_MOST);
@@ -453,7 +445,7 @@ impl Rounds {
             device.probes = 0;
             device.probe_at = mono + device.fastest;
             let points = device.plan.questions.iter().flat_map(|(q, _)| q.points().iter().copied()).collect();
-            for own in self.blocks.iter_mut().filter(|b| b.device == ask.device) {
+            for own in self.blocks.values_mut().filter(|b| b.device == ask.device) {
                 own.marked = Some(quality);
             }
             return vec![mark(points), Follow::Silent { device: ask.device }];
@@ -470,7 +462,7 @@ impl Rounds {
         let mark = |b: &Scheduled| {
             Some(Follow::Mark { device: b.device, points: b.question.points().to_vec(), quality: b.marked? })
         };
-        self.blocks.iter().filter_map(mark).collect()
+        self.blocks.values().filter_map(mark).collect()
     }
 
     /// The line was closed over this question. True when it is the line's fault: that happened more than once
@@ -486,13 +478,14 @@ impl Rounds {
 
     /// The line was lost over this question: it is as if it had not been put.
     pub fn give_back(&mut self, ask: &Ask) {
+        self.land(ask);
         self.blocks[ask.which].grid.retake(ask.slot);
     }
 
     /// The line may be back after it was lost: what is due is due in the present slot, and nothing was missed
     /// for want of time. Where every point was `marked`, every block is due.
     pub fn line_back(&mut self, now: Timestamp, marked: bool) {
-        for scheduled in &mut self.blocks {
+        for scheduled in self.blocks.values_mut() {
             scheduled.catch_up |= marked;
             if scheduled.catch_up || now >= scheduled.grid.next() {
                 scheduled.grid = Grid::new(scheduled.grid.period(), now);
@@ -521,9 +514,10 @@ impl Rounds {
             let is_over = own.halved.is_some_and(|at| mono >= at + WHOLE_AGAIN);
             let wanted = is_over || own.stale_plan && !own.silent && own.doubt == 0 && !own.trials.is_open();
             let between = |b: &Scheduled| b.grid.next() > now && (is_over || b.failed == 0);
-            if wanted && self.blocks.iter().all(|b| b.device != device || between(b)) {
+            let between = |b: &Scheduled| b.device != device || between(b);
+            if wanted && own.asked == 0 && self.blocks.values().all(between) {
                 self.replan(device, now);
-                for scheduled in self.blocks.iter_mut().filter(|b| b.device == device) {
+                for scheduled in self.blocks.values_mut().filter(|b| b.device == device) {
                     scheduled.grid.take(now);
                 }
             }
@@ -538,10 +532,12 @@ impl Rounds {
         own.plan.renew(own.cost, own.trials.holes());
         self.blocks.retain(|b| b.device != device);
         let plan = &self.devices[device].plan;
-        self.blocks.extend(plan.questions.iter().map(|(question, period)| Scheduled {
-            first: plan.is_first(question),
-            ..Scheduled::new(device, question.clone(), *period, now)
-        }));
+        for (question, period) in &plan.questions {
+            self.blocks.add(Scheduled {
+                first: plan.is_first(question),
+                ..Scheduled::new(device, question.clone(), *period, now)
+            });
+        }
     }
 
     fn follow_clock(&mut self, now: Timestamp, mono: Duration) {
@@ -550,7 +546,7 @@ impl Rounds {
         let wall = now.as_millis().saturating_sub(then.as_millis());
         let real = i64::try_from(mono.saturating_sub(before).as_millis()).unwrap_or(i64::MAX);
         if wall.saturating_sub(real).abs() > CLOCK_STEP_MS {
-            for scheduled in &mut self.blocks {
+            for scheduled in self.blocks.values_mut() {
                 scheduled.grid.realign(now);
             }
         }

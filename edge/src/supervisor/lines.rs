@@ -165,7 +165,7 @@ impl Lines {
             evidence: self.evidence.clone(),
             clock: Arc::clone(&self.clock),
             ids: Arc::clone(&self.ids),
-            loans: self.doors.open(&config.name),
+            visits: self.doors.open(&config.name),
         };
         info!(line = config.name, target = line.dial.target(), devices = config.devices.len(), "line starts");
         let task = tokio::spawn(line.run(cancel.clone()));

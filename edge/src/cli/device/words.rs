@@ -97,7 +97,7 @@ impl LineWords {
             let (host, port) = host_and_port(&port);
             WireConfig::Tcp { host, port, framing }
         };
-        Some(LineConfig { name: port, wire, timeout: self.timeout, devices: Vec::new() })
+        Some(LineConfig { name: port, wire, timeout: self.timeout, in_flight: 1, devices: Vec::new() })
     }
 }
 

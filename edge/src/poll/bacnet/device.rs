@@ -13,7 +13,8 @@ use tokio::time::{Instant, sleep, timeout};
 use tracing::{debug, info, warn};
 
 use super::super::plan::Plan;
-use super::super::round::{Ask, Follow, Outcome, Rounds, Turn};
+use super::super::round::Rounds;
+use super::super::turn::{Ask, Follow, Outcome, Turn};
 use super::network::{Link, Shared};
 use crate::config::DeviceConfig;
 use crate::line::bacnet::NoAnswer;
