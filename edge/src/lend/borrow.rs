@@ -47,7 +47,7 @@ pub async fn borrow(data: &Path, line: &str) -> Result<Option<Borrowed>, BorrowE
     };
     let mut stream = BufReader::new(stream);
     let asked = async {
-        let wanted = serde_json::to_string(&Wanted { line: line.to_owned() })? + "\n";
+        let wanted = serde_json::to_string(&Wanted { line: line.to_owned(), ask: None })? + "\n";
         stream.write_all(wanted.as_bytes()).await?;
         let mut answer = String::new();
         stream.read_line(&mut answer).await?;
@@ -60,5 +60,8 @@ pub async fn borrow(data: &Path, line: &str) -> Result<Option<Borrowed>, BorrowE
         }
         Lent::NoSuchLine => Err(BorrowError::NoSuchLine),
         Lent::Busy => Err(BorrowError::Busy),
+        Lent::Said { .. } | Lent::Failed { .. } => {
+            Err(BorrowError::Broken(io::Error::other("it answered what was not asked")))
+        }
     }
 }

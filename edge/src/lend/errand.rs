@@ -14,12 +14,20 @@ pub enum Class {
     Question,
 }
 
+/// What is put to the device.
+#[derive(Debug)]
+pub enum What {
+    /// A part of its profile, in the words of the evidence: `holding 0 2`.
+    Span(String),
+    Exchange(Box<dyn Exchange>),
+}
+
 /// One question or order.
 #[derive(Debug)]
 pub struct Errand {
     /// The device's name in the gateway's file.
     pub device: String,
-    pub exchange: Box<dyn Exchange>,
+    pub what: What,
     pub class: Class,
     /// It is not put after this instant.
     pub deadline: Instant,
@@ -42,6 +50,8 @@ impl ForErrand {
 pub enum ErrandFailure {
     #[error("there is no such device on the line")]
     NoSuchDevice,
+    #[error("its profile has no such part")]
+    NoSuchPart,
     /// It was not put.
     #[error("the line did not become free in time")]
     TooLate,

@@ -11,7 +11,7 @@ mod reach;
 mod serve;
 
 pub use borrow::{BorrowError, Borrowed, borrow};
-pub use errand::{Class, Errand, ErrandFailure, ForErrand};
+pub use errand::{Class, Errand, ErrandFailure, ForErrand, What};
 pub use loan::{Door, Doors, Loan, Visits};
 pub use reach::{Reach, is_held};
 pub use serve::serve;

@@ -1,5 +1,6 @@
 //! The daemon's end of the socket: one line of JSON asks for a line of the plant, one answers; the loan lasts as long as
-//! the connection. The supervisor starts it.
+//! the connection. With `ask` in it, it asks for one answer of a device instead, and polling goes on. The supervisor starts
+//! it.
 
 use std::io;
 use std::os::unix::fs::PermissionsExt;
@@ -8,15 +9,18 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
+use steward_protocols::hex::hex;
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
 use tokio::net::{UnixListener, UnixStream};
+use tokio::sync::oneshot;
 use tokio::task::JoinSet;
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout};
 use tokio_util::sync::CancellationToken;
 use tracing::{debug, warn};
 
 use super::SOCKET;
-use super::loan::{Doors, Loan};
+use super::errand::{Class, Errand, ForErrand, What};
+use super::loan::{Door, Doors, Loan};
 
 /// As many tools at once as there are engineers in a plant room.
 const MOST: usize = 8;
@@ -29,6 +33,17 @@ const LONGEST_QUESTION: u64 = 1024;
 #[derive(Debug, Serialize, Deserialize)]
 pub(super) struct Wanted {
     pub line: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ask: Option<Asked>,
+}
+
+/// One question to a device, to be put between two of polling.
+#[derive(Debug, Serialize, Deserialize)]
+pub(super) struct Asked {
+    pub device: String,
+    /// A part of its profile, in the words of the evidence: `holding 0 2`.
+    pub span: String,
+    pub within_ms: u64,
 }
 
 /// What it gets.
@@ -41,6 +56,13 @@ pub(super) enum Lent {
     },
     NoSuchLine,
     Busy,
+    /// What the device said, in hexadecimal.
+    Said {
+        contents: String,
+    },
+    Failed {
+        why: String,
+    },
 }
 
 /// Serves until `cancel`. A socket that a killed program left behind is replaced: the buffer's lock keeps a second program
@@ -88,6 +110,10 @@ async fn lend(stream: UnixStream, doors: &Doors) -> io::Result<()> {
     timeout(ASKED_WITHIN, (&mut stream).take(LONGEST_QUESTION).read_line(&mut question)).await??;
     let wanted: Wanted = serde_json::from_str(&question)?;
     let Some(door) = doors.find(&wanted.line) else { return answer(&mut stream, &Lent::NoSuchLine).await };
+    if let Some(asked) = wanted.ask {
+        let said = ask(&door, asked).await;
+        return answer(&mut stream, &said).await;
+    }
     let (loan, ready, _end) = Loan::new();
     // Behind those who came before.
     let free = async {
@@ -103,6 +129,29 @@ async fn lend(stream: UnixStream, doors: &Doors) -> io::Result<()> {
     }
     // Nothing more is said: the end of the connection is the end of the loan.
     stream.read(&mut [0]).await.map(|_| ())
+}
+
+async fn ask(door: &Door, asked: Asked) -> Lent {
+    let (tell, told) = oneshot::channel();
+    let within = Duration::from_millis(asked.within_ms).min(FREE_WITHIN);
+    let errand = Errand {
+        device: asked.device,
+        what: What::Span(asked.span),
+        class: Class::Question,
+        deadline: Instant::now() + within,
+        answer: ForErrand(tell),
+    };
+    if door.errands.try_send(errand).is_err() {
+        return Lent::Busy;
+    }
+    let failed = |why: String| Lent::Failed { why };
+    // The question itself takes its device's time on top.
+    match timeout(within + FREE_WITHIN, told).await {
+        Ok(Ok(Ok(Ok(contents)))) => Lent::Said { contents: hex(&contents) },
+        Ok(Ok(Ok(Err(refusal)))) => failed(refusal.to_string()),
+        Ok(Ok(Err(failure))) => failed(failure.to_string()),
+        Ok(Err(_)) | Err(_) => Lent::Busy,
+    }
 }
 
 async fn answer(stream: &mut BufReader<UnixStream>, lent: &Lent) -> io::Result<()> {

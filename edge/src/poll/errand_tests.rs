@@ -6,7 +6,7 @@ use steward_shared::profile::{Framing, Table};
 use tokio::sync::oneshot;
 
 use super::*;
-use crate::lend::{Class, Door, ForErrand};
+use crate::lend::{Class, Door, ForErrand, What};
 
 const MS: Duration = Duration::from_millis(1);
 
@@ -20,7 +20,13 @@ fn errand(unit: u8, register: u16, class: Class, within: Duration) -> (Errand, A
     let deadline = Instant::now() + within;
     let answer = ForErrand(answer);
     (
-        Errand { device: format!("d{unit}"), exchange: exchange(request, framing), class, deadline, answer },
+        Errand {
+            device: format!("d{unit}"),
+            what: What::Exchange(exchange(request, framing)),
+            class,
+            deadline,
+            answer,
+        },
         answered,
     )
 }
@@ -166,4 +172,42 @@ async fn an_errand_whose_time_is_over_is_not_put_and_one_to_nobody_is_refused() 
     assert_eq!(answered.await.unwrap(), Err(ErrandFailure::NoSuchDevice));
     assert_eq!(*asked.lock().unwrap(), 0);
     cancel.cancel();
+}
+
+#[tokio::test]
+async fn whoever_may_use_the_socket_gets_one_answer_while_polling_goes_on() {
+    use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
+
+    let (told, mut from_line) = mpsc::channel(4096);
+    let (mut task, _) = task(Kind::Tcp, &[1], |_| true, |_, _, _| Act::Answer, told);
+    let doors = Arc::new(crate::lend::Doors::default());
+    task.visits = doors.open("l");
+    let (folder, cancel) = (tempfile::tempdir().unwrap(), CancellationToken::new());
+    let running = tokio::spawn(task.run(cancel.clone()));
+    let (data, end) = (folder.path().to_owned(), cancel.clone());
+    let serving = tokio::spawn(async move { crate::lend::serve(&data, doors, end).await });
+    let path = folder.path().join("lines.sock");
+    let ask = async |question: &str| {
+        let stream = loop {
+            match tokio::net::UnixStream::connect(&path).await {
+                Ok(stream) => break stream,
+                Err(_) => tokio::time::sleep(5 * MS).await,
+            }
+        };
+        let mut stream = BufReader::new(stream);
+        stream.write_all(format!("{question}\n").as_bytes()).await.unwrap();
+        let mut said = String::new();
+        stream.read_line(&mut said).await.unwrap();
+        said
+    };
+    let question = |device: &str, span: &str| {
+        format!(r#"{{"line":"l","ask":{{"device":"{device}","span":"{span}","within_ms":2000}}}}"#)
+    };
+    assert_eq!(ask(&question("d1", "holding 100 1")).await, "{\"said\":{\"contents\":\"04 4C\"}}\n");
+    assert!(ask(&question("d1", "nothing")).await.contains("its profile has no such part"));
+    assert!(ask(&question("d7", "holding 100 1")).await.contains("there is no such device on the line"));
+    assert!(from_line.try_recv().is_ok(), "polling goes on");
+    cancel.cancel();
+    running.await.unwrap();
+    serving.await.unwrap();
 }

@@ -83,6 +83,8 @@ impl Errands {
         let (late, waiting) =
             std::mem::take(&mut self.waiting).into_iter().partition::<VecDeque<_>, _>(|e| now >= e.deadline);
         self.waiting = waiting;
-        late.into_iter().for_each(|errand| errand.answer.end(Err(ErrandFailure::TooLate)));
+        for errand in late {
+            errand.answer.end(Err(ErrandFailure::TooLate));
+        }
     }
 }

@@ -5,6 +5,9 @@ use super::*;
 
 const MS: Duration = Duration::from_millis(1);
 
+/// What a far end does with a question that comes while another is under way.
+type Instead = fn() -> Act;
+
 /// A far end that answers each question after 20 ms, and does `instead` with one that comes while another is under way.
 fn one_at_a_time(instead: impl Fn() -> Act + Send + Sync) -> impl Fn(Duration, u8, u16) -> Act + Send + Sync {
     let free_at = Mutex::new(Duration::ZERO);
@@ -94,7 +97,7 @@ async fn fault_b4_late_and_doubled_answers_among_others_are_nobody_s() {
 
 #[tokio::test(start_paused = true)]
 async fn a_device_that_takes_one_question_at_a_time_gets_one_at_a_time() {
-    let ways: [(&str, fn() -> Act); 3] = [
+    let ways: [(&str, Instead); 3] = [
         ("it closes the connection", || Act::HangUp),
         ("it says that it is busy", || Act::Exception(6)),
         ("it passes over the others", || Act::Silent),
@@ -104,7 +107,7 @@ async fn a_device_that_takes_one_question_at_a_time_gets_one_at_a_time() {
         run.assert_no_value_of_another();
         assert!(run.dialled.len() <= 4, "{what}: {:?}", run.dialled);
         assert_eq!(run.alarms.iter().filter(|(_, _, active)| *active).count(), 0, "{what}: {:?}", run.alarms);
-        let end = BASE.plus(Duration::from_secs(60));
+        let end = BASE.plus(Duration::from_mins(1));
         for unit in 1..=4 {
             let of = run.readings.iter().filter(|r| r.point.0 / 10 == unit && r.at > end);
             let good = of.filter(|r| r.quality.is_good()).count();

@@ -28,7 +28,7 @@ use super::budget::Budget;
 use super::grid::Grid;
 use super::plan::Plan;
 use super::trial::{Next, TrialNo, Trials};
-use super::turn::{Ask, Follow, Outcome, Turn};
+use super::turn::{Ask, Follow, Outcome, Risk, Turn};
 
 /// Polls without an answer until a device is silent, or a block is dead.
 pub const DEAD_AFTER: u8 = 3;
@@ -238,6 +238,11 @@ impl Rounds {
         let silent = device.silent;
         let is_probe = silent && device.probes % PATIENT != PATIENT - 1;
         let is_doubtful = silent || device.doubt > 0 || scheduled.failed >= DEAD_AFTER;
+        let risk = match (is_doubtful, on_share) {
+            (_, true) => Risk::OnShare,
+            (true, false) => Risk::Doubtful,
+            (false, false) => Risk::None,
+        };
         scheduled.asked = true;
         device.asked += 1;
         self.doubtful |= is_doubtful;
@@ -257,8 +262,7 @@ impl Rounds {
             slot,
             catch_up,
             is_probe,
-            on_share,
-            is_doubtful,
+            risk,
             begun: mono,
             which,
         }
@@ -271,7 +275,7 @@ impl Rounds {
         }
         let device = &mut self.devices[ask.device];
         device.asked = device.asked.saturating_sub(1);
-        self.doubtful &= !ask.is_doubtful;
+        self.doubtful &= ask.risk == Risk::None;
     }
 
     /// Takes the end of a question in. `took` is the line time it cost, quarantine and all.
@@ -404,7 +408,7 @@ impl Rounds {
         now: Timestamp,
         mono: Duration,
     ) -> Vec<Follow> {
-        if ask.on_share {
+        if ask.risk == Risk::OnShare {
             self.budget.pay(took, mono);
         }
         if let Some(no) = self.blocks[ask.which].trial.filter(|_| ask.question.points().is_empty()) {

@@ -9,7 +9,7 @@ use std::time::Duration;
 use futures_util::StreamExt;
 use futures_util::stream::FuturesUnordered;
 use steward_protocols::exchange::Exchange;
-use steward_protocols::question::PointValue;
+use steward_protocols::question::{PointValue, Question};
 use steward_shared::alarm::EventKind;
 use steward_shared::id::{Ids, PointNo};
 use steward_shared::profile::Framing;
@@ -29,7 +29,7 @@ use super::window::{FlightNo, Window};
 use crate::config::{LineConfig, WireConfig};
 use crate::evidence::{Evidence, Heard, fingerprint};
 use crate::health::LineGauge;
-use crate::lend::{Errand, ErrandFailure, ForErrand, Loan, Visits};
+use crate::lend::{Errand, ErrandFailure, ForErrand, Loan, Visits, What};
 use crate::line::{Answer, Backoff, Dial, Failure, Manner, Shared, Wire, cost};
 
 /// After so many failures in a row the line is down and somebody is told; before, it may be a hiccup.
@@ -266,7 +266,19 @@ impl Owner {
             errand.answer.end(Err(ErrandFailure::NoSuchDevice));
             return Err(Duration::ZERO);
         };
-        let Errand { exchange, answer, .. } = errand;
+        let Errand { what, answer, .. } = errand;
+        let of = &devices[device];
+        let exchange = match what {
+            What::Exchange(exchange) => exchange,
+            What::Span(words) => {
+                let question = Question::of(&of.profile, &words);
+                let Some(exchange) = question.and_then(|q| q.exchange(of.address, self.framing).ok()) else {
+                    answer.end(Err(ErrandFailure::NoSuchPart));
+                    return Err(Duration::ZERO);
+                };
+                exchange
+            }
+        };
         Ok(self.put(device, Ok(exchange), None, Carried::Errand { device, answer }))
     }
 

@@ -30,13 +30,21 @@ pub struct Ask {
     /// The device may be dead: it is not worth waiting longer for than it usually takes. Now and then it is all the
     /// same, for it may come back slower.
     pub is_probe: bool,
-    /// It may cost a whole timeout, and that out of the line's share.
-    pub(super) on_share: bool,
-    /// Its device or its block may be dead.
-    pub(super) is_doubtful: bool,
+    pub(super) risk: Risk,
     /// When it was handed out.
     pub(super) begun: Duration,
     pub(super) which: BlockNo,
+}
+
+/// Whether a question may cost a whole timeout.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Risk {
+    /// Its device answers.
+    None,
+    /// Its device or its block may be dead, and nobody waits for it.
+    Doubtful,
+    /// The same, out of the line's share for such.
+    OnShare,
 }
 
 /// How a question ended.
