@@ -87,6 +87,12 @@ impl Settings {
             reopen_after_stray: false,
         }
     }
+
+    /// A connection that the other end has made: it is kept after an error, for only the other end can make it anew. A
+    /// late answer is waited out, as on a serial line.
+    pub fn dialled_in(timeout: Duration) -> Self {
+        Self { reopen_after_error: false, ..Self::transparent(timeout) }
+    }
 }
 
 /// Time of so many characters on the wire, where there is one.

@@ -84,6 +84,7 @@ pub async fn capture(words: CaptureWords, out: Out) -> Result<(), String> {
         let (framing, character) = match &line.wire {
             WireConfig::Serial(serial) => (serial.framing, Some(serial.character)),
             WireConfig::Tcp { framing, .. } => (*framing, None),
+            WireConfig::Listen(listen) => (listen.framing, None),
             WireConfig::Bacnet(network) => return Err(text::network(lang, &name, network.listen.port())),
             WireConfig::Mstp(_) => return Err(text::token_line(lang, &name)),
             WireConfig::Mqtt(_) => return Err(text::broker(lang, &name)),

@@ -180,6 +180,7 @@ pub fn sentence(trouble: &Trouble, lang: Lang) -> String {
         Some(What::Hasty) => text::hasty(lang, device, share),
         Some(What::Babble) => text::babble(lang, count),
         Some(What::OwnSilence) => text::own_silence(lang, count, of),
+        Some(What::Strangers) => text::strangers(lang, count),
         None => text::unknown(lang, &trouble.what, device, count, of),
     }
 }

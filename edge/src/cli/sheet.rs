@@ -208,9 +208,11 @@ fn made(config: &Config, line: &LineConfig, device: &DeviceConfig, status: &Stat
         .collect();
     let wire = match &line.wire {
         WireConfig::Serial(serial) => format!("{} {}", serial.path, serial.character),
-        WireConfig::Tcp { .. } | WireConfig::Bacnet(_) | WireConfig::Mstp(_) | WireConfig::Mqtt(_) => {
-            dial_of(&line.wire).target()
-        }
+        WireConfig::Tcp { .. }
+        | WireConfig::Listen(_)
+        | WireConfig::Bacnet(_)
+        | WireConfig::Mstp(_)
+        | WireConfig::Mqtt(_) => dial_of(&line.wire).target(),
     };
     let mut sheet = Sheet {
         gateway: config.name.clone(),

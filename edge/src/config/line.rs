@@ -11,6 +11,7 @@ use steward_shared::wire::catalogue::MAX_TEXT;
 
 use super::bacnet::{read_line_of_mstp, read_network};
 use super::device::{Carrier, OnLine, read_device};
+use super::listen::{Guests, read_listen};
 use super::mqtt::read_broker;
 use super::read::{check_name, check_unique, duration_within};
 use super::settings::{LineConfig, Periods, SerialConfig, WireConfig};
@@ -32,6 +33,7 @@ pub(super) struct Seen {
     lines: BTreeSet<String>,
     ports: BTreeSet<String>,
     devices: BTreeSet<String>,
+    guests: Guests,
 }
 
 pub(super) fn read_line(
@@ -47,6 +49,7 @@ pub(super) fn read_line(
     }
     let kinds = [
         ("tcp", Kind::Tcp),
+        ("listen", Kind::Listen),
         ("serial", Kind::Serial),
         ("bacnet-ip", Kind::Bacnet),
         ("bacnet-mstp", Kind::Mstp),
@@ -78,11 +81,11 @@ pub(super) fn read_line(
         }
         Some(Kind::Tcp) => {
             let (wire, framing) = read_tcp(table, seen);
-            let carrier = match framing {
-                Framing::Tcp => Carrier::ModbusTcp,
-                Framing::Rtu | Framing::Ascii => Carrier::Converter { ascii: framing == Framing::Ascii },
-            };
-            (wire, Some(carrier), Duration::from_secs(1))
+            (wire, Some(carrier_of(framing)), Duration::from_secs(1))
+        }
+        Some(Kind::Listen) => {
+            let (listen, framing) = read_listen(table, name.as_deref().unwrap_or_default(), &mut seen.guests);
+            (listen.map(WireConfig::Listen), Some(carrier_of(framing)), Duration::from_secs(3))
         }
         None => {
             // Without its kind nobody knows which keys belong here.
@@ -95,12 +98,16 @@ pub(super) fn read_line(
     } else {
         Some(timeout)
     };
+    let is_dialled = !matches!(wire, Some(WireConfig::Listen(_)));
     let in_flight = match carrier {
-        Some(Carrier::ModbusTcp) => usize::from(table.within_or("in_flight", 1..=16_u8, 1)),
+        Some(Carrier::ModbusTcp) if is_dialled => usize::from(table.within_or("in_flight", 1..=16_u8, 1)),
         _ => 1,
     };
-    if carrier.is_some_and(|c| c != Carrier::ModbusTcp) && table.optional::<u8>("in_flight").is_some() {
-        let message = "only the frames of Modbus TCP tell which question they answer";
+    if (!is_dialled || carrier.is_some_and(|c| c != Carrier::ModbusTcp))
+        && table.optional::<u8>("in_flight").is_some()
+    {
+        let message =
+            "only the frames of Modbus TCP tell which question they answer, and only a line that we dial";
         table.fault("in_flight", message, "remove the key");
     }
     let mut on_line = OnLine { carrier, periods, library, addresses: BTreeMap::new() };
@@ -118,23 +125,25 @@ pub(super) fn read_line(
 #[derive(Clone, Copy, Debug)]
 enum Kind {
     Tcp,
+    Listen,
     Serial,
     Bacnet,
     Mstp,
     Mqtt,
 }
 
+const fn carrier_of(framing: Framing) -> Carrier {
+    match framing {
+        Framing::Tcp => Carrier::ModbusTcp,
+        Framing::Rtu => Carrier::Converter { ascii: false },
+        Framing::Ascii => Carrier::Converter { ascii: true },
+    }
+}
+
 fn read_tcp(table: &Table<'_>, seen: &mut Seen) -> (Option<WireConfig>, Framing) {
     let host = table.required::<String>("host");
     let port = table.within("port", 1..=65_535_u16);
-    // A transparent converter carries any language; "rtu" is what it was called when there was only Modbus.
-    let framings = [
-        ("tcp", Framing::Tcp),
-        ("transparent", Framing::Rtu),
-        ("rtu", Framing::Rtu),
-        ("ascii", Framing::Ascii),
-    ];
-    let framing = table.word_or("framing", &framings, Framing::Tcp);
+    let framing = read_framing(table, Framing::Tcp);
     let host = host.filter(|host| {
         let fits = !host.is_empty() && !host.contains(['/', ' ']);
         if !fits {
@@ -148,6 +157,17 @@ fn read_tcp(table: &Table<'_>, seen: &mut Seen) -> (Option<WireConfig>, Framing)
         WireConfig::Tcp { host, port, framing }
     });
     (wire, framing)
+}
+
+/// A transparent converter carries any language; "rtu" is what it was called when there was only Modbus.
+pub(super) fn read_framing(table: &Table<'_>, usual: Framing) -> Framing {
+    let framings = [
+        ("tcp", Framing::Tcp),
+        ("transparent", Framing::Rtu),
+        ("rtu", Framing::Rtu),
+        ("ascii", Framing::Ascii),
+    ];
+    table.word_or("framing", &framings, usual)
 }
 
 /// The path of a serial port.

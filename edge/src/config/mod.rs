@@ -4,14 +4,15 @@
 mod bacnet;
 mod device;
 mod line;
+mod listen;
 mod mqtt;
 mod read;
 mod settings;
 
 pub use read::{load, parse};
 pub use settings::{
-    BacnetConfig, BrokerConfig, BufferConfig, Config, DeviceConfig, LineConfig, Log, LogFormat, MstpConfig,
-    Periods, PublishConfig, PublishFormat, SerialConfig, WireConfig,
+    BacnetConfig, BrokerConfig, BufferConfig, Config, DeviceConfig, LineConfig, ListenConfig, Log, LogFormat,
+    MstpConfig, Network, Periods, PublishConfig, PublishFormat, SerialConfig, WireConfig,
 };
 
 #[cfg(test)]

@@ -1,7 +1,8 @@
 //! What the gateway's file says, once it has been read and found in order. The supervisor compares two of
 //! these line by line: what is equal keeps running.
 
-use std::net::{SocketAddr, SocketAddrV4};
+use std::fmt;
+use std::net::{IpAddr, SocketAddr, SocketAddrV4};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -116,6 +117,8 @@ pub enum WireConfig {
         port: u16,
         framing: Framing,
     },
+    /// The other end dials in.
+    Listen(ListenConfig),
     Serial(SerialConfig),
     /// A network, not a wire: its devices are asked side by side.
     Bacnet(BacnetConfig),
@@ -129,6 +132,7 @@ impl WireConfig {
     pub const fn framing(&self) -> Framing {
         match self {
             Self::Tcp { framing, .. } => *framing,
+            Self::Listen(listen) => listen.framing,
             Self::Serial(serial) => serial.framing,
             // Frames with numbers of their own, too.
             Self::Bacnet(_) | Self::Mstp(_) | Self::Mqtt(_) => Framing::Tcp,
@@ -144,6 +148,58 @@ pub struct SerialConfig {
     pub framing: Framing,
     /// Silence between frames, instead of the 3.5 characters of the standard.
     pub gap: Option<Duration>,
+}
+
+/// A modem or serial server that dials in.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ListenConfig {
+    pub listen: SocketAddr,
+    /// What it says first; empty where it says nothing and has the port to itself.
+    pub register: Vec<u8>,
+    /// What it says now and then to keep its connection; empty where it does not.
+    pub heartbeat: Vec<u8>,
+    /// Where it may come from; empty for anywhere.
+    pub allow: Vec<Network>,
+    pub framing: Framing,
+}
+
+impl ListenConfig {
+    pub fn lets_in(&self, from: IpAddr) -> bool {
+        self.allow.is_empty() || self.allow.iter().any(|network| network.holds(from))
+    }
+
+    /// What it says that is no answer.
+    pub fn ignored(&self) -> Vec<Vec<u8>> {
+        [&self.heartbeat, &self.register].into_iter().filter(|i| !i.is_empty()).cloned().collect()
+    }
+}
+
+impl fmt::Display for ListenConfig {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}", self.listen)?;
+        if self.register.is_empty() { Ok(()) } else { write!(f, " as \"{}\"", self.register.escape_ascii()) }
+    }
+}
+
+/// The addresses that begin with the same bits.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Network {
+    pub address: IpAddr,
+    pub bits: u32,
+}
+
+impl Network {
+    pub fn holds(&self, address: IpAddr) -> bool {
+        match (self.address, address.to_canonical()) {
+            (IpAddr::V4(ours), IpAddr::V4(theirs)) => {
+                (ours.to_bits() ^ theirs.to_bits()).leading_zeros() >= self.bits
+            }
+            (IpAddr::V6(ours), IpAddr::V6(theirs)) => {
+                (ours.to_bits() ^ theirs.to_bits()).leading_zeros() >= self.bits
+            }
+            _ => false,
+        }
+    }
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -24,10 +24,12 @@ pub enum What {
     Babble,
     /// We spoke too early: a fault of this program or of its machine.
     OwnSilence,
+    /// Somebody dialled in whom no line expects.
+    Strangers,
 }
 
 impl What {
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 9] = [
         Self::TwoAnswers,
         Self::ErrorsGrow,
         Self::Damaged,
@@ -36,6 +38,7 @@ impl What {
         Self::Hasty,
         Self::Babble,
         Self::OwnSilence,
+        Self::Strangers,
     ];
 
     pub const fn word(self) -> &'static str {
@@ -48,6 +51,7 @@ impl What {
             Self::Hasty => "hasty",
             Self::Babble => "babble",
             Self::OwnSilence => "own_silence",
+            Self::Strangers => "strangers",
         }
     }
 

@@ -6,9 +6,9 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use steward_shared::time::Timestamp;
-use steward_shared::wire::message::{DeviceHealth, LineHealth};
+use steward_shared::wire::message::{DeviceHealth, LineHealth, Trouble};
 
-use crate::doctor::{Book, Observed, Outcome, troubles};
+use crate::doctor::{Book, Observed, Outcome, What, troubles};
 
 /// The median turnaround is that of so many replies.
 const REPLIES: usize = 31;
@@ -32,6 +32,9 @@ struct Inner {
     missed: u64,
     stray: u64,
     reconnects: u64,
+    /// Whoever dialled in and was not let in, and the last of them.
+    turned_away: u64,
+    last_turned_away: Option<String>,
     last_error: Option<String>,
     devices: Vec<DeviceGauge>,
     book: Book,
@@ -81,6 +84,18 @@ impl LineGauge {
         let mut inner = self.inner();
         inner.errors += 1;
         inner.last_error = Some(what.to_owned());
+    }
+
+    /// Somebody dialled in and was not let in.
+    pub fn turned_away(&self, why: &str) {
+        let mut inner = self.inner();
+        inner.turned_away += 1;
+        inner.last_turned_away = Some(why.to_owned());
+    }
+
+    /// How many were not let in, since the line's task began.
+    pub fn strangers(&self) -> u64 {
+        self.inner().turned_away
     }
 
     /// Slots that went by untaken, since the line's task began.
@@ -179,8 +194,8 @@ impl LineGauge {
             planned: inner.planned,
             requests: inner.requests,
             errors: inner.errors,
-            last_error: inner.last_error.clone(),
-            troubles: troubles(&inner.book, &names),
+            last_error: inner.last_error(),
+            troubles: inner.troubles(&names),
         };
         (line, [inner.busy, inner.wasted], inner.devices.iter().map(DeviceGauge::health).collect())
     }
@@ -198,6 +213,28 @@ impl LineGauge {
     fn inner(&self) -> MutexGuard<'_, Inner> {
         // Numbers for people: a panic elsewhere leaves at worst one of them old.
         self.inner.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Inner {
+    /// Where nobody was let in, that may be why.
+    fn last_error(&self) -> Option<String> {
+        match (&self.last_error, &self.last_turned_away) {
+            (error, Some(why)) if !self.up => {
+                let error = error.as_deref().unwrap_or("nobody has dialled in");
+                Some(format!("{error}; {} turned away, the last: {why}", self.turned_away))
+            }
+            (error, _) => error.clone(),
+        }
+    }
+
+    fn troubles(&self, names: &[&str]) -> Vec<Trouble> {
+        let mut found = troubles(&self.book, names);
+        if self.turned_away > 0 {
+            let (what, of) = (What::Strangers.word().to_owned(), self.requests);
+            found.push(Trouble { what, device: None, count: self.turned_away, of });
+        }
+        found
     }
 }
 

@@ -64,6 +64,7 @@ fn of_lines(health: &Health, lines: &[Arc<LineGauge>]) {
         let labels = [("line", line.name().to_owned())];
         counter!("steward_edge_line_missed_slots_total", &labels).absolute(missed);
         counter!("steward_edge_line_reconnects_total", &labels).absolute(reconnects);
+        counter!("steward_edge_line_turned_away_total", &labels).absolute(line.strangers());
         counter!("steward_edge_line_stray_bytes_total", &labels).absolute(line.stray_bytes());
         let (book, names) = line.book();
         counter!("steward_edge_line_early_requests_total", &labels).absolute(book.line().early);
@@ -114,6 +115,7 @@ mod tests {
     use steward_shared::wire::message::{DeviceHealth, LineHealth};
 
     use super::*;
+    use crate::doctor::{Observed, Outcome};
 
     const NOW: Timestamp = Timestamp(1_760_000_000_000);
 
@@ -147,6 +149,23 @@ mod tests {
             |text: &[String]| text.iter().filter(|l| l.contains("chw") || l.contains("meter")).count();
         assert!(named(&shown(&report(1), &["chw"], &hub)) > 4);
         assert_eq!(named(&shown(&Health::default(), &[], &hub)), 0);
+    }
+
+    #[test]
+    fn a_silence_that_we_did_not_keep_is_counted_in_the_figures_and_told_in_the_health() {
+        let line = Arc::new(LineGauge::new("chw", ["meter".to_owned()]));
+        let figure = |line: &Arc<LineGauge>| {
+            let text = figures(&Health::default(), &[Arc::clone(line)], &[], &UplinkState::default(), NOW);
+            let name = "steward_edge_line_early_requests_total{line=\"chw\"} ";
+            text.lines().find_map(|l| l.strip_prefix(name)?.parse::<u64>().ok())
+        };
+        for early in [false, false, true] {
+            line.seen(0, Observed { early, ..Observed::default() }, Outcome::Answered);
+            assert_eq!(figure(&line), Some(u64::from(early)), "it is there before it counts");
+        }
+        let troubles = line.read().0.troubles;
+        assert_eq!(troubles.len(), 1, "{troubles:?}");
+        assert_eq!((troubles[0].what.as_str(), troubles[0].count, troubles[0].of), ("own_silence", 1, 3));
     }
 
     #[test]

@@ -58,7 +58,9 @@ pub fn port_for(wire: &WireConfig, manner: Manner<'_>) -> (Option<Character>, Du
         | WireConfig::Bacnet(_)
         | WireConfig::Mstp(_)
         | WireConfig::Mqtt(_) => (None, Duration::ZERO),
-        WireConfig::Tcp { .. } => (None, TRANSPARENT_GAP.max(frame_gap(manner.language, BEHIND.baud))),
+        WireConfig::Listen(_) | WireConfig::Tcp { .. } => {
+            (None, TRANSPARENT_GAP.max(frame_gap(manner.language, BEHIND.baud)))
+        }
     }
 }
 
@@ -94,7 +96,7 @@ pub fn cost<'a>(wire: &WireConfig, manner: impl Into<Manner<'a>>, turnaround: Op
         | WireConfig::Mstp(_)
         | WireConfig::Mqtt(_) => Cost::tcp(turnaround.unwrap_or(USUAL_TCP)),
         // The time of its answers on the line behind is in their turnaround.
-        WireConfig::Tcp { framing: Framing::Rtu | Framing::Ascii, .. } => {
+        WireConfig::Listen(_) | WireConfig::Tcp { framing: Framing::Rtu | Framing::Ascii, .. } => {
             Cost::serial(BEHIND, gap, USUAL_SERIAL)
         }
     }

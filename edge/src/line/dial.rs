@@ -13,6 +13,7 @@ use tokio::net::TcpStream;
 use tokio::time::timeout;
 use tokio_serial::{DataBits, SerialPort, SerialStream, StopBits};
 
+use super::gate::Doorstep;
 use crate::config::WireConfig;
 
 /// A host that swallows connection requests may take this long, and no longer.
@@ -148,10 +149,11 @@ impl Dial for UdpPort {
     }
 }
 
-/// The dial of a line in the gateway's file.
+/// The dial of a line in the gateway's file, for one that has it to itself.
 pub fn dial_of(wire: &WireConfig) -> Arc<dyn Dial> {
     match wire {
         WireConfig::Tcp { host, port, .. } => Arc::new(TcpDial { host: host.clone(), port: *port }),
+        WireConfig::Listen(listen) => Arc::new(Doorstep(listen.clone())),
         WireConfig::Bacnet(network) => Arc::new(UdpPort(network.listen)),
         WireConfig::Mstp(line) => {
             // Eight data bits, no parity, one stop bit, and no other (clause 9.2.3).

@@ -28,6 +28,9 @@ const READ_AT_ONCE: usize = 600;
 /// Between two characters of an ASCII frame so much time may pass (MODBUS over Serial Line V1.02, 2.5.2.1).
 const ASCII_SETTLE: Duration = Duration::from_secs(1);
 
+/// A mobile network delivers an answer in pieces, now and then with so much time between them.
+const MODEM_SETTLE: Duration = Duration::from_millis(500);
+
 /// Why there is no answer.
 #[derive(Debug, thiserror::Error)]
 pub enum Failure {
@@ -324,6 +327,10 @@ fn settings(config: &LineConfig) -> Settings {
         | WireConfig::Bacnet(_)
         | WireConfig::Mstp(_)
         | WireConfig::Mqtt(_) => Settings::numbered(config.timeout),
+        WireConfig::Listen(listen) => Settings {
+            settle: Some(if listen.framing == Framing::Ascii { ASCII_SETTLE } else { MODEM_SETTLE }),
+            ..Settings::dialled_in(config.timeout)
+        },
         WireConfig::Tcp { framing: Framing::Rtu, .. } => Settings::transparent(config.timeout),
         WireConfig::Tcp { framing: Framing::Ascii, .. } => {
             Settings { settle: Some(ASCII_SETTLE), ..Settings::transparent(config.timeout) }

@@ -54,7 +54,11 @@ fn least(line: &LineConfig) -> f64 {
     match &line.wire {
         WireConfig::Serial(_) => share(line, &line.wire, Some(Duration::ZERO)),
         // A connection has no rate of its own, and how long the token is away depends on the other masters.
-        WireConfig::Tcp { .. } | WireConfig::Bacnet(_) | WireConfig::Mstp(_) | WireConfig::Mqtt(_) => 0.0,
+        WireConfig::Tcp { .. }
+        | WireConfig::Listen(_)
+        | WireConfig::Bacnet(_)
+        | WireConfig::Mstp(_)
+        | WireConfig::Mqtt(_) => 0.0,
     }
 }
 

@@ -140,6 +140,7 @@ pub fn described(config: &Config, numbers: &[Vec<Vec<PointNo>>]) -> Vec<Describe
 fn address(wire: &WireConfig, address: Address) -> String {
     match wire {
         WireConfig::Tcp { host, port, .. } => format!("{host}:{port}/{address}"),
+        WireConfig::Listen(listen) => format!("listen {listen}/{address}"),
         WireConfig::Serial(serial) => format!("{}/{address}", serial.path),
         WireConfig::Bacnet(network) => format!("udp {}/{address}", network.listen),
         WireConfig::Mstp(line) => format!("{}/{address}", line.path),

@@ -18,7 +18,7 @@ use crate::config::{DeviceConfig, LineConfig, WireConfig};
 use crate::evidence::Evidence;
 use crate::health::LineGauge;
 use crate::lend::Doors;
-use crate::line::Dial;
+use crate::line::{Dial, Gates};
 use crate::poll::{LineTask, Told};
 
 /// A line stops between two awaits: this passes only when the machine itself is stuck.
@@ -54,6 +54,8 @@ impl Stopped {
 pub struct Lines {
     running: BTreeMap<String, Running>,
     pub dial: DialOf,
+    /// Where the modems of lines dial in.
+    gates: Gates,
     pub told: mpsc::Sender<Told>,
     pub evidence: Evidence,
     pub clock: Arc<dyn Clock>,
@@ -78,7 +80,16 @@ impl Lines {
         clock: Arc<dyn Clock>,
         ids: Arc<dyn Ids>,
     ) -> Self {
-        Self { running: BTreeMap::new(), dial, told, evidence, clock, ids, doors: Arc::default() }
+        Self {
+            running: BTreeMap::new(),
+            dial,
+            gates: Gates::default(),
+            told,
+            evidence,
+            clock,
+            ids,
+            doors: Arc::default(),
+        }
     }
 
     /// Stops what is gone or changed, then starts what is new or changed: two lines may have swapped ports.
@@ -99,6 +110,7 @@ impl Lines {
         for name in &gone {
             if let Some(running) = self.running.remove(name) {
                 stopped.push(running.stop(name).await);
+                self.gates.leave(name).await;
             }
         }
         for (config, numbers) in wanted {
@@ -121,6 +133,7 @@ impl Lines {
         }
         for (name, running) in std::mem::take(&mut self.running) {
             running.stop(&name).await;
+            self.gates.leave(&name).await;
         }
     }
 
@@ -159,7 +172,10 @@ impl Lines {
                 .iter()
                 .map(|d| before.iter().any(|b| b.was_silent(&config, d)))
                 .collect(),
-            dial: (self.dial)(&config.wire),
+            dial: match &config.wire {
+                WireConfig::Listen(listen) => self.gates.enter(&config.name, listen, &gauge),
+                wire => (self.dial)(wire),
+            },
             gauge: Arc::clone(&gauge),
             told: self.told.clone(),
             evidence: self.evidence.clone(),

@@ -313,8 +313,8 @@ pub struct LineHealth {
 /// Something that is wrong with a line or a device on it.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Trouble {
-    /// A word: `two_answers`, `errors_grow`, `damaged`, `late`, `pauses`, `hasty`, `babble`, `own_silence`. A hub shows one
-    /// that it does not know as it is.
+    /// A word: `two_answers`, `errors_grow`, `damaged`, `late`, `pauses`, `hasty`, `babble`, `own_silence`, `strangers`. A
+    /// hub shows one that it does not know as it is.
     pub what: String,
     /// The device's name in the gateway's file; none where it is the line's.
     pub device: Option<String>,

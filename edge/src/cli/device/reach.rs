@@ -33,7 +33,7 @@ pub fn why(reach: &Reach, failure: &Failure, out: Out) -> String {
                 text::port_is_held(out.lang, &serial.path, &holder)
             }
             WireConfig::Serial(serial) => text::port_fails(out.lang, &serial.path, &e.to_string()),
-            WireConfig::Bacnet(_) | WireConfig::Mstp(_) | WireConfig::Mqtt(_) => {
+            WireConfig::Listen(_) | WireConfig::Bacnet(_) | WireConfig::Mstp(_) | WireConfig::Mqtt(_) => {
                 text::no_answer(out.lang, Quality::NoReply, &e.to_string())
             }
             WireConfig::Tcp { host, port, .. } => text::host_fails(out.lang, host, *port, &e.to_string()),

@@ -81,13 +81,13 @@ pub async fn watch(words: WatchWords, out: Out) -> Result<(), String> {
 /// What is asked: a device of the file, or a line that was described.
 enum Asked {
     File(Box<Place>),
-    Hand(LineConfig),
+    Hand(Box<LineConfig>),
 }
 
 impl Asked {
     fn find(words: &ReadWords, out: Out) -> Result<Self, String> {
         match (words.registers.line.config(), &words.target) {
-            (Some(line), _) => Ok(Self::Hand(line)),
+            (Some(line), _) => Ok(Self::Hand(Box::new(line))),
             (None, Some(target)) => Place::find(&words.config, target, out).map(Box::new).map(Self::File),
             (None, None) => Err(text::name_a_device(out.lang)),
         }

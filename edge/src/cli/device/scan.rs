@@ -88,7 +88,7 @@ impl Scan {
         match line.wire.clone() {
             WireConfig::Serial(_) => self.serial(&line).await,
             WireConfig::Tcp { host, port, .. } => self.tcp(&line, &host, port).await,
-            WireConfig::Bacnet(_) | WireConfig::Mstp(_) | WireConfig::Mqtt(_) => {
+            WireConfig::Listen(_) | WireConfig::Bacnet(_) | WireConfig::Mstp(_) | WireConfig::Mqtt(_) => {
                 Err(text::name_a_line(self.out.lang))
             }
         }
@@ -325,8 +325,10 @@ fn line_text(line: &LineConfig, number: usize) -> String {
                 serial.path, serial.character.baud
             )
         }
-        // A network is not scanned by addresses.
-        WireConfig::Bacnet(_) | WireConfig::Mstp(_) | WireConfig::Mqtt(_) => String::new(),
+        // A network is not scanned by addresses, and nobody waits for a modem.
+        WireConfig::Listen(_) | WireConfig::Bacnet(_) | WireConfig::Mstp(_) | WireConfig::Mqtt(_) => {
+            String::new()
+        }
         WireConfig::Tcp { host, port, framing } => {
             let framing = match framing {
                 Framing::Tcp => "",

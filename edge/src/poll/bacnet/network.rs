@@ -86,7 +86,9 @@ fn open(task: &LineTask, cancel: &CancellationToken) -> Option<(Owner, Network, 
             let (line, handle, happened) = MstpLine::new(port, settings, ids);
             (Box::pin(line.run(cancel.clone())), handle, happened)
         }
-        WireConfig::Tcp { .. } | WireConfig::Serial(_) | WireConfig::Mqtt(_) => return None,
+        WireConfig::Tcp { .. } | WireConfig::Listen(_) | WireConfig::Serial(_) | WireConfig::Mqtt(_) => {
+            return None;
+        }
     })
 }
 

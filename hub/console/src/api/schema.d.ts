@@ -834,7 +834,7 @@ export interface components {
             device: string | null;
             /** Format: int64 */
             of: number;
-            /** @description two_answers, errors_grow, damaged, late, pauses, hasty, babble, own_silence; a later gateway may have more. */
+            /** @description two_answers, errors_grow, damaged, late, pauses, hasty, babble, own_silence, strangers; a later gateway may have more. */
             what: string;
         };
         LogIn: {

@@ -310,6 +310,7 @@ export const zh = {
   "trouble.hasty": "应答比标准要求的静默还早：有的转换器会丢掉首字节",
   "trouble.babble": "有无人索取的字节：可能有另一台主站、干扰，或缺少偏置电阻",
   "trouble.own_silence": "网关自己没有保持帧间静默：请报告这个错误",
+  "trouble.strangers": "有拨入的连接被拒绝：注册包或来源网络与网关文件不符",
   "health.requests": "请求",
   "health.errors": "错误",
   "health.last_error": "最近的错误",

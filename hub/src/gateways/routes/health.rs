@@ -52,7 +52,7 @@ pub struct LineHealth {
 /// Something that is wrong with a line or a device on it.
 #[derive(Serialize, ToSchema)]
 pub struct LineTrouble {
-    /// two_answers, errors_grow, damaged, late, pauses, hasty, babble, own_silence; a later gateway may have more.
+    /// two_answers, errors_grow, damaged, late, pauses, hasty, babble, own_silence, strangers; a later gateway may have more.
     pub what: String,
     /// The device's name in the gateway's file; null where it is the line's.
     #[schema(required = true)]
