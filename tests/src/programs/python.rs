@@ -1,6 +1,6 @@
 //! Python programs of `tests/peers`: devices that we did not write. They say that they serve by writing `peer.json`.
 
-use std::io;
+use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
@@ -48,6 +48,13 @@ impl Peer {
             serde_json::from_str(&std::fs::read_to_string(folder.join("peer.json")).ok()?).ok()
         });
         Ok(peer)
+    }
+
+    /// Tells it to do something: one line on its standard input.
+    pub fn tell(&mut self, line: &str) -> io::Result<()> {
+        let input = self.child.stdin.as_mut().ok_or(io::ErrorKind::BrokenPipe)?;
+        writeln!(input, "{line}")?;
+        input.flush()
     }
 }
 
