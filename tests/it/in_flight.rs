@@ -4,10 +4,11 @@
 
 use std::net::SocketAddr;
 use std::path::Path;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use steward_tests::programs::{Peer, free_tcp_port};
 use steward_tests::{Edge, eventually};
+use tokio::time::Instant;
 
 const LONG: Duration = Duration::from_mins(1);
 const MEASURED: Duration = Duration::from_secs(10);
@@ -22,8 +23,9 @@ fn gateway_file(dir: &Path, http: SocketAddr, port: u16, in_flight: u8) -> std::
     );
     // Thirty questions each second to each: more than even four at once can carry. Unit 9 is dead.
     for unit in 1..=9 {
-        text +=
-            &format!("[[line.device]]\nname = \"u{unit}\"\nprofile = \"pymodbus/busy\"\naddress = {unit}\n");
+        let device =
+            format!("[[line.device]]\nname = \"u{unit}\"\nprofile = \"pymodbus/busy\"\naddress = {unit}\n");
+        text.push_str(&device);
     }
     let file = dir.join("edge.toml");
     std::fs::write(&file, text).unwrap();

@@ -1,4 +1,4 @@
-//! Polling: `task` owns a line; `round` decides whose turn it is on it (pure), `turn` is
+//! Polling: `task` is a line's, and `owner` works in it; `round` decides whose turn it is on it (pure), `turn` is
 //! what the two say to each other, `grid` gives the slots, `block`
 //! what is asked again and again, `plan` what a device is asked for, `trial` over what it cannot be asked, `timing` how
 //! long it takes, `load` whether the line can carry all of it, `budget` what may be wasted on the silent;
@@ -14,6 +14,7 @@ mod grid;
 mod latest;
 mod load;
 mod mqtt;
+mod owner;
 mod plan;
 mod round;
 mod task;

@@ -6,11 +6,15 @@ use std::path::Path;
 use std::sync::Mutex;
 
 use steward_shared::document::listing;
-use steward_shared::id::RandomIds;
+use steward_shared::id::{PointNo, RandomIds};
 use steward_shared::reading::Value;
+use tokio::sync::mpsc;
+use tokio_util::sync::CancellationToken;
 
 use super::*;
-use crate::config::parse;
+use crate::config::{LineConfig, parse};
+use crate::evidence::Evidence;
+use crate::health::LineGauge;
 use crate::line::fake::{Act, BASE, FakeWire, PausedClock, framed};
 
 #[path = "errand_tests.rs"]
