@@ -330,7 +330,8 @@ export const en: Record<keyof typeof zh, string> = {
     "answers begin before the silence that the standard wants: some converters lose the first byte",
   "trouble.babble": "bytes come that nobody asked for: another master, noise, or no biasing",
   "trouble.own_silence": "the gateway itself did not keep the silence between frames: please report it",
-  "trouble.strangers": "somebody dialled in and was turned away: the registration or the network is not the gateway file's",
+  "trouble.strangers":
+    "somebody dialled in and was turned away: the registration or the network is not the gateway file's",
   "health.requests": "Requests",
   "health.errors": "Errors",
   "health.last_error": "Last error",
