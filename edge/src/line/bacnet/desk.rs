@@ -7,10 +7,13 @@ use std::sync::Arc;
 
 use steward_protocols::bacnet::client::{Client, Event, Reading, Ticket};
 use steward_protocols::bacnet::{Answer, PropertyRef};
+use steward_shared::id::Ids;
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::{Instant, sleep_until};
 use tokio_util::sync::CancellationToken;
+use tracing::warn;
 
+use super::super::Backoff;
 use super::handle::{Asked, Network, NoAnswer};
 
 /// Questions that wait for the owner; then their askers wait.
@@ -57,8 +60,30 @@ impl Desk {
         self.asked.recv().await
     }
 
-    /// While the network cannot be used everybody is told so at once. Answers whether there is anybody left.
-    pub async fn refuse_until(&mut self, until: Instant, why: &Arc<str>, cancel: &CancellationToken) -> bool {
+    /// The network cannot be used: that is told, and nothing comes of what is under way.
+    pub fn down(&mut self, why: &Arc<str>) {
+        self.tell(Happening::Down(Arc::clone(why)));
+        self.fail_all(why);
+    }
+
+    /// The same until it is tried again: whoever asks meanwhile is told so at once. Answers whether there is anybody left.
+    pub async fn down_for_a_while(
+        &mut self,
+        why: String,
+        backoff: &mut Backoff,
+        ids: &dyn Ids,
+        cancel: &CancellationToken,
+    ) -> bool {
+        let why: Arc<str> = why.into();
+        if backoff.failures() == 0 {
+            warn!(%why, "the BACnet network cannot be used; it is tried again");
+        }
+        self.down(&why);
+        let until = Instant::now() + backoff.failed(ids);
+        self.refuse_until(until, &why, cancel).await
+    }
+
+    async fn refuse_until(&mut self, until: Instant, why: &Arc<str>, cancel: &CancellationToken) -> bool {
         loop {
             let asked = tokio::select! {
                 () = cancel.cancelled() => return false,
@@ -77,8 +102,7 @@ impl Desk {
         }
     }
 
-    /// Nothing comes of what is under way.
-    pub fn fail_all(&mut self, why: &Arc<str>) {
+    fn fail_all(&mut self, why: &Arc<str>) {
         for (_, answer) in self.answers.drain() {
             let _ = answer.send(Err(NoAnswer::Down(Arc::clone(why))));
         }

@@ -13,7 +13,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::sync::mpsc;
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
-use tracing::{debug, info, warn};
+use tracing::{debug, info};
 
 use super::desk::{Desk, Happening, now};
 use super::handle::Network;
@@ -84,14 +84,8 @@ impl MstpLine {
                 }
                 Err(error) => error,
             };
-            let why: Arc<str> = format!("{target}: {why}").into();
-            if backoff.failures() == 0 {
-                warn!(%why, "the MS/TP line cannot be used; it is tried again");
-            }
-            self.desk.tell(Happening::Down(Arc::clone(&why)));
-            self.desk.fail_all(&why);
-            let until = tokio::time::Instant::now() + backoff.failed(self.ids.as_ref());
-            if !self.desk.refuse_until(until, &why, &cancel).await {
+            let why = format!("{target}: {why}");
+            if !self.desk.down_for_a_while(why, &mut backoff, self.ids.as_ref(), &cancel).await {
                 return;
             }
         }
@@ -203,9 +197,7 @@ impl MstpLine {
             // Nobody knows who is still there: whoever is asked is looked for again.
             open.client = Client::new(self.settings);
             let why = format!("{}: {}", self.port.dial.target(), open.troubles.shut_out(counts));
-            let why: Arc<str> = why.into();
-            self.desk.tell(Happening::Down(Arc::clone(&why)));
-            self.desk.fail_all(&why);
+            self.desk.down(&why.into());
         }
     }
 }

@@ -13,7 +13,7 @@ use tokio::net::UdpSocket;
 use tokio::sync::mpsc;
 use tokio::time::{Instant, sleep_until};
 use tokio_util::sync::CancellationToken;
-use tracing::{debug, info, warn};
+use tracing::{debug, info};
 
 use super::desk::{Desk, Happening, now};
 use super::handle::Network;
@@ -107,14 +107,8 @@ impl UdpLine {
                 }
                 Err(error) => error,
             };
-            let why: Arc<str> = format!("UDP port {}: {why}", self.port.listen).into();
-            if backoff.failures() == 0 {
-                warn!(%why, "the BACnet network cannot be used; it is tried again");
-            }
-            self.desk.tell(Happening::Down(Arc::clone(&why)));
-            self.desk.fail_all(&why);
-            let until = Instant::now() + backoff.failed(self.ids.as_ref());
-            if !self.desk.refuse_until(until, &why, &cancel).await {
+            let why = format!("UDP port {}: {why}", self.port.listen);
+            if !self.desk.down_for_a_while(why, &mut backoff, self.ids.as_ref(), &cancel).await {
                 return;
             }
         }
