@@ -65,6 +65,17 @@ const TYPES: [(&str, TypeWord); 6] = [
     ("string", TypeWord::Text),
 ];
 
+/// Reads `from` and `len` of a field of 64 bits.
+pub(super) fn bits(fields: &Fields<'_>) -> Option<(u8, u8)> {
+    let (from, len) = (fields.within("from", 0..=63_u8), fields.within("len", 1..=64_u8));
+    let (from, len) = (from?, len?);
+    if from + len > 64 {
+        fields.fault("len", "the bits reach past 64", "from + len is at most 64");
+        return None;
+    }
+    Some((from, len))
+}
+
 /// Reads `at`, `bytes`, `type` and what belongs to the type. `most` bytes has an item.
 pub(super) fn field(fields: &Fields<'_>, most: u8) -> Option<Field> {
     let at = fields.within_or("at", 0..=most - 1, 0_u8);

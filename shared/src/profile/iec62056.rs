@@ -2,6 +2,7 @@
 //! point stands. A data set says its unit itself, which is brought to the point's.
 
 use super::definition::Place;
+use super::field::bits;
 use super::language::{Form, Placed};
 use crate::document::Table as Fields;
 
@@ -103,12 +104,7 @@ fn data(fields: &Fields<'_>) -> Option<ValueType> {
         TypeWord::Text => ValueType::Text,
         TypeWord::Bit => ValueType::Bit { n: fields.within("bit", 0..=63)? },
         TypeWord::Bits => {
-            let (from, len) = (fields.within("from", 0..=63_u8), fields.within("len", 1..=64_u8));
-            let (from, len) = (from?, len?);
-            if from + len > 64 {
-                fields.fault("len", "the bits reach past 64", "from + len is at most 64");
-                return None;
-            }
+            let (from, len) = bits(fields)?;
             ValueType::Bits { from, len }
         }
     })

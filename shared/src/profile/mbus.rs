@@ -3,6 +3,7 @@
 //! Never by its place alone, for meters of one model order their records by how they are set up.
 
 use super::definition::Place;
+use super::field::bits;
 use super::language::{Form, Placed};
 use super::measure::{Dimension, UNITS, meter_unit};
 use crate::document::{FromNode, Node, Table as Fields, Wrong};
@@ -250,12 +251,7 @@ fn data(fields: &Fields<'_>, what: Option<&What>) -> Option<RecordType> {
         TypeWord::Date => RecordType::Date,
         TypeWord::Bit => RecordType::Bit { n: fields.within("bit", 0..=63)? },
         TypeWord::Bits => {
-            let (from, len) = (fields.within("from", 0..=63_u8), fields.within("len", 1..=64_u8));
-            let (from, len) = (from?, len?);
-            if from + len > 64 {
-                fields.fault("len", "the bits reach past 64", "from + len is at most 64");
-                return None;
-            }
+            let (from, len) = bits(fields)?;
             RecordType::Bits { from, len }
         }
     })
