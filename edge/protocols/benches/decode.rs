@@ -9,9 +9,9 @@ use std::time::Duration;
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use steward_protocols::cost::Cost;
 use steward_protocols::question::questions;
-use steward_protocols::{bacnet, cjt188, dlt645, iec62056, mbus, modbus, mqtt};
+use steward_protocols::sample::read_sample;
 use steward_shared::document::listing;
-use steward_shared::profile::{Language, Library, Profile, SampleFrame};
+use steward_shared::profile::{Library, Profile, SampleFrame};
 
 const PROFILES: [&str; 7] = [
     "schneider/pm5350",
@@ -30,16 +30,7 @@ fn profiles() -> Vec<Arc<Profile>> {
 }
 
 fn read(profile: &Profile, sample: &SampleFrame) -> usize {
-    let read = match &profile.language {
-        Language::Modbus(_) => modbus::read_sample(profile, sample),
-        Language::Dlt645(_) => dlt645::read_sample(profile, sample),
-        Language::Cjt188(_) => cjt188::read_sample(profile, sample),
-        Language::Mbus(_) => mbus::read_sample(profile, sample),
-        Language::Iec62056(_) => iec62056::read_sample(profile, sample),
-        Language::Bacnet(_) => bacnet::read_sample(profile, sample),
-        Language::Mqtt(_) => mqtt::read_sample(profile, sample),
-    };
-    read.unwrap_or_else(|why| panic!("{}: {why}", profile.id)).len()
+    read_sample(profile, sample).unwrap_or_else(|why| panic!("{}: {why}", profile.id)).len()
 }
 
 fn answers(criterion: &mut Criterion) {

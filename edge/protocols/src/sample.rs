@@ -39,21 +39,25 @@ pub fn verify_samples(profile: &Profile) -> Vec<SampleFault> {
     let mut faults = Vec::new();
     for sample in &profile.frames {
         let fault = |message| SampleFault { profile: profile.id.clone(), spot: sample.spot.clone(), message };
-        let read = match &profile.language {
-            Language::Modbus(_) => modbus::read_sample(profile, sample),
-            Language::Dlt645(_) => dlt645::read_sample(profile, sample),
-            Language::Cjt188(_) => cjt188::read_sample(profile, sample),
-            Language::Mbus(_) => mbus::read_sample(profile, sample),
-            Language::Iec62056(_) => iec62056::read_sample(profile, sample),
-            Language::Bacnet(_) => bacnet::read_sample(profile, sample),
-            Language::Mqtt(_) => mqtt::read_sample(profile, sample),
-        };
-        match read {
+        match read_sample(profile, sample) {
             Ok(values) => faults.extend(wrong(profile, sample, &values).into_iter().map(fault)),
             Err(message) => faults.push(fault(message)),
         }
     }
     faults
+}
+
+/// The values that a sample frame holds, or what is wrong with it.
+pub fn read_sample(profile: &Profile, sample: &SampleFrame) -> Result<Vec<PointValue>, String> {
+    match &profile.language {
+        Language::Modbus(_) => modbus::read_sample(profile, sample),
+        Language::Dlt645(_) => dlt645::read_sample(profile, sample),
+        Language::Cjt188(_) => cjt188::read_sample(profile, sample),
+        Language::Mbus(_) => mbus::read_sample(profile, sample),
+        Language::Iec62056(_) => iec62056::read_sample(profile, sample),
+        Language::Bacnet(_) => bacnet::read_sample(profile, sample),
+        Language::Mqtt(_) => mqtt::read_sample(profile, sample),
+    }
 }
 
 fn wrong(profile: &Profile, sample: &SampleFrame, read: &[PointValue]) -> Vec<String> {

@@ -21,7 +21,7 @@ mod value;
 pub use batch::{Batch, batches, value_of};
 pub use notice::{CovNotice, EventNotice, IAm, Segmentation, Stamp, who_is};
 pub use object::{ObjectId, PropertyRef, ServiceError};
-pub use sample::read_sample;
+pub(crate) use sample::read_sample;
 pub use service::{Answer, EventSummary, Priority, Property, Request, confirmed, unconfirmed};
 pub use steward_shared::profile::{ObjectType, PropertyId};
 pub use value::{Bits, Date, Time, Value};
