@@ -247,9 +247,7 @@ impl Refined {
         let (line, device) = (known.line.to_string(), Some(known.device.to_string()));
         self.told.push(Told::Alarm { kind, line, device, active, detail });
     }
-}
 
-impl Refined {
     fn tell_entry(&mut self, known: &Known, entry: &Entry) {
         let (name, before, after) = (known.name(), known.shown(entry.before), known.shown(entry.after));
         let (kind, detail) = match entry.what {
