@@ -9,7 +9,7 @@ use std::process::{Child, ChildStdin, ChildStdout, Command, Output, Stdio};
 use std::time::Duration;
 
 use tokio::time::timeout;
-use tokio_modbus::client::{Context, Reader, rtu, tcp};
+use tokio_modbus::client::{Context, Reader, Writer, rtu, tcp};
 use tokio_modbus::prelude::{Slave, SlaveContext};
 use tokio_serial::SerialStream;
 
@@ -109,7 +109,7 @@ async fn a_profile_answers_a_master_that_we_did_not_write_and_follows_orders() {
     ];
     let mut device = Running::start(&args, dir.path());
     let at = device.says("answers Modbus TCP at");
-    device.says("answers Modbus RTU at dev, unit 1, 19200 8N1");
+    device.says("answers Modbus RTU at dev, address 1, 19200 8N1");
     let address = at.rsplit(' ').next().unwrap().parse().unwrap();
     let mut over_tcp = tcp::connect_slave(address, Slave(77)).await.unwrap();
     let mut over_rtu = open(&dir.path().join("dev"));
@@ -156,7 +156,9 @@ async fn a_capture_becomes_a_device_and_a_test() {
     gateway(dir.path(), &port);
     let captured = edge(&["capture", "meters", "--for", "4s"], dir.path());
     assert!(captured.status.success(), "{}", said(&captured));
-    drop(device);
+    // It takes its link away: another test's terminal may get the number of this one.
+    device.order("quit");
+    device.child.wait().unwrap();
     let again = edge(&["capture", "meters", "--for", "1s"], dir.path());
     assert!(!again.status.success() && said(&again).contains("cannot be used"), "{}", said(&again));
 
@@ -342,12 +344,17 @@ fn what_is_wrong_is_refused_with_the_way_out() {
     std::fs::write(dir.path().join("picture.capture"), "GIF89a").unwrap();
     std::fs::write(dir.path().join("bad.toml"), "vendor = 3\n").unwrap();
     for (args, wanted) in [
-        (["simulate", METER].as_slice(), "write --listen 127.0.0.1:1502 or --pty"),
+        (["simulate", METER].as_slice(), "write --listen 127.0.0.1:1502, --pty or --port"),
         (&["simulate", "schneider/pm5530", "--pty"], "did you mean \"schneider/pm5350\"?"),
+        (&["simulate", "dlt645/single-phase@12", "--pty"], "write it like 190018180502"),
+        (&["simulate", METER, METER, "--pty"], "each needs its address"),
         (
-            &["simulate", "dlt645/single-phase", "--pty"],
-            "speaks DL/T 645; the simulator answers Modbus alone",
+            &["simulate", "schneider/pm5350@1", "dlt645/single-phase@000000000001", "--pty"],
+            "start one for each",
         ),
+        (&["simulate", "schneider/pm5350@1", "schneider/pm5350@1", "--pty"], "would answer to one address"),
+        (&["simulate", "flexit/nordic@1", "--pty"], "a device of BACnet/IP answers on UDP"),
+        (&["simulate", "logarex/lk13", "--pty", "--break", "foreign"], "cannot be broken so: foreign"),
         (&["simulate", "bad.toml", "--pty"], "a profile is known by"),
         (&["simulate", METER, "--pty", "--set", "frequency"], "write it like --set frequency=49.2"),
         (&["simulate", METER, "--pty", "--set", "freqency=1"], "did you mean frequency?"),
@@ -362,4 +369,109 @@ fn what_is_wrong_is_refused_with_the_way_out() {
         let output = edge(args, dir.path());
         assert!(!output.status.success() && said(&output).contains(wanted), "{args:?}: {}", said(&output));
     }
+}
+
+/// A profile with registers and coils that may be written.
+const WRITABLE: &str = "vendor = \"Acme\"\nmodel = \"W1\"\ntitle = { zh = \"表\", en = \"W1\" }\nsource = [\"made up\"]\n\
+    [[point]]\nkey = \"a\"\ntitle = { zh = \"甲\", en = \"A\" }\ntable = \"holding\"\naddress = 10\ntype = \"u16\"\nunit = \"1\"\nwrite = { min = 0, max = 60000 }\n\
+    [[point]]\nkey = \"b\"\ntitle = { zh = \"乙\", en = \"B\" }\ntable = \"holding\"\naddress = 11\ntype = \"u16\"\nunit = \"1\"\nwrite = { min = 0, max = 60000 }\n\
+    [[point]]\nkey = \"fixed\"\ntitle = { zh = \"丙\", en = \"C\" }\ntable = \"holding\"\naddress = 12\ntype = \"u16\"\nunit = \"1\"\n\
+    [[point]]\nkey = \"c0\"\ntitle = { zh = \"线圈零\", en = \"Coil 0\" }\ntable = \"coil\"\naddress = 0\nwrite = {}\n\
+    [[point]]\nkey = \"c1\"\ntitle = { zh = \"线圈一\", en = \"Coil 1\" }\ntable = \"coil\"\naddress = 1\nwrite = {}\n";
+
+#[tokio::test(flavor = "multi_thread")]
+async fn each_function_that_writes_is_taken_from_a_master_that_we_did_not_write() {
+    let dir = tempfile::tempdir().unwrap();
+    std::fs::create_dir(dir.path().join("acme")).unwrap();
+    std::fs::write(dir.path().join("acme/w1.toml"), WRITABLE).unwrap();
+    let args = ["simulate", "acme/w1.toml@3", "acme/w1.toml@4", "--listen", "127.0.0.1:0"];
+    let mut device = Running::start(&args, dir.path());
+    let at = device.says("answers Modbus TCP at");
+    let address = at.split(" at ").nth(1).unwrap().split(',').next().unwrap().parse().unwrap();
+    let mut master = tcp::connect_slave(address, Slave(3)).await.unwrap();
+    let read = async |master: &mut Context| registers(master, 10, 2).await.unwrap();
+    master.write_single_register(10, 700).await.unwrap().unwrap();
+    master.write_multiple_registers(11, &[800]).await.unwrap().unwrap();
+    assert_eq!(read(&mut master).await, [700, 800]);
+    // (700 AND F0F0) OR (000F AND NOT F0F0).
+    master.masked_write_register(10, 0xF0F0, 0x000F).await.unwrap().unwrap();
+    assert_eq!(read(&mut master).await, [0x00BF, 800]);
+    let both = master.read_write_multiple_registers(10, 2, 10, &[5, 6]).await.unwrap().unwrap();
+    assert_eq!(both, [5, 6]);
+    master.write_single_coil(0, true).await.unwrap().unwrap();
+    master.write_multiple_coils(0, &[false, true]).await.unwrap().unwrap();
+    assert_eq!(master.read_coils(0, 2).await.unwrap().unwrap(), [false, true]);
+    let refused = master.write_single_register(12, 1).await.unwrap().unwrap_err();
+    assert_eq!(u8::from(refused), 2, "its profile does not allow it");
+    master.set_slave(Slave(4));
+    assert_ne!(read(&mut master).await, [5, 6], "the other device is its own");
+    device.order("@3 values");
+    assert_eq!(device.says("a  "), "a  5   A");
+}
+
+/// A gateway's file with one meter on a line.
+fn meter_file(dir: &Path, line: &str, profile: &str, address: &str) {
+    let text = format!(
+        "[gateway]\nname = \"t\"\ndata = \"data\"\n[[line]]\nname = \"l\"\n{line}\n\
+         [[line.device]]\nname = \"m\"\nprofile = \"{profile}\"\naddress = \"{address}\"\n"
+    );
+    std::fs::write(dir.join("edge.toml"), text).unwrap();
+}
+
+#[test]
+fn meters_of_every_language_answer_over_tcp_and_on_a_line_and_break() {
+    let dir = tempfile::tempdir().unwrap();
+    for (profile, address, point, value, fault) in [
+        ("dlt645/three-phase", "210401230645", "frequency", "49.25", "exception code=2"),
+        ("cjt188/water-1f90", "78330011223344", "volume", "12.25", "wrong-crc"),
+        ("kamstrup/multical-601", "5", "flow-temperature", "71.5", "exception code=8"),
+        ("kamstrup/multical-601", "12345678-KAM-08-04", "flow-temperature", "71.5", "foreign"),
+        ("logarex/lk13", "0013", "frequency", "49.3", "cut"),
+    ] {
+        let device = format!("{profile}@{address}");
+        let set = format!("{point}={value}");
+        let args =
+            ["simulate", &device, "--listen", "127.0.0.1:0", "--pty", "dev", "--baud", "2400", "--set", &set];
+        let mut meter = Running::start(&args, dir.path());
+        let at = meter.says(" at 127.0.0.1:");
+        let port = at.split("127.0.0.1:").nth(1).unwrap().split(',').next().unwrap().to_owned();
+        meter.says("at dev");
+        let tcp = format!("kind = \"tcp\"\nhost = \"127.0.0.1\"\nport = {port}\nframing = \"transparent\"");
+        let serial = format!(
+            "kind = \"serial\"\nport = \"{}\"\nbaud = 2400\nparity = \"none\"",
+            dir.path().join("dev").display()
+        );
+        for line in [&tcp, &serial] {
+            meter_file(dir.path(), line, profile, address);
+            let read = edge(&["read", &format!("m/{point}"), "--json"], dir.path());
+            let told = said(&read);
+            let number: f64 = value.parse().unwrap();
+            assert!(told.contains(&format!("\"value\":{number:?}")), "{device} on {line}: {told}");
+        }
+        meter_file(dir.path(), &tcp, profile, address);
+        meter.order(&format!("break {fault}"));
+        meter.says("broken now");
+        let broken = edge(&["read", &format!("m/{point}"), "--json"], dir.path());
+        assert!(!said(&broken).contains("\"good\""), "{device} with {fault}: {}", said(&broken));
+    }
+}
+
+#[test]
+fn a_real_port_is_answered_at_as_a_pseudo_terminal_is() {
+    let dir = tempfile::tempdir().unwrap();
+    // The port that is simulated at is the end of another simulated line's terminal.
+    let pair = nix::pty::openpty(None, None).unwrap();
+    let mut raw = nix::sys::termios::tcgetattr(&pair.slave).unwrap();
+    nix::sys::termios::cfmakeraw(&mut raw);
+    nix::sys::termios::tcsetattr(&pair.slave, nix::sys::termios::SetArg::TCSANOW, &raw).unwrap();
+    let path = nix::unistd::ttyname(&pair.slave).unwrap().display().to_string();
+    let args = ["simulate", METER, "--port", &path, "--baud", "19200", "--framing", "ascii"];
+    let mut device = Running::start(&args, dir.path());
+    device.says("answers Modbus ASCII at");
+    let mut master = std::fs::File::from(pair.master);
+    // Unit 1, function 3, two registers from 3109; the sum by hand: 100 - (01 + 03 + 0C + 25 + 02) = C9.
+    master.write_all(b":01030C250002C9\r\n").unwrap();
+    let mut answer = String::new();
+    BufReader::new(master).read_line(&mut answer).unwrap();
+    assert!(answer.starts_with(":010304") && answer.len() == 19, "{answer:?}");
 }

@@ -19,7 +19,7 @@ use nix::sys::termios::{SetArg, cfmakeraw, tcgetattr, tcsetattr};
 use serde_json::Value;
 use steward_edge::lab::Serial;
 use steward_protocols::far_end::{Heard, Pace, Station};
-use steward_protocols::modbus::device::{Outcome, Reply, to_serial};
+use steward_protocols::modbus::device::{Answers, Asked, Outcome, Reply, to_serial};
 use steward_tests::programs::free_tcp_port;
 use steward_tests::{Edge, eventually};
 
@@ -59,19 +59,23 @@ struct Meters;
 
 const REGISTERS: [u16; 10] = [0x4366, 0x3333, 1234, 0xABCD, 0xFFFF, 0xFFFF, 7, 8, 9, 10];
 
+impl Answers for Meters {
+    fn answer(&self, asked: Asked) -> Reply {
+        let (from, count) = (usize::from(asked.address), usize::from(asked.count));
+        Reply::of(match (asked.unit, asked.function) {
+            (1 | 2, 3) if count > 8 => Outcome::Refused(3),
+            (1 | 2, 3) => REGISTERS
+                .get(from..from + count)
+                .map_or(Outcome::Refused(2), |words| Outcome::Registers(words.to_vec())),
+            (1 | 2, _) => Outcome::Refused(1),
+            _ => Outcome::Nothing,
+        })
+    }
+}
+
 impl Station for Meters {
     fn hear(&self, frame: &[u8]) -> Heard {
-        to_serial(frame, TURNAROUND, |asked| {
-            let (from, count) = (usize::from(asked.address), usize::from(asked.count));
-            Reply::of(match (asked.unit, asked.function) {
-                (1 | 2, 3) if count > 8 => Outcome::Refused(3),
-                (1 | 2, 3) => REGISTERS
-                    .get(from..from + count)
-                    .map_or(Outcome::Refused(2), |words| Outcome::Registers(words.to_vec())),
-                (1 | 2, _) => Outcome::Refused(1),
-                _ => Outcome::Nothing,
-            })
-        })
+        to_serial(frame, TURNAROUND, self)
     }
 }
 

@@ -118,7 +118,7 @@ fn meters_of_mbus_and_iec_62056_21_are_read_through_the_gateways_file() {
         before.push(frame.to_vec());
         let mut answer = None;
         for (profile, number, digits) in [(&heat, 5, 5), (&heat, 6, 6), (&cold, 0, 7)] {
-            let mut meter = mbus::Meter::new(profile, number, identity(digits)).unwrap();
+            let mut meter = mbus::Meter::new(&**profile, number, identity(digits)).unwrap();
             let show = |point: &PointDef| Some(value(point, digits));
             answer = before.iter().map(|frame| meter.answer(frame, show)).last().flatten().or(answer);
         }
@@ -126,7 +126,7 @@ fn meters_of_mbus_and_iec_62056_21_are_read_through_the_gateways_file() {
     });
     let electricity = profile("logarex/lk13");
     let (port, _open) = serve_port(move |frame| {
-        let mut meter = iec62056::Meter::new(&electricity, "13".parse().unwrap()).unwrap();
+        let mut meter = iec62056::Meter::new(&*electricity, "13".parse().unwrap()).unwrap();
         let show = |point: &PointDef| Some(value(point, 13));
         if frame.first() == Some(&0x06) {
             meter.answer(b"/?13!\r\n", show);

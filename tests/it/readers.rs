@@ -48,7 +48,7 @@ fn pymeterbus_reads_in_the_telegrams_of_a_simulated_meter_what_was_put_in() {
     }
     let profile = profile("kamstrup/multical-601");
     let identity = mbus::Identity::from_wire([0x17, 0x58, 0x85, 0x06, 0x2D, 0x2C, 0x08, 0x04]);
-    let mut meter = mbus::Meter::new(&profile, 17, identity).unwrap();
+    let mut meter = mbus::Meter::new(&*profile, 17, identity).unwrap();
     let Language::Mbus(limits) = &profile.language else { panic!() };
     let ask = mbus::plan(&profile.points, 0..profile.points.len(), limits).remove(0);
     let mut exchange = ask.exchange("06855817".parse().unwrap());
@@ -103,7 +103,7 @@ fn the_package_iec62056_21_reads_in_the_readout_of_a_simulated_meter_what_was_pu
         return;
     }
     let profile = profile("logarex/lk13");
-    let mut meter = iec62056::Meter::new(&profile, "".parse().unwrap()).unwrap();
+    let mut meter = iec62056::Meter::new(&*profile, "".parse().unwrap()).unwrap();
     let value = |point: &PointDef| match point.key.as_str() {
         "meter-number" | "error-flags" => Some(Value::Text("00012345".to_owned())),
         _ => Some(value(point)),

@@ -21,6 +21,9 @@ pub struct PlantFile {
     pub control: PathBuf,
     /// Port of Modbus TCP on 127.0.0.1.
     pub tcp_port: u16,
+    /// Port of BACnet/IP on 127.0.0.1.
+    #[serde(default)]
+    pub bacnet_port: u16,
     pub serial: Vec<SerialPort>,
     pub edge_config: PathBuf,
 }
@@ -116,7 +119,7 @@ impl EdgeSettings {
 }
 
 /// The gateway's file for the whole room.
-pub fn edge_toml(settings: &EdgeSettings, tcp_port: u16, dir: &Path) -> String {
+pub fn edge_toml(settings: &EdgeSettings, (tcp_port, bacnet_port): (u16, u16), dir: &Path) -> String {
     let text = |s: &str| toml_edit::Value::from(s).to_string().trim().to_owned();
     let path = |p: &Path| text(&p.display().to_string());
     let [fast, normal, slow] = &settings.periods;
@@ -133,12 +136,12 @@ pub fn edge_toml(settings: &EdgeSettings, tcp_port: u16, dir: &Path) -> String {
         text(fast),
         text(normal),
         text(slow),
-        lines_toml(tcp_port, dir),
+        lines_toml(tcp_port, bacnet_port, dir),
     )
 }
 
 /// The part of a gateway's file that tells of the room: its lines and their devices.
-fn lines_toml(tcp_port: u16, dir: &Path) -> String {
+fn lines_toml(tcp_port: u16, bacnet_port: u16, dir: &Path) -> String {
     let text = |s: &str| toml_edit::Value::from(s).to_string().trim().to_owned();
     let path = |p: &Path| text(&p.display().to_string());
     let mut out = String::new();
@@ -146,6 +149,11 @@ fn lines_toml(tcp_port: u16, dir: &Path) -> String {
     for line in LINES {
         write!(out, "\n[[line]]\nname = {}\n", text(line.name)).expect(fits);
         match line.serial {
+            None if line.bacnet => writeln!(
+                out,
+                "kind = \"bacnet-ip\"\nlisten = \"127.0.0.1:0\"\nbroadcast = \"127.255.255.255:{bacnet_port}\"",
+            )
+            .expect(fits),
             None => writeln!(out, "kind = \"tcp\"\nhost = \"127.0.0.1\"\nport = {tcp_port}").expect(fits),
             Some((link, pace)) => writeln!(
                 out,
@@ -158,14 +166,15 @@ fn lines_toml(tcp_port: u16, dir: &Path) -> String {
         for d in DEVICES.iter().filter(|d| d.line == line.name) {
             write!(
                 out,
-                "\n[[line.device]]\nname = {}\ntitle = {{ zh = {}, en = {} }}\nprofile = {}\naddress = {}\n{}place = {}\n",
+                "\n[[line.device]]\nname = {}\ntitle = {{ zh = {}, en = {} }}\nprofile = {}\n{}\n{}place = {}\n",
                 text(d.name),
                 text(d.zh),
                 text(d.en),
                 text(d.profile),
                 match d.address {
-                    Address::Modbus(unit) => unit.to_string(),
-                    number => text(&number.to_string()),
+                    Address::Modbus(unit) => format!("address = {unit}"),
+                    Address::Bacnet(node) => format!("instance = {}", node.instance),
+                    number => format!("address = {}", text(&number.to_string())),
                 },
                 // A pseudo-terminal has no parity; with two stop bits a character is as long.
                 d.baud.map_or_else(String::new, |baud| format!(
@@ -186,7 +195,7 @@ mod tests {
     #[test]
     fn the_gateway_can_read_what_the_plant_writes_for_it() {
         let dir = Path::new("/tmp/a \"plant\"");
-        let text = edge_toml(&EdgeSettings::in_folder(dir), 15_020, dir);
+        let text = edge_toml(&EdgeSettings::in_folder(dir), (15_020, 15_021), dir);
         let config = steward_edge::config::parse("edge.toml", &text, dir, []).unwrap_or_else(|faults| {
             panic!("{}", faults.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n"))
         });

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use steward_edge::buffer::{Buffer, BufferError, BufferSettings};
 use steward_edge::config::{self, Config};
-use steward_protocols::{field, modbus};
+use steward_protocols::{bacnet, field, modbus};
 use steward_shared::document::listing;
 use steward_shared::id::{PointNo, RandomIds};
 use steward_shared::profile::{PeriodClass, Place, PointDef};
@@ -168,10 +168,12 @@ pub fn polled(point: &PointDef, value: Option<&Value>) -> Option<(Option<Value>,
             };
             return Some(modbus::decode(point, &response, 0));
         }
-        // The room has none of these.
-        Place::Derived(_) | Place::Bacnet(_) | Place::Mbus(_) | Place::Iec62056(_) | Place::Mqtt(_) => {
-            return None;
+        Place::Bacnet(place) => {
+            let held = bacnet::held(point, value)?;
+            return Some(bacnet::value_of(point, place.data, &Ok(vec![held]), None));
         }
+        // The room has none of these.
+        Place::Derived(_) | Place::Mbus(_) | Place::Iec62056(_) | Place::Mqtt(_) => return None,
         Place::Dlt645(item) => item.field,
         // The simulated meter counts in the unit of the point.
         Place::Cjt188(item) => item.field,
@@ -195,7 +197,7 @@ mod tests {
 
     fn order(dir: &Path) -> Order {
         let config = dir.join("edge.toml");
-        std::fs::write(&config, edge_toml(&EdgeSettings::in_folder(dir), 15_020, dir)).unwrap();
+        std::fs::write(&config, edge_toml(&EdgeSettings::in_folder(dir), (15_020, 15_021), dir)).unwrap();
         Order { config, data: None, days: 1, step: Duration::from_mins(1), until: UNTIL, seed: 1 }
     }
 

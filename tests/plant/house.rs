@@ -6,6 +6,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use steward_edge::lab::{Behind, Turn};
+use steward_protocols::bacnet::device::Commanded;
 use steward_protocols::far_end::{Answer, Heard, Station};
 use steward_protocols::modbus::device::{Answers, Asked, Image, Outcome, Reply, Spoilt, to_serial};
 use steward_protocols::question::Address;
@@ -55,6 +57,12 @@ pub struct Device {
     image: Mutex<Option<(Timestamp, Arc<Image>)>>,
 }
 
+impl Device {
+    const fn is_on_bacnet(&self) -> bool {
+        matches!(self.address, Address::Bacnet(_))
+    }
+}
+
 /// The whole room with its devices.
 #[derive(Debug)]
 pub struct House {
@@ -71,6 +79,8 @@ struct Live {
     bends: Disturbance,
     /// The scene in which a stuck or frozen device was left.
     left: HashMap<&'static str, Scene>,
+    /// What commands make of the points of a device that keeps them.
+    commanded: HashMap<&'static str, Commanded>,
 }
 
 impl House {
@@ -147,6 +157,14 @@ impl House {
 
     /// The value that a point shows now, its instrument being as broken as it is.
     pub fn shown(&self, device: &Device, point: &PointDef, scene: &Scene) -> Option<Value> {
+        if let Some(commanded) = self.live().commanded.get(device.name).and_then(|all| all.get(&point.key)) {
+            return Some(commanded.clone());
+        }
+        self.moved(device, point, scene)
+    }
+
+    /// The same where nobody commands it.
+    fn moved(&self, device: &Device, point: &PointDef, scene: &Scene) -> Option<Value> {
         let (mut stuck, mut frozen, mut noisy) = (false, false, false);
         let left = {
             let live = self.live();
@@ -162,7 +180,8 @@ impl House {
         let value = self.value(device, point, scene);
         match value {
             Some(Value::Number(n)) if noisy && point.kind == PointKind::Gauge => {
-                let address = point.register().map_or(0, |r| u64::from(r.address));
+                let place = point.bacnet().map(|b| u64::from(b.instance));
+                let address = point.register().map_or(place.unwrap_or(0), |r| u64::from(r.address));
                 let swing = curve(self.room.seed ^ device.index, address, scene.t / 2.0);
                 Some(Value::Number(n + 0.2 * (n.abs() + 1.0) * swing))
             }
@@ -189,6 +208,10 @@ impl House {
             (fault, None, _) if !fault.is_of_a_line() => return wrong("device"),
             (fault, _, None) if fault.is_of_a_line() => return wrong("line"),
             (Fault::Babble, _, Some(l)) if l.serial.is_none() => return wrong("serial line"),
+            // A datagram has no check sum of its own, and bears no unit.
+            (Fault::WrongCrc { .. } | Fault::Foreign { .. }, Some(d), _) if d.is_on_bacnet() => {
+                return wrong("device on a wire");
+            }
             (Fault::Tripped, Some(d), _) if !d.role.is_a_machine() => return wrong("machine"),
             _ => {}
         }
@@ -341,6 +364,50 @@ pub struct OnLine {
     pub line: &'static str,
 }
 
+/// The device of the room that is on a BACnet network.
+#[derive(Debug)]
+pub struct OnNetwork {
+    house: Arc<House>,
+    name: &'static str,
+    profile: Arc<Profile>,
+}
+
+impl OnNetwork {
+    pub fn new(house: &Arc<House>, name: &'static str) -> Option<Self> {
+        let profile = Arc::clone(&house.device(name)?.profile);
+        Some(Self { house: Arc::clone(house), name, profile })
+    }
+}
+
+impl Behind for OnNetwork {
+    fn profile(&self) -> Arc<Profile> {
+        Arc::clone(&self.profile)
+    }
+
+    fn turn(&self) -> Turn {
+        let Some(device) = self.house.device(self.name) else { return Turn::default() };
+        let broken = self.house.broken(device);
+        let unplugged =
+            self.house.breaks().iter().any(|b| b.at == device.line && b.fault == Fault::Unplugged);
+        Turn {
+            silent: broken.silent || unplugged,
+            refused: broken.refused,
+            late: broken.late,
+            spoilt: broken.spoilt,
+            again: None,
+        }
+    }
+
+    fn show(&self, point: &PointDef) -> Option<Value> {
+        let device = self.house.device(self.name)?;
+        self.house.moved(device, point, &self.house.bent(self.house.clock.now().floor_to(DEVICE_TURN)))
+    }
+
+    fn commanded(&self, all: Commanded) {
+        self.house.live().commanded.insert(self.name, all);
+    }
+}
+
 impl Answers for OnLine {
     fn answer(&self, request: Asked) -> Reply {
         self.house.answer(self.line, request)
@@ -349,7 +416,7 @@ impl Answers for OnLine {
 
 impl Station for OnLine {
     fn hear(&self, frame: &[u8]) -> Heard {
-        to_serial(frame, TURNAROUND, |asked| self.answer(asked))
+        to_serial(frame, TURNAROUND, self)
     }
 
     fn has_own_rates(&self) -> bool {

@@ -1,7 +1,7 @@
 //! The list of the room: its lines and its devices. An addition to the room begins here.
 
 use steward_protocols::far_end::Pace;
-use steward_protocols::question::Address;
+use steward_protocols::question::{Address, Node};
 use steward_protocols::{cjt188, dlt645};
 
 use super::machines::{CHILLERS, Load};
@@ -16,6 +16,8 @@ pub enum Role {
     Tower(usize),
     /// Controller of an air handler: holds the temperature of its zone.
     Zone(usize),
+    /// The unit that brings fresh air, with heat recovery.
+    FreshAir,
     WaterMeter,
     Ups,
 }
@@ -73,14 +75,27 @@ pub struct LinePlan {
     pub name: &'static str,
     /// The link's name in the plant's folder, and the pace.
     pub serial: Option<(&'static str, Pace)>,
+    /// Whether it is a BACnet/IP network.
+    pub bacnet: bool,
 }
 
-pub const LINES: [LinePlan; 3] = [
-    LinePlan { name: "switchgear", serial: None },
+impl LinePlan {
+    pub const fn is_tcp(&self) -> bool {
+        self.serial.is_none() && !self.bacnet
+    }
+
+    const fn serial(name: &'static str, link: &'static str, baud: u32) -> Self {
+        Self { name, serial: Some((link, Pace { baud, bits: 11 })), bacnet: false }
+    }
+}
+
+pub const LINES: [LinePlan; 4] = [
+    LinePlan { name: "switchgear", serial: None, bacnet: false },
     // 8N2, which the standard asks for where there is no parity: eleven bits a character. A pseudo-terminal
     // has no parity, and the C library refuses to ask it for one.
-    LinePlan { name: "drives", serial: Some(("ttyS1", Pace { baud: 19_200, bits: 11 })) },
-    LinePlan { name: "field", serial: Some(("ttyS2", Pace { baud: 9600, bits: 11 })) },
+    LinePlan::serial("drives", "ttyS1", 19_200),
+    LinePlan::serial("field", "ttyS2", 9600),
+    LinePlan { name: "bms", serial: None, bacnet: true },
 ];
 
 #[derive(Clone, Copy, Debug)]
@@ -107,6 +122,7 @@ const WATER_METER: &str = "oem/tuf-2000m";
 const DLT645_METER: &str = "dlt645/three-phase";
 const CJT188_METER: &str = "cjt188/water-1f90";
 const UPS: &str = "apc/smart-ups";
+const AIR_HANDLER: &str = "flexit/nordic";
 
 const SWITCH_ROOM: &str = "B1 配电室 Switch room";
 const CHILLER_ROOM: &str = "B1 冷冻机房 Chiller room";
@@ -128,7 +144,7 @@ macro_rules! device {
     };
 }
 
-pub const DEVICES: [DevicePlan; 18] = [
+pub const DEVICES: [DevicePlan; 19] = [
     device!(
         "main-meter",
         "总进线电表",
@@ -293,5 +309,17 @@ pub const DEVICES: [DevicePlan; 18] = [
         address: Address::Cjt188(cjt188::Address::new([0x88, 0x01, 0x00, 0x23, 0x20, 0x33, 0x78])),
         baud: Some(2400),
         role: Role::WaterMeter,
+    },
+    // Found on the network by its number.
+    DevicePlan {
+        name: "ahu-fresh",
+        zh: "门诊新风机组",
+        en: "Fresh air unit, outpatients",
+        place: "2F 新风机房 Fresh air room",
+        profile: AIR_HANDLER,
+        line: "bms",
+        address: Address::Bacnet(Node { instance: 2001, at: None }),
+        baud: None,
+        role: Role::FreshAir,
     },
 ];

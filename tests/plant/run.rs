@@ -7,7 +7,8 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use steward_edge::lab::{Serial, SerialError};
+use steward_edge::lab::{Serial, SerialError, serve_bacnet};
+use steward_protocols::question::Address as At;
 use steward_shared::reading::Value;
 use steward_shared::time::{Clock, Timestamp};
 use tokio::net::{TcpListener, UnixListener};
@@ -21,8 +22,8 @@ use super::files::{
     CONTROL_SOCKET, EDGE_FILE, EdgeSettings, FileError, PLANT_FILE, PlantFile, SerialPort, edge_toml,
     read_gained, write_gained, write_whole,
 };
-use super::house::{House, HouseError, OnLine};
-use super::plan::LINES;
+use super::house::{House, HouseError, OnLine, OnNetwork};
+use super::plan::{DEVICES, LINES};
 use super::{control, tcp};
 
 /// The room is looked at this often, so that counters under a trip are integrated finely.
@@ -95,6 +96,8 @@ impl Plant {
         let port = |source| RunError::Port { port: settings.tcp_port, source };
         let listener = TcpListener::bind(("127.0.0.1", settings.tcp_port)).await.map_err(port)?;
         let address = listener.local_addr().map_err(port)?;
+        let stop = CancellationToken::new();
+        let (bacnet_port, network) = open_network(&house, address.port(), &stop).map_err(port)?;
         let control = socket_path(&dir);
         if control.exists() {
             std::fs::remove_file(&control).map_err(folder)?;
@@ -116,15 +119,16 @@ impl Plant {
             seed: settings.seed,
             control,
             tcp_port: address.port(),
+            bacnet_port,
             serial: ports.collect(),
             edge_config: dir.join(EDGE_FILE),
         };
-        write_whole(&file.edge_config, &edge_toml(&settings.edge, address.port(), &dir))?;
+        write_whole(&file.edge_config, &edge_toml(&settings.edge, (address.port(), bacnet_port), &dir))?;
         file.write(&dir)?;
         let (plugged, _) = watch::channel(true);
         let running = Arc::new(Running { house, file, dir, serial, plugged });
-        let stop = CancellationToken::new();
         let tasks = vec![
+            network,
             tokio::spawn(control::serve(socket, running.clone(), stop.clone())),
             tokio::spawn(serve_tcp(listener, address, running.clone(), stop.clone())),
             tokio::spawn(tick(running.clone(), stop.clone())),
@@ -203,7 +207,7 @@ impl Running {
             line.orders.unplugged.store(is(name, Fault::Unplugged), Ordering::SeqCst);
             line.orders.babbling.store(is(name, Fault::Babble), Ordering::SeqCst);
         }
-        let tcp = LINES.iter().filter(|l| l.serial.is_none());
+        let tcp = LINES.iter().filter(|l| l.is_tcp());
         let plugged = !tcp.into_iter().any(|l| is(l.name, Fault::Unplugged));
         self.plugged.send_if_modified(|now| std::mem::replace(now, plugged) != plugged);
     }
@@ -214,12 +218,41 @@ impl Running {
 }
 
 async fn serve_tcp(listener: TcpListener, address: SocketAddr, plant: Arc<Running>, stop: CancellationToken) {
-    let line = LINES.iter().find(|l| l.serial.is_none()).map_or("", |l| l.name);
+    let line = LINES.iter().find(|l| l.is_tcp()).map_or("", |l| l.name);
     let devices = Arc::new(OnLine { house: plant.house.clone(), line });
     let plugged = plant.plugged.subscribe();
     if let Err(error) = tcp::serve(Some(listener), address, devices, plugged, stop).await {
         tracing::error!(%error, %address, "the Modbus TCP port cannot be served any more");
     }
+}
+
+/// The device of the BACnet network, on the UDP port of this number, which stays when the plant is started anew; or on a
+/// free one where somebody has that.
+fn open_network(
+    house: &Arc<House>,
+    port: u16,
+    stop: &CancellationToken,
+) -> io::Result<(u16, JoinHandle<()>)> {
+    let device = DEVICES.iter().find_map(|d| match d.address {
+        At::Bacnet(node) => Some((d.name, node.instance)),
+        _ => None,
+    });
+    let (name, instance) = device.expect("the list has a device of BACnet");
+    let open = |port: u16| {
+        let behind = OnNetwork::new(house, name).expect("the house has all devices of the list");
+        let listen = std::net::SocketAddrV4::new(std::net::Ipv4Addr::LOCALHOST, port);
+        serve_bacnet(Arc::new(behind), instance, listen, None, Duration::from_millis(5), stop.clone())
+    };
+    let (at, serve) = match open(port) {
+        Err(e) if e.kind() == io::ErrorKind::AddrInUse => open(0)?,
+        other => other?,
+    };
+    let task = tokio::spawn(async move {
+        if let Err(error) = serve.await {
+            tracing::error!(%error, %at, "the BACnet port cannot be served any more");
+        }
+    });
+    Ok((at.port(), task))
 }
 
 /// Looks at the room each second, mends what has run out, keeps the counters.

@@ -63,6 +63,7 @@ pub fn measure(role: Role, point: &PointDef, scene: &Scene, seed: u64) -> Option
             eye.drive(&Drive { i, speed: turning, load: Load::Tower(i), trip: tripped }, &point.key)
         }
         Role::Zone(i) => eye.zone(i, &point.key),
+        Role::FreshAir => eye.fresh_air(&point.key),
         Role::WaterMeter => eye.water(&point.key),
         Role::Ups => return eye.ups(&point.key),
     };
@@ -264,6 +265,56 @@ impl Eye<'_> {
             "heating-output" => {
                 (2.2 * (15.0 - self.scene.weather.dry_bulb) + 3.0 * self.wander(4, 600.0)).clamp(0.0, 100.0)
             }
+            _ => return None,
+        })
+    }
+
+    /// Half of the outpatients' air is fresh; a wheel gives the rest of the way back.
+    fn fresh_air(&self, key: &str) -> Option<f64> {
+        /// What the motors take the air up to, Pa at full speed, and turn at, 1/min.
+        const PRESSURE_PA: f64 = 320.0;
+        const SPEED: f64 = 2600.0;
+        /// Heating coil at its full output, kW.
+        const HEATER_KW: f64 = 18.0;
+        let (outdoor, people) = (self.scene.weather.dry_bulb, self.scene.house.occupancy);
+        let fan = (0.45 + 0.5 * people + 0.02 * self.wander(1, 700.0)).clamp(0.3, 1.0);
+        let room = 23.6 + 0.5 * (people - 0.5) + 0.25 * self.wander(2, 1500.0);
+        let set = 18.5;
+        // The wheel turns as fast as is needed to come from outdoors to the set point, and stands where that is warmer.
+        let wheel = if outdoor < set { ((set - outdoor) / (room - outdoor)).clamp(0.0, 0.82) } else { 0.0 };
+        let after_wheel = outdoor + wheel * (room - outdoor);
+        let heat = ((set - after_wheel) / 12.0).clamp(0.0, 1.0);
+        let cool = ((after_wheel - set) / 14.0).clamp(0.0, 1.0);
+        let supply = after_wheel + 12.0 * heat - 14.0 * cool + self.noise(3, 0.15);
+        let hours = ((self.scene.t - ORIGIN_S) / HOUR_S).max(0.0);
+        let filter = hours.rem_euclid(2190.0);
+        Some(match key {
+            "outdoor-temperature" => outdoor + self.noise(4, 0.1),
+            "supply-temperature" => supply,
+            "extract-temperature" | "room-temperature" => {
+                room + self.noise(if key == "room-temperature" { 5 } else { 6 }, 0.1)
+            }
+            "exhaust-temperature" => room - wheel * (room - outdoor) + self.noise(7, 0.15),
+            "supply-setpoint" => set,
+            "supply-fan-speed" => (SPEED * fan).round(),
+            "exhaust-fan-speed" => (SPEED * 0.94 * fan).round(),
+            "supply-fan-output" => 100.0 * fan,
+            "exhaust-fan-output" => 94.0 * fan,
+            "rotor-output" => 100.0 * wheel / 0.82,
+            "rotor-efficiency" => 100.0 * wheel,
+            "cooling-valve" => 100.0 * cool,
+            "heater-output" => 100.0 * heat,
+            "heater-power" => HEATER_KW * heat,
+            "heater-on" => f64::from(u8::from(heat > 0.01)),
+            "supply-pressure" => PRESSURE_PA * fan * fan + self.noise(8, 3.0),
+            "extract-pressure" => 0.86 * PRESSURE_PA * fan * fan + self.noise(9, 3.0),
+            "room-air-quality" => 430.0 + 520.0 * people + 40.0 * self.wander(10, 900.0),
+            // At home and strong are what its maker calls it.
+            "mode" => f64::from(if people > 0.75 { 4 } else { 3 }),
+            "filter-hours" => filter.floor(),
+            "filter-period" => 2190.0,
+            "filter-dirty" | "alarm-code" => 0.0,
+            "operating-hours" => (9120.0 + hours).floor(),
             _ => return None,
         })
     }

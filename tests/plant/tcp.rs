@@ -102,7 +102,7 @@ impl Service for Gateway {
                 tokio::time::sleep(reply.late).await;
             }
             Ok(Some(match reply.outcome {
-                Outcome::Nothing => return Ok(None),
+                Outcome::Nothing | Outcome::Done => return Ok(None),
                 Outcome::Refused(code) => return Err(ExceptionCode::new(code)),
                 Outcome::Bits(bits) if function == 1 => Response::ReadCoils(bits),
                 Outcome::Bits(bits) => Response::ReadDiscreteInputs(bits),

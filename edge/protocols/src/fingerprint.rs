@@ -29,10 +29,15 @@ pub struct Match {
     pub likelihood: f64,
 }
 
-/// The points that tell a device apart, the most telling first.
+/// The points that tell a device apart, the most telling first: those in registers.
 pub fn probes(profile: &Profile) -> Vec<usize> {
+    probes_where(profile, |point| point.register().is_some())
+}
+
+/// The same among the points that can be asked for.
+pub fn probes_where(profile: &Profile, may: impl Fn(&PointDef) -> bool) -> Vec<usize> {
     let mut all: Vec<usize> = (0..profile.points.len()).collect();
-    all.retain(|i| profile.points.get(*i).is_some_and(|p| p.register().is_some()));
+    all.retain(|i| profile.points.get(*i).is_some_and(&may));
     let telling = |point: &PointDef| match (point.kind, point.unit.as_str()) {
         (_, "Hz") => 0,
         (PointKind::Text, _) => 1,

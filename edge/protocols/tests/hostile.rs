@@ -301,7 +301,7 @@ fn fault_b3_the_published_file_record_frame_is_rejected() {
     let station = OnTcp { devices: Device(image()), turnaround: Duration::ZERO };
     let Heard::Answered(answers) = station.hear(&frame) else { panic!("it says nothing") };
     assert_eq!(answers[0].bytes, [0, 1, 0, 0, 0, 3, 1, 0x94, 1], "an illegal function");
-    let heard = to_serial(&on_serial, Duration::ZERO, |asked| Reply::of(image().answer(asked)));
+    let heard = to_serial(&on_serial, Duration::ZERO, &station.devices);
     let Heard::Answered(answers) = heard else { panic!("it says nothing") };
     assert_eq!(answers[0].bytes, modbus::with_crc(vec![1, 0x94, 1]));
     assert_eq!(tcp_frame(&mut [&[0, 1, 0, 0, 0, 255], [0; 300].as_slice()].concat()), Err(NoFrame));

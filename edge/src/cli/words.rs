@@ -11,9 +11,9 @@ pub struct SerialWords {
     /// Speed of the serial line.
     #[arg(long, default_value_t = 9600, value_parser = clap::value_parser!(u32).range(300..=921_600))]
     baud: u32,
-    /// Its parity.
-    #[arg(long, value_enum, default_value_t = ParityWord::None, value_name = "none|even|odd", hide_possible_values = true)]
-    parity: ParityWord,
+    /// Its parity; none when nothing is said.
+    #[arg(long, value_enum, value_name = "none|even|odd", hide_possible_values = true)]
+    parity: Option<ParityWord>,
     /// Its stop bits.
     #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u8).range(1..=2))]
     stop_bits: u8,
@@ -28,12 +28,18 @@ enum ParityWord {
 
 impl SerialWords {
     pub const fn character(self) -> Character {
+        self.character_for(false)
+    }
+
+    /// The same where characters of ASCII frames have seven bits and a parity.
+    pub const fn character_for(self, ascii: bool) -> Character {
         let parity = match self.parity {
-            ParityWord::None => Parity::None,
-            ParityWord::Even => Parity::Even,
-            ParityWord::Odd => Parity::Odd,
+            Some(ParityWord::Even) => Parity::Even,
+            Some(ParityWord::Odd) => Parity::Odd,
+            None if ascii => Parity::Even,
+            Some(ParityWord::None) | None => Parity::None,
         };
-        Character::new(self.baud, 8, parity, self.stop_bits)
+        Character::new(self.baud, if ascii { 7 } else { 8 }, parity, self.stop_bits)
     }
 }
 

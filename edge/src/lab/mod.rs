@@ -1,19 +1,24 @@
-//! The engineer's bench: a simulated device made of any profile, on a pseudo-terminal or a TCP port, with values that
-//! move and faults on command. The command line calls it, and the simulated plant of the tests uses its lines.
+//! The engineer's bench: simulated devices made of any profile, on a pseudo-terminal, a serial, TCP or UDP port, with
+//! values that move and faults on command. The command line calls it, and the simulated plant of the tests uses its lines.
 
+mod bacnet;
 mod breaks;
 pub mod capture;
 mod course;
+pub mod meters;
 pub mod noise;
 mod orders;
 mod pty;
 mod simulated;
 mod tcp;
+mod transparent;
 
+pub use bacnet::{Behind, serve_bacnet};
 pub(crate) use breaks::duration;
-pub use breaks::{Break, BreakFault, WORDS};
+pub use breaks::{Break, BreakFault, Fault, WORDS};
 pub use course::{Course, counter_end, range, rate, usual_value};
 pub use orders::{Order, OrderFault};
 pub use pty::{Orders, Serial, SerialError};
-pub use simulated::{Only, SetFault, Simulated};
+pub use simulated::{Only, SetFault, Several, Simulated, Turn};
 pub use tcp::serve;
+pub use transparent::serve_transparent;

@@ -1,11 +1,11 @@
-//! A serial line on a pseudo-terminal: one thread moves bytes between the terminal and the line of `far_end`, at
+//! A serial line on a pseudo-terminal or at a real port: one thread moves bytes between the terminal and the line of `far_end`, at
 //! the pace of the wire. The simulator keeps the far side open itself, so that whoever polls may come and go; the path
 //! is a link that stays while the terminal behind it changes.
 
 use std::fs;
 use std::io;
 use std::os::fd::{AsFd, OwnedFd};
-use std::os::unix::fs::symlink;
+use std::os::unix::fs::{OpenOptionsExt, symlink};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -19,6 +19,8 @@ use nix::pty::{grantpt, posix_openpt, ptsname_r, unlockpt};
 use nix::sys::stat::Mode;
 use nix::sys::termios::{SetArg, cfmakeraw, tcgetattr, tcsetattr};
 use nix::sys::time::TimeSpec;
+use rustix::termios::{ControlModes, OptionalActions};
+use steward_protocols::character::{Character, Parity};
 use steward_protocols::far_end::{Counts, Line, Pace, Station};
 use tokio::time::Instant;
 
@@ -48,6 +50,8 @@ pub struct Serial {
 pub enum SerialError {
     #[error("no pseudo-terminal can be opened; is /dev/pts mounted")]
     Terminal(#[source] io::Error),
+    #[error("the port {path} cannot be opened")]
+    Port { path: PathBuf, source: io::Error },
     #[error("the link {path} cannot be made; remove what stands there")]
     Link { path: PathBuf, source: io::Error },
     #[error("the thread of the line cannot be started")]
@@ -57,18 +61,37 @@ pub enum SerialError {
 impl Serial {
     /// Opens a terminal behind the link `path` and answers on it until dropped.
     pub fn open(path: &Path, pace: Pace, devices: Arc<dyn Station>) -> Result<Self, SerialError> {
+        Self::start(path, None, pace, devices)
+    }
+
+    /// Answers at a real serial port, which is set so, until dropped.
+    pub fn on_port(
+        path: &Path,
+        character: Character,
+        devices: Arc<dyn Station>,
+    ) -> Result<Self, SerialError> {
+        Self::start(path, Some(character), character.into(), devices)
+    }
+
+    fn start(
+        path: &Path,
+        port: Option<Character>,
+        pace: Pace,
+        devices: Arc<dyn Station>,
+    ) -> Result<Self, SerialError> {
         let orders = Arc::new(Orders::default());
         let counts = Arc::new(Mutex::new(Counts::default()));
-        let terminal = Terminal::open(path)?;
         let mut pump = Pump {
             path: path.to_owned(),
-            terminal: Some(terminal),
+            port,
+            terminal: None,
             line: Line::new(pace),
             devices,
             orders: orders.clone(),
             counts: counts.clone(),
             opened: Instant::now(),
         };
+        pump.terminal = Some(pump.open()?);
         let thread = std::thread::Builder::new()
             .name(format!("line {}", path.display()))
             .spawn(move || pump.run())
@@ -91,15 +114,15 @@ impl Drop for Serial {
     }
 }
 
-/// Both ends of a pseudo-terminal, and the link to it.
+/// Both ends of a pseudo-terminal and the link to it, or the one end of a port that is ours.
 struct Terminal {
     ours: OwnedFd,
-    theirs: OwnedFd,
-    link: PathBuf,
+    theirs: Option<OwnedFd>,
+    link: Option<PathBuf>,
 }
 
 impl Terminal {
-    fn open(link: &Path) -> Result<Self, SerialError> {
+    fn pseudo(link: &Path) -> Result<Self, SerialError> {
         let terminal = |e: Errno| SerialError::Terminal(e.into());
         // A program that is started meanwhile must not hold its ends open: the port would never be gone.
         let flags = OFlag::O_RDWR | OFlag::O_NOCTTY | OFlag::O_CLOEXEC;
@@ -116,19 +139,42 @@ impl Terminal {
             fs::remove_file(link).map_err(broken)?;
         }
         symlink(&name, link).map_err(broken)?;
-        Ok(Self { ours: master.into(), theirs, link: link.to_owned() })
+        Ok(Self { ours: master.into(), theirs: Some(theirs), link: Some(link.to_owned()) })
+    }
+
+    fn port(path: &Path, character: Character) -> Result<Self, SerialError> {
+        let broken = |source: io::Error| SerialError::Port { path: path.to_owned(), source };
+        let mut options = fs::OpenOptions::new();
+        let flags = (OFlag::O_NOCTTY | OFlag::O_NONBLOCK).bits();
+        let file = options.read(true).write(true).custom_flags(flags).open(path).map_err(broken)?;
+        let mut settings = rustix::termios::tcgetattr(&file).map_err(|e| broken(e.into()))?;
+        settings.make_raw();
+        let modes = &mut settings.control_modes;
+        modes.insert(ControlModes::CREAD | ControlModes::CLOCAL);
+        modes.remove(ControlModes::CSIZE);
+        modes.insert(if character.data_bits == 7 { ControlModes::CS7 } else { ControlModes::CS8 });
+        modes.set(ControlModes::PARENB, character.parity != Parity::None);
+        modes.set(ControlModes::PARODD, character.parity == Parity::Odd);
+        modes.set(ControlModes::CSTOPB, character.stop_bits == 2);
+        settings.set_speed(character.baud).map_err(|e| broken(e.into()))?;
+        rustix::termios::tcsetattr(&file, OptionalActions::Now, &settings).map_err(|e| broken(e.into()))?;
+        Ok(Self { ours: file.into(), theirs: None, link: None })
     }
 }
 
 impl Drop for Terminal {
     fn drop(&mut self) {
-        // The link may be gone with its folder already.
-        let _ = fs::remove_file(&self.link);
+        if let Some(link) = &self.link {
+            // The link may be gone with its folder already.
+            let _ = fs::remove_file(link);
+        }
     }
 }
 
 struct Pump {
     path: PathBuf,
+    /// How a real port is set; none where the path is a link to a pseudo-terminal.
+    port: Option<Character>,
     terminal: Option<Terminal>,
     line: Line,
     devices: Arc<dyn Station>,
@@ -138,6 +184,13 @@ struct Pump {
 }
 
 impl Pump {
+    fn open(&self) -> Result<Terminal, SerialError> {
+        match self.port {
+            Some(character) => Terminal::port(&self.path, character),
+            None => Terminal::pseudo(&self.path),
+        }
+    }
+
     fn run(&mut self) {
         let mut looked = Instant::now();
         while !self.orders.stop.load(Ordering::SeqCst) {
@@ -160,6 +213,10 @@ impl Pump {
             std::thread::sleep(LOOK);
             return Ok(());
         };
+        if let Some(theirs) = terminal.theirs.as_ref().filter(|_| self.devices.has_own_rates()) {
+            // Whoever writes has set the port for whom it is meant, and changes it again for the answer.
+            self.line.set_baud(rustix::termios::tcgetattr(theirs)?.output_speed());
+        }
         let (devices, baud) = (&self.devices, self.line.baud());
         let bytes = self.line.advance(now, |frame| devices.hear_at(frame, baud));
         if !bytes.is_empty() {
@@ -175,9 +232,11 @@ impl Pump {
         }
         let mut buffer = [0; 1024];
         let n = nix::unistd::read(&terminal.ours, &mut buffer)?;
-        if self.devices.has_own_rates() {
-            // Whoever wrote has set the port for whom it was meant.
-            self.line.set_baud(rustix::termios::tcgetattr(&terminal.theirs)?.output_speed());
+        if n == 0 {
+            return Err(io::ErrorKind::UnexpectedEof.into());
+        }
+        if let Some(theirs) = terminal.theirs.as_ref().filter(|_| self.devices.has_own_rates()) {
+            self.line.set_baud(rustix::termios::tcgetattr(theirs)?.output_speed());
         }
         self.line.receive(self.opened.elapsed(), buffer.get(..n).unwrap_or_default());
         Ok(())
@@ -189,15 +248,15 @@ impl Pump {
         if self.orders.unplugged.load(Ordering::SeqCst) {
             self.terminal = None;
         } else if self.terminal.is_none() {
-            match Terminal::open(&self.path) {
+            match self.open() {
                 Ok(terminal) => self.terminal = Some(terminal),
                 Err(error) => tracing::warn!(line = %self.path.display(), %error, "no new terminal yet"),
             }
         }
-        if let Some(terminal) = &self.terminal {
+        if let Some(theirs) = self.terminal.as_ref().and_then(|terminal| terminal.theirs.as_ref()) {
             // A reader that was killed leaves the terminal marked as taken; the mark dies only with the last
             // open end, which is ours.
-            let _ = rustix::termios::ioctl_tiocnxcl(&terminal.theirs);
+            let _ = rustix::termios::ioctl_tiocnxcl(theirs);
         }
         if self.orders.babbling.load(Ordering::SeqCst) {
             let now = self.opened.elapsed();

@@ -5,10 +5,10 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use steward_protocols::modbus::device::{Answers, Asked, Image, Outcome, Reply, Spoilt};
-use steward_protocols::modbus::{EncodeFault, encode};
+use steward_protocols::modbus::device::{Answers, Asked, Cell, Image, Outcome, Reply, Spoilt};
+use steward_protocols::modbus::{Change, EncodeFault, Response, decode, encode};
 use steward_shared::document::nearest;
-use steward_shared::profile::{PointDef, Profile};
+use steward_shared::profile::{PointDef, Profile, Table};
 use steward_shared::reading::Value;
 use steward_shared::time::{Clock, Timestamp};
 use steward_shared::wire::message::PointKind;
@@ -33,12 +33,28 @@ pub struct Simulated {
 struct State {
     /// What a person has set; nothing is "no value".
     set: BTreeMap<String, Option<Value>>,
+    /// What a master has written into registers.
+    written: BTreeMap<Cell, u16>,
+    /// What commands make of points, where the device keeps them by itself.
+    commanded: BTreeMap<String, Value>,
     breaks: Vec<(Timestamp, Break)>,
     /// When the counters start over on command.
     rollover: Option<Timestamp>,
     /// When the device was started last.
     booted: Option<Timestamp>,
     asked: u64,
+}
+
+/// What is broken about the answer to one request.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Turn {
+    pub silent: bool,
+    /// The code with which everything is refused.
+    pub refused: Option<u8>,
+    pub late: Duration,
+    pub spoilt: Option<Spoilt>,
+    /// A second device answers as well, so much later.
+    pub again: Option<Duration>,
 }
 
 /// A value that cannot be set.
@@ -62,6 +78,10 @@ impl Simulated {
         &self.profile
     }
 
+    pub fn shared_profile(&self) -> Arc<Profile> {
+        Arc::clone(&self.profile)
+    }
+
     /// Fixes a point. The text is a number, a text where the point is one, or `none`.
     pub fn set(&self, key: &str, text: &str) -> Result<(), SetFault> {
         let point = self.profile.point(key).ok_or_else(|| SetFault::Point {
@@ -76,17 +96,27 @@ impl Simulated {
                 Some(Value::Number(number.ok_or_else(|| SetFault::Number(text.to_owned()))?))
             }
         };
-        encode(point, value.as_ref())?;
-        self.state().set.insert(key.to_owned(), value);
+        if point.register().is_some() {
+            encode(point, value.as_ref())?;
+        }
+        let mut state = self.state();
+        for cell in cells(point) {
+            state.written.remove(&cell);
+        }
+        state.set.insert(key.to_owned(), value);
         Ok(())
     }
 
-    /// Lets a point move again, or all. Says how many had been fixed.
+    /// Lets a point move again, or all. Says how many had been fixed or written to.
     pub fn free(&self, key: Option<&str>) -> usize {
         let mut state = self.state();
-        let before = state.set.len();
-        state.set.retain(|known, _| key.is_some_and(|key| key != known));
-        before - state.set.len()
+        let mut freed = 0;
+        for point in self.profile.points.iter().filter(|p| key.is_none_or(|key| key == p.key)) {
+            let was_set = state.set.remove(&point.key).is_some();
+            let was_written = cells(point).filter(|cell| state.written.remove(cell).is_some()).count() > 0;
+            freed += usize::from(was_set || was_written);
+        }
+        freed
     }
 
     pub fn break_by(&self, b: Break) {
@@ -120,22 +150,66 @@ impl Simulated {
         self.profile.points.iter().map(|point| (point, self.value(&state, point, now))).collect()
     }
 
+    /// What a point shows now.
+    pub fn shows(&self, point: &PointDef) -> Option<Value> {
+        self.value(&self.state(), point, self.clock.now())
+    }
+
+    /// What a point shows when nobody has fixed it or written to it, for a device that keeps what is written by itself.
+    pub fn moves(&self, point: &PointDef) -> Option<Value> {
+        let state = self.state();
+        self.uncommanded(&state, point, self.clock.now())
+    }
+
+    /// What commands make of points from now on.
+    pub fn commanded(&self, all: BTreeMap<String, Value>) {
+        self.state().commanded = all;
+    }
+
     fn value(&self, state: &State, point: &PointDef, now: Timestamp) -> Option<Value> {
-        if let Some(set) = state.set.get(&point.key) {
-            return set.clone();
+        if let Some(commanded) = state.commanded.get(&point.key) {
+            return Some(commanded.clone());
         }
+        let fixed = self.uncommanded(state, point, now);
+        let Some(register) = point.register().filter(|_| !state.written.is_empty()) else { return fixed };
+        let mut words =
+            encode(point, fixed.as_ref()).unwrap_or_else(|_| vec![0; register.data.width().into()]);
+        let mut is_written = false;
+        for (word, cell) in words.iter_mut().zip(cells(point)) {
+            if let Some(written) = state.written.get(&cell) {
+                (*word, is_written) = (*written, true);
+            }
+        }
+        if !is_written {
+            return fixed;
+        }
+        let response = if register.table.is_bits() {
+            Response::Bits(words.iter().map(|word| *word != 0).collect())
+        } else {
+            Response::Registers(words)
+        };
+        decode(point, &response, 0).0
+    }
+
+    /// What a person has fixed, or else what moves.
+    fn uncommanded(&self, state: &State, point: &PointDef, now: Timestamp) -> Option<Value> {
+        let set = state.set.get(&point.key).cloned();
+        set.unwrap_or_else(|| Some(self.moving(state, point, now)))
+    }
+
+    fn moving(&self, state: &State, point: &PointDef, now: Timestamp) -> Value {
         let seconds = |from: Timestamp| (now.as_millis() - from.as_millis()) as f64 / 1000.0;
         if point.kind == PointKind::Counter {
             if let Some((at, end)) = state.rollover.zip(counter_end(point)) {
-                return Some(Value::Number(counted(point, end + rate(point) * seconds(at))));
+                return Value::Number(counted(point, end + rate(point) * seconds(at)));
             }
             if point.key.contains("uptime")
                 && let Some(booted) = state.booted
             {
-                return Some(Value::Number(counted(point, rate(point) * seconds(booted))));
+                return Value::Number(counted(point, rate(point) * seconds(booted)));
             }
         }
-        Some(self.course.value(point, seconds(self.began)))
+        self.course.value(point, seconds(self.began))
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
@@ -160,48 +234,116 @@ impl<D: Answers> Answers for Only<D> {
         let is_meant = self.unit.is_none_or(|unit| unit == asked.unit);
         if is_meant { self.devices.answer(asked) } else { Reply::NOTHING }
     }
+
+    fn change(&self, unit: u8, change: &Change) -> Reply {
+        let is_meant = unit == 0 || self.unit.is_none_or(|own| own == unit);
+        if is_meant { self.devices.change(unit, change) } else { Reply::NOTHING }
+    }
 }
 
-impl Answers for Simulated {
+/// Several devices on one line; no two of them have one unit.
+#[derive(Debug)]
+pub struct Several<D>(pub Vec<Only<D>>);
+
+impl<D: Answers> Answers for Several<D> {
     fn answer(&self, asked: Asked) -> Reply {
+        let mut replies = self.0.iter().map(|device| device.answer(asked));
+        replies.find(|reply| reply.outcome != Outcome::Nothing).unwrap_or(Reply::NOTHING)
+    }
+
+    fn change(&self, unit: u8, change: &Change) -> Reply {
+        // All of them hear a broadcast.
+        let replies: Vec<Reply> = self.0.iter().map(|device| device.change(unit, change)).collect();
+        replies.into_iter().find(|reply| reply.outcome != Outcome::Nothing).unwrap_or(Reply::NOTHING)
+    }
+}
+
+/// The registers that a point stands in.
+fn cells(point: &PointDef) -> impl Iterator<Item = Cell> {
+    let register = point.register();
+    (0..register.map_or(0, |r| r.data.width()))
+        .filter_map(move |i| register.map(|r| (r.table, r.address.saturating_add(i))))
+}
+
+impl Simulated {
+    /// What is broken about the next answer. Each question counts once: ask it once.
+    pub fn turn(&self) -> Turn {
         let now = self.clock.now();
-        let mut state = self.state();
+        self.turn_of(&mut self.state(), now)
+    }
+
+    fn turn_of(&self, state: &mut State, now: Timestamp) -> Turn {
         state.asked += 1;
         let number = i64::try_from(state.asked).unwrap_or(i64::MAX);
         state.breaks.retain(|(since, b)| holds(*since, b, now));
-        let mut reply = Reply::NOTHING;
-        let mut refused = None;
+        let mut turn = Turn::default();
         for ((since, b), channel) in state.breaks.iter().zip(0..) {
             if f64::midpoint(chance(self.course.seed, 900 + channel, number), 1.0) >= b.share {
                 continue;
             }
             match b.fault {
-                Fault::Silent => return Reply::NOTHING,
-                Fault::Late(by) => reply.late = by,
-                Fault::Exception(code) => refused = Some(code),
-                Fault::WrongCrc => reply.spoilt = Some(Spoilt::CheckSum),
-                Fault::Cut => reply.spoilt = Some(Spoilt::Short),
-                Fault::Foreign => reply.spoilt = Some(Spoilt::Foreign),
-                Fault::FalseCount => reply.spoilt = Some(Spoilt::Count),
-                Fault::TwoAnswers(by) => reply.again = Some(by),
+                Fault::Silent => turn.silent = true,
+                Fault::Late(by) => turn.late = by,
+                Fault::Exception(code) => turn.refused = Some(code),
+                Fault::WrongCrc => turn.spoilt = Some(Spoilt::CheckSum),
+                Fault::Cut => turn.spoilt = Some(Spoilt::Short),
+                Fault::Foreign => turn.spoilt = Some(Spoilt::Foreign),
+                Fault::FalseCount => turn.spoilt = Some(Spoilt::Count),
+                Fault::TwoAnswers(by) => turn.again = Some(by),
                 Fault::Reboot => {
                     let half = b.lasts.unwrap_or_default() / 2;
-                    if now < since.plus(half) {
-                        return Reply::NOTHING;
-                    }
-                    refused = Some(6);
+                    turn.silent |= now < since.plus(half);
+                    turn.refused = Some(6);
                 }
                 Fault::Rollover => {}
             }
         }
-        reply.outcome = if let Some(code) = refused {
+        turn
+    }
+
+    /// Answers one request of Modbus out of what the registers hold, as broken as the device is.
+    fn says(&self, outcome: impl FnOnce(&mut State, Image) -> Outcome) -> Reply {
+        let now = self.clock.now();
+        let mut state = self.state();
+        let turn = self.turn_of(&mut state, now);
+        if turn.silent {
+            return Reply::NOTHING;
+        }
+        let outcome = if let Some(code) = turn.refused {
             Outcome::Refused(code)
         } else {
             // What is set was tried when it was set; a course that finds no room leaves zeros.
-            let (image, _) = Image::fill(&self.profile, |point| self.value(&state, point, now));
-            image.answer(asked)
+            let fill = |point: &PointDef| self.uncommanded(&state, point, now);
+            let (mut image, _) = Image::fill(&self.profile, fill);
+            image.put(state.written.iter().map(|(cell, word)| (*cell, *word)));
+            outcome(&mut state, image)
         };
-        reply
+        Reply { outcome, spoilt: turn.spoilt, late: turn.late, again: turn.again }
+    }
+
+    /// Whether a point whose profile allows it stands in a register.
+    fn may_be_written(&self, cell: Cell) -> bool {
+        self.profile.points.iter().any(|point| point.write.is_some() && cells(point).any(|own| own == cell))
+    }
+}
+
+impl Answers for Simulated {
+    fn answer(&self, asked: Asked) -> Reply {
+        self.says(|_, image| image.answer(asked))
+    }
+
+    fn change(&self, _unit: u8, change: &Change) -> Reply {
+        self.says(|state, mut image| match image.changed(change, |cell| self.may_be_written(cell)) {
+            Err(code) => Outcome::Refused(code),
+            Ok(contents) => {
+                image.put(contents.iter().copied());
+                state.written.extend(contents);
+                match change {
+                    Change::Exchange { from, count, .. } => image.read(Table::Holding, *from, *count),
+                    _ => Outcome::Done,
+                }
+            }
+        })
     }
 }
 
@@ -268,6 +410,34 @@ mod tests {
         device.break_by("wrong-crc share=0.2".parse().unwrap());
         let spoilt = (0..1000).filter(|_| ask(&device, "frequency").spoilt.is_some()).count();
         assert!((140..260).contains(&spoilt), "{spoilt} of 1000 are no fifth");
+    }
+
+    #[test]
+    fn what_is_written_is_read_back_until_it_is_freed() {
+        let text = "vendor = \"Acme\"\nmodel = \"M1\"\ntitle = { zh = \"表\", en = \"Meter\" }\nsource = [\"made up\"]\n\
+                    [[point]]\nkey = \"setpoint\"\ntitle = { zh = \"设定\", en = \"Set point\" }\ntable = \"holding\"\n\
+                    address = 10\ntype = \"i16\"\nscale = 0.1\nunit = \"Cel\"\nwrite = { min = 16, max = 30 }\n\
+                    [[point]]\nkey = \"room\"\ntitle = { zh = \"室温\", en = \"Room\" }\ntable = \"holding\"\n\
+                    address = 11\ntype = \"i16\"\nscale = 0.1\nunit = \"Cel\"\n";
+        let profile = Arc::new(Profile::parse("acme/m1.toml", text).unwrap());
+        let device = Simulated::new(profile, 5, Arc::new(ManualClock::at(Timestamp(1_790_000_000_000))));
+        let change = |change| device.change(1, &change).outcome;
+        let before = read(&device, "setpoint").unwrap();
+        assert_eq!(change(Change::Register { address: 10, value: 215 }), Outcome::Done);
+        assert_eq!(read(&device, "setpoint"), Some(21.5));
+        assert_eq!(device.shows(&device.profile().points[0]), Some(Value::Number(21.5)));
+        assert_eq!(change(Change::Mask { address: 10, and: 0xFFF0, or: 0x0001 }), Outcome::Done);
+        assert_eq!(read(&device, "setpoint"), Some(20.9), "D7 becomes D1");
+        let exchange = Change::Exchange { from: 10, count: 1, address: 10, values: vec![180] };
+        assert_eq!(change(exchange), Outcome::Registers(vec![180]));
+        for refused in [
+            Change::Register { address: 11, value: 1 },
+            Change::Registers { address: 10, values: vec![1, 2] },
+            Change::Coil { address: 10, on: true },
+        ] {
+            assert_eq!(change(refused), Outcome::Refused(2), "nobody may write there");
+        }
+        assert_eq!((device.free(None), read(&device, "setpoint")), (1, Some(before)));
     }
 
     #[test]

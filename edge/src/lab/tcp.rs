@@ -25,6 +25,18 @@ pub async fn serve(
     devices: Arc<dyn Station>,
     stop: CancellationToken,
 ) -> io::Result<()> {
+    accept(listener, stop, |stream| answer(stream, Arc::clone(&devices))).await
+}
+
+/// Takes connections until cancelled.
+pub(super) async fn accept<F>(
+    listener: TcpListener,
+    stop: CancellationToken,
+    answer: impl Fn(TcpStream) -> F,
+) -> io::Result<()>
+where
+    F: Future<Output = io::Result<()>> + Send + 'static,
+{
     let mut connections = JoinSet::new();
     loop {
         tokio::select! {
@@ -32,7 +44,7 @@ pub async fn serve(
             accepted = listener.accept(), if connections.len() < CONNECTIONS => {
                 let (stream, peer) = accepted?;
                 debug!(%peer, "connected");
-                connections.spawn(answer(stream, Arc::clone(&devices)));
+                connections.spawn(answer(stream));
             }
             // A connection that ended is only counted.
             Some(ended) = connections.join_next(), if !connections.is_empty() => {
@@ -67,6 +79,6 @@ async fn answer(mut stream: TcpStream, devices: Arc<dyn Station>) -> io::Result<
     }
 }
 
-async fn send(stream: &mut TcpStream, bytes: &[u8]) -> io::Result<()> {
+pub(super) async fn send(stream: &mut TcpStream, bytes: &[u8]) -> io::Result<()> {
     timeout(WRITE_DEADLINE, stream.write_all(bytes)).await.unwrap_or(Err(io::ErrorKind::TimedOut.into()))
 }

@@ -1,4 +1,4 @@
-//! What may be written into a point: `write = { min = 16, max = 30 }`. Without the key nothing is ever written there.
+//! What may be written into a point of Modbus or BACnet: `write = { min = 16, max = 30 }`. Without the key nothing is ever written there.
 
 use super::definition::Place;
 use super::modbus::{DataType, Register, Table};
@@ -36,7 +36,18 @@ pub(super) fn write(fields: &Fields<'_>, kind: PointKind, place: Option<&Place>)
     let function = table.optional::<u8>("function");
     match place {
         Some(Place::Modbus(register)) => check_function(fields, &table, *register, function),
-        Some(_) => fields.fault("write", "only points in Modbus registers are written", "remove it"),
+        Some(Place::Bacnet(point)) => {
+            if !point.is_commanded() {
+                let message = "only the present value of an output or a value is written";
+                fields.fault("write", message, "remove it");
+            }
+            if function.is_some() {
+                table.fault("function", "BACnet has one way to write", "remove it");
+            }
+        }
+        Some(_) => {
+            fields.fault("write", "only Modbus registers and BACnet objects are written", "remove it");
+        }
         None => {}
     }
     Some(Writable { range, function })

@@ -213,11 +213,10 @@ pub fn device(data: &[u8]) {
     let profile = &PROFILES[which % PROFILES.len()];
     let (image, _) = Image::fill(profile, |_| Some(Value::Number(1.0)));
     let frame = if sealed { with_crc(input.rest().to_vec()) } else { input.rest().to_vec() };
-    let answer = |asked| device::Reply::of(image.answer(asked));
-    if let Heard::Answered(answers) = device::to_serial(&frame, Duration::ZERO, answer) {
+    let station = OnTcp { devices: Filled(image), turnaround: Duration::ZERO };
+    if let Heard::Answered(answers) = device::to_serial(&frame, Duration::ZERO, &station.devices) {
         assert!(answers.iter().all(|answer| answer.bytes.len() <= 256), "longer than a frame may be");
     }
-    let station = OnTcp { devices: Filled(image), turnaround: Duration::ZERO };
     let mut held = input.rest().to_vec();
     while let Ok(Some(frame)) = device::tcp_frame(&mut held) {
         if let Heard::Answered(answers) = station.hear(&frame) {
@@ -231,6 +230,11 @@ struct Filled(Image);
 impl device::Answers for Filled {
     fn answer(&self, asked: device::Asked) -> device::Reply {
         device::Reply::of(self.0.answer(asked))
+    }
+
+    fn change(&self, _unit: u8, change: &Change) -> device::Reply {
+        let refused = self.0.changed(change, |_| true).err();
+        device::Reply::of(refused.map_or(device::Outcome::Done, device::Outcome::Refused))
     }
 }
 

@@ -1,5 +1,5 @@
 //! BACnet, client side: reading, writing, change of value, events, foreign devices and routers; over BACnet/IP (`bvlc`) or a
-//! serial line (`mstp`).
+//! serial line (`mstp`). `device` is the other side.
 //!
 //! Source: ANSI/ASHRAE Standard 135 (BACnet). The frames are taken apart by our own decoder; nothing that comes from
 //! the network can make it panic or take more memory than a small multiple of the message.
@@ -8,6 +8,8 @@ pub mod apdu;
 mod batch;
 pub mod bvlc;
 pub mod client;
+mod contents;
+pub mod device;
 pub mod mstp;
 mod notice;
 pub mod npdu;
@@ -19,6 +21,7 @@ mod text;
 mod value;
 
 pub use batch::{Batch, batches, value_of};
+pub use contents::{command, held};
 pub use notice::{CovNotice, EventNotice, IAm, Segmentation, Stamp, who_is};
 pub use object::{ObjectId, PropertyRef, ServiceError};
 pub(crate) use sample::read_sample;

@@ -33,6 +33,10 @@ impl Priority {
     pub fn new(priority: u8) -> Option<Self> {
         matches!(priority, 1..=16).then_some(Self(priority))
     }
+
+    pub const fn number(self) -> u8 {
+        self.0
+    }
 }
 
 /// What is asked of a device.

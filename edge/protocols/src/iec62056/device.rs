@@ -1,6 +1,8 @@
 //! A meter as it answers, for simulated ones: it says what it is, and sends its points after an acknowledgement. It reads
 //! only; other options of the acknowledgement it does not know.
 
+use std::ops::Deref;
+
 use steward_shared::profile::iec62056::{Iec62056, ValueType};
 use steward_shared::profile::{Language, PointDef, Profile};
 use steward_shared::reading::Value;
@@ -9,19 +11,19 @@ use super::address::Address;
 use super::frame::{ETX, STX, acknowledgement, check_character, sign_on};
 use super::plan::set_of;
 
-/// A meter by its profile and its address.
+/// A meter by its profile (borrowed or shared) and its address.
 #[derive(Clone, Debug)]
-pub struct Meter<'p> {
-    profile: &'p Profile,
+pub struct Meter<P> {
+    profile: P,
     address: Address,
     /// The rate that it offers.
     code: u8,
     signed_on: bool,
 }
 
-impl<'p> Meter<'p> {
+impl<P: Deref<Target = Profile>> Meter<P> {
     /// None for a profile of another language.
-    pub fn new(profile: &'p Profile, address: Address) -> Option<Self> {
+    pub fn new(profile: P, address: Address) -> Option<Self> {
         let Language::Iec62056(Iec62056 { max_baud, .. }) = profile.language else { return None };
         let code = (0..=6_u8).rev().find(|steps| 300 << u32::from(*steps) <= max_baud).unwrap_or(0);
         Some(Self { profile, address, code: b'0' + code, signed_on: false })

@@ -1,6 +1,8 @@
 //! A meter as it answers, for simulated ones: by its primary number or where it is selected, in as many telegrams as its
 //! points need, the last once more where the frame count bit did not change. What would change a meter it does not know.
 
+use std::ops::Deref;
+
 use steward_shared::profile::mbus::{Function, Header, Record as Marks, RecordType, What};
 use steward_shared::profile::measure::meter_unit;
 use steward_shared::profile::{Language, PointDef, Profile};
@@ -20,10 +22,10 @@ const ANYBODY: [u8; 2] = [0xFE, 0xFF];
 /// Bytes of records in one telegram.
 const ROOM: usize = 234;
 
-/// A meter by its profile, its primary number and what it is.
+/// A meter by its profile (borrowed or shared), its primary number and what it is.
 #[derive(Clone, Debug)]
-pub struct Meter<'p> {
-    profile: &'p Profile,
+pub struct Meter<P> {
+    profile: P,
     number: u8,
     identity: Identity,
     selected: bool,
@@ -40,9 +42,9 @@ struct Written<'a> {
     data: Vec<u8>,
 }
 
-impl<'p> Meter<'p> {
+impl<P: Deref<Target = Profile>> Meter<P> {
     /// None for a profile of another language.
-    pub fn new(profile: &'p Profile, number: u8, identity: Identity) -> Option<Self> {
+    pub fn new(profile: P, number: u8, identity: Identity) -> Option<Self> {
         matches!(profile.language, Language::Mbus(_)).then_some(Self {
             profile,
             number,
@@ -281,7 +283,7 @@ mod tests {
 
     /// Asks as a line would, until the exchange is over.
     fn read(
-        meters: &mut [Meter<'_>],
+        meters: &mut [Meter<&Profile>],
         mut exchange: Decoder,
         value: &dyn Fn(&PointDef) -> Option<Value>,
     ) -> Progress {
@@ -353,7 +355,7 @@ mod tests {
             .iter()
             .map(|number| Identity { number: *number, maker: 0x2C2D, version: 1, medium: 4 })
             .collect();
-        let mut meters: Vec<Meter<'_>> =
+        let mut meters: Vec<Meter<&Profile>> =
             identities.iter().map(|identity| Meter::new(&profile, 0, *identity).unwrap()).collect();
         let mut search = Search::new(Mask::OPEN);
         let mut asked = 0;

@@ -23,7 +23,7 @@ pub use address::{Address, AddressFault, Identity, Mask};
 pub use data::Data;
 pub use device::Meter;
 pub use exchange::{Decoder, Request};
-pub use frame::{Frame, MAX_FRAME, frame_at, short};
+pub use frame::{Frame, MAX_FRAME, frame_at, short, short_frame};
 pub(crate) use plan::bytes;
 pub use plan::{Ask, plan};
 pub use quantity::{Meaning, meaning, scaled, scaled_real};

@@ -16,6 +16,11 @@ pub fn lrc(bytes: &[u8]) -> u8 {
 pub fn encode(call: &impl Call) -> Vec<u8> {
     let mut body = vec![call.unit()];
     body.extend(call.pdu());
+    frame_of(body)
+}
+
+/// Unit and PDU as a frame.
+pub fn frame_of(mut body: Vec<u8>) -> Vec<u8> {
     body.push(lrc(&body));
     let digits = body.iter().flat_map(|byte| [byte >> 4, byte & 0xF]);
     let digit = |nibble: u8| if nibble < 10 { b'0' + nibble } else { b'A' + nibble - 10 };

@@ -75,6 +75,45 @@ impl Write {
     pub const fn change(&self) -> &Change {
         &self.change
     }
+
+    /// The functions that write.
+    pub const FUNCTIONS: [u8; 6] = [5, 6, 15, 16, 22, 23];
+
+    /// What a request asks to be written, for the device's side; none where its counts do not agree or break the limits
+    /// of the standard.
+    pub fn of(unit: u8, pdu: &[u8]) -> Option<Self> {
+        let words = |bytes: &[u8]| {
+            let (pairs, odd) = bytes.as_chunks::<2>();
+            odd.is_empty().then(|| pairs.iter().map(|pair| u16::from_be_bytes(*pair)).collect::<Vec<_>>())
+        };
+        let [function, rest @ ..] = pdu else { return None };
+        let (head, tail) = rest.split_at_checked(4)?;
+        let [address, second] = *words(head)?.as_slice() else { return None };
+        // Behind a count stands how many bytes follow.
+        let counted = |count: u16, bytes: &[u8], each: &dyn Fn(usize) -> usize| {
+            let (stated, data) = bytes.split_first()?;
+            let agrees = usize::from(*stated) == data.len() && data.len() == each(usize::from(count));
+            agrees.then(|| data.to_vec())
+        };
+        let change = match (function, tail) {
+            (5, []) if matches!(second, 0 | 0xFF00) => Change::Coil { address, on: second != 0 },
+            (6, []) => Change::Register { address, value: second },
+            (15, tail) => {
+                let bytes = counted(second, tail, &|count| count.div_ceil(8))?;
+                let bit = |n: usize| bytes.get(n / 8).is_some_and(|byte| byte >> (n % 8) & 1 == 1);
+                Change::Coils { address, bits: (0..usize::from(second)).map(bit).collect() }
+            }
+            (16, tail) => Change::Registers { address, values: words(&counted(second, tail, &|n| 2 * n)?)? },
+            (22, [a, b]) => Change::Mask { address, and: second, or: u16::from_be_bytes([*a, *b]) },
+            (23, [a, b, c, d, data @ ..]) => {
+                let values = counted(u16::from_be_bytes([*c, *d]), data, &|n| 2 * n)?;
+                let target = u16::from_be_bytes([*a, *b]);
+                Change::Exchange { from: address, count: second, address: target, values: words(&values)? }
+            }
+            _ => return None,
+        };
+        Self::new(unit, change).ok()
+    }
 }
 
 fn within(address: u16, count: usize, most: u16) -> Result<(), RequestFault> {
@@ -177,6 +216,41 @@ mod tests {
     }
 
     /// Request and answer of the standard's own examples (MODBUS Application Protocol V1.1b3).
+    #[test]
+    fn a_device_understands_what_is_written_to_it() {
+        // MODBUS Application Protocol V1.1b3, the examples of 6.5, 6.6, 6.11, 6.12, 6.16 and 6.17.
+        let coils = [true, false, true, true, false, false, true, true, true, false];
+        let cases: [(&[u8], Change); 6] = [
+            (&[5, 0, 0xAC, 0xFF, 0], Change::Coil { address: 172, on: true }),
+            (&[6, 0, 1, 0, 3], Change::Register { address: 1, value: 3 }),
+            (&[15, 0, 0x13, 0, 0x0A, 2, 0xCD, 1], Change::Coils { address: 19, bits: coils.to_vec() }),
+            (
+                &[16, 0, 1, 0, 2, 4, 0, 0x0A, 1, 2],
+                Change::Registers { address: 1, values: vec![0x0A, 0x102] },
+            ),
+            (&[22, 0, 4, 0, 0xF2, 0, 0x25], Change::Mask { address: 4, and: 0xF2, or: 0x25 }),
+            (
+                &[23, 0, 3, 0, 6, 0, 0x0E, 0, 3, 6, 0, 0xFF, 0, 0xFF, 0, 0xFF],
+                Change::Exchange { from: 3, count: 6, address: 14, values: vec![0xFF; 3] },
+            ),
+        ];
+        for (pdu, change) in cases {
+            let write = Write::of(1, pdu).unwrap();
+            assert_eq!((write.change(), write.pdu().as_slice()), (&change, pdu));
+            for short in 0..pdu.len() {
+                assert!(Write::of(1, &pdu[..short]).is_none(), "{short} bytes of {pdu:02X?}");
+            }
+        }
+        for wrong in [
+            &[5, 0, 1, 0x12, 0x34][..],
+            &[16, 0, 1, 0, 2, 4, 0, 1],
+            &[16, 0xFF, 0xFF, 0, 2, 4, 0, 1, 0, 1],
+            &[7],
+        ] {
+            assert!(Write::of(1, wrong).is_none(), "{wrong:02X?}");
+        }
+    }
+
     #[test]
     fn the_examples_of_the_standard_are_made_and_read_as_it_says() {
         let coil = write(Change::Coil { address: 172, on: true });

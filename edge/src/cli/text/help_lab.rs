@@ -8,15 +8,21 @@ const STOP_BITS: &str = "停止位（不写则为 1）";
 
 pub const ZH: &[(&str, &str)] = &[
     ("simulate", "把任意设备档案当作设备来应答，数值会变化，可随时设值和制造故障"),
-    ("simulate.profile", "设备档案：厂商/型号，或档案文件的路径"),
-    ("simulate.listen", "在这里应答 Modbus TCP，如 127.0.0.1:1502"),
-    ("simulate.pty", "在伪终端上应答 Modbus RTU，此路径指向它（不写路径则为 steward-device）"),
+    ("simulate.devices", "设备档案，需要时带设备地址：厂商/型号、厂商/型号@地址，或档案文件的路径"),
+    (
+        "simulate.listen",
+        "在这里应答，如 127.0.0.1:1502：Modbus TCP、透明转换器后的表计，或 UDP 上的 BACnet/IP",
+    ),
+    ("simulate.pty", "在伪终端上应答，此路径指向它（不写路径则为 steward-device）"),
+    ("simulate.port", "在这个串口上应答"),
+    ("simulate.framing", "Modbus 帧格式：不写时 TCP 为 tcp、串口为 rtu；ascii 和 rtu 两处都可用"),
     ("simulate.baud", BAUD),
     ("simulate.parity", PARITY),
     ("simulate.stop_bits", STOP_BITS),
-    ("simulate.address", "应答的单元号；不写时串口为 1，TCP 为任意"),
-    ("simulate.turnaround", "设备多久之后才应答（不写则为 8ms）"),
-    ("simulate.set", "固定一个点位，如 frequency=49.2；可写多次"),
+    ("simulate.address", "单台设备的地址：单元号、表号或 BACnet 实例号；Modbus 不写时串口为 1，TCP 为任意"),
+    ("simulate.broadcast", "BACnet：在哪里听广播，如 192.168.1.255:47808；不写时本机环路为 127.255.255.255"),
+    ("simulate.turnaround", "设备多久之后才应答；不写则按其规约的惯例"),
+    ("simulate.set", "固定一个点位，如 frequency=49.2，几台设备中的一台如 @2:frequency=49.2；可写多次"),
     (
         "simulate.broken",
         "制造故障，如 \"late by=200ms share=0.5\"；可写多次。故障：silent late exception wrong-crc cut foreign false-count two-answers reboot rollover",

@@ -65,6 +65,17 @@ impl BacnetPoint {
     }
 }
 
+impl BacnetPoint {
+    /// Whether it is something that can be written: the present value of an output or a value (clause 12; analog, binary
+    /// and multi-state, and the value types of numbers).
+    pub const fn is_commanded(&self) -> bool {
+        matches!(self.object.0, 1 | 2 | 4 | 5 | 14 | 19 | 45 | 46 | 48)
+            && matches!(self.property, PropertyId::PRESENT_VALUE)
+            && self.index.is_none()
+            && !matches!(self.data, BacnetData::Text | BacnetData::Bit { .. })
+    }
+}
+
 impl BacnetData {
     const fn form(self) -> Form {
         match self {

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use crate::far_end::{Answer, Heard, Station};
 use crate::modbus::crc::crc_holds;
-use crate::modbus::with_crc;
+use crate::modbus::{Change, Write, with_crc};
 
 /// A read request of functions 1 to 4; other functions carry zeros.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -25,6 +25,8 @@ pub enum Outcome {
     Refused(u8),
     Registers(Vec<u16>),
     Bits(Vec<bool>),
+    /// It is written: the answer repeats what was asked.
+    Done,
 }
 
 /// How an answer is spoilt on its way.
@@ -62,11 +64,35 @@ impl Reply {
 /// Who answers on a line.
 pub trait Answers: Send + Sync {
     fn answer(&self, asked: Asked) -> Reply;
+
+    /// What a device says that is to be written to. Unit 0 is every device of a serial line, and none answers then.
+    /// Who does not say otherwise knows no function that writes.
+    fn change(&self, _unit: u8, _change: &Change) -> Reply {
+        Reply::of(Outcome::Refused(1))
+    }
 }
 
 impl<D: Answers + ?Sized> Answers for Arc<D> {
     fn answer(&self, asked: Asked) -> Reply {
         self.as_ref().answer(asked)
+    }
+
+    fn change(&self, unit: u8, change: &Change) -> Reply {
+        self.as_ref().change(unit, change)
+    }
+}
+
+/// What devices say to one request.
+pub(super) fn reply(devices: &(impl Answers + ?Sized), unit: u8, pdu: &[u8]) -> Reply {
+    let [function, rest @ ..] = pdu else { return Reply::NOTHING };
+    if !Write::FUNCTIONS.contains(function) {
+        return devices.answer(asked(unit, *function, rest));
+    }
+    match Write::of(unit, pdu) {
+        Some(write) => devices.change(unit, write.change()),
+        // Somebody is there: whether it takes the value is another question.
+        None if devices.answer(asked(unit, *function, rest)).outcome == Outcome::Nothing => Reply::NOTHING,
+        None => Reply::of(Outcome::Refused(3)),
     }
 }
 
@@ -91,13 +117,18 @@ fn asked(unit: u8, function: u8, rest: &[u8]) -> Asked {
     }
 }
 
-/// What a device with this turnaround says on a serial line to a frame that it heard.
-pub fn to_serial(frame: &[u8], turnaround: Duration, answer: impl FnOnce(Asked) -> Reply) -> Heard {
+/// What devices with this turnaround say on a serial line to a frame that they heard.
+pub fn to_serial(frame: &[u8], turnaround: Duration, devices: &(impl Answers + ?Sized)) -> Heard {
     let Some(asked) = from_serial(frame) else { return Heard::Broken };
-    let Some(asked) = asked else { return Heard::Nobody };
-    let reply = answer(asked);
-    let Some(bytes) = serial_bytes(asked, &reply) else { return Heard::Nobody };
-    Heard::Answered(answers(bytes, turnaround, &reply))
+    let Some(([unit, pdu @ ..], _)) = frame.split_last_chunk::<2>() else { return Heard::Broken };
+    if asked.is_none() && !pdu.first().is_some_and(|function| Write::FUNCTIONS.contains(function)) {
+        return Heard::Nobody;
+    }
+    let reply = reply(devices, *unit, pdu);
+    match serial_body(*unit, pdu, &reply) {
+        Some(body) if *unit != 0 => Heard::Answered(answers(serial_bytes(body, &reply), turnaround, &reply)),
+        _ => Heard::Nobody,
+    }
 }
 
 /// Devices on a serial line, each of which begins to answer so long after the request.
@@ -108,39 +139,47 @@ pub struct OnSerial<D> {
 
 impl<D: Answers> Station for OnSerial<D> {
     fn hear(&self, frame: &[u8]) -> Heard {
-        to_serial(frame, self.turnaround, |asked| self.devices.answer(asked))
+        to_serial(frame, self.turnaround, &self.devices)
     }
 }
 
 /// Function and what follows; none where nobody answers.
-fn pdu(asked: Asked, outcome: &Outcome) -> Option<Vec<u8>> {
+pub(super) fn answer_pdu(request: &[u8], outcome: &Outcome) -> Option<Vec<u8>> {
+    let function = *request.first()?;
     Some(match outcome {
         Outcome::Nothing => return None,
-        Outcome::Refused(code) => vec![asked.function | 0x80, *code],
+        Outcome::Refused(code) => vec![function | 0x80, *code],
+        // Address and value, or address and count.
+        Outcome::Done => request.iter().copied().take(if function == 22 { 7 } else { 5 }).collect(),
         Outcome::Registers(words) => {
-            let mut body = vec![asked.function, (words.len() * 2) as u8];
+            let mut body = vec![function, (words.len() * 2) as u8];
             body.extend(words.iter().flat_map(|w| w.to_be_bytes()));
             body
         }
         Outcome::Bits(bits) => {
             let packed =
                 bits.chunks(8).map(|eight| eight.iter().rev().fold(0u8, |b, on| (b << 1) | u8::from(*on)));
-            let mut body = vec![asked.function, bits.len().div_ceil(8) as u8];
+            let mut body = vec![function, bits.len().div_ceil(8) as u8];
             body.extend(packed);
             body
         }
     })
 }
 
-fn serial_bytes(asked: Asked, reply: &Reply) -> Option<Vec<u8>> {
-    let mut frame = vec![asked.unit];
-    frame.extend(pdu(asked, &reply.outcome)?);
-    match (reply.spoilt, frame.as_mut_slice()) {
+/// Unit and what it says, as far as it is spoilt there.
+pub(super) fn serial_body(unit: u8, request: &[u8], reply: &Reply) -> Option<Vec<u8>> {
+    let mut body = vec![unit];
+    body.extend(answer_pdu(request, &reply.outcome)?);
+    match (reply.spoilt, body.as_mut_slice()) {
         (Some(Spoilt::Foreign), [unit, ..]) => *unit = *unit % 247 + 1,
         (Some(Spoilt::Count), [_, _, count, ..]) => *count = count.wrapping_add(2),
         _ => {}
     }
-    let mut bytes = with_crc(frame);
+    Some(body)
+}
+
+fn serial_bytes(body: Vec<u8>, reply: &Reply) -> Vec<u8> {
+    let mut bytes = with_crc(body);
     match reply.spoilt {
         Some(Spoilt::CheckSum) => {
             if let Some(last) = bytes.last_mut() {
@@ -150,7 +189,7 @@ fn serial_bytes(asked: Asked, reply: &Reply) -> Option<Vec<u8>> {
         Some(Spoilt::Short) => bytes.truncate(bytes.len().saturating_sub(3)),
         _ => {}
     }
-    Some(bytes)
+    bytes
 }
 
 /// Takes one whole frame of Modbus TCP off the front of what came on a connection (Messaging on TCP/IP V1.0b, 3.1.3).
@@ -178,15 +217,12 @@ pub struct OnTcp<D> {
 
 impl<D: Answers> Station for OnTcp<D> {
     fn hear(&self, frame: &[u8]) -> Heard {
-        let Some(asked) = from_tcp(frame) else { return Heard::Broken };
-        let reply = self.devices.answer(asked);
-        let (Some(pdu), Some(number)) = (pdu(asked, &reply.outcome), frame.first_chunk::<2>()) else {
-            return Heard::Nobody;
-        };
-        let mut bytes = number.to_vec();
-        bytes.extend([0, 0]);
+        let [high, low, _, _, _, _, unit, request @ ..] = frame else { return Heard::Broken };
+        let reply = reply(&self.devices, *unit, request);
+        let Some(pdu) = answer_pdu(request, &reply.outcome) else { return Heard::Nobody };
+        let mut bytes = vec![*high, *low, 0, 0];
         bytes.extend((pdu.len() as u16 + 1).to_be_bytes());
-        bytes.push(asked.unit);
+        bytes.push(*unit);
         bytes.extend(pdu);
         if let Some(how) = reply.spoilt {
             bytes = spoil_tcp(&bytes, how);
@@ -201,7 +237,7 @@ pub fn from_tcp(frame: &[u8]) -> Option<Asked> {
     Some(asked(*unit, *function, rest))
 }
 
-fn answers(bytes: Vec<u8>, turnaround: Duration, reply: &Reply) -> Vec<Answer> {
+pub(super) fn answers(bytes: Vec<u8>, turnaround: Duration, reply: &Reply) -> Vec<Answer> {
     let turnaround = turnaround + reply.late;
     let again = reply.again.map(|after| Answer { bytes: bytes.clone(), turnaround: turnaround + after });
     std::iter::once(Answer { bytes, turnaround }).chain(again).collect()
@@ -237,9 +273,18 @@ mod tests {
         }
     }
 
+    /// Says one thing to everything.
+    struct Says(Reply);
+
+    impl Answers for Says {
+        fn answer(&self, _: Asked) -> Reply {
+            self.0.clone()
+        }
+    }
+
     fn said(frame: &[u8], outcome: Outcome, spoilt: Option<Spoilt>) -> Vec<u8> {
         let reply = Reply { spoilt, ..Reply::of(outcome) };
-        match to_serial(frame, Duration::ZERO, |_| reply) {
+        match to_serial(frame, Duration::ZERO, &Says(reply)) {
             Heard::Answered(answers) => answers[0].bytes.clone(),
             other => panic!("{other:?}"),
         }
@@ -269,7 +314,7 @@ mod tests {
         assert_eq!(spoil(Some(Spoilt::Short)), whole[..6]);
         assert_eq!(spoil(Some(Spoilt::Foreign)), with_crc(vec![6, 3, 4, 0, 1, 0, 2]));
         assert_eq!(spoil(Some(Spoilt::Count)), with_crc(vec![5, 3, 6, 0, 1, 0, 2]));
-        let nobody = |frame: &[u8]| to_serial(frame, Duration::ZERO, |_| Reply::NOTHING);
+        let nobody = |frame: &[u8]| to_serial(frame, Duration::ZERO, &Says(Reply::NOTHING));
         assert_eq!(nobody(&frame), Heard::Nobody);
         assert_eq!(nobody(&frame[..7]), Heard::Broken);
         assert_eq!(nobody(&with_crc(vec![0, 3, 0, 0, 0, 2])), Heard::Nobody, "a broadcast");
@@ -280,7 +325,7 @@ mod tests {
         let again = Some(Duration::from_millis(3));
         let reply = Reply { again, ..Reply::of(Outcome::Refused(2)) };
         let frame = with_crc(vec![5, 3, 0, 0, 0, 2]);
-        let Heard::Answered(answers) = to_serial(&frame, Duration::from_millis(8), |_| reply) else {
+        let Heard::Answered(answers) = to_serial(&frame, Duration::from_millis(8), &Says(reply)) else {
             panic!()
         };
         let after: Vec<_> = answers.iter().map(|a| a.turnaround.as_millis()).collect();

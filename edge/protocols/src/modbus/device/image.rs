@@ -6,10 +6,13 @@ use steward_shared::profile::{PointDef, Profile, Table};
 use steward_shared::reading::Value;
 
 use super::answer::{Asked, Outcome};
-use crate::modbus::{EncodeFault, Request, encode_into};
+use crate::modbus::{Change, EncodeFault, Request, encode_into};
+
+/// A place in a table.
+pub type Cell = (Table, u16);
 
 #[derive(Debug, Default)]
-pub struct Image(BTreeMap<(Table, u16), u16>);
+pub struct Image(BTreeMap<Cell, u16>);
 
 impl Image {
     /// Asks `value` for each point of the profile. A point without a value holds its sentinel, and zeros where
@@ -18,7 +21,7 @@ impl Image {
         profile: &Profile,
         mut value: impl FnMut(&PointDef) -> Option<Value>,
     ) -> (Self, Option<(String, EncodeFault)>) {
-        let mut cells: BTreeMap<(Table, u16), u16> = BTreeMap::new();
+        let mut cells: BTreeMap<Cell, u16> = BTreeMap::new();
         let mut fault = None;
         for point in &profile.points {
             let Some(register) = point.register() else { continue };
@@ -59,6 +62,49 @@ impl Image {
             Outcome::Bits(words.into_iter().map(|w| w & 1 == 1).collect())
         } else {
             Outcome::Registers(words)
+        }
+    }
+
+    /// Puts contents into cells that are there.
+    pub fn put(&mut self, contents: impl IntoIterator<Item = (Cell, u16)>) {
+        for (cell, word) in contents {
+            if let Some(held) = self.0.get_mut(&cell) {
+                *held = word;
+            }
+        }
+    }
+
+    /// What the cells hold from `address` on; none where one is not there.
+    pub fn words(&self, table: Table, address: u16, count: u16) -> Option<Vec<u16>> {
+        (0..count).map(|i| self.0.get(&(table, address.checked_add(i)?)).copied()).collect()
+    }
+
+    /// What a change would put where; an exception code where the device does not take it: 2 where a cell is not there, or
+    /// may not be written to.
+    pub fn changed(&self, change: &Change, may: impl Fn(Cell) -> bool) -> Result<Vec<(Cell, u16)>, u8> {
+        let held = |cell: Cell| self.0.get(&cell).copied().filter(|_| may(cell)).ok_or(2_u8);
+        let row = |table: Table, address: u16, words: Vec<u16>| {
+            (0_u16..)
+                .zip(words)
+                .map(|(i, word)| {
+                    let cell = (table, address.checked_add(i).ok_or(2_u8)?);
+                    held(cell).map(|_| (cell, word))
+                })
+                .collect()
+        };
+        match change {
+            Change::Coil { address, on } => row(Table::Coil, *address, vec![u16::from(*on)]),
+            Change::Coils { address, bits } => {
+                row(Table::Coil, *address, bits.iter().map(|bit| u16::from(*bit)).collect())
+            }
+            Change::Register { address, value } => row(Table::Holding, *address, vec![*value]),
+            Change::Registers { address, values } | Change::Exchange { address, values, .. } => {
+                row(Table::Holding, *address, values.clone())
+            }
+            Change::Mask { address, and, or } => {
+                let old = held((Table::Holding, *address))?;
+                row(Table::Holding, *address, vec![old & and | or & !and])
+            }
         }
     }
 }
