@@ -457,6 +457,33 @@ fn meters_of_every_language_answer_over_tcp_and_on_a_line_and_break() {
 }
 
 #[test]
+fn meters_on_one_bus_are_found_by_a_scan() {
+    let dir = tempfile::tempdir().unwrap();
+    let args = [
+        "simulate",
+        "kamstrup/multical-601@5",
+        "minol/minocal-c2@00000007-MIN-01-04",
+        "landis-gyr/ultraheat-t230@00000107",
+        "--listen",
+        "127.0.0.1:0",
+        "--turnaround",
+        "1ms",
+    ];
+    let mut bus = Running::start(&args, dir.path());
+    let at = bus.says(" at 127.0.0.1:");
+    let line = format!("127.0.0.1:{}", at.split("127.0.0.1:").nth(1).unwrap().split(',').next().unwrap());
+    let scan = edge(
+        &["scan", "--line", &line, "--framing", "rtu", "--mbus", "--patience", "30ms", "--json"],
+        dir.path(),
+    );
+    let told = said(&scan);
+    for address in ["\"5\"", "00000007-MIN-01-04", "00000107-STW-01-04"] {
+        assert!(told.contains(address), "{address} in {told}");
+    }
+    assert!(told.contains("several meters answer to 0 at once"), "{told}");
+}
+
+#[test]
 fn a_real_port_is_answered_at_as_a_pseudo_terminal_is() {
     let dir = tempfile::tempdir().unwrap();
     // The port that is simulated at is the end of another simulated line's terminal.

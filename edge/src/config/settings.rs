@@ -129,6 +129,11 @@ pub enum WireConfig {
 }
 
 impl WireConfig {
+    /// Whether it is a BACnet network, over whichever data link.
+    pub const fn is_bacnet(&self) -> bool {
+        matches!(self, Self::Bacnet(_) | Self::Mstp(_))
+    }
+
     pub const fn framing(&self) -> Framing {
         match self {
             Self::Tcp { framing, .. } => *framing,

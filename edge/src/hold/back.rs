@@ -1,14 +1,17 @@
 //! The way back: what stood in the point before is written again, unless somebody else has written since.
 
+use steward_protocols::bacnet::{ObjectId, Priority};
 use steward_protocols::exchange::{Exchange, Refusal};
 use steward_protocols::modbus::{self, Change, Request, RequestFault, Write, put};
 use steward_protocols::question::Address;
 use steward_shared::profile::PointDef;
 
-use super::file::Hold;
-use crate::config::{Config, DeviceConfig};
-use crate::lend::{BorrowError, Reach};
+use super::file::{HeldCommand, Hold};
+use super::slot::{Slot, commanding, is_same, shown};
+use crate::config::{Config, DeviceConfig, LineConfig};
+use crate::lend::{BorrowError, NetworkReach, Reach};
 use crate::line::Failure;
+use crate::line::bacnet::{Network, NotFound, locate};
 
 /// How it went.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -31,6 +34,8 @@ pub enum BackError {
     Refused(#[source] Refusal),
     #[error("this cannot be asked")]
     Request(#[from] RequestFault),
+    #[error("the network does not answer")]
+    Network(#[from] NotFound),
     #[error("the device does not hold what was written back")]
     NotKept,
 }
@@ -42,6 +47,12 @@ pub async fn bring_back(config: &Config, hold: &Hold) -> Result<Back, BackError>
         Some((line, device, device.profile.point(&hold.point)?))
     });
     let (line, device, point) = found.ok_or(BackError::Unknown)?;
+    if let Some(command) = hold.command {
+        let reach = NetworkReach::by_file(&config.data, line).await?.ok_or(BackError::Unknown)?;
+        let back = bring_back_command(&reach.network, (line, device, point), command).await;
+        reach.give_back().await;
+        return back;
+    }
     let mut reach = Reach::by_file(&config.data, line).await?;
     let now = read_words(&mut reach, device, point).await?;
     if now == put::with_words(point, &hold.before, &now) {
@@ -59,6 +70,35 @@ pub async fn bring_back(config: &Config, hold: &Hold) -> Result<Back, BackError>
     } else {
         Err(BackError::NotKept)
     }
+}
+
+/// The same for a command to a BACnet object: the slot is given up, or gets what stood there.
+async fn bring_back_command(
+    network: &Network,
+    (line, device, point): (&LineConfig, &DeviceConfig, &PointDef),
+    held: HeldCommand,
+) -> Result<Back, BackError> {
+    let (Address::Bacnet(node), Some(place)) = (device.address, point.bacnet()) else {
+        return Err(BackError::Unknown);
+    };
+    let priority = Priority::new(held.priority).ok_or(BackError::Unknown)?;
+    let peer = locate(network, node, line.timeout).await?;
+    let object = ObjectId::new(place.object, place.instance);
+    let slot = Slot::find(network, peer, object, priority).await.map_err(NotFound::from)?;
+    let content = || async {
+        let content = slot.content().await.map_err(NotFound::from)?;
+        Ok::<_, BackError>(content.and_then(|value| shown(point, &value)))
+    };
+    let now = content().await?;
+    if is_same(now, held.before) {
+        return Ok(Back::Restored);
+    }
+    if !is_same(now, held.written) {
+        return Ok(Back::ChangedSince);
+    }
+    let before = held.before.and_then(|number| commanding(point, number));
+    slot.put(before).await.map_err(NotFound::from)?;
+    if is_same(content().await?, held.before) { Ok(Back::Restored) } else { Err(BackError::NotKept) }
 }
 
 /// What the point's registers hold.

@@ -11,7 +11,7 @@ use steward_shared::time::Timestamp;
 const FOLDER: &str = "holds";
 
 /// What is held, and what comes back.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Hold {
     pub device: String,
     pub point: String,
@@ -19,9 +19,23 @@ pub struct Hold {
     pub before: Vec<u16>,
     /// What was written.
     pub written: Vec<u16>,
+    /// Of a BACnet object, in place of registers.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub command: Option<HeldCommand>,
     pub until: Timestamp,
     /// Who wrote it.
     pub by: String,
+}
+
+/// What is held in a BACnet object, as its point shows it.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct HeldCommand {
+    /// The slot of its priority array.
+    pub priority: u8,
+    /// What stood in the slot; none where nothing was commanded there.
+    pub before: Option<f64>,
+    /// What was put there; none where it was given up.
+    pub written: Option<f64>,
 }
 
 /// A hold with its file, locked.
@@ -96,6 +110,7 @@ mod tests {
             point: "setpoint".to_owned(),
             before: vec![225],
             written: vec![240],
+            command: None,
             until: Timestamp::from_millis(1_000),
             by: "anna".to_owned(),
         }

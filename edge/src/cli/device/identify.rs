@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use serde_json::json;
-use steward_protocols::fingerprint::{identity_weight, probes, rank, weight};
+use steward_protocols::fingerprint::{probes, weight};
 use steward_protocols::modbus::{Identity, Level, identify as ask_identity};
 use steward_protocols::question::{Address, questions};
 use steward_shared::document::listing;
@@ -14,9 +14,12 @@ use steward_shared::reading::{Quality, Value};
 
 use super::super::out::Out;
 use super::super::text::scan as text;
+use super::identify_meter::known_meter;
+use super::identify_network::known_node;
+use super::known::{Known, Said, Weighing, tell, value};
+use super::network::Net;
 use super::place::Place;
 use super::reach::{by_file, why};
-use super::shown;
 use super::words::IdentifyWords;
 use crate::config::LineConfig;
 use crate::lend::Reach;
@@ -30,49 +33,49 @@ const NEAR: f64 = 3.0;
 const MORE: usize = 40;
 /// A device that has not answered so often in a row has gone.
 const GONE: u32 = 5;
-/// So many are told.
-const TOLD: usize = 3;
-/// What is less likely is no proposal.
-const LEAST: f64 = 0.05;
-
-/// A profile that a device may have.
-#[derive(Debug, Clone)]
-pub struct Proposal {
-    pub profile: Arc<Profile>,
-    pub likelihood: f64,
-    pub why: Vec<String>,
-}
-
-/// What is known of a device.
-#[derive(Debug, Clone, Default)]
-pub struct Known {
-    /// What it says of itself.
-    pub identity: Option<Identity>,
-    pub proposals: Vec<Proposal>,
-}
-
 pub async fn identify(words: IdentifyWords, out: Out) -> Result<(), String> {
-    let (line, mut reach, unit, folders) = match (words.line.config(), &words.target) {
+    let (known, address) = match (words.line.config(), &words.target) {
         (Some(line), _) => {
-            let reach = Reach::by_hand(&line);
-            (line, reach, words.address, words.profiles.clone())
+            let library = Library::load(&words.profiles).map_err(|faults| listing(&faults))?;
+            let mut reach = Reach::by_hand(&line);
+            let known = known(&mut reach, &line, words.address, &library, out).await?;
+            (known, json!(words.address))
         }
         (None, Some(target)) => {
             let place = Place::find(&words.config, target, out)?;
-            let reach = by_file(&place.config, place.line(), out).await?;
-            let Address::Modbus(unit) = place.device().address else {
-                return Err(text::only_modbus(out.lang));
+            let address = match place.device().address {
+                Address::Modbus(unit) => json!(unit),
+                Address::Bacnet(node) => json!(node.instance),
+                address => json!(address.to_string()),
             };
-            (place.line().clone(), reach, unit, place.config.folders.clone())
+            (of_place(&place, out).await?, address)
         }
         (None, None) => return Err(text::name_it(out.lang)),
     };
-    let library = Library::load(&folders).map_err(|faults| listing(&faults))?;
-    let known = known(&mut reach, &line, unit, &library, out).await?;
     out.progress_over();
     tell(&known, out);
-    out.value(&value(unit, &known));
+    out.value(&value(&address, &known));
     if known.proposals.is_empty() { Err(text::no_profile(out.lang)) } else { Ok(()) }
+}
+
+/// A device of the gateway's file, whatever it speaks.
+async fn of_place(place: &Place, out: Out) -> Result<Known, String> {
+    let library = Library::load(&place.config.folders).map_err(|faults| listing(&faults))?;
+    let (line, device) = (place.line(), place.device());
+    if let Address::Bacnet(node) = device.address {
+        let net = Net::by_file(&place.config, line, out).await?;
+        let known = match net.find(device, out).await {
+            Ok(peer) => known_node(&net, peer, node.instance, &library, out).await,
+            Err(why) => Err(why),
+        };
+        net.close().await;
+        return known;
+    }
+    let mut reach = by_file(&place.config, line, out).await?;
+    match device.address {
+        Address::Modbus(unit) => known(&mut reach, line, unit, &library, out).await,
+        address => known_meter(&mut reach, line, address, Vec::new(), &library, out).await,
+    }
 }
 
 /// Asks the device who it is, and for what the profiles of the library would have there.
@@ -83,73 +86,59 @@ pub async fn known(
     library: &Library,
     out: Out,
 ) -> Result<Known, String> {
-    let identity = identity(reach, unit, out).await?;
-    let said: String = identity.iter().flat_map(|i| i.objects.iter().map(|(_, t)| format!("{t} "))).collect();
+    let said = identity(reach, unit, out).await?;
+    let mut known = Known { said, proposals: Vec::new() };
+    let words = known.words();
     let profiles: Vec<&Arc<Profile>> = library.iter().collect();
     let mut asker = Asker { reach, line, unit, cache: BTreeMap::new(), silent: 0, out };
-    let mut scores = Vec::new();
-    let mut reasons: BTreeMap<usize, Vec<(f64, String)>> = BTreeMap::new();
+    let mut weighing = Weighing::default();
     for (i, profile) in profiles.iter().enumerate() {
         let probes = probes(profile);
         if probes.is_empty() {
             continue;
         }
-        let mut score = identity_weight(profile, &said);
-        let mut why = Vec::new();
-        if score > 0.0 {
-            why.push((score, text::says(out.lang, said.trim())));
-        }
+        let mut score = weighing.begin(i, profile, &words, out);
         for (n, probe) in probes.iter().enumerate() {
             if n >= FIRST && score < HOPELESS {
                 break;
             }
             let Some(point) = profile.points.get(*probe) else { continue };
             let (value, quality) = asker.read(profile, *probe).await?;
-            let weighed = weight(profile, point, value.as_ref(), quality);
-            score += weighed;
-            if let (Some(value), true) = (&value, weighed > 0.4) {
-                why.push((weighed, format!("{} {}", point.key, shown::value(point, value, out.lang))));
-            }
+            score = weighing.add(profile, point, value.as_ref(), quality, out);
         }
-        scores.push((i, score));
-        reasons.insert(i, why);
         out.progress(text::compared(out.lang, i + 1, profiles.len()));
     }
     // Models of one family stand in the same registers as far as they go: what only one of them has decides.
-    let best = scores.iter().map(|(_, score)| *score).fold(f64::MIN, f64::max);
-    let near = scores.iter().filter(|(_, score)| *score > best - NEAR).count();
-    if near > 1 {
-        for (i, score) in scores.iter_mut().filter(|(_, score)| *score > best - NEAR) {
-            let Some(profile) = profiles.get(*i) else { continue };
-            let first = probes(profile);
-            let others = (0..profile.points.len()).filter(|p| !first.contains(p)).take(MORE);
-            for other in others {
-                let Some(point) = profile.points.get(other).filter(|p| p.register().is_some()) else {
-                    continue;
-                };
-                let (value, quality) = asker.read(profile, other).await?;
-                *score += weight(profile, point, value.as_ref(), quality);
-            }
+    let near = weighing.near(NEAR);
+    for i in near.iter().copied().filter(|_| near.len() > 1) {
+        let Some(profile) = profiles.get(i) else { continue };
+        let first = probes(profile);
+        let others = (0..profile.points.len()).filter(|p| !first.contains(p)).take(MORE);
+        for other in others {
+            let Some(point) = profile.points.get(other).filter(|p| p.register().is_some()) else {
+                continue;
+            };
+            let (value, quality) = asker.read(profile, other).await?;
+            weighing.more(i, weight(profile, point, value.as_ref(), quality));
         }
     }
-    let proposal = |m: &steward_protocols::fingerprint::Match| {
-        let mut why = reasons.remove(&m.profile).unwrap_or_default();
-        why.sort_by(|(a, _), (b, _)| b.total_cmp(a));
-        let why = why.into_iter().take(4).map(|(_, text)| text).collect();
-        Some(Proposal { profile: Arc::clone(profiles.get(m.profile)?), likelihood: m.likelihood, why })
-    };
-    let ranked = rank(&scores);
-    let proposals =
-        ranked.iter().filter(|m| m.likelihood >= LEAST).take(TOLD).map(proposal).collect::<Option<_>>();
-    Ok(Known { identity, proposals: proposals.unwrap_or_default() })
+    known.proposals = weighing.proposals(&profiles);
+    Ok(known)
 }
 
-async fn identity(reach: &mut Reach, unit: u8, out: Out) -> Result<Option<Identity>, String> {
+async fn identity(reach: &mut Reach, unit: u8, out: Out) -> Result<Vec<Said>, String> {
     let exchange = ask_identity(unit, Level::Basic, reach.framing).map_err(|e| e.to_string())?;
     match reach.ask_unknown(exchange, None, None).await {
-        Ok(Ok(contents)) => Ok(Some(Identity::of(&contents)).filter(|i| !i.objects.is_empty())),
+        Ok(Ok(contents)) => {
+            let said = |(id, text): &(u8, String)| Said {
+                key: id.to_string(),
+                name: Identity::name(*id).map_or_else(|| id.to_string(), str::to_owned),
+                text: text.clone(),
+            };
+            Ok(Identity::of(&contents).objects.iter().map(said).collect())
+        }
         // It does not know the function, or does not even say so.
-        Ok(Err(_)) | Err(Failure::Device { .. } | Failure::HungUp(_)) => Ok(None),
+        Ok(Err(_)) | Err(Failure::Device { .. } | Failure::HungUp(_)) => Ok(Vec::new()),
         Err(failure) => Err(why(reach, &failure, out)),
     }
 }
@@ -207,29 +196,4 @@ impl Asker<'_> {
             None => none,
         }
     }
-}
-
-pub fn tell(known: &Known, out: Out) {
-    for (id, said) in known.identity.iter().flat_map(|i| &i.objects) {
-        let name = Identity::name(*id).map_or_else(|| id.to_string(), str::to_owned);
-        out.text(format!("    {name}: {said}"));
-    }
-    for proposal in &known.proposals {
-        let percent = (proposal.likelihood * 100.0).round();
-        out.text(text::proposal(out.lang, &proposal.profile.id, percent, &proposal.why.join(", ")));
-    }
-}
-
-pub fn value(unit: u8, known: &Known) -> serde_json::Value {
-    let objects: BTreeMap<String, &String> = known
-        .identity
-        .iter()
-        .flat_map(|i| i.objects.iter().map(|(id, text)| (id.to_string(), text)))
-        .collect();
-    let proposals: Vec<_> = known
-        .proposals
-        .iter()
-        .map(|p| json!({ "profile": p.profile.id, "likelihood": p.likelihood, "why": p.why }))
-        .collect();
-    json!({ "address": unit, "identity": objects, "proposals": proposals })
 }

@@ -1,8 +1,13 @@
 //! The engineer's tools that ask a device: `words` is what may be written, `place` the device that is meant, `reach` the
-//! way to it beside a running daemon, `points` its values, `registers` what stands in it without a profile; then one
-//! file for each command.
+//! way to it beside a running daemon, `points` its values, `network` the same for BACnet, `registers` what stands in it
+//! without a profile; then one file for each command, and `command` for what is written to a BACnet object.
 
+mod command;
 mod identify;
+mod identify_meter;
+mod identify_network;
+mod known;
+mod network;
 mod orders;
 mod place;
 mod points;
@@ -10,6 +15,8 @@ mod reach;
 mod read;
 mod registers;
 mod scan;
+mod scan_meters;
+mod scan_network;
 mod shown;
 mod words;
 mod write;

@@ -33,9 +33,6 @@ impl Place {
                 None => text::no_device(out.lang, name, file),
             });
         };
-        if matches!(config.lines[line].wire, WireConfig::Bacnet(_) | WireConfig::Mstp(_)) {
-            return Err(text::is_bacnet(out.lang, name));
-        }
         if matches!(config.lines[line].wire, WireConfig::Mqtt(_)) {
             return Err(text::tells_by_mqtt(out.lang, name));
         }

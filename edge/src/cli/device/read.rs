@@ -8,8 +8,9 @@ use tokio::time::sleep;
 
 use super::super::out::Out;
 use super::super::text::device as text;
+use super::network::Net;
 use super::place::Place;
-use super::points::read_points;
+use super::points::{Read, read_points};
 use super::reach::by_file;
 use super::words::{ReadWords, WatchWords};
 use super::{registers, shown};
@@ -26,8 +27,7 @@ struct Round {
 
 pub async fn read(words: ReadWords, out: Out) -> Result<(), String> {
     let asked = Asked::find(&words, out)?;
-    let mut reach = asked.reach(out).await?;
-    let round = asked.round(&mut reach, &words, out).await?;
+    let round = asked.once(&words, out).await?;
     out.text(asked.head(&words, out));
     for (_, line) in &round.lines {
         out.text(line);
@@ -47,12 +47,8 @@ pub async fn watch(words: WatchWords, out: Out) -> Result<(), String> {
     out.text(asked.head(&words.read, out));
     let mut rounds = 0_u32;
     loop {
-        let one = async {
-            let mut reach = asked.reach(out).await?;
-            asked.round(&mut reach, &words.read, out).await
-        };
         let round = tokio::select! {
-            round = one => round?,
+            round = asked.once(&words.read, out) => round?,
             // A question that is given up gives its line back.
             _ = interrupt.recv() => return Ok(()),
             _ = terminate.recv() => return Ok(()),
@@ -93,10 +89,31 @@ impl Asked {
         }
     }
 
-    async fn reach(&self, out: Out) -> Result<Reach, String> {
+    /// Borrows the line, asks, and gives it back.
+    async fn once(&self, words: &ReadWords, out: Out) -> Result<Round, String> {
         match self {
-            Self::File(place) => by_file(&place.config, place.line(), out).await,
-            Self::Hand(line) => Ok(Reach::by_hand(line)),
+            Self::File(place) => {
+                let device = place.device();
+                let wanted: Vec<usize> = match place.point {
+                    Some(point) => vec![point],
+                    None => (0..device.profile.points.len()).collect(),
+                };
+                let reads = of_place(place, &wanted, out).await?;
+                Ok(Round {
+                    lines: shown::lines(&device.profile, &reads, out.lang),
+                    values: reads.iter().map(|r| shown::json(&device.name, &device.profile, r)).collect(),
+                    any: reads.iter().any(|r| r.value.is_some()),
+                })
+            }
+            Self::Hand(line) => {
+                let mut reach = Reach::by_hand(line);
+                let cells = registers::read_registers(&mut reach, &words.registers, out).await?;
+                Ok(Round {
+                    lines: registers::lines(&cells, words.registers.table.table().is_bits()),
+                    values: cells.iter().map(|cell| registers::json(&words.registers, *cell)).collect(),
+                    any: true,
+                })
+            }
         }
     }
 
@@ -120,30 +137,20 @@ impl Asked {
             ),
         }
     }
+}
 
-    async fn round(&self, reach: &mut Reach, words: &ReadWords, out: Out) -> Result<Round, String> {
-        match self {
-            Self::File(place) => {
-                let device = place.device();
-                let wanted: Vec<usize> = match place.point {
-                    Some(point) => vec![point],
-                    None => (0..device.profile.points.len()).collect(),
-                };
-                let reads = read_points(reach, place.line(), device, &wanted, out).await?;
-                Ok(Round {
-                    lines: shown::lines(&device.profile, &reads, out.lang),
-                    values: reads.iter().map(|r| shown::json(&device.name, &device.profile, r)).collect(),
-                    any: reads.iter().any(|r| r.value.is_some()),
-                })
-            }
-            Self::Hand(_) => {
-                let cells = registers::read_registers(reach, &words.registers, out).await?;
-                Ok(Round {
-                    lines: registers::lines(&cells, words.registers.table.table().is_bits()),
-                    values: cells.iter().map(|cell| registers::json(&words.registers, *cell)).collect(),
-                    any: true,
-                })
-            }
-        }
+/// Points of a device of the file, over its wire or its network.
+async fn of_place(place: &Place, wanted: &[usize], out: Out) -> Result<Vec<Read>, String> {
+    let device = place.device();
+    if place.line().wire.is_bacnet() {
+        let net = Net::by_file(&place.config, place.line(), out).await?;
+        let reads = match net.find(device, out).await {
+            Ok(peer) => net.points(peer, &device.profile, wanted, out).await,
+            Err(why) => Err(why),
+        };
+        net.close().await;
+        return reads;
     }
+    let mut reach = by_file(&place.config, place.line(), out).await?;
+    read_points(&mut reach, place.line(), device, wanted, out).await
 }

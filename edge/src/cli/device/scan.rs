@@ -6,11 +6,10 @@ use std::time::Duration;
 
 use serde_json::json;
 use steward_protocols::character::{Character, Parity};
-use steward_protocols::dlt645;
 use steward_protocols::exchange::About;
 use steward_protocols::modbus::{self, Request};
+use steward_protocols::question::Address;
 use steward_shared::document::listing;
-use steward_shared::profile::dlt645::Version;
 use steward_shared::profile::{Framing, Library, Table};
 use tokio::net::TcpStream;
 use tokio::signal::unix::{SignalKind, signal};
@@ -19,8 +18,11 @@ use tokio::time::{Instant, timeout};
 
 use super::super::out::Out;
 use super::super::text::scan as text;
-use super::identify::{self, Known};
+use super::identify;
+use super::known::{self, Known};
 use super::reach::why;
+use super::scan_meters::{Meter, alone, bus, identity_said, meet};
+use super::scan_network::scan_network;
 use super::words::ScanWords;
 use crate::config::{LineConfig, WireConfig};
 use crate::lend::Reach;
@@ -31,8 +33,10 @@ const CONNECT: Duration = Duration::from_millis(800);
 const AT_ONCE: usize = 32;
 /// What a device behind Ethernet is usually asked by.
 const USUAL_UNITS: [u8; 3] = [1, 255, 0];
-/// A meter of DL/T 645 wants to be woken, and may take half a second.
-const METER: Duration = Duration::from_millis(600);
+/// How long an answer is waited for when nothing is said.
+const USUAL_PATIENCE: Duration = Duration::from_millis(120);
+/// What is tried when nothing is said.
+const USUAL_SPEEDS: [u32; 6] = [9600, 19_200, 4800, 2400, 38_400, 115_200];
 
 /// A device that answered.
 struct Found {
@@ -46,8 +50,7 @@ struct Scan {
     words: ScanWords,
     library: Library,
     found: Vec<Found>,
-    /// Meters of DL/T 645, by their setting.
-    meters: Vec<(String, String)>,
+    meters: Vec<Meter>,
     /// Questions put, of how many, since when.
     asked: usize,
     all: usize,
@@ -55,6 +58,9 @@ struct Scan {
 }
 
 pub async fn scan(words: ScanWords, out: Out) -> Result<(), String> {
+    if words.bacnet.is_some() || words.network.is_some() {
+        return scan_network(words, out).await;
+    }
     let library = Library::load(&words.profiles).map_err(|faults| listing(&faults))?;
     let mut interrupt = signal(SignalKind::interrupt()).map_err(|e| e.to_string())?;
     let mut terminate = signal(SignalKind::terminate()).map_err(|e| e.to_string())?;
@@ -85,6 +91,9 @@ pub async fn scan(words: ScanWords, out: Out) -> Result<(), String> {
 impl Scan {
     async fn run(&mut self) -> Result<(), String> {
         let line = self.words.line.config().ok_or_else(|| text::name_a_line(self.out.lang))?;
+        if self.words.mbus {
+            return self.mbus(&line).await;
+        }
         match line.wire.clone() {
             WireConfig::Serial(_) => self.serial(&line).await,
             WireConfig::Tcp { host, port, .. } => self.tcp(&line, &host, port).await,
@@ -102,7 +111,7 @@ impl Scan {
         self.estimate(each * u32::try_from(self.all).unwrap_or(u32::MAX));
         for character in settings {
             let line = with_character(line, character);
-            self.meter(&line, character).await?;
+            self.alone(&line, &character.to_string()).await?;
             let before = self.found.len();
             let mut reach = Reach::for_scan(&line);
             for unit in &units {
@@ -136,29 +145,76 @@ impl Scan {
         self.words.speeds.iter().flat_map(of_speed).collect()
     }
 
-    /// A meter of DL/T 645 that is alone on the line says its address.
-    async fn meter(&mut self, line: &LineConfig, character: Character) -> Result<(), String> {
-        if character.parity != Parity::Even || line.wire.framing() != Framing::Rtu {
+    /// Meters that are alone on the line and say their address.
+    async fn alone(&mut self, line: &LineConfig, setting: &str) -> Result<(), String> {
+        if line.wire.framing() != Framing::Rtu {
             return Ok(());
         }
-        let dialect = dlt645::Dialect { version: Version::V2007, wake_up: 4 };
-        let request = dlt645::Request::ReadAddress;
-        let exchange =
-            dlt645::Decoder::new(request, dlt645::Address::ANYBODY, dialect).map_err(|e| e.to_string())?;
-        let mut reach = Reach::for_scan(line);
-        match reach.ask_unknown(Box::new(exchange), Some(METER), None).await {
-            Ok(Ok(contents)) => {
-                let Some(wire) = contents.first_chunk::<6>() else { return Ok(()) };
-                let address = dlt645::Address::new(*wire).to_string();
-                self.out.progress_over();
-                self.out.text(text::meter(self.out.lang, &character.to_string(), &address));
-                self.out.value(&json!({ "setting": character.to_string(), "dlt645": address }));
-                self.meters.push((character.to_string(), address));
-                Ok(())
+        for address in alone(line, &self.library, self.out).await? {
+            let is_known = self.meters.iter().any(|m| m.address == address && m.line.wire == line.wire);
+            if !is_known {
+                let meter = meet(line, address, Vec::new(), setting, &self.library, self.out).await?;
+                self.meters.push(meter);
             }
-            Ok(Err(_)) | Err(Failure::Device { .. } | Failure::HungUp(_) | Failure::Babbling) => Ok(()),
-            Err(failure) => Err(why(&reach, &failure, self.out)),
         }
+        Ok(())
+    }
+
+    /// All meters of an M-Bus.
+    async fn mbus(&mut self, line: &LineConfig) -> Result<(), String> {
+        let settings: Vec<Option<Character>> = match &line.wire {
+            WireConfig::Serial(_) => self.mbus_settings().into_iter().map(Some).collect(),
+            _ => vec![None],
+        };
+        self.all = settings.len() * 251;
+        for character in settings {
+            let line = character.map_or_else(|| line.clone(), |c| with_character(line, c));
+            let setting = character.map_or_else(|| line.name.clone(), |c| c.to_string());
+            let baud = character.map_or(2400, |c| c.baud);
+            // EN 13757-2: an answer begins within 330 bit times and 50 ms; the first characters must have come by then.
+            let usual = Duration::from_millis(120 + 400_000 / u64::from(baud));
+            let patience = if self.words.patience == USUAL_PATIENCE { usual } else { self.words.patience };
+            self.estimate(patience * u32::try_from(self.all).unwrap_or(u32::MAX));
+            let out = self.out;
+            let told = |at: &str, found: usize| out.progress(text::searching(out.lang, &setting, at, found));
+            let found = match bus(&line, patience, &self.library, told, out).await {
+                Ok(found) => found,
+                // A port that cannot have a parity has no meter at it either; the next setting is tried.
+                Err(why) if self.all > 251 => {
+                    out.progress_over();
+                    out.aside(why);
+                    continue;
+                }
+                Err(why) => return Err(why),
+            };
+            for (address, identity) in found {
+                let said = identity_said(identity, out);
+                let address = Address::Mbus(address);
+                self.meters.push(meet(&line, address, said, &setting, &self.library, out).await?);
+            }
+            if !self.meters.is_empty() && !self.words.all {
+                break;
+            }
+        }
+        Ok(())
+    }
+
+    /// Meters of M-Bus speak at 2400 or 300 baud with even parity, when nothing else is said.
+    fn mbus_settings(&self) -> Vec<Character> {
+        let words = &self.words;
+        let speeds = if words.speeds == USUAL_SPEEDS { vec![2400, 300, 9600] } else { words.speeds.clone() };
+        let mut parities = words.parities.clone();
+        parities.sort_by_key(|word| word != "even");
+        let parity = |word: &str| match word {
+            "even" => Parity::Even,
+            "odd" => Parity::Odd,
+            _ => Parity::None,
+        };
+        let of = |baud: &u32| {
+            let baud = *baud;
+            parities.iter().map(move |word| Character::new(baud, 8, parity(word), 1))
+        };
+        speeds.iter().flat_map(of).collect()
     }
 
     async fn tcp(&mut self, line: &LineConfig, host: &str, port: u16) -> Result<(), String> {
@@ -175,6 +231,7 @@ impl Scan {
                 wire: WireConfig::Tcp { host, port, framing },
                 ..line.clone()
             };
+            self.alone(&line, &name).await?;
             let mut reach = Reach::for_scan(&line);
             for unit in &units {
                 self.step(&name, *unit);
@@ -255,8 +312,8 @@ impl Scan {
             }
         };
         self.out.progress_over();
-        identify::tell(&known, self.out);
-        let mut value = identify::value(unit, &known);
+        known::tell(&known, self.out);
+        let mut value = known::value(&json!(unit), &known);
         value["setting"] = json!(setting);
         self.out.value(&value);
         self.found.push(Found { line: line.clone(), unit, known });
@@ -288,16 +345,22 @@ impl Scan {
         }
         let mut names = BTreeSet::new();
         let mut last: Option<&WireConfig> = None;
-        if !self.found.is_empty() {
-            self.out.text(format!("\n{}", text::paste(self.out.lang)));
-        }
+        self.out.text(format!("\n{}", text::paste(self.out.lang)));
         for found in &self.found {
             if last != Some(&found.line.wire) {
                 self.out.text(line_text(&found.line, names.len() + 1));
                 names.insert(found.line.name.clone());
                 last = Some(&found.line.wire);
             }
-            self.out.text(device_text(found, self.out));
+            self.out.text(device_text(&found.known, &found.unit.to_string(), self.out));
+        }
+        for meter in &self.meters {
+            if last != Some(&meter.line.wire) {
+                self.out.text(line_text(&meter.line, names.len() + 1));
+                names.insert(format!("{} {:?}", meter.line.name, meter.line.wire));
+                last = Some(&meter.line.wire);
+            }
+            self.out.text(device_text(&meter.known, &meter.address.to_string(), self.out));
         }
         Ok(())
     }
@@ -332,7 +395,7 @@ fn line_text(line: &LineConfig, number: usize) -> String {
         WireConfig::Tcp { host, port, framing } => {
             let framing = match framing {
                 Framing::Tcp => "",
-                Framing::Rtu => "\nframing = \"rtu\"",
+                Framing::Rtu => "\nframing = \"transparent\"",
                 Framing::Ascii => "\nframing = \"ascii\"",
             };
             format!(
@@ -342,14 +405,17 @@ fn line_text(line: &LineConfig, number: usize) -> String {
     }
 }
 
-fn device_text(found: &Found, out: Out) -> String {
-    let best = found.known.proposals.first();
+fn device_text(known: &Known, address: &str, out: Out) -> String {
+    let best = known.proposals.first();
     let profile = best.map_or_else(
         || format!("profile = \"\"   # {}", text::no_profile(out.lang)),
         |best| format!("profile = \"{}\"", best.profile.id),
     );
     let model = best.and_then(|b| b.profile.id.split('/').nth(1)).unwrap_or("device");
-    format!("\n[[line.device]]\nname = \"{model}-{}\"\n{profile}\naddress = {}", found.unit, found.unit)
+    // The number of a meter stands in quotes: its zeros belong to it.
+    let quote = if address.len() > 3 { "\"" } else { "" };
+    let name = address.split('-').next().unwrap_or_default();
+    format!("\n[[line.device]]\nname = \"{model}-{name}\"\n{profile}\naddress = {quote}{address}{quote}")
 }
 
 /// `10.0.0.20`, a name, or a network of at most 1024 hosts: `10.0.0.0/24`.

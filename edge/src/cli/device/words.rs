@@ -1,5 +1,6 @@
 //! What may be written after the commands that ask a device.
 
+use std::net::SocketAddrV4;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -202,6 +203,27 @@ pub struct IdentifyWords {
 pub struct ScanWords {
     #[command(flatten)]
     pub line: LineWords,
+    /// Ask a BACnet/IP network instead, from this address and port of ours; 0.0.0.0:47808 when none is said.
+    #[arg(long, value_name = "IP:PORT", num_args = 0..=1, default_missing_value = "0.0.0.0:47808", conflicts_with = "line")]
+    pub bacnet: Option<SocketAddrV4>,
+    /// The same for a BACnet line of the gateway's file; the running program lends it.
+    #[arg(long, value_name = "LINE", conflicts_with_all = ["line", "bacnet"])]
+    pub network: Option<String>,
+    /// The gateway's file.
+    #[arg(long, value_name = "FILE", default_value = FILE)]
+    pub config: PathBuf,
+    /// BACnet: where broadcasts go, like 192.168.1.255:47808.
+    #[arg(long, value_name = "IP:PORT")]
+    pub broadcast: Option<SocketAddrV4>,
+    /// BACnet: only devices of these instance numbers, like 1000-1999.
+    #[arg(long, value_parser = instances, value_name = "LOW-HIGH")]
+    pub range: Option<(u32, u32)>,
+    /// BACnet: how long devices are waited for.
+    #[arg(long, value_parser = duration, default_value = "4s")]
+    pub wait: Duration,
+    /// Search an M-Bus: primary numbers, then secondary addresses; 2400 and 300 baud, even parity, when nothing is said.
+    #[arg(long, requires = "line")]
+    pub mbus: bool,
     /// Speeds that are tried on a serial line, the likeliest first.
     #[arg(long, value_delimiter = ',', default_value = "9600,19200,4800,2400,38400,115200", value_parser = clap::value_parser!(u32).range(300..=921_600))]
     pub speeds: Vec<u32>,
@@ -228,6 +250,16 @@ pub struct ScanWords {
     pub profiles: Vec<PathBuf>,
 }
 
+/// `1000-1999`, `1001`.
+fn instances(text: &str) -> Result<(u32, u32), String> {
+    let (low, high) = text.split_once('-').unwrap_or((text, text));
+    let number = |text: &str| text.trim().parse::<u32>().ok().filter(|n| *n <= 4_194_302);
+    match (number(low), number(high)) {
+        (Some(low), Some(high)) if low <= high => Ok((low, high)),
+        _ => Err(format!("{text:?} is no range of instance numbers; write it like 1000-1999")),
+    }
+}
+
 /// A list of addresses; not a plain `Vec`, which would be one value each.
 pub type Addresses = std::sync::Arc<[u8]>;
 
@@ -246,6 +278,7 @@ fn addresses(text: &str) -> Result<Addresses, String> {
 }
 
 #[derive(Debug, clap::Args)]
+#[allow(clippy::struct_excessive_bools, reason = "each is a word of its own on the command line")]
 pub struct WriteWords {
     /// The device in the gateway's file and its point: ahu-1/setpoint.
     #[arg(value_name = "DEVICE/POINT")]
@@ -259,17 +292,23 @@ pub struct WriteWords {
     /// Write only if this stands there now.
     #[arg(long, value_name = "VALUE", allow_negative_numbers = true)]
     pub expect: Option<String>,
+    /// BACnet: the priority of the command, 1 to 16; 8, by hand, when nothing is said.
+    #[arg(long, value_parser = clap::value_parser!(u8).range(1..=16))]
+    pub priority: Option<u8>,
+    /// BACnet: give the command of this priority up.
+    #[arg(long, conflicts_with = "value")]
+    pub relinquish: bool,
     /// For so long only: what stood there comes back then, or at Ctrl-C.
     #[arg(long = "for", value_name = "TIME", value_parser = duration)]
     pub for_: Option<Duration>,
-    /// Show the frame, and write nothing.
+    /// Show the frame or the APDU, and write nothing.
     #[arg(long)]
     pub dry_run: bool,
     /// Do not ask.
     #[arg(long)]
     pub yes: bool,
     /// Put back now what was written for a while by a tool that has died.
-    #[arg(long, conflicts_with_all = ["value", "for_", "dry_run", "expect"])]
+    #[arg(long, conflicts_with_all = ["value", "for_", "dry_run", "expect", "relinquish"])]
     pub back: bool,
 }
 

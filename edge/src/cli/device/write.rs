@@ -19,6 +19,7 @@ use tokio::time::{sleep, timeout};
 use super::super::execute::chain;
 use super::super::out::Out;
 use super::super::text::write as text;
+use super::command::command;
 use super::place::Place;
 use super::reach::{by_file, not_lent, why};
 use super::shown;
@@ -33,6 +34,12 @@ const AGAIN: Duration = Duration::from_secs(3);
 pub async fn write(words: WriteWords, out: Out) -> Result<(), String> {
     let place = Place::find(&words.config, &words.target, out)?;
     settle_orphans(&place, words.back, out).await;
+    if place.line().wire.is_bacnet() {
+        return command(&place, &words, out).await;
+    }
+    if words.priority.is_some() || words.relinquish {
+        return Err(text::only_bacnet(out.lang));
+    }
     let job = Job::new(&place, &words, out)?;
     if words.back {
         return Ok(());
@@ -156,6 +163,7 @@ impl<'p> Job<'p> {
             point: self.point.key.clone(),
             before: old.words.clone(),
             written: new.to_vec(),
+            command: None,
             until,
             by: user(),
         };
@@ -183,7 +191,8 @@ impl<'p> Job<'p> {
             (Ok(()), Err(why)) => Err(text::not_seen(out.lang, &self.name, why)),
             (Err(why), _) => Err(text::not_taken(out.lang, &self.name, why)),
         };
-        self.note(old, outcome.is_ok(), out);
+        let (data, value) = (&self.place.config.data, self.value.as_number());
+        note(data, &self.name, &self.shown(old, out), value, outcome.is_ok());
         outcome?;
         out.text(text::written(out.lang, &self.name, &shown::value(self.point, &self.value, out.lang)));
         let value = self.value.as_number();
@@ -191,26 +200,26 @@ impl<'p> Job<'p> {
         out.value(&json!({ "point": self.name, "before": before, "value": value, "written": true }));
         Ok(())
     }
+}
 
-    /// Who wrote what, for whoever asks later: one line in `writes.jsonl` of the data folder.
-    fn note(&self, old: &Old, done: bool, out: Out) {
-        let path = self.place.config.data.join("writes.jsonl");
-        let line = json!({
-            "at": SystemClock.now(),
-            "by": user(),
-            "point": self.name,
-            "before": self.shown(old, out),
-            "value": self.value.as_number(),
-            "done": done,
-        });
-        // A folder that may not be written to does not undo what was done.
-        let file = File::options().create(true).append(true).open(path);
-        let _ = file.and_then(|mut file| writeln!(file, "{line}"));
-    }
+/// Who wrote what, for whoever asks later: one line in `writes.jsonl` of the data folder.
+pub(super) fn note(data: &Path, point: &str, before: &str, value: Option<f64>, done: bool) {
+    let path = data.join("writes.jsonl");
+    let line = json!({
+        "at": SystemClock.now(),
+        "by": user(),
+        "point": point,
+        "before": before,
+        "value": value,
+        "done": done,
+    });
+    // A folder that may not be written to does not undo what was done.
+    let file = File::options().create(true).append(true).open(path);
+    let _ = file.and_then(|mut file| writeln!(file, "{line}"));
 }
 
 /// A value as people write it: a number, the word of a label, on and off.
-fn meant(point: &PointDef, given: &str, out: Out) -> Result<Value, String> {
+pub(super) fn meant(point: &PointDef, given: &str, out: Out) -> Result<Value, String> {
     let label = point.labels.iter().find(|l| l.names.zh == given || l.names.en.eq_ignore_ascii_case(given));
     if let Some(label) = label {
         return Ok(Value::Number(label.code as f64));
@@ -226,7 +235,7 @@ fn meant(point: &PointDef, given: &str, out: Out) -> Result<Value, String> {
     number.map(Value::Number).ok_or_else(|| text::no_value(out.lang, given, &choices(point, out)))
 }
 
-fn choices(point: &PointDef, out: Out) -> String {
+pub(super) fn choices(point: &PointDef, out: Out) -> String {
     let label = |l: &steward_shared::wire::message::Label| {
         format!("{} ({})", l.code, out.lang.pick(&l.names.zh, &l.names.en))
     };
@@ -237,7 +246,13 @@ fn choices(point: &PointDef, out: Out) -> String {
     }
 }
 
-fn allowed(point: &PointDef, may: Writable, value: &Value, name: &str, out: Out) -> Result<(), String> {
+pub(super) fn allowed(
+    point: &PointDef,
+    may: Writable,
+    value: &Value,
+    name: &str,
+    out: Out,
+) -> Result<(), String> {
     let number = value.as_number().unwrap_or(f64::NAN);
     let fits = match (may.range, point.kind) {
         (Some((min, max)), _) => (min..=max).contains(&number),
@@ -247,11 +262,14 @@ fn allowed(point: &PointDef, may: Writable, value: &Value, name: &str, out: Out)
     if !fits {
         return Err(text::not_allowed(out.lang, name, number, &choices(point, out)));
     }
+    if point.register().is_none() {
+        return Ok(());
+    }
     put::fits(point, value).map_err(|e| e.to_string())
 }
 
 /// A person says yes; who writes from a program says so beforehand.
-fn confirm(words: &WriteWords, out: Out) -> Result<(), String> {
+pub(super) fn confirm(words: &WriteWords, out: Out) -> Result<(), String> {
     if words.yes || words.expect.is_some() {
         return Ok(());
     }
@@ -265,7 +283,7 @@ fn confirm(words: &WriteWords, out: Out) -> Result<(), String> {
 }
 
 /// Until the time is over or somebody ends the program.
-async fn wait(time: Duration) -> Result<(), String> {
+pub(super) async fn wait(time: Duration) -> Result<(), String> {
     let mut interrupt = signal(SignalKind::interrupt()).map_err(|e| e.to_string())?;
     let mut terminate = signal(SignalKind::terminate()).map_err(|e| e.to_string())?;
     let mut hangup = signal(SignalKind::hangup()).map_err(|e| e.to_string())?;
@@ -279,7 +297,7 @@ async fn wait(time: Duration) -> Result<(), String> {
     Ok(())
 }
 
-async fn way_back(place: &Place, kept: Kept, out: Out) -> Result<(), String> {
+pub(super) async fn way_back(place: &Place, kept: Kept, out: Out) -> Result<(), String> {
     let name = format!("{}/{}", kept.hold.device, kept.hold.point);
     let mut last = String::new();
     let tries = async {
@@ -329,7 +347,7 @@ fn told(reach: &Reach, error: &BackError, out: Out) -> String {
 }
 
 /// Whoever sits there, behind sudo too.
-fn user() -> String {
+pub(super) fn user() -> String {
     let name = ["SUDO_USER", "USER", "LOGNAME"].into_iter().find_map(|name| std::env::var(name).ok());
     name.unwrap_or_else(|| format!("uid {}", nix::unistd::getuid()))
 }

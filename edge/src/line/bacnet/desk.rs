@@ -4,6 +4,7 @@
 
 use std::collections::HashMap;
 use std::sync::Arc;
+use std::time::Duration;
 
 use steward_protocols::bacnet::client::{Client, Event, Reading, Ticket};
 use steward_protocols::bacnet::{Answer, PropertyRef};
@@ -20,6 +21,8 @@ use super::handle::{Asked, Network, NoAnswer};
 const QUESTIONS: usize = 256;
 /// Happenings that wait for the listener; then they are dropped.
 const HAPPENINGS: usize = 4096;
+/// Longer nobody borrows a port.
+const LONGEST_REST: Duration = Duration::from_mins(20);
 
 /// What has happened without being asked for.
 #[derive(Clone, Debug, PartialEq)]
@@ -28,12 +31,25 @@ pub enum Happening {
     Up(Arc<str>),
     /// The network cannot be used: nothing comes of anything until it is up.
     Down(Arc<str>),
+    /// It is closed for somebody who has borrowed it.
+    Resting,
     /// It can be used, and something about it is not as it should be: what it is, and the way out.
     Trouble(Arc<str>),
     /// What the machine tells; never the end of a question.
     Event(Event),
     /// So many happenings were dropped before this one, because nobody took them.
     Missed(u64),
+}
+
+/// Told that the port is closed, and when it may be opened again.
+pub type Rest = (oneshot::Sender<()>, oneshot::Receiver<()>);
+
+/// What comes of serving a network that did not break.
+pub enum Served {
+    /// There is nobody to serve any more.
+    Over,
+    /// Somebody wants the port.
+    Wanted(Rest),
 }
 
 type Answers<T> = HashMap<Ticket, oneshot::Sender<Result<T, NoAnswer>>>;
@@ -97,11 +113,37 @@ impl Desk {
                 None => return false,
                 Some(Asked::Ask(_, _, answer)) => drop(answer.send(Err(down()))),
                 Some(Asked::Read(_, _, answer)) => drop(answer.send(Err(down()))),
+                // It is closed already: so it stays until the borrower is gone.
+                Some(Asked::Rest(closed, over)) => {
+                    if closed.send(()).is_ok() {
+                        tokio::select! {
+                            () = cancel.cancelled() => return false,
+                            _ = over => {}
+                        }
+                    }
+                }
                 Some(_) => {}
             }
         }
     }
 
+    /// The port, which is closed by now, stays so until the borrower is gone. Answers whether there is anybody left.
+    pub async fn rest(&mut self, (closed, over): Rest, port: &str, cancel: &CancellationToken) -> bool {
+        let why: Arc<str> = format!("{port} is lent to a tool").into();
+        self.tell(Happening::Resting);
+        self.fail_all(&why);
+        if closed.send(()).is_err() {
+            return true;
+        }
+        let far = Instant::now() + LONGEST_REST;
+        tokio::select! {
+            // Who has borrowed it is gone, however he ended.
+            _ = over => true,
+            left = self.refuse_until(far, &why, cancel) => left,
+        }
+    }
+
+    /// Nothing comes of what is under way.
     fn fail_all(&mut self, why: &Arc<str>) {
         for (_, answer) in self.answers.drain() {
             let _ = answer.send(Err(NoAnswer::Down(Arc::clone(why))));
@@ -139,6 +181,8 @@ impl Desk {
                 let found = client.device(instance).map(|d| (d.peer, d.introduction));
                 let _ = answer.send(found);
             }
+            // The owner has taken it: this one has no port.
+            Asked::Rest(..) => {}
         }
     }
 

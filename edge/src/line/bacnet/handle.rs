@@ -33,6 +33,14 @@ pub enum Asked {
     Want(u32),
     Forget(u32),
     Find(u32, oneshot::Sender<Option<(Peer, IAm)>>),
+    /// Closes the port, says so, and opens it again when the other end is gone.
+    Rest(oneshot::Sender<()>, oneshot::Receiver<()>),
+}
+
+/// The port of a network stays closed as long as this lives.
+#[derive(Debug)]
+pub struct Resting {
+    _over: oneshot::Sender<()>,
 }
 
 /// The way to a network's owner. When it has too much to do, questions wait here.
@@ -44,6 +52,15 @@ pub struct Network {
 impl Network {
     async fn say(&self, asked: Asked) -> Result<(), NoAnswer> {
         self.asked.send(asked).await.map_err(|_| NoAnswer::Ended)
+    }
+
+    /// Has the port closed for somebody else.
+    pub async fn rest(&self) -> Result<Resting, NoAnswer> {
+        let (closed, is_closed) = oneshot::channel();
+        let (end, over) = oneshot::channel();
+        self.say(Asked::Rest(closed, over)).await?;
+        is_closed.await.map_err(|_| NoAnswer::Ended)?;
+        Ok(Resting { _over: end })
     }
 
     /// Puts one request to a device.

@@ -15,8 +15,8 @@ use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 use tracing::{debug, info};
 
-use super::desk::{Desk, Happening, now};
-use super::handle::Network;
+use super::desk::{Desk, Happening, Served, now};
+use super::handle::{Asked, Network};
 use super::troubles::Troubles;
 use crate::line::timer::Timer;
 use crate::line::{Backoff, Dial, Stream};
@@ -78,7 +78,14 @@ impl MstpLine {
                     info!(port = target, mac = self.port.node.mac, "MS/TP port is open");
                     backoff.succeeded();
                     match self.serve(stream, &cancel).await {
-                        Ok(()) => return,
+                        Ok(Served::Over) => return,
+                        // The stream is closed with the machines that had it.
+                        Ok(Served::Wanted(rest)) => {
+                            if !self.desk.rest(rest, &target, &cancel).await {
+                                return;
+                            }
+                            continue;
+                        }
                         Err(error) => error,
                     }
                 }
@@ -91,8 +98,8 @@ impl MstpLine {
         }
     }
 
-    /// Until the port breaks (`Err`), or there is nobody to serve.
-    async fn serve(&mut self, stream: Box<dyn Stream>, cancel: &CancellationToken) -> io::Result<()> {
+    /// Until the port breaks (`Err`), somebody wants it, or there is nobody to serve.
+    async fn serve(&mut self, stream: Box<dyn Stream>, cancel: &CancellationToken) -> io::Result<Served> {
         let begun = now();
         let mut open = Open {
             client: Client::new(self.settings),
@@ -112,7 +119,7 @@ impl MstpLine {
             tokio::select! {
                 // What has arrived comes first: the node would take the line for silent.
                 biased;
-                () = cancel.cancelled() => return Ok(()),
+                () = cancel.cancelled() => return Ok(Served::Over),
                 // A read that is dropped has taken nothing.
                 read = open.stream.read(&mut chunk) => match read? {
                     0 => return Err(io::Error::new(io::ErrorKind::UnexpectedEof, "the port was closed")),
@@ -122,8 +129,9 @@ impl MstpLine {
                 waited = timer.wait(due, now()) => waited?,
                 // A receive that is dropped has taken nothing.
                 asked = self.desk.asked() => match asked {
+                    Some(Asked::Rest(closed, over)) => return Ok(Served::Wanted((closed, over))),
                     Some(asked) => self.desk.take(&mut open.client, asked),
-                    None => return Ok(()),
+                    None => return Ok(Served::Over),
                 },
             }
         }

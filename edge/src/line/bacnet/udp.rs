@@ -15,8 +15,8 @@ use tokio::time::{Instant, sleep_until};
 use tokio_util::sync::CancellationToken;
 use tracing::{debug, info};
 
-use super::desk::{Desk, Happening, now};
-use super::handle::Network;
+use super::desk::{Desk, Happening, Served, now};
+use super::handle::{Asked, Network};
 use crate::line::Backoff;
 
 /// The longest datagram is 1497 bytes by the standard, and devices exceed it.
@@ -101,7 +101,15 @@ impl UdpLine {
                         self.desk.tell(Happening::Up(address.to_string().into()));
                     }
                     match self.serve(&sockets, &cancel).await {
-                        Ok(()) => return,
+                        Ok(Served::Over) => return,
+                        Ok(Served::Wanted(rest)) => {
+                            drop(sockets);
+                            let port = format!("UDP port {}", self.port.listen);
+                            if !self.desk.rest(rest, &port, &cancel).await {
+                                return;
+                            }
+                            continue;
+                        }
                         Err(error) => error,
                     }
                 }
@@ -114,8 +122,8 @@ impl UdpLine {
         }
     }
 
-    /// Until the port breaks (`Err`), or there is nobody to serve.
-    async fn serve(&mut self, sockets: &Sockets, cancel: &CancellationToken) -> io::Result<()> {
+    /// Until the port breaks (`Err`), somebody wants it, or there is nobody to serve.
+    async fn serve(&mut self, sockets: &Sockets, cancel: &CancellationToken) -> io::Result<Served> {
         let mut client = Client::new(self.settings);
         client.poll(now());
         let mut buffer = [0; LONGEST];
@@ -124,7 +132,7 @@ impl UdpLine {
             send_all(&mut client, &sockets.main).await;
             let deadline = client.deadline();
             tokio::select! {
-                () = cancel.cancelled() => return Ok(()),
+                () = cancel.cancelled() => return Ok(Served::Over),
                 // Readiness is asked for anew: nothing is lost with it.
                 ready = sockets.readable() => {
                     ready?;
@@ -135,8 +143,9 @@ impl UdpLine {
                 }
                 // A receive that is dropped has taken nothing.
                 asked = self.desk.asked() => match asked {
+                    Some(Asked::Rest(closed, over)) => return Ok(Served::Wanted((closed, over))),
                     Some(asked) => self.desk.take(&mut client, asked),
-                    None => return Ok(()),
+                    None => return Ok(Served::Over),
                 },
                 () = sleep_until(deadline.map_or_else(Instant::now, Into::into)), if deadline.is_some() => {}
             }

@@ -4,12 +4,12 @@
 use std::time::Duration;
 
 use steward_protocols::bacnet::client::{Failure, Peer, Wanted};
-use steward_protocols::bacnet::{Batch, ObjectId, PropertyId, PropertyRef};
+use steward_protocols::bacnet::{Batch, ObjectId};
 use steward_protocols::question::{Address, Node, Question};
 use steward_shared::profile::{Bacnet, Language};
 use steward_shared::reading::{Quality, Reading};
 use tokio::sync::watch;
-use tokio::time::{Instant, sleep, timeout};
+use tokio::time::{Instant, sleep};
 use tracing::{debug, info, warn};
 
 use super::super::plan::Plan;
@@ -17,13 +17,11 @@ use super::super::round::Rounds;
 use super::super::turn::{Ask, Follow, Outcome, Turn};
 use super::network::{Link, Shared};
 use crate::config::DeviceConfig;
-use crate::line::bacnet::NoAnswer;
+use crate::line::bacnet::{NoAnswer, NotFound, locate};
 use crate::line::cost;
 
 /// A question to one device takes no other's time: what it costs is only bookkeeping.
 const COST: Duration = Duration::from_millis(100);
-/// How often it is looked whether a device has introduced itself.
-const LOOK: Duration = Duration::from_millis(50);
 /// Seconds for which a device is asked to tell of changes; it is asked again at half of them.
 const LIFETIME: u32 = 300;
 
@@ -161,59 +159,16 @@ impl<'a> Device<'a> {
         if let Some(peer) = self.identified {
             return Ok(peer);
         }
-        let peer = match self.node.at {
-            Some(peer) => self.identify(peer).await?,
-            None => self.find().await?,
-        };
+        let found = locate(&self.shared.network, self.node, self.shared.config.timeout).await;
+        let peer = found.map_err(|why| {
+            if matches!(why, NotFound::Another { .. }) {
+                let (line, device) = (&self.shared.teller.line, &self.config.name);
+                warn!(%line, %device, %why, "another device answers");
+            }
+            why.quality().map_or(Failed::Link, |quality| Failed::Device(quality, why.to_string()))
+        })?;
         self.identified = Some(peer);
         Ok(peer)
-    }
-
-    /// Asks the network for the device by its number, as long as a device may take to answer.
-    async fn find(&self) -> Result<Peer, Failed> {
-        let instance = self.node.instance;
-        let (network, patience) = (&self.shared.network, self.shared.config.timeout);
-        if let Some((peer, _)) = network.find(instance).await? {
-            return Ok(peer);
-        }
-        network.who_is(Some((instance, instance))).await?;
-        let looking = async {
-            loop {
-                sleep(LOOK).await;
-                if let Some((peer, _)) = network.find(instance).await? {
-                    return Ok(peer);
-                }
-            }
-        };
-        let absent =
-            || Failed::Device(Quality::NoReply, format!("device {instance} does not introduce itself"));
-        timeout(patience, looking).await.unwrap_or_else(|_| Err(absent()))
-    }
-
-    /// Whether the device at a written address is the one that is meant: each answers to its own number only.
-    async fn identify(&self, peer: Peer) -> Result<Peer, Failed> {
-        let instance = self.node.instance;
-        let network = &self.shared.network;
-        // What it can do it tells by the way.
-        network.who_is_at(peer).await?;
-        let name = PropertyRef::new(ObjectId::device(instance), PropertyId::OBJECT_NAME);
-        let readings = network.read(peer, vec![name]).await?;
-        match readings.into_iter().next().map(|(_, reading)| reading) {
-            Some(Err(failure @ Failure::Refused(_))) => {
-                let why = format!("{peer} is not device {instance}: {failure}");
-                warn!(
-                    line = self.shared.teller.line,
-                    device = self.config.name,
-                    why,
-                    "another device answers"
-                );
-                Err(Failed::Device(Quality::BadReply, why))
-            }
-            Some(Err(failure)) if failure.is_absence() => {
-                Err(Failed::Device(failure.quality(), failure.to_string()))
-            }
-            _ => Ok(peer),
-        }
     }
 
     async fn subscribe(&self, peer: Peer) -> Result<(), Failed> {

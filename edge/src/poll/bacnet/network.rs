@@ -1,12 +1,13 @@
 //! The owner of a BACnet network: runs its port, its devices, and the hearing of what comes unasked: values that changed,
 //! conflicts, what a BBMD says. All in the line's one task.
 
-use std::pin::{Pin, pin};
+use std::pin::pin;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use futures_util::future::join_all;
-use steward_protocols::bacnet::client::{Event, Loss, Settings, Standing};
-use steward_protocols::bacnet::{CovNotice, PropertyId, mstp, value_of};
+use steward_protocols::bacnet::client::{Event, Loss, Standing};
+use steward_protocols::bacnet::{CovNotice, PropertyId, value_of};
 use steward_shared::reading::Reading;
 use steward_shared::time::Clock;
 use tokio::sync::{mpsc, watch};
@@ -17,8 +18,9 @@ use super::super::task::LineTask;
 use super::super::teller::Teller;
 use super::device::Device;
 use super::subscribed::Subscribed;
-use crate::config::{LineConfig, WireConfig};
-use crate::line::bacnet::{Happening, MstpLine, MstpPort, Network, Port, UdpLine};
+use crate::config::LineConfig;
+use crate::lend::Loan;
+use crate::line::bacnet::{Happening, Network, open};
 
 /// After so many failures in a row the port is down and somebody is told; before, it may be a hiccup.
 const DOWN_AFTER: u32 = 3;
@@ -56,45 +58,10 @@ impl Shared {
     }
 }
 
-/// The owner of a port, whichever, while it works.
-type Owner = Pin<Box<dyn Future<Output = ()> + Send>>;
-
-/// Opens the network's port; nothing where the line is no network.
-fn open(task: &LineTask, cancel: &CancellationToken) -> Option<(Owner, Network, mpsc::Receiver<Happening>)> {
-    let (timeout, ids) = (task.config.slowest(), Arc::clone(&task.ids));
-    Some(match &task.config.wire {
-        WireConfig::Bacnet(network) => {
-            let settings = Settings {
-                timeout,
-                retries: network.retries,
-                broadcast: network.broadcast.into(),
-                foreign: network.foreign,
-                ..Settings::default()
-            };
-            let port = Port { listen: network.listen };
-            let (line, handle, happened) = UdpLine::new(port, settings, ids);
-            (Box::pin(line.run(cancel.clone())), handle, happened)
-        }
-        WireConfig::Mstp(line) => {
-            let settings = Settings { timeout, retries: line.retries, ..Settings::mstp() };
-            let node = mstp::Settings {
-                max_master: line.max_master,
-                max_info_frames: line.max_info_frames,
-                ..mstp::Settings::new(line.mac, line.baud)
-            };
-            let port = MstpPort { dial: Arc::clone(&task.dial), node };
-            let (line, handle, happened) = MstpLine::new(port, settings, ids);
-            (Box::pin(line.run(cancel.clone())), handle, happened)
-        }
-        WireConfig::Tcp { .. } | WireConfig::Listen(_) | WireConfig::Serial(_) | WireConfig::Mqtt(_) => {
-            return None;
-        }
-    })
-}
-
 /// Polls the network until `cancel`.
 pub async fn run(task: LineTask, cancel: &CancellationToken) {
-    let Some((port, handle, happened)) = open(&task, cancel) else { return };
+    let opened = open(&task.config, &task.dial, Arc::clone(&task.ids), cancel);
+    let Some((port, handle, happened)) = opened else { return };
     let shared = Shared {
         network: handle,
         link: watch::Sender::new(Link::Down),
@@ -118,10 +85,25 @@ pub async fn run(task: LineTask, cancel: &CancellationToken) {
     });
     let devices = pin!(join_all(devices));
     let hearing = pin!(hear(&shared, happened));
+    let lending = pin!(lend(&shared, task.visits.loans));
     tokio::select! {
         // The port ends by itself when it is told to; the rest is dropped with what it was waiting for.
         () = port => {}
-        _ = async { tokio::join!(devices, hearing) } => {}
+        _ = async { tokio::join!(devices, hearing, lending) } => {}
+    }
+}
+
+/// Lends the port to tools, one after the other: closed for the daemon as long as a tool has it.
+async fn lend(shared: &Shared, mut loans: mpsc::Receiver<Loan>) {
+    while let Some(loan) = loans.recv().await {
+        let Ok(resting) = shared.network.rest().await else { return };
+        let line = shared.teller.line.as_str();
+        info!(line, "network is lent to a tool");
+        // A late answer to us comes to a port that asks under other numbers: nothing need be waited out.
+        if !loan.hand_over(Duration::ZERO).await {
+            warn!(line, "the tool did not give the network back in time; it is taken back");
+        }
+        drop(resting);
     }
 }
 
@@ -155,6 +137,9 @@ async fn hear(shared: &Shared, mut happened: mpsc::Receiver<Happening>) {
             Happening::Trouble(what) => {
                 warn!(line = shared.teller.line, %what, "the line is not as it should be");
                 shared.teller.gauge.trouble(&what);
+            }
+            Happening::Resting => {
+                shared.link.send_replace(Link::Down);
             }
             Happening::Event(event) => heard(shared, event).await,
             Happening::Missed(count) => {
