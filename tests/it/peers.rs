@@ -12,7 +12,7 @@ use steward_tests::{Edge, eventually};
 
 const LONG: Duration = Duration::from_mins(1);
 
-/// The gateway's file: the same device on a TCP line and on two serial ones.
+/// The gateway's file: the same device on a TCP line, on one with four questions under way, and on two serial ones.
 fn gateway_file(dir: &Path, http: SocketAddr, port: u16, serial: [&str; 2], unit: u64) -> PathBuf {
     let [serial, ascii] = serial;
     let profiles = Path::new(env!("CARGO_MANIFEST_DIR")).join("peers/profiles");
@@ -23,11 +23,13 @@ fn gateway_file(dir: &Path, http: SocketAddr, port: u16, serial: [&str; 2], unit
         "[gateway]\nname = \"peers\"\ndata = \"{}\"\n[http]\nlisten = \"{http}\"\n\
          [periods]\nnormal = \"2s\"\n[profiles]\nfolders = [\"{}\"]\n\
          [[line]]\nname = \"tcp\"\nkind = \"tcp\"\nhost = \"127.0.0.1\"\nport = {port}\n{}\
+         [[line]]\nname = \"tcp-4\"\nkind = \"tcp\"\nhost = \"localhost\"\nport = {port}\nin_flight = 4\n{}\
          [[line]]\nname = \"rtu\"\nkind = \"serial\"\nport = \"{serial}\"\nbaud = 19200\nstop_bits = 2\n{}\
          [[line]]\nname = \"ascii\"\nkind = \"serial\"\nport = \"{ascii}\"\nframing = \"ascii\"\nbaud = 19200\ndata_bits = 8\nparity = \"none\"\n{}",
         dir.join("edge").display(),
         profiles.display(),
         device("over-tcp"),
+        device("over-tcp-4"),
         device("over-rtu"),
         device("over-ascii"),
     );
@@ -56,9 +58,9 @@ fn every_type_and_order_of_pymodbus_reads_as_it_was_written_over_tcp_rtu_and_asc
         let status = edge.status().ok()?;
         let values = status["values"].as_array()?.clone();
         let read = values.iter().filter(|v| v["quality"].is_string()).count();
-        (read == 3 * wanted.len()).then_some(values)
+        (read == 4 * wanted.len()).then_some(values)
     });
-    for line in ["over-tcp", "over-rtu", "over-ascii"] {
+    for line in ["over-tcp", "over-tcp-4", "over-rtu", "over-ascii"] {
         for (key, value) in wanted {
             let read = shown.iter().find(|v| v["device"] == line && v["point"] == key.as_str()).unwrap();
             assert!(agrees(read, value), "{line} {key}: {value} was written, {read} was read");
