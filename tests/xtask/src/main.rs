@@ -8,6 +8,7 @@ mod child;
 mod claim;
 mod console;
 mod demo;
+mod fetched;
 mod files;
 mod fuzz;
 mod generate;

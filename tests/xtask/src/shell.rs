@@ -17,10 +17,16 @@ pub fn command(program: impl AsRef<Path>, args: &[&str], dir: &Path) -> Command 
     command
 }
 
-/// Cargo, at the root. The variables that cargo set for this very process would make it rebuild crates that read them.
+/// Cargo, at the root.
 pub fn cargo(args: &[&str]) -> Command {
     let program = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
-    let mut command = command(Path::new(&program), args, &crate::files::root());
+    cargos(Path::new(&program), args)
+}
+
+/// What runs cargo, at the root. The variables that cargo set for this very process would make it rebuild crates that
+/// read them.
+pub fn cargos(program: &Path, args: &[&str]) -> Command {
+    let mut command = command(program, args, &crate::files::root());
     for (name, _) in std::env::vars_os() {
         let text = name.to_string_lossy();
         if text.starts_with("CARGO_PKG_") || text.starts_with("CARGO_MANIFEST_") || text == "CARGO_BIN_NAME" {

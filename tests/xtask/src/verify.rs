@@ -4,6 +4,7 @@
 use std::process::Command;
 
 use crate::console;
+use crate::fetched;
 use crate::files;
 use crate::fuzz;
 use crate::generate;
@@ -126,24 +127,8 @@ fn docs(_: &mut Counts) -> Result<(), String> {
     shell::show(&command)
 }
 
-/// cargo-deny from the PATH, or built by us once. Its development profile builds in half the time and is fast enough.
 fn cargo_deny(args: &[&str]) -> Result<Command, String> {
-    let own = files::target().join("tools/bin/cargo-deny");
-    if shell::exists("cargo-deny") {
-        return Ok(shell::command("cargo-deny", args, &files::root()));
-    }
-    if !own.is_file() {
-        say!("  cargo-deny is missing; building {CARGO_DENY} into target/tools");
-        let root = files::target().join("tools").display().to_string();
-        let build = files::target().join("tools/build");
-        let crate_name = format!("cargo-deny@{CARGO_DENY}");
-        let args = ["install", "--locked", "--debug", "--quiet", "--root", &root, &crate_name];
-        let mut command = shell::cargo(&args);
-        command.env("CARGO_TARGET_DIR", &build);
-        shell::show(&command)?;
-        files::remove(&build)?;
-    }
-    Ok(shell::command(own, args, &files::root()))
+    Ok(shell::command(fetched::program("cargo-deny", CARGO_DENY, &[])?, args, &files::root()))
 }
 
 fn deny(_: &mut Counts) -> Result<(), String> {
