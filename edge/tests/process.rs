@@ -46,7 +46,7 @@ impl Edge {
         let socket = folder.path().join("notify");
         let notify = UnixDatagram::bind(&socket).unwrap();
         notify.set_read_timeout(Some(PATIENCE)).unwrap();
-        let child = Command::new(env!("CARGO_BIN_EXE_steward-edge"))
+        let child = program()
             .arg("run")
             .arg(file(folder.path()))
             .env("NOTIFY_SOCKET", socket)
@@ -98,6 +98,15 @@ impl Drop for Edge {
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
+}
+
+/// By what `STEWARD_RUNNER` names, where the program is for another processor.
+fn program() -> Command {
+    let path = env!("CARGO_BIN_EXE_steward-edge");
+    let Some(runner) = std::env::var_os("STEWARD_RUNNER") else { return Command::new(path) };
+    let mut command = Command::new(runner);
+    command.arg(path);
+    command
 }
 
 fn file(folder: &Path) -> PathBuf {
@@ -192,7 +201,7 @@ fn a_second_signal_ends_it_at_once_whatever_holds_it_up() {
 }
 
 fn edge(words: &[&str], folder: &Path) -> Output {
-    Command::new(env!("CARGO_BIN_EXE_steward-edge")).args(words).current_dir(folder).output().unwrap()
+    program().args(words).current_dir(folder).output().unwrap()
 }
 
 #[test]

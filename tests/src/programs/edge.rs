@@ -13,6 +13,12 @@ use super::process::{Process, program};
 const UP: Duration = Duration::from_secs(30);
 const DOWN: Duration = Duration::from_secs(20);
 
+/// The edge of this machine, or what `STEWARD_EDGE_PROGRAM` names: one for another processor.
+fn edge_program() -> anyhow::Result<PathBuf> {
+    std::env::var_os("STEWARD_EDGE_PROGRAM")
+        .map_or_else(|| program("steward-edge", "steward-edge"), |path| Ok(path.into()))
+}
+
 /// An edge, running or not, with its file and its log.
 #[derive(Debug)]
 pub struct Edge {
@@ -31,7 +37,7 @@ impl Edge {
     /// Redeems a one-time code, as the person at the gateway does.
     pub fn enrol(&self, code: &str) -> anyhow::Result<()> {
         let config = self.config.display().to_string();
-        let out = std::process::Command::new(program("steward-edge", "steward-edge")?)
+        let out = std::process::Command::new(edge_program()?)
             .args(["enrol", "--config", &config, code])
             .output()?;
         let said = String::from_utf8_lossy(&out.stderr);
@@ -51,8 +57,7 @@ impl Edge {
     pub fn start_with(&mut self, variables: &[(&str, &str)]) -> anyhow::Result<()> {
         let config = self.config.display().to_string();
         let args = ["run", "--config", config.as_str()];
-        let mut process =
-            Process::start_with(&program("steward-edge", "steward-edge")?, &args, &self.log, variables)?;
+        let mut process = Process::start_with(&edge_program()?, &args, &self.log, variables)?;
         let http = self.http();
         process.until("its /healthz", UP, || http.get("/healthz").ok().filter(|a| a.status == 200))?;
         self.process = Some(process);

@@ -7,15 +7,20 @@ mod checklist;
 mod child;
 mod claim;
 mod console;
+mod cross;
 mod demo;
+mod elf;
+mod emulation;
 mod fetched;
 mod files;
 mod fuzz;
 mod generate;
 mod group;
 mod http;
+mod installation;
 mod json;
 mod links;
+mod packages;
 mod peers;
 mod pictures;
 mod ports;
@@ -52,6 +57,8 @@ cargo xtask fuzz [--seconds N] [TARGET ...]
     puts inputs to the parsers, guided by the code that they reach; 60 s for each target
     try TARGET FILE    puts one input to it again
     keep [TARGET ...]  keeps what the runs have found, for the runs and tests to come
+cargo xtask cross [ARCH ...]
+    builds steward-edge for amd64, arm64 and armhf, or the named ones: static programs, Debian packages and checksums
 cargo xtask console        builds the console only
 cargo xtask pictures       takes the pictures of the README anew
 cargo xtask advisories     fetches the advisory database and checks the dependencies against it
@@ -68,6 +75,7 @@ fn main() -> ExitCode {
         Some("checklist") => checklist::run(&rest),
         Some("bench") => bench::run(&rest),
         Some("fuzz") => fuzz::run(&rest),
+        Some("cross") => cross::run(&rest),
         Some("console") => console::build(),
         Some("pictures") => pictures::run(),
         Some("advisories") => verify::advisories(),

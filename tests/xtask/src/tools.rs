@@ -115,6 +115,34 @@ pub const SYSTEMD_ANALYZE: Tool = Tool {
     lacks: || absent(&["systemd-analyze"]),
 };
 
+pub const RUSTUP: Tool = Tool {
+    name: "rustup",
+    why: "it brings Rust's standard library for other processors",
+    packages: &["rustup"],
+    lacks: || absent(&["rustup"]),
+};
+
+pub const QEMU: Tool = Tool {
+    name: "QEMU's user-mode emulation",
+    why: "the programs for ARM are tried under it",
+    packages: &["qemu-user-static"],
+    lacks: || absent(&["qemu-aarch64-static"]).or_else(|| absent(&["qemu-arm-static"])),
+};
+
+pub const DPKG: Tool = Tool {
+    name: "dpkg",
+    why: "the packages are for it",
+    packages: &["dpkg"],
+    lacks: || absent(&["dpkg-deb"]).or_else(|| absent(&["dpkg"])),
+};
+
+pub const BUSYBOX: Tool = Tool {
+    name: "a static busybox",
+    why: "it is all that the throw-away system has in which a package is installed",
+    packages: &["busybox-static"],
+    lacks: || absent(&["busybox"]),
+};
+
 fn absent(names: &[&str]) -> Option<String> {
     (!names.iter().any(|name| shell::exists(name))).then(|| "not found".to_owned())
 }

@@ -4,11 +4,14 @@
 use std::process::Command;
 
 use crate::console;
+use crate::cross;
+use crate::emulation;
 use crate::fetched;
 use crate::files;
 use crate::fuzz;
 use crate::generate;
 use crate::links;
+use crate::packages;
 use crate::peers;
 use crate::programs;
 use crate::rehearsal;
@@ -45,6 +48,9 @@ const CONSOLE: &[Tool] = &[tools::NODE];
 const DEMO: &[Tool] = &[tools::C_COMPILER, tools::NODE];
 const BROWSER: &[Tool] = &[tools::C_COMPILER, tools::NODE, tools::CHROMIUM, tools::CHINESE_FONT];
 
+const CROSS: &[Tool] = &[tools::C_COMPILER, tools::RUSTUP, tools::PYTHON, tools::QEMU];
+const PACKAGES: &[Tool] = &[tools::C_COMPILER, tools::RUSTUP, tools::PYTHON, tools::DPKG, tools::BUSYBOX];
+
 const STEPS: &[Step] = &[
     step("format", "rustfmt has nothing to change", &[], format),
     step("handbook", "every link leads somewhere", &[], handbook),
@@ -62,6 +68,8 @@ const STEPS: &[Step] = &[
     },
     step("doc tests", "examples in the docs", RUST, doc_tests),
     step("fuzz", "every parser for a few seconds under libFuzzer", tools::FUZZER, fuzz::short),
+    step("arm", "the static programs for ARM on the plant room, and their tests", CROSS, arm),
+    step("packages", "Debian packages: looked into, installed, upgraded, purged", PACKAGES, packages::check),
     step("demo", "cargo demo starts, keeps its data and leaves nothing running", DEMO, rehearsal::run),
     step("browser tests", "Playwright against the real hub, edge and plant", BROWSER, browser_tests),
 ];
@@ -225,6 +233,14 @@ fn tests(counts: &mut Counts) -> Result<(), String> {
             counts.add(Counts::read(line));
         }
     })
+}
+
+fn arm(counts: &mut Counts) -> Result<(), String> {
+    for arch in [&cross::ARM64, &cross::ARMHF] {
+        emulation::own_tests(arch, counts)?;
+        emulation::scenarios(arch, counts)?;
+    }
+    Ok(())
 }
 
 fn doc_tests(counts: &mut Counts) -> Result<(), String> {
