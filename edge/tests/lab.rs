@@ -5,7 +5,7 @@
 
 use std::io::{BufRead, BufReader, Write};
 use std::path::{Path, PathBuf};
-use std::process::{Child, ChildStdin, ChildStdout, Command, Output, Stdio};
+use std::process::{Child, ChildStdin, ChildStdout, Output, Stdio};
 use std::time::Duration;
 
 use tokio::time::timeout;
@@ -13,18 +13,18 @@ use tokio_modbus::client::{Context, Reader, Writer, rtu, tcp};
 use tokio_modbus::prelude::{Slave, SlaveContext};
 use tokio_serial::SerialStream;
 
+use program::program;
+
+#[path = "started/program.rs"]
+mod program;
+
 const METER: &str = "schneider/pm5350";
 /// Address of its frequency.
 const FREQUENCY: u16 = 3109;
 const PATIENCE: Duration = Duration::from_secs(30);
 
 fn edge(args: &[&str], dir: &Path) -> Output {
-    Command::new(env!("CARGO_BIN_EXE_steward-edge"))
-        .args(["--lang", "en"])
-        .args(args)
-        .current_dir(dir)
-        .output()
-        .unwrap()
+    program().args(["--lang", "en"]).args(args).current_dir(dir).output().unwrap()
 }
 
 fn said(output: &Output) -> String {
@@ -40,7 +40,7 @@ struct Running {
 
 impl Running {
     fn start(args: &[&str], dir: &Path) -> Self {
-        let mut child = Command::new(env!("CARGO_BIN_EXE_steward-edge"))
+        let mut child = program()
             .args(["--lang", "en"])
             .args(args)
             .current_dir(dir)
@@ -258,12 +258,7 @@ fn the_doctor_says_that_two_devices_answer_and_that_we_kept_every_silence() {
         "{}",
         said(&away)
     );
-    let run = Command::new(env!("CARGO_BIN_EXE_steward-edge"))
-        .args(["run"])
-        .arg(&file)
-        .stderr(Stdio::null())
-        .spawn()
-        .unwrap();
+    let run = program().args(["run"]).arg(&file).stderr(Stdio::null()).spawn().unwrap();
     let _daemon = Daemon(run);
     let begun = tokio::time::Instant::now();
     let told = loop {

@@ -6,6 +6,7 @@ use steward_shared::alarm::EventKind;
 use steward_shared::reading::{Quality, Reading, Value};
 
 use crate::house::{House, Meter};
+use crate::program::program;
 
 const SETTLES: &str = "settle_after = \"1s\"";
 
@@ -18,7 +19,7 @@ fn counter(rest: &str) -> String {
 
 /// `steward-edge ledger …` of the daemon with this data folder.
 async fn at_the_terminal(data: &Path, words: &str) -> Result<String, String> {
-    let mut command = tokio::process::Command::new(env!("CARGO_BIN_EXE_steward-edge"));
+    let mut command = tokio::process::Command::from(program());
     command.arg("ledger").args(words.split_whitespace()).arg("--data").arg(data).env("LC_ALL", "C");
     let said = command.output().await.unwrap();
     let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap().trim_end().to_owned();

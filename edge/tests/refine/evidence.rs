@@ -1,8 +1,6 @@
 //! What the devices answered, at the terminal: where a number comes from, what another profile would make of it, and what a
 //! mended profile makes of readings that a wrong one made.
 
-use std::process::Command;
-
 use serde_json::Value as Json;
 use steward_edge::buffer::{Buffer, BufferSettings};
 use steward_shared::id::RandomIds;
@@ -12,6 +10,7 @@ use steward_shared::wire::columns::decode;
 use steward_shared::wire::message::Lane;
 
 use crate::house::{House, Meter};
+use crate::program::program;
 
 fn points(order: &str) -> String {
     format!(
@@ -26,8 +25,7 @@ fn points(order: &str) -> String {
 /// What the program says, and whether it was done.
 fn said(house: &House, words: &[&str]) -> (bool, String) {
     let file = house.folder.path().join("edge.toml").display().to_string();
-    let mut command = Command::new(env!("CARGO_BIN_EXE_steward-edge"));
-    let out = command.args(words).args(["--config", &file]).output().unwrap();
+    let out = program().args(words).args(["--config", &file]).output().unwrap();
     let text = format!("{}{}", String::from_utf8_lossy(&out.stdout), String::from_utf8_lossy(&out.stderr));
     (out.status.success(), text)
 }

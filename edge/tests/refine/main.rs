@@ -9,3 +9,5 @@ mod derived;
 mod evidence;
 mod house;
 mod plausible;
+#[path = "../started/program.rs"]
+mod program;

@@ -2,17 +2,29 @@
 
 #![allow(clippy::unwrap_used, reason = "a broken fixture ends the test")]
 
-use std::io::{Read, Write};
+use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::os::fd::AsFd;
 use std::os::unix::net::UnixDatagram;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Output, Stdio};
+use std::process::{Child, ChildStdout, Output, Stdio};
+use std::sync::Arc;
 use std::time::Duration;
 
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
+use serde_json::Value;
+
+use program::program;
+use steward_edge::buffer::{Buffer, BufferSettings};
+use steward_shared::id::RandomIds;
+use steward_shared::time::SystemClock;
+use steward_shared::wire::columns;
+use steward_shared::wire::message::Lane;
+
+#[path = "started/program.rs"]
+mod program;
 
 /// Nothing here takes this long, on any machine.
 const PATIENCE: Duration = Duration::from_mins(1);
@@ -25,6 +37,32 @@ host = "127.0.0.1"
 port = 1
 [[line.device]]
 name = "meter"
+profile = "schneider/pm5350"
+address = 1
+"#;
+
+/// One meter on two wires: over TCP, and over a serial line that is a pseudo-terminal.
+const TWO_WIRES: &str = r#"
+[periods]
+fast = "1s"
+normal = "1s"
+slow = "1s"
+[[line]]
+name = "network"
+kind = "tcp"
+host = "127.0.0.1"
+port = PORT
+[[line.device]]
+name = "over-tcp"
+profile = "schneider/pm5350"
+address = 1
+[[line]]
+name = "serial"
+kind = "serial"
+port = "PTY"
+baud = 19200
+[[line.device]]
+name = "over-rtu"
 profile = "schneider/pm5350"
 address = 1
 "#;
@@ -100,15 +138,6 @@ impl Drop for Edge {
     }
 }
 
-/// By what `STEWARD_RUNNER` names, where the program is for another processor.
-fn program() -> Command {
-    let path = env!("CARGO_BIN_EXE_steward-edge");
-    let Some(runner) = std::env::var_os("STEWARD_RUNNER") else { return Command::new(path) };
-    let mut command = Command::new(runner);
-    command.arg(path);
-    command
-}
-
 fn file(folder: &Path) -> PathBuf {
     folder.join("edge.toml")
 }
@@ -176,6 +205,85 @@ fn the_pages_say_how_it_fares() {
     edge.says("WATCHDOG=1");
     edge.signal(Signal::SIGINT);
     assert_eq!(edge.ended(), Some(0));
+}
+
+/// A simulated meter, until it is dropped.
+struct Meter {
+    child: Child,
+    /// It ends when nobody reads it.
+    _told: BufReader<ChildStdout>,
+    lines: String,
+}
+
+impl Meter {
+    fn start(folder: &Path) -> Self {
+        let args =
+            ["--lang", "en", "simulate", "schneider/pm5350", "--listen", "127.0.0.1:0", "--pty", "dev"];
+        let mut child = program()
+            .args(args)
+            .args(["--baud", "19200", "--set", "frequency=49.2"])
+            .current_dir(folder)
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let mut told = BufReader::new(child.stdout.take().unwrap());
+        let mut words = told.by_ref().lines().map(Result::unwrap);
+        let at = words.find(|line| line.contains("Modbus TCP at")).unwrap();
+        assert!(words.any(|line| line.contains("Modbus RTU at dev")));
+        let (_, port) = at.rsplit_once(':').unwrap();
+        let lines = TWO_WIRES.replace("PORT", port).replace("PTY", folder.join("dev").to_str().unwrap());
+        Self { child, _told: told, lines }
+    }
+}
+
+impl Drop for Meter {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// Frequencies that lie on the disk, of a device. Nothing else may have it open.
+fn kept(folder: &Path, device: &str) -> Vec<f64> {
+    tokio::runtime::Runtime::new().unwrap().block_on(async {
+        let settings = BufferSettings::default();
+        let buffer = Buffer::open(folder, settings, Arc::new(SystemClock), Arc::new(RandomIds)).unwrap();
+        let point = (device.to_owned(), "frequency".to_owned());
+        let no = buffer.number_points(vec![point]).await.unwrap()[0];
+        let (mut seq, mut found) = (0, Vec::new());
+        while let Some(batch) = buffer.after(Lane::Live, seq).await.unwrap() {
+            seq = batch.seq;
+            let readings = columns::decode(&batch.body).unwrap().readings;
+            found.extend(readings.into_iter().filter(|r| r.point == no && r.quality.is_good()));
+        }
+        buffer.close().await.unwrap();
+        found.iter().filter_map(|r| r.value.as_ref()?.as_number()).collect()
+    })
+}
+
+#[test]
+fn what_it_polls_over_tcp_and_a_serial_line_is_on_the_disk_when_it_has_stopped() {
+    let folder = tempfile::tempdir().unwrap();
+    let meter = Meter::start(folder.path());
+    let mut edge = Edge::start(&meter.lines, Stdio::null());
+    for device in ["over-tcp", "over-rtu"] {
+        eventually(device, || {
+            let status: Value = serde_json::from_str(&edge.page("/status").1).unwrap();
+            let values = status["values"].as_array().unwrap();
+            let found = values.iter().find(|v| v["device"] == device && v["point"] == "frequency");
+            found.is_some_and(|v| {
+                v["quality"] == "good" && v["value"].as_f64().is_some_and(|hz| (hz - 49.2).abs() < 1e-3)
+            })
+        });
+    }
+    edge.signal(Signal::SIGTERM);
+    edge.says("STOPPING=1");
+    assert_eq!(edge.ended(), Some(0));
+    for device in ["over-tcp", "over-rtu"] {
+        let kept = kept(&edge.folder.path().join("data"), device);
+        assert!(!kept.is_empty() && kept.iter().all(|hz| (hz - 49.2).abs() < 1e-3), "{device}: {kept:?}");
+    }
 }
 
 /// What keeps the program from stopping here is its log, which nobody reads.
