@@ -14,10 +14,12 @@ use crate::shell;
 /// Static and small as what is given away, and built in less time.
 pub const PROFILE: &str = "cross";
 
-/// Tests of the product (`tests/it`) that an emulated edge must pass, by the file and the name that they stand in: real
-/// values over TCP and serial lines, all of them on its disk after a stop, a broken device, and the way to a hub.
-const SCENARIOS: [(&str, &str); 2] =
-    [("plant_and_edge", ""), ("whole", "a_hub_that_stood_still_has_no_gap_afterwards")];
+/// Tests of the program as it is given away: TCP, the disk, and the way to a hub that stands still meanwhile.
+const AS_IT_IS: &[&str] = &["--test", "whole", "--", "a_hub_that_stood_still_has_no_gap_afterwards"];
+/// Tests of the program that has `cross/termios2.c` in it, which the emulation of serial ports needs: a simulated meter on TCP
+/// and a serial line, signals, the engineer's bench; then the whole plant room, value by value, and its broken devices.
+const WITH_SERIAL_PORTS: &[&str] =
+    &["--test", "daemon", "--test", "lab", "--test", "refine", "--test", "plant_and_edge"];
 
 /// What the program says of itself; nothing where its emulator is missing.
 pub fn version(arch: &Arch, program: &Path) -> Result<Option<String>, String> {
@@ -32,31 +34,58 @@ pub fn version(arch: &Arch, program: &Path) -> Result<Option<String>, String> {
     Ok(Some(said.trim().to_owned()))
 }
 
-/// The edge on the simulated plant room and before the real hub.
+/// The edge on simulated devices, in the simulated plant room and before the real hub. The tests run as they are, and start
+/// the emulated program.
 pub fn scenarios(arch: &Arch, counts: &mut Counts) -> Result<(), String> {
-    let program = Cross::ready()?.build(arch, PROFILE)?;
+    let cross = Cross::ready()?;
     programs::build()?;
-    let started_by = wrapper(arch, &program)?;
-    for (file, name) in SCENARIOS {
-        say!("  {}: {file} {name}", arch.name);
-        let args = ["test", "--workspace", "--locked", "--test", file, "--", name];
+    let with_serial_ports = wrapper(arch, &for_serial_ports(&cross, arch)?, "with-serial-ports")?;
+    let as_it_is = wrapper(arch, &cross.build(arch, PROFILE)?, "as-it-is")?;
+    for (program, tests) in [(with_serial_ports, WITH_SERIAL_PORTS), (as_it_is, AS_IT_IS)] {
+        say!("  {}: cargo test {}", arch.name, tests.join(" "));
+        let args = [&["test", "--workspace", "--locked"], tests].concat();
         let mut command = shell::cargo(&args);
-        command.env("STEWARD_EDGE_PROGRAM", &started_by);
+        command.env("STEWARD_EDGE_PROGRAM", program);
         count(&command, counts)?;
     }
     Ok(())
 }
 
-/// The edge's own tests and those of what it is made of. Examples in docs are not among them: they are not code that runs
-/// on a gateway.
-pub fn own_tests(arch: &Arch, counts: &mut Counts) -> Result<(), String> {
-    let mut args = vec!["--profile", PROFILE, "--no-fail-fast", "--lib", "--bins", "--tests"];
-    for package in ["steward-shared", "steward-protocols", "steward-edge"] {
-        args.extend_from_slice(&["--package", package]);
-    }
+/// The program with one function more; a copy, since the next build puts the other one in its place.
+fn for_serial_ports(cross: &Cross, arch: &Arch) -> Result<PathBuf, String> {
+    let folder = folder(arch)?;
+    let object = cross.compile_c(arch, "cross/termios2.c", &folder)?;
+    let link = format!("-Clink-arg={}", object.display());
+    let args = ["--package", "steward-edge", "--bin", "steward-edge", "--profile", PROFILE, "--", &link];
+    shell::show(&cross.command(arch, "rustc", &args)?)?;
+    let copy = folder.join("steward-edge-with-serial-ports");
+    std::fs::copy(arch.program(PROFILE), &copy)
+        .map_err(|e| format!("cannot write {}: {e}", copy.display()))?;
+    Ok(copy)
+}
+
+fn folder(arch: &Arch) -> Result<PathBuf, String> {
+    let folder = files::target().join("tools/emulated").join(arch.name);
+    files::make_folder(&folder)?;
+    Ok(folder)
+}
+
+/// It starts itself anew to be killed, and no kernel starts a program of another processor.
+const NOT_UNDER_EMULATION: &str = "fault_s1_a_committed_batch_survives_a_hundred_kills";
+
+/// What the edge is made of: the languages of devices, and what it shares with the hub.
+pub const PARTS: &[&str] =
+    &["--package", "steward-shared", "--package", "steward-protocols", "--lib", "--tests"];
+/// The edge itself. Its tests that start programs are among the scenarios.
+pub const EDGE: &[&str] = &["--package", "steward-edge", "--lib"];
+
+/// Tests that are emulated themselves. Examples in docs are not tried: they are not code that runs on a gateway.
+pub fn own_tests(arch: &Arch, of: &[&str], counts: &mut Counts) -> Result<(), String> {
+    let args =
+        [&["--profile", PROFILE, "--no-fail-fast"], of, &["--", "--skip", NOT_UNDER_EMULATION]].concat();
     let mut command = Cross::ready()?.command(arch, "test", &args)?;
     if let Some(emulator) = arch.emulator {
-        command.env(arch.setting("RUNNER"), emulator).env("STEWARD_RUNNER", emulator);
+        command.env(arch.setting("RUNNER"), emulator);
     }
     count(&command, counts)
 }
@@ -72,8 +101,8 @@ fn count(command: &std::process::Command, counts: &mut Counts) -> Result<(), Str
 }
 
 /// A script that is the emulated program to whoever starts it: `exec` keeps the process, so signals reach it.
-fn wrapper(arch: &Arch, program: &Path) -> Result<PathBuf, String> {
-    let script = files::target().join("tools/emulated").join(arch.name).join("steward-edge");
+fn wrapper(arch: &Arch, program: &Path, name: &str) -> Result<PathBuf, String> {
+    let script = folder(arch)?.join(name);
     let emulator = arch.emulator.unwrap_or("env");
     let text = format!("#!/bin/sh\nexec {emulator} '{}' \"$@\"\n", program.display());
     files::write(&script, text)?;
@@ -89,10 +118,10 @@ mod tests {
 
     #[test]
     fn whoever_starts_the_script_has_started_the_program() {
-        let arch = Arch { emulator: Some("env"), name: "xtask-test", ..cross::AMD64 };
-        let script = wrapper(&arch, Path::new("/bin/echo")).unwrap();
+        let arch = Arch { name: "its-own", emulator: Some("env"), ..cross::AMD64 };
+        let script = wrapper(&arch, Path::new("/bin/echo"), "echo").unwrap();
         let said = shell::output(&shell::command(&script, &["run", "it is"], Path::new("/"))).unwrap();
         assert_eq!(said, "run it is\n");
-        files::remove(&script).unwrap();
+        files::remove(&folder(&arch).unwrap()).unwrap();
     }
 }
