@@ -18,6 +18,7 @@ use tokio::time::Instant;
 
 use crate::figures::{mb, median};
 use crate::machine;
+use crate::modbus::stored;
 
 const DEVICES: u16 = 10;
 const OBJECTS: u16 = 100;
@@ -152,17 +153,9 @@ fn steward() -> anyhow::Result<Taken> {
     let mut edge = edge(dir.path(), port)?;
     edge.start()?;
     let pid = edge.process().context("the edge runs")?.id();
-    let taken = measure(pid, || readings(&edge))?;
+    let taken = measure(pid, || stored(dir.path()))?;
     edge.stop()?;
     Ok(taken)
-}
-
-/// What it has kept: without a hub nothing of it is acknowledged.
-fn readings(edge: &Edge) -> anyhow::Result<u64> {
-    let metrics = edge.http().get("/metrics")?.text();
-    let line = metrics.lines().find_map(|line| line.strip_prefix("steward_edge_buffer_unacknowledged "));
-    let count = line.context("the edge counts its readings")?;
-    Ok(count.trim().parse::<f64>()? as u64)
 }
 
 fn edge(dir: &Path, port: u16) -> anyhow::Result<Edge> {

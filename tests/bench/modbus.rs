@@ -15,8 +15,8 @@ use tokio_modbus::client::{Context, Reader, rtu, tcp};
 use tokio_modbus::prelude::SlaveContext;
 use tokio_serial::SerialPortBuilderExt;
 
-/// Registers of a device, all of them points, in blocks as large as the standard allows.
-pub const POINTS: u16 = 1000;
+/// Registers of a device, two to a point, in blocks as large as the standard allows.
+pub const REGISTERS: u16 = 2000;
 pub const BLOCK: u16 = 125;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -113,7 +113,7 @@ async fn every_block(port: u16, units: u8, period: Duration) -> anyhow::Result<(
         turn.tick().await;
         for unit in 1..=units {
             context.set_slave(Slave(unit));
-            for address in (0..POINTS).step_by(usize::from(BLOCK)) {
+            for address in (0..REGISTERS).step_by(usize::from(BLOCK)) {
                 read(&mut context, address, BLOCK).await?;
             }
         }
@@ -144,18 +144,40 @@ pub struct EdgeLine {
     pub units: Vec<u8>,
 }
 
-/// A gateway with these lines, whose devices have registers from 0 on, each a point.
-pub fn edge(dir: &Path, lines: &[EdgeLine], registers: u16, period: Duration) -> anyhow::Result<Edge> {
+/// What stands in the registers of a device, from 0 on.
+#[derive(Clone, Copy, Debug)]
+pub enum Points {
+    /// So many, one register each.
+    Words(u16),
+    /// So many, a floating point number each.
+    Floats(u16),
+}
+
+/// What a gateway's buffer has on its disk.
+pub fn stored(dir: &Path) -> anyhow::Result<u64> {
+    let file = dir.join("edge/telemetry.db");
+    let db = rusqlite::Connection::open_with_flags(&file, rusqlite::OpenFlags::SQLITE_OPEN_READ_ONLY)?;
+    let count: i64 = db.query_row("select coalesce(sum(n), 0) from batch", [], |row| row.get(0))?;
+    Ok(count.unsigned_abs())
+}
+
+/// A gateway with these lines and their devices.
+pub fn edge(dir: &Path, lines: &[EdgeLine], points: Points, period: Duration) -> anyhow::Result<Edge> {
     let profiles = dir.join("profiles/bench");
     std::fs::create_dir_all(&profiles)?;
     let mut profile = String::from(
         "vendor = \"bench\"\nmodel = \"block\"\ntitle = { zh = \"一块\", en = \"Block\" }\nsource = [\"bench\"]\n",
     );
-    for address in 0..registers {
+    let (count, wide, kind) = match points {
+        Points::Words(count) => (count, 1, "type = \"u16\"\nscale = 0.1"),
+        Points::Floats(count) => (count, 2, "type = \"f32\""),
+    };
+    for n in 0..count {
         write!(
             profile,
-            "[[point]]\nkey = \"p{address}\"\ntitle = {{ zh = \"点\", en = \"p\" }}\ntable = \"holding\"\n\
-             address = {address}\ntype = \"u16\"\nscale = 0.1\nunit = \"Cel\"\nclass = \"fast\"\n"
+            "[[point]]\nkey = \"p{n}\"\ntitle = {{ zh = \"点\", en = \"p\" }}\ntable = \"holding\"\n\
+             address = {}\n{kind}\nunit = \"Cel\"\nclass = \"fast\"\n",
+            n * wide
         )?;
     }
     std::fs::write(profiles.join("block.toml"), profile)?;

@@ -11,7 +11,7 @@
 #include <string.h>
 #include <time.h>
 
-enum { POINTS = 1000, BLOCK = 125, MOST_PORTS = 64 };
+enum { REGISTERS = 2000, BLOCK = 125, MOST_PORTS = 64 };
 
 static void die(const char *what) {
     fprintf(stderr, "%s: %s\n", what, modbus_strerror(errno));
@@ -38,7 +38,7 @@ static int tcp(int argc, char **argv) {
     for (;;) {
         for (int unit = 1; unit <= units; unit++)
             for (int i = 0; i < ports; i++)
-                for (int at = 0; at < POINTS; at += BLOCK) read_block(lines[i], unit, at, BLOCK);
+                for (int at = 0; at < REGISTERS; at += BLOCK) read_block(lines[i], unit, at, BLOCK);
         long long next = due.tv_nsec + period;
         due.tv_sec += next / 1000000000LL;
         due.tv_nsec = next % 1000000000LL;

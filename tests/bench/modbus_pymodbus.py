@@ -10,7 +10,7 @@ import time
 
 from pymodbus.client import AsyncModbusSerialClient, AsyncModbusTcpClient
 
-POINTS, BLOCK = 1000, 125
+REGISTERS, BLOCK = 2000, 125
 
 
 async def read(client, unit, address, count):
@@ -24,7 +24,7 @@ async def tcp(period, units, port):
     due = time.monotonic()
     while True:
         for unit in range(1, units + 1):
-            for address in range(0, POINTS, BLOCK):
+            for address in range(0, REGISTERS, BLOCK):
                 await read(client, unit, address, BLOCK)
         due = max(due + period, time.monotonic() - period)
         await asyncio.sleep(max(0.0, due - time.monotonic()))

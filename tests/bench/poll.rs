@@ -12,10 +12,12 @@ use tokio::time::Instant;
 
 use crate::figures::{grouped, mb, median};
 use crate::machine;
-use crate::modbus::{BLOCK, EdgeLine, POINTS, Peer, edge};
+use crate::modbus::{BLOCK, EdgeLine, Peer, Points, REGISTERS, edge, stored};
 use crate::server::Server;
 
 const CONNECTIONS: usize = 10;
+/// Of each device.
+const POINTS: u16 = REGISTERS / 2;
 /// Devices behind each connection, and how often each of their points is read. The last is the most that a gateway can
 /// be asked for: 50 000 points at the shortest period.
 const CASES: [Case; 3] = [
@@ -42,6 +44,8 @@ impl Case {
 
 struct Taken {
     readings: f64,
+    /// Of a hundred readings that the servers gave, those on the edge's disk in the end; nothing for who keeps none.
+    stored: f64,
     /// Share of a core.
     cpu: f64,
     memory: u64,
@@ -50,9 +54,9 @@ struct Taken {
 pub fn run() -> anyhow::Result<()> {
     let dir = TempDir::new()?;
     println!(
-        "| nominal readings/s | who | readings/s | of the nominal rate | CPU, share of a core | memory, peak |"
+        "| nominal readings/s | who | readings/s | of the nominal rate | stored of those | CPU, share of a core | memory, peak |"
     );
-    println!("|---|---|---|---|---|---|");
+    println!("|---|---|---|---|---|---|---|");
     for case in CASES {
         let mut all: [Vec<Taken>; PEERS.len() + 1] = Default::default();
         for round in 0..ROUNDS {
@@ -65,11 +69,13 @@ pub fn run() -> anyhow::Result<()> {
         let names = ["**steward-edge**, stored durably"].into_iter().chain(PEERS.map(Peer::name));
         for (name, taken) in names.zip(&all) {
             let of = |f: fn(&Taken) -> f64| median(taken.iter().map(f).collect());
+            let stored = of(|t| t.stored);
             println!(
-                "| {} | {name} | {} | {:.2} % | {:.1} % | {} |",
+                "| {} | {name} | {} | {:.2} % | {} | {:.1} % | {} |",
                 grouped(case.nominal()),
                 grouped(of(|t| t.readings)),
                 of(|t| t.readings) / case.nominal() * 100.0,
+                if stored > 0.0 { format!("{stored:.2} %") } else { String::new() },
                 of(|t| t.cpu) * 100.0,
                 mb(of(|t| t.memory as f64) as u64),
             );
@@ -77,9 +83,10 @@ pub fn run() -> anyhow::Result<()> {
     }
     println!();
     println!(
-        "{CONNECTIONS} connections, each to devices of {POINTS} points in blocks of {BLOCK} registers: one device with \
-         each point once a second, then ten times, then five such devices. All are paced, and the last is the most that a \
-         gateway can be asked for. Median of {ROUNDS} rounds of {} s in turn. Counted at the servers.",
+        "{CONNECTIONS} connections, each to devices of {POINTS} points, floating point numbers that move, in blocks of at \
+         most {BLOCK} registers: one device with each point once a second, then ten times, then five such devices. All are \
+         paced, and the last is the most that a gateway can be asked for. Median of {ROUNDS} rounds of {} s in turn. Counted \
+         at the servers; what is stored, in the buffer's file after the edge has stopped.",
         MEASURED.as_secs()
     );
     Ok(())
@@ -87,7 +94,8 @@ pub fn run() -> anyhow::Result<()> {
 
 /// The edge, or one of its peers.
 fn one(peer: Option<Peer>, case: Case, dir: &Path) -> anyhow::Result<Taken> {
-    let server = || Server::start(Arc::new(|unit, address| address.wrapping_mul(7) ^ u16::from(unit)));
+    let began = Instant::now();
+    let server = || Server::start(Arc::new(move |unit, address| moving(began.elapsed(), unit, address)));
     let servers: Vec<Server> = (0..CONNECTIONS).map(|_| server()).collect::<anyhow::Result<_>>()?;
     let ports: Vec<u16> = servers.iter().map(|server| server.address.port()).collect();
     let Some(peer) = peer else {
@@ -97,17 +105,31 @@ fn one(peer: Option<Peer>, case: Case, dir: &Path) -> anyhow::Result<Taken> {
             units: (1..=case.units).collect(),
         };
         let lines: Vec<EdgeLine> = ports.iter().map(line).collect();
-        let mut edge = edge(own.path(), &lines, POINTS, case.period)?;
+        let mut edge = edge(own.path(), &lines, Points::Floats(POINTS), case.period)?;
         edge.start()?;
         let pid = edge.process().context("the edge runs")?.id();
         let taken = measure(&servers, pid)?;
         edge.stop()?;
-        return Ok(taken);
+        let stored = stored(own.path())? as f64 / given(&servers) * 100.0;
+        return Ok(Taken { stored, ..taken });
     };
     let mut client = peer.tcp(dir, &ports, case.units, case.period)?;
     let taken = measure(&servers, client.id());
     end(&mut client)?;
     taken
+}
+
+/// A register of a temperature that swings, each point at a speed of its own, as a sensor shows it: to a hundredth.
+fn moving(since: Duration, unit: u8, address: u16) -> u16 {
+    let point = address / 2;
+    let at = since.as_secs_f32() / f32::from(5 + point % 50) + f32::from(unit);
+    let bits = (((20.0 + f32::from(point % 20) + 3.0 * at.sin()) * 100.0).round() / 100.0).to_bits();
+    if address.is_multiple_of(2) { (bits >> 16) as u16 } else { bits as u16 }
+}
+
+/// Readings that the servers have given so far, by the registers asked for.
+fn given(servers: &[Server]) -> f64 {
+    servers.iter().map(Server::given).sum::<u64>() as f64 / 2.0
 }
 
 pub fn end(client: &mut Child) -> anyhow::Result<()> {
@@ -117,13 +139,13 @@ pub fn end(client: &mut Child) -> anyhow::Result<()> {
 }
 
 fn measure(servers: &[Server], pid: u32) -> anyhow::Result<Taken> {
-    let given = || servers.iter().map(Server::given).sum::<u64>();
     std::thread::sleep(WARM);
-    let (begun, before, cpu) = (Instant::now(), given(), machine::cpu(pid)?);
+    let (begun, before, cpu) = (Instant::now(), given(servers), machine::cpu(pid)?);
     std::thread::sleep(MEASURED);
     let passed = begun.elapsed().as_secs_f64();
     Ok(Taken {
-        readings: (given() - before) as f64 / passed,
+        readings: (given(servers) - before) / passed,
+        stored: 0.0,
         cpu: machine::cpu(pid)?.saturating_sub(cpu).as_secs_f64() / passed,
         memory: machine::peak_memory(pid)?,
     })
