@@ -9,7 +9,7 @@ use steward_shared::reading::{Quality, Value};
 
 use crate::exchange::Progress;
 use crate::hex::hex;
-use crate::question::PointValue;
+use crate::question::{PointValue, Question};
 use crate::scan::WAKE_UP;
 use crate::{bacnet, cjt188, dlt645, iec62056, mbus, modbus, mqtt};
 
@@ -58,6 +58,23 @@ pub fn read_sample(profile: &Profile, sample: &SampleFrame) -> Result<Vec<PointV
         Language::Bacnet(_) => bacnet::read_sample(profile, sample),
         Language::Mqtt(_) => mqtt::read_sample(profile, sample),
     }
+}
+
+/// The question of a sample frame and the contents of its answer, where a language keeps the two apart.
+pub fn sample_answer(profile: &Profile, sample: &SampleFrame) -> Result<Option<(Question, Vec<u8>)>, String> {
+    Ok(Some(match &profile.language {
+        Language::Dlt645(_) => {
+            dlt645::sample_answer(profile, sample).map(|(ask, c)| (Question::Dlt645(ask), c))?
+        }
+        Language::Cjt188(_) => {
+            cjt188::sample_answer(profile, sample).map(|(ask, c)| (Question::Cjt188(ask), c))?
+        }
+        Language::Mbus(_) => mbus::sample_answer(profile, sample).map(|(ask, c)| (Question::Mbus(ask), c))?,
+        Language::Iec62056(_) => {
+            iec62056::sample_answer(profile, sample).map(|(ask, c)| (Question::Iec62056(ask), c))?
+        }
+        Language::Modbus(_) | Language::Bacnet(_) | Language::Mqtt(_) => return Ok(None),
+    }))
 }
 
 fn wrong(profile: &Profile, sample: &SampleFrame, read: &[PointValue]) -> Vec<String> {

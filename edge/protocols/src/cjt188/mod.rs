@@ -21,5 +21,5 @@ pub use exchange::Decoder;
 pub use frame::{Frame, MAX_FRAME, frame_at};
 pub use plan::{Ask, plan};
 pub use request::{Dialect, Request};
-pub use sample::read_sample;
+pub use sample::{read_sample, sample_answer};
 pub use unit::Unit;

@@ -3,7 +3,7 @@
 use steward_shared::profile::{Language, Profile, SampleFrame};
 
 use super::frame::frame_at;
-use super::plan::plan;
+use super::plan::{Ask, plan};
 use super::request::Dialect;
 use crate::exchange::Exchange;
 use crate::question::PointValue;
@@ -12,6 +12,12 @@ use crate::scan::first_frame;
 
 /// The values of all points in the item that the frames are about.
 pub fn read_sample(profile: &Profile, sample: &SampleFrame) -> Result<Vec<PointValue>, String> {
+    let (ask, contents) = sample_answer(profile, sample)?;
+    Ok(ask.values(&profile.points, &contents))
+}
+
+/// What the request asks, and the contents of the answer.
+pub fn sample_answer(profile: &Profile, sample: &SampleFrame) -> Result<(Ask, Vec<u8>), String> {
     let Language::Cjt188(limits) = &profile.language else { return Err("another language".to_owned()) };
     let frame = first_frame(&sample.request, frame_at)
         .ok_or_else(|| "the request is not whole, or its check sum is wrong".to_owned())?;
@@ -24,6 +30,6 @@ pub fn read_sample(profile: &Profile, sample: &SampleFrame) -> Result<Vec<PointV
     let ask = ask.ok_or_else(|| format!("no point stands in the item {id}; is item_order right?"))?;
     let mut exchange = ask.exchange(frame.address);
     same_request(&exchange.frame(u16::from(serial)), &sample.request)?;
-    let data = answered(exchange.received(&sample.response))?;
-    Ok(ask.values(&profile.points, &data))
+    let contents = answered(exchange.received(&sample.response))?;
+    Ok((ask, contents))
 }

@@ -21,4 +21,4 @@ pub use frame::{Frame, MAX_FRAME, frame_at};
 pub use plan::{Ask, plan};
 pub use refusal::refusal;
 pub use request::{Dialect, Instant, Request, RequestFault};
-pub use sample::read_sample;
+pub use sample::{read_sample, sample_answer};

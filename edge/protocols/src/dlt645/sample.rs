@@ -4,7 +4,7 @@ use steward_shared::profile::dlt645::ItemId;
 use steward_shared::profile::{Language, Profile, SampleFrame};
 
 use super::frame::frame_at;
-use super::plan::{plan, single};
+use super::plan::{Ask, plan, single};
 use super::request::Dialect;
 use crate::exchange::Exchange;
 use crate::question::PointValue;
@@ -13,6 +13,12 @@ use crate::scan::first_frame;
 
 /// The values of all points in the item that the frames are about.
 pub fn read_sample(profile: &Profile, sample: &SampleFrame) -> Result<Vec<PointValue>, String> {
+    let (ask, contents) = sample_answer(profile, sample)?;
+    Ok(ask.values(&profile.points, &contents))
+}
+
+/// What the request asks, and the contents of the answer.
+pub fn sample_answer(profile: &Profile, sample: &SampleFrame) -> Result<(Ask, Vec<u8>), String> {
     let Language::Dlt645(limits) = &profile.language else { return Err("another language".to_owned()) };
     let (dialect, wanted) = (Dialect::from(limits), limits.version.item_bytes());
     let frame = first_frame(&sample.request, frame_at)
@@ -33,6 +39,6 @@ pub fn read_sample(profile: &Profile, sample: &SampleFrame) -> Result<Vec<PointV
         });
     let mut exchange = ask.exchange(frame.address).map_err(|e| e.to_string())?;
     same_request(&exchange.frame(0), &sample.request)?;
-    let data = answered(exchange.received(&sample.response))?;
-    Ok(ask.values(&profile.points, &data))
+    let contents = answered(exchange.received(&sample.response))?;
+    Ok((ask, contents))
 }

@@ -21,4 +21,4 @@ pub use frame::{Identification, check_character};
 pub(crate) use plan::bytes;
 pub use plan::{Ask, plan};
 pub use readout::{Sent, data_sets};
-pub use sample::read_sample;
+pub use sample::{read_sample, sample_answer};

@@ -5,13 +5,19 @@ use steward_shared::profile::{Language, Profile, SampleFrame};
 
 use super::address::Address;
 use super::frame::Identification;
-use super::plan::plan;
+use super::plan::{Ask, plan};
 use crate::exchange::{Exchange, Progress};
 use crate::question::PointValue;
 use crate::sample::{answered, same_request};
 
 /// The values of all points.
 pub fn read_sample(profile: &Profile, sample: &SampleFrame) -> Result<Vec<PointValue>, String> {
+    let (ask, contents) = sample_answer(profile, sample)?;
+    Ok(ask.values(&profile.points, &contents))
+}
+
+/// What the request asks, and the contents of the answer.
+pub fn sample_answer(profile: &Profile, sample: &SampleFrame) -> Result<(Ask, Vec<u8>), String> {
     let Language::Iec62056(limits) = &profile.language else { return Err("another language".to_owned()) };
     let text = String::from_utf8_lossy(&sample.request);
     let address =
@@ -33,5 +39,5 @@ pub fn read_sample(profile: &Profile, sample: &SampleFrame) -> Result<Vec<PointV
         exchange.frame(0);
     }
     let contents = answered(exchange.received(data))?;
-    Ok(ask.values(&profile.points, &contents))
+    Ok((ask, contents))
 }

@@ -28,5 +28,5 @@ pub(crate) use plan::bytes;
 pub use plan::{Ask, plan};
 pub use quantity::{Meaning, meaning, scaled, scaled_real};
 pub use record::{HEADER, Record, records};
-pub use sample::read_sample;
+pub use sample::{read_sample, sample_answer};
 pub use search::{Heard, Search};

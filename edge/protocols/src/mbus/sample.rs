@@ -6,7 +6,7 @@ use steward_shared::profile::{Language, Profile, SampleFrame};
 use super::address::{Address, Mask};
 use super::exchange::identity;
 use super::frame::{ACK, FCB, REQ_UD2, SELECTED, frame_at, short_frame};
-use super::plan::plan;
+use super::plan::{Ask, plan};
 use super::record::HEADER;
 use crate::exchange::{Exchange, Progress};
 use crate::question::PointValue;
@@ -15,6 +15,12 @@ use crate::scan::At;
 
 /// The values of all points.
 pub fn read_sample(profile: &Profile, sample: &SampleFrame) -> Result<Vec<PointValue>, String> {
+    let (ask, contents) = sample_answer(profile, sample)?;
+    Ok(ask.values(&profile.points, &contents))
+}
+
+/// What the request asks, and the contents of the answer.
+pub fn sample_answer(profile: &Profile, sample: &SampleFrame) -> Result<(Ask, Vec<u8>), String> {
     let Language::Mbus(limits) = &profile.language else { return Err("another language".to_owned()) };
     let (control, number) = short_frame(&sample.request)
         .ok_or_else(|| "the request is not whole, or its check sum is wrong".to_owned())?;
@@ -51,5 +57,5 @@ pub fn read_sample(profile: &Profile, sample: &SampleFrame) -> Result<Vec<PointV
     }
     // A capture may lack the telegrams that the meter would send behind it.
     let contents = if progress == Progress::Next { exchange.contents() } else { answered(progress)? };
-    Ok(ask.values(&profile.points, &contents))
+    Ok((ask, contents))
 }
