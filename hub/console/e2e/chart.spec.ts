@@ -24,7 +24,10 @@ async function firstOf(page: Page, point: number): Promise<number> {
 /** The chart has drawn each of its lines over so much of its width; another line may hide parts of it. */
 async function isDrawn(page: Page, least = 0.5): Promise<void> {
   await expect
-    .poll(async () => Math.min(...(await drawn(page))), { message: `${page.url()} is drawn` })
+    .poll(async () => Math.min(...(await drawn(page))), {
+      message: `${page.url()} is drawn`,
+      timeout: 100_000,
+    })
     .toBeGreaterThan(least);
   await expect(page.locator(".st-chart-blank")).toHaveCount(0);
 }
