@@ -92,7 +92,8 @@ impl Buffer {
         self.ask(|reply| Command::Import(lane, readings, reply)).await
     }
 
-    /// Moves the instants of readings that were stamped by a wrong clock to the present one, which must be right.
+    /// Moves the instants of readings that were stamped by a wrong clock to the present one, which must be right. Costs
+    /// nothing where the clock has not moved since this was called last.
     pub async fn correct_clock(&self) -> Result<Correction> {
         let mut all = Correction::default();
         let mut after = 0;
@@ -100,11 +101,9 @@ impl Buffer {
             let some = self.ask(|reply| Command::CorrectClock(after, reply)).await?;
             all.readings += some.readings;
             all.sent_before += some.sent_before;
-            if some.readings > 0 {
-                all.shift_ms = some.shift_ms;
-            }
             all.from = all.from.into_iter().chain(some.from).min();
             all.to = all.to.max(some.to);
+            all.moved.extend(some.moved);
             match some.next {
                 Some(next) => after = next,
                 None => return Ok(all),

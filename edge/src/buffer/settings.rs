@@ -97,14 +97,22 @@ pub struct StoredCounter {
 pub struct Correction {
     /// As many were moved.
     pub readings: u64,
-    pub shift_ms: i64,
     /// The span that they are in now.
     pub from: Option<Timestamp>,
     pub to: Option<Timestamp>,
     /// As many had been handed to the uplink before, and stay.
     pub sent_before: u64,
+    /// The same for whoever holds instants of that clock too, one for each clock that was wrong.
+    pub moved: Vec<Moved>,
     /// There are more behind this sequence.
     pub next: Option<u64>,
+}
+
+/// What a clock stamped with this instant or later was moved by this.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Moved {
+    pub from: Timestamp,
+    pub shift_ms: i64,
 }
 
 /// One stored item of a lane; its body matched its hash when it was read.

@@ -7,10 +7,11 @@ mod promises;
 
 use std::path::Path;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
 
 use steward_shared::id::{PointNo, RandomIds};
 use steward_shared::reading::{Quality, Reading, Value};
-use steward_shared::time::{ManualClock, Timestamp};
+use steward_shared::time::{Clock, ManualClock, SystemClock, Timestamp};
 
 pub(crate) use self::damage::zero;
 use super::{Buffer, BufferSettings};
@@ -23,6 +24,26 @@ pub(super) fn clock() -> Arc<ManualClock> {
 
 fn open(dir: &Path, settings: BufferSettings, clock: &Arc<ManualClock>) -> Buffer {
     Buffer::open(dir, settings, clock.clone(), Arc::new(RandomIds)).unwrap()
+}
+
+/// The machine's clock, set wrong by so many milliseconds.
+#[derive(Debug, Default)]
+pub(crate) struct Skewed(AtomicI64);
+
+impl Skewed {
+    pub fn by(ms: i64) -> Arc<Self> {
+        Arc::new(Self(AtomicI64::new(ms)))
+    }
+
+    pub fn set(&self, ms: i64) {
+        self.0.store(ms, Ordering::SeqCst);
+    }
+}
+
+impl Clock for Skewed {
+    fn now(&self) -> Timestamp {
+        Timestamp(SystemClock.now().0 + self.0.load(Ordering::SeqCst))
+    }
 }
 
 pub(super) fn readings(from: i64, n: u32) -> Vec<Reading> {

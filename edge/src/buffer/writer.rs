@@ -22,6 +22,7 @@ use steward_shared::wire::message::{Catalogue, Lane, LaneState, Watermark};
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::time::Instant;
 
+use self::clock::Settled;
 pub(super) use self::open::start;
 use super::boot::Boot;
 use super::catalogue::{self, Sealed};
@@ -86,9 +87,12 @@ pub(super) struct Writer {
     pending: Vec<Reading>,
     /// By how much the wall clock was ahead of the time since boot when they came.
     pending_offset: Option<i64>,
-    /// The last live batch of before this run of the program, and the last that was handed to the uplink since.
-    of_before: u64,
+    /// The last live batch that the hub may have: all of before this run of the program, until the hub says how far it
+    /// has everything, and what was handed to the uplink since.
     sent: u64,
+    /// The last live batch of before this run of the program.
+    of_before: u64,
+    settled: Settled,
     flush_at: Option<Instant>,
     dropped: u64,
     /// Unacknowledged data is being dropped, and it has been told.
@@ -296,6 +300,7 @@ impl Writer {
             let lane = self.lane_mut(w.lane);
             lane.acked = w.seq.min(lane.last);
         }
+        self.not_taken(self.lane(Lane::Live).acked);
         if let Err(e) = self.persist_acks() {
             tracing::warn!(
                 error = &e as &dyn std::error::Error,

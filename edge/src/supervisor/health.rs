@@ -101,7 +101,7 @@ impl HealthTask {
 fn corrected(done: &Correction) -> Option<String> {
     let sent = format!("{} had been sent before and bear the former clock's instants", done.sent_before);
     let moved = done.from.zip(done.to).map(|(from, to)| {
-        let seconds = done.shift_ms as f64 / 1000.0;
+        let seconds = done.moved.last().map_or(0.0, |moved| moved.shift_ms as f64 / 1000.0);
         format!("{} readings were moved by {seconds:.1} s, to {from} to {to}", done.readings)
     });
     match (moved, done.sent_before) {

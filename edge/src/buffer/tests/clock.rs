@@ -1,11 +1,13 @@
 use std::time::Duration;
 
 use steward_shared::wire::columns::decode;
-use steward_shared::wire::message::Lane;
+use steward_shared::wire::message::{Lane, Watermark};
 
 use super::*;
 
 const WRONG: Timestamp = Timestamp(1_000_000_000);
+/// Three days.
+const HOURS: i64 = 72 * 3_600_000;
 
 async fn instants(b: &Buffer, from: u64) -> Vec<i64> {
     let (mut out, mut seq) = (Vec::new(), from);
@@ -43,25 +45,87 @@ async fn readings_of_a_wrong_clock_are_moved_when_it_is_right_and_those_that_wer
     b.record(at(NOON)).await;
     let done = b.correct_clock().await.unwrap();
     assert_eq!((done.readings, done.sent_before), (2, 1));
-    assert!(is_near(done.shift_ms, NOON.0 - WRONG.0), "{done:?}");
+    assert!(is_near(done.moved[0].shift_ms, NOON.0 - WRONG.0), "{done:?}");
     let got = instants(&b, 0).await;
     assert_eq!((got[0], got[3]), (WRONG.0, NOON.0), "sent before, and of the right clock");
     assert!(is_near(got[1], NOON.0) && is_near(got[2], NOON.0), "{got:?}");
     assert_eq!(b.correct_clock().await.unwrap().readings, 0, "what is right stays");
 }
 
+fn open_by(dir: &Path, clock: &Arc<Skewed>) -> Buffer {
+    Buffer::open(dir, BufferSettings::default(), clock.clone(), Arc::new(RandomIds)).unwrap()
+}
+
+/// Stores a batch of one reading, stamped by this clock; answers when that really was.
+async fn store(b: &Buffer, clock: &Skewed) -> i64 {
+    let now = SystemClock.now();
+    b.record(at(clock.now())).await;
+    b.flush().await.unwrap();
+    now.0
+}
+
+const fn taken(seq: u64) -> Watermark {
+    Watermark { lane: Lane::Live, seq }
+}
+
 #[tokio::test]
-async fn batches_of_a_former_run_and_of_a_clock_that_did_not_jump_stay() {
+async fn what_a_run_before_stored_is_moved_when_the_hub_has_said_how_far_it_has_everything() {
     let dir = tempfile::tempdir().unwrap();
-    let clock = Arc::new(ManualClock::at(WRONG));
-    let b = open(dir.path(), BufferSettings::default(), &clock);
-    b.record(at(WRONG)).await;
+    let clock = Skewed::by(-HOURS);
+    let b = open_by(dir.path(), &clock);
+    let mut really = Vec::new();
+    for _ in 0..3 {
+        really.push(store(&b, &clock).await);
+    }
     b.close().await.unwrap();
-    let b = open(dir.path(), BufferSettings::default(), &clock);
-    clock.set(NOON);
-    b.record(at(NOON)).await;
+    let b = open_by(dir.path(), &clock);
+    clock.set(0);
+    really.push(store(&b, &clock).await);
+    assert_eq!(b.correct_clock().await.unwrap().readings, 0, "the hub may have any of them");
+    b.welcome(1, vec![taken(1)]).await.unwrap();
+    let done = b.correct_clock().await.unwrap();
+    assert_eq!((done.readings, done.sent_before, done.moved.len()), (2, 0, 1));
+    let got = instants(&b, 0).await;
+    assert!(is_near(got[0], really[0] - HOURS), "the hub has the first");
+    assert!((1..4).all(|i| is_near(got[i], really[i])), "{got:?} {really:?}");
+}
+
+#[tokio::test]
+async fn what_was_handed_over_and_never_taken_by_the_hub_is_moved_at_the_next_greeting() {
+    let dir = tempfile::tempdir().unwrap();
+    let clock = Skewed::by(HOURS);
+    let b = open_by(dir.path(), &clock);
+    let really = [store(&b, &clock).await, store(&b, &clock).await];
+    assert_eq!(instants(&b, 0).await.len(), 2, "both are under way when the hub refuses them");
+    clock.set(0);
+    let done = b.correct_clock().await.unwrap();
+    assert_eq!((done.readings, done.sent_before), (0, 2), "the hub may have them");
+    b.welcome(1, vec![taken(0)]).await.unwrap();
+    assert_eq!(b.correct_clock().await.unwrap().readings, 2);
+    let got = instants(&b, 0).await;
+    assert!((0..2).all(|i| is_near(got[i], really[i])), "{got:?} {really:?}");
+}
+
+#[tokio::test]
+async fn batches_of_a_clock_that_did_not_jump_stay() {
+    let dir = tempfile::tempdir().unwrap();
+    let clock = Skewed::by(HOURS);
+    let b = open_by(dir.path(), &clock);
+    store(&b, &clock).await;
+    b.welcome(1, vec![taken(0)]).await.unwrap();
     assert_eq!(b.correct_clock().await.unwrap(), super::super::Correction::default());
-    assert_eq!(instants(&b, 0).await, [WRONG.0, NOON.0]);
+}
+
+#[tokio::test]
+async fn small_steps_that_add_up_to_a_great_one_are_corrected() {
+    let dir = tempfile::tempdir().unwrap();
+    let clock = Skewed::by(0);
+    let b = open_by(dir.path(), &clock);
+    store(&b, &clock).await;
+    clock.set(2_000);
+    assert_eq!(b.correct_clock().await.unwrap().readings, 0);
+    clock.set(4_000);
+    assert_eq!(b.correct_clock().await.unwrap().readings, 1);
 }
 
 #[tokio::test]

@@ -1,6 +1,7 @@
 //! Readings of a wall clock that was wrong. Each batch says by both clocks when it was made; once the wall clock is to be
-//! trusted, the difference of the two says by how much the batch's instants are off. What was handed to the uplink stays
-//! as it is: the hub may have it, and the same sequence with another content is a fork to it.
+//! trusted (`crate::clock` decides that), the difference of the two says by how much the instants of this boot's batches
+//! are off, whichever run of the program made them. What the hub may have stays as it is: the same sequence with another
+//! content is a fork to it. What it has not, it says in its greeting.
 
 use sha2::{Digest, Sha256};
 use steward_shared::time::Timestamp;
@@ -8,7 +9,7 @@ use steward_shared::wire::columns::{self, Header};
 use steward_shared::wire::message::Lane;
 
 use super::{Result, Writer};
-use crate::buffer::settings::Correction;
+use crate::buffer::settings::{Correction, Moved};
 use crate::buffer::store::Row;
 
 /// Two looks at the clocks that differ by less are of the same clock.
@@ -16,10 +17,25 @@ const SAME_MS: i64 = 3_000;
 /// Batches that are looked at in one turn: polling must not wait for long.
 const TURN: usize = 100;
 
+/// For which clock the stored batches have been looked through, and up to where they are to be nevertheless.
+#[derive(Debug)]
+pub(super) struct Settled {
+    offset: i64,
+    but_to: u64,
+    /// The clock of the pass that is under way, and the shift of the clock that the last moved batch was of.
+    pass: Option<(i64, Option<i64>)>,
+}
+
+impl Settled {
+    pub fn by(header: &Header) -> Self {
+        Self { offset: offset_of(header), but_to: 0, pass: None }
+    }
+}
+
 impl Writer {
     /// By how much the wall clock is ahead of the time since boot.
     pub(super) fn offset(&self) -> i64 {
-        offset_of(&self.boot.header(self.clock.now()))
+        offset_of(&self.boot.header(self.clock.as_ref()))
     }
 
     /// Whether readings that come now are of another clock than those in memory.
@@ -29,47 +45,74 @@ impl Writer {
 
     /// The header of what is in memory: by the clock that its readings bear.
     pub(super) fn header(&self) -> Header {
-        let header = self.boot.header(self.clock.now());
+        let header = self.boot.header(self.clock.as_ref());
         match self.pending_offset {
             Some(offset) => Header { wall: Timestamp(header.mono_ms as i64 + offset), ..header },
             None => header,
         }
     }
 
-    /// Moves the instants of this program's batches behind `after` to the present clock; some at a time. Answers what was
-    /// done, and from where to go on.
+    /// The hub has nothing behind this live batch: what had been handed over can be corrected again.
+    pub(super) fn not_taken(&mut self, behind: u64) {
+        self.settled.but_to = self.settled.but_to.max(self.sent);
+        self.sent = behind;
+    }
+
+    /// Moves the instants of this boot's batches behind `after` to the present clock; some at a time. Answers what was
+    /// done, and from where to go on. Costs nothing while the clock has not moved.
     pub(super) fn correct_clock(&mut self, after: u64) -> Result<Correction> {
-        self.flush()?;
-        let now = self.boot.header(self.clock.now());
-        let mut done = Correction { next: None, ..Correction::default() };
-        let mut seq = after.max(self.of_before);
+        let mut done = Correction::default();
+        let (now, mut shift_before) = match self.settled.pass.take() {
+            Some(pass) if after > 0 => pass,
+            _ => (self.offset(), None),
+        };
+        let same = (now - self.settled.offset).abs() <= SAME_MS;
+        let to = if same { self.settled.but_to } else { u64::MAX };
+        if !same && after == 0 {
+            self.flush()?;
+        }
+        // Behind that, what was sent of this run is counted.
+        let mut seq = after.max(if same { self.sent } else { self.sent.min(self.of_before) });
         for _ in 0..TURN {
-            let Some((found, row)) = self.telemetry.after(Lane::Live, seq)? else { return Ok(done) };
+            let found = if seq < to { self.telemetry.after(Lane::Live, seq)? } else { None };
+            let Some((found, row)) = found.filter(|(found, _)| *found <= to) else {
+                // Small steps add up against the clock that was looked through for, and not against the last look.
+                let offset = if same { self.settled.offset } else { now };
+                self.settled = Settled { offset, but_to: 0, pass: None };
+                return Ok(done);
+            };
             seq = found;
             // One that is damaged is told when it is to be sent.
             let Ok(mut body) = columns::decode(&row.body) else { continue };
-            let shift = offset_of(&now) - offset_of(&body.header);
-            if body.header.boot != now.boot || shift.abs() <= SAME_MS || body.readings.is_empty() {
+            let exact = now - offset_of(&body.header);
+            if body.header.boot != self.boot.id() || exact.abs() <= SAME_MS || body.readings.is_empty() {
                 continue;
             }
             if found <= self.sent {
                 done.sent_before += u64::from(row.n);
                 continue;
             }
-            for reading in &mut body.readings {
-                reading.at = Timestamp(reading.at.0.saturating_add(shift));
-            }
-            body.header.wall = Timestamp(body.header.wall.0.saturating_add(shift));
-            let bytes = columns::encode(&body.readings, &body.header)?;
+            // What one clock stamped is moved by one shift: it stays as far apart as it was.
+            let shift =
+                shift_before.filter(|before: &i64| (before - exact).abs() <= SAME_MS).unwrap_or(exact);
+            let is_same_clock = shift_before.replace(shift) == Some(shift);
             let moved = |at: Timestamp| Timestamp(at.0.saturating_add(shift));
+            for reading in &mut body.readings {
+                reading.at = moved(reading.at);
+            }
+            body.header.wall = moved(body.header.wall);
+            let bytes = columns::encode(&body.readings, &body.header)?;
             let hash = Sha256::digest(&bytes).to_vec();
             let corrected = Row { t0: moved(row.t0), t1: moved(row.t1), n: row.n, hash, body: bytes };
             self.telemetry.correct(Lane::Live, found, &corrected)?;
             done.readings += u64::from(row.n);
-            done.shift_ms = shift;
+            if !is_same_clock {
+                done.moved.push(Moved { from: row.t0, shift_ms: shift });
+            }
             done.from = Some(done.from.map_or(corrected.t0, |from| from.min(corrected.t0)));
             done.to = done.to.max(Some(corrected.t1));
         }
+        self.settled.pass = Some((now, shift_before));
         done.next = Some(seq);
         Ok(done)
     }

@@ -12,6 +12,7 @@ use steward_shared::time::Clock;
 use steward_shared::wire::message::{Catalogue, Lane};
 use tokio::sync::{mpsc, watch};
 
+use super::clock::Settled;
 use super::{Command, Result, Writer};
 use crate::buffer::boot::Boot;
 use crate::buffer::catalogue::Sealed;
@@ -93,8 +94,9 @@ impl Writer {
             tell_at: None,
             pending: Vec::new(),
             pending_offset: None,
+            sent: lanes[1].last,
             of_before: lanes[1].last,
-            sent: 0,
+            settled: Settled::by(&boot.header(clock.as_ref())),
             flush_at: None,
             dropped: telemetry.meta::<i64>("dropped")?.unwrap_or(0) as u64,
             dropping: false,
@@ -173,7 +175,7 @@ impl Writer {
         self.telemetry.set_catalogue(&self.catalogue.bytes, &self.catalogue.read()?.points)?;
         self.telemetry.set_meta("dropped", self.dropped as i64)?;
         self.lanes = [self.lanes[0], self.telemetry.lane(Lane::Live)?, self.telemetry.lane(Lane::Backfill)?];
-        (self.of_before, self.sent) = (self.lanes[1].last, 0);
+        (self.of_before, self.sent) = (self.lanes[1].last, self.lanes[1].last);
         self.begin_life()?;
         self.tell(EventKind::BufferCorrupt, moved_aside(&aside));
         Ok(())

@@ -73,7 +73,7 @@ impl Writer {
     }
 
     pub(super) fn import(&mut self, lane: Lane, readings: &[Reading]) -> Result<()> {
-        let header = self.boot.header(self.clock.now());
+        let header = self.boot.header(self.clock.as_ref());
         let rows = Self::rows(readings, IMPORT_READINGS, &header)?;
         self.on_telemetry(|w| w.store(lane, &rows))?;
         self.hold_quota();
@@ -162,7 +162,7 @@ impl Writer {
         if Sha256::digest(&row.body).as_slice() == row.hash.as_slice() {
             return Ok(Some(StoredBatch { seq, count: row.n, hash: row.hash, body: row.body }));
         }
-        let body = columns::encode(&[], &self.boot.header(self.clock.now()))?;
+        let body = columns::encode(&[], &self.boot.header(self.clock.as_ref()))?;
         let hash = Sha256::digest(&body).to_vec();
         self.telemetry.replace(lane, seq, &hash, &body)?;
         let detail = format!(
