@@ -11,6 +11,7 @@ use steward_shared::alarm::{Event, EventKind};
 use steward_shared::id::{BootId, Ids, PointNo};
 use steward_shared::reading::Reading;
 use steward_shared::time::{Clock, Timestamp};
+use steward_shared::wire::columns::Header;
 use steward_shared::wire::message::{Catalogue, Lane, Watermark};
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::time::timeout;
@@ -92,13 +93,18 @@ impl Buffer {
         self.ask(|reply| Command::Import(lane, readings, reply)).await
     }
 
-    /// Moves the instants of readings that were stamped by a wrong clock to the present one, which must be right. Costs
+    /// What both clocks say now.
+    pub fn look(&self) -> Header {
+        self.boot.header(self.clock.as_ref())
+    }
+
+    /// Moves the instants of readings that were stamped by a wrong clock to the one that said this, which must be right. Costs
     /// nothing where the clock has not moved since this was called last.
-    pub async fn correct_clock(&self) -> Result<Correction> {
+    pub async fn correct_clock(&self, right: Header) -> Result<Correction> {
         let mut all = Correction::default();
         let mut after = 0;
         loop {
-            let some = self.ask(|reply| Command::CorrectClock(after, reply)).await?;
+            let some = self.ask(|reply| Command::CorrectClock(right, after, reply)).await?;
             all.readings += some.readings;
             all.sent_before += some.sent_before;
             all.from = all.from.into_iter().chain(some.from).min();
@@ -180,7 +186,12 @@ impl Buffer {
     /// The first stored item of a lane after a sequence, its hash verified. One that no longer matches is replaced by an
     /// empty one, and an event tells so.
     pub async fn after(&self, lane: Lane, seq: u64) -> Result<Option<StoredBatch>> {
-        self.ask(|reply| Command::After(lane, seq, reply)).await
+        self.ask(|reply| Command::After(lane, seq, false, reply)).await
+    }
+
+    /// The same, but nothing when the clock has moved since [`Buffer::correct_clock`].
+    pub async fn settled_after(&self, lane: Lane, seq: u64) -> Result<Option<StoredBatch>> {
+        self.ask(|reply| Command::After(lane, seq, true, reply)).await
     }
 
     /// The hub has everything of the lane up to this sequence. Kept in memory until the next flush: if it is lost, the

@@ -27,7 +27,9 @@ mod writer;
 
 pub use error::BufferError;
 pub use handle::Buffer;
-pub use settings::{BufferSettings, BufferState, BufferStats, Correction, Heads, StoredBatch, StoredCounter};
+pub use settings::{
+    BufferSettings, BufferState, BufferStats, Correction, Heads, Moved, StoredBatch, StoredCounter,
+};
 
 #[cfg(test)]
 pub(crate) mod tests;

@@ -18,6 +18,7 @@ use steward_shared::alarm::Event;
 use steward_shared::id::{BufferId, Ids, PointNo};
 use steward_shared::reading::Reading;
 use steward_shared::time::{Clock, Timestamp};
+use steward_shared::wire::columns::Header;
 use steward_shared::wire::message::{Catalogue, Lane, LaneState, Watermark};
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::time::Instant;
@@ -52,14 +53,15 @@ pub(super) enum Command {
     Import(Lane, Vec<Reading>, Reply<()>),
     Counters(Reply<Vec<StoredCounter>>),
     CounterEntries(PointNo, Reply<Vec<Entry>>),
-    CorrectClock(u64, Reply<Correction>),
+    CorrectClock(Header, u64, Reply<Correction>),
     KeepCounters(Vec<StoredCounter>, Vec<(PointNo, Entry)>, Reply<()>),
     Flush(Reply<()>),
     LookAfter(Reply<()>),
     State(Reply<BufferState>),
     Catalogue(Reply<Catalogue>),
     Welcome(u32, Vec<Watermark>, Reply<()>),
-    After(Lane, u64, Reply<Option<StoredBatch>>),
+    /// The last says whether only a batch of the present clock will do.
+    After(Lane, u64, bool, Reply<Option<StoredBatch>>),
     Ack(Lane, u64, Reply<()>),
     Close(Reply<()>),
 }
@@ -191,8 +193,8 @@ impl Writer {
                 let kept = self.on_telemetry(|w| Ok(w.telemetry.keep_counters(&counters, &entries)?));
                 self.answer(reply, kept);
             }
-            Command::CorrectClock(after, reply) => {
-                let done = self.on_telemetry(|w| w.correct_clock(after));
+            Command::CorrectClock(right, after, reply) => {
+                let done = self.on_telemetry(|w| w.correct_clock(&right, after));
                 self.answer(reply, done);
             }
             Command::Flush(reply) => {
@@ -215,8 +217,8 @@ impl Writer {
                 self.welcome(epoch, &watermarks);
                 self.answer(reply, Ok(()));
             }
-            Command::After(lane, seq, reply) => {
-                let found = self.after(lane, seq);
+            Command::After(lane, seq, only_settled, reply) => {
+                let found = self.after(lane, seq, only_settled);
                 self.answer(reply, found);
             }
             Command::Ack(lane, seq, reply) => {

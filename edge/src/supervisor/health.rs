@@ -1,7 +1,7 @@
 //! The health task: a report every ten seconds and when a line or device changes its state, to the uplink and the pages. It also sees when
 //! the wall clock jumps against the monotonic one, says so, and has stored readings corrected once the clock is right.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -11,13 +11,12 @@ use steward_shared::wire::message::Health;
 use tokio::sync::{Notify, watch};
 use tokio::time::{Instant, sleep, timeout};
 use tokio_util::sync::CancellationToken;
-use tracing::{info, warn};
+use tracing::warn;
 
-use super::clock::{ClockWatch, MARK, is_synchronised};
 use crate::alarm::Alarms;
-use crate::buffer::{Buffer, Correction};
+use crate::buffer::Buffer;
+use crate::clock::{Steps, Timekeeper};
 use crate::health::{LineGauge, Look, Machine, Reporter};
-use crate::uplink::UplinkState;
 
 const EVERY: Duration = Duration::from_secs(10);
 /// Two reports are at least so far apart, however much happens.
@@ -33,7 +32,7 @@ pub struct HealthTask {
     pub report: watch::Sender<Health>,
     pub changed: Arc<Notify>,
     pub clock: Arc<dyn Clock>,
-    pub hub: watch::Receiver<UplinkState>,
+    pub timekeeper: Timekeeper,
     /// Uptime counts from here.
     pub started: Instant,
 }
@@ -42,7 +41,7 @@ impl HealthTask {
     pub async fn run(self, cancel: CancellationToken) {
         let machine = Arc::new(Machine::new(&self.data));
         let mut reporter = Reporter::default();
-        let mut watch = ClockWatch::new(self.clock.now(), Instant::now());
+        let mut steps = Steps::new(self.clock.now(), Instant::now());
         loop {
             let look = look(&machine).await;
             let lines = self.lines.borrow().clone();
@@ -67,48 +66,22 @@ impl HealthTask {
                 () = cancel.cancelled() => return,
                 () = due => {}
             }
-            self.look_at_clock(&mut watch).await;
+            self.look_at_clock(&mut steps).await;
         }
     }
 
-    async fn look_at_clock(&self, watch: &mut ClockWatch) {
-        let trusted = is_synchronised(Path::new(MARK)) || self.hub.borrow().clocks_agree;
-        if let Some(step) = watch.look(self.clock.now(), Instant::now(), trusted) {
+    async fn look_at_clock(&self, steps: &mut Steps) {
+        if let Some(step) = steps.look(self.clock.now(), Instant::now()) {
             warn!(step_ms = step, "the wall clock jumped");
             let detail = format!("the wall clock jumped by {:.1} s", step as f64 / 1000.0);
             self.alarms.tell(EventKind::ClockStep, None, None, true, detail);
         }
-        if !watch.is_due() {
-            return;
-        }
-        match self.buffer.correct_clock().await {
-            Ok(done) => {
-                watch.done();
-                if let Some(detail) = corrected(&done) {
-                    info!("{detail}");
-                    self.alarms.tell(EventKind::ClockCorrected, None, None, true, detail);
-                }
-            }
-            Err(e) => warn!(
+        if let Err(e) = self.timekeeper.settle().await {
+            warn!(
                 error = &e as &(dyn std::error::Error + 'static),
                 "readings of a wrong clock are not corrected yet; trying again"
-            ),
+            );
         }
-    }
-}
-
-/// In plain words, where anything was done or could not be.
-fn corrected(done: &Correction) -> Option<String> {
-    let sent = format!("{} had been sent before and bear the former clock's instants", done.sent_before);
-    let moved = done.from.zip(done.to).map(|(from, to)| {
-        let seconds = done.moved.last().map_or(0.0, |moved| moved.shift_ms as f64 / 1000.0);
-        format!("{} readings were moved by {seconds:.1} s, to {from} to {to}", done.readings)
-    });
-    match (moved, done.sent_before) {
-        (None, 0) => None,
-        (None, _) => Some(sent),
-        (Some(moved), 0) => Some(moved),
-        (Some(moved), _) => Some(format!("{moved}; {sent}")),
     }
 }
 

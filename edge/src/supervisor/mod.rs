@@ -3,7 +3,6 @@
 //! room spawns tasks.
 
 mod catalogue;
-mod clock;
 mod files;
 mod health;
 mod lines;

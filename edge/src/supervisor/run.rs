@@ -25,6 +25,7 @@ use super::recorder::Recorder;
 use super::systemd::{self, Systemd};
 use crate::alarm::Alarms;
 use crate::buffer::{Buffer, BufferError, BufferSettings};
+use crate::clock::{Timekeeper, is_synchronised};
 use crate::config::Config;
 use crate::control::{self, Asked, Redecoder};
 use crate::evidence::Evidence;
@@ -88,6 +89,7 @@ pub struct Supervisor {
     uplink: Option<Stoppable>,
     /// How the way to the hub fares.
     hub: watch::Sender<UplinkState>,
+    timekeeper: Timekeeper,
     started: Instant,
     pages: Option<Stoppable>,
     pages_failed: bool,
@@ -148,6 +150,8 @@ impl Supervisor {
         let (gauges, of_lines) = watch::channel(Vec::new());
         let (report, health) = watch::channel(Health::default());
         let hub = watch::Sender::new(UplinkState::default());
+        let timekeeper =
+            Timekeeper::new(buffer.clone(), Arc::clone(&clock), Arc::clone(&ids), is_synchronised);
         let reporter = HealthTask {
             data: config.data.clone(),
             buffer: buffer.clone(),
@@ -156,7 +160,7 @@ impl Supervisor {
             report,
             changed,
             clock: Arc::clone(&clock),
-            hub: hub.subscribe(),
+            timekeeper: timekeeper.clone(),
             started,
         };
         let keeper = alarms.clone();
@@ -185,6 +189,7 @@ impl Supervisor {
             keeper: Stoppable::spawn(|cancel| keeper.keep(cancel)),
             uplink: None,
             hub,
+            timekeeper,
             started,
             pages: None,
             pages_failed: false,
@@ -410,9 +415,9 @@ impl Supervisor {
             version: env!("CARGO_PKG_VERSION").to_owned(),
         };
         let (buffer, live, health) = (self.buffer.clone(), self.live.clone(), self.health.clone());
-        let (clock, state) = (Arc::clone(&self.setup.clock), self.hub.clone());
+        let (timekeeper, state) = (self.timekeeper.clone(), self.hub.clone());
         self.uplink = Some(Stoppable::spawn(|cancel| {
-            uplink::run(settings, buffer, live, health, clock, cancel, state)
+            uplink::run(settings, buffer, live, health, timekeeper, cancel, state)
         }));
     }
 

@@ -11,6 +11,7 @@ use tokio::time::{Instant, sleep, timeout, timeout_at};
 use super::error::UplinkError;
 use super::frames::{self, FrameReader};
 use crate::buffer::{Buffer, Heads};
+use crate::clock::Timekeeper;
 
 /// A batch that is under way this long is not coming back in this session.
 const ANSWER: Duration = Duration::from_mins(1);
@@ -41,6 +42,7 @@ fn priority(lane: Lane) -> i32 {
 pub(super) async fn send(
     connection: &Connection,
     buffer: &Buffer,
+    timekeeper: &Timekeeper,
     lane: Lane,
     epoch: u32,
     mut acked: u64,
@@ -58,7 +60,12 @@ pub(super) async fn send(
     loop {
         heads.mark_unchanged();
         while sent - acked < window(lane) {
-            let Some(stored) = buffer.after(lane, sent).await? else { break };
+            let stored = match lane {
+                // It may wait for the right time; answers to what is under way wait in the stream meanwhile.
+                Lane::Live => timekeeper.next_batch(sent).await?,
+                Lane::Alarm | Lane::Backfill => buffer.after(lane, sent).await?,
+            };
+            let Some(stored) = stored else { break };
             if stored.seq != sent + 1 {
                 return Err(UplinkError::Gap(lane.word(), sent + 1));
             }

@@ -5,7 +5,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use steward_shared::reading::Reading;
-use steward_shared::time::Clock;
 use steward_shared::wire::message::Health;
 use tokio::sync::{broadcast, watch};
 use tokio::time::Instant;
@@ -19,6 +18,7 @@ use super::session::Session;
 use super::state::{UplinkSettings, UplinkState};
 use super::tls;
 use crate::buffer::Buffer;
+use crate::clock::Timekeeper;
 
 /// Every sample, as soon as it is polled.
 pub type Live = broadcast::Sender<Arc<[Reading]>>;
@@ -32,11 +32,11 @@ pub async fn run(
     buffer: Buffer,
     live: Live,
     health: watch::Receiver<Health>,
-    clock: Arc<dyn Clock>,
+    timekeeper: Timekeeper,
     cancel: CancellationToken,
     state: watch::Sender<UplinkState>,
 ) {
-    let uplink = Uplink { settings, buffer, live, health, clock, cancel, state };
+    let uplink = Uplink { settings, buffer, live, health, timekeeper, cancel, state };
     uplink.keep_up().await;
     uplink.disconnected(None);
 }
@@ -46,7 +46,7 @@ struct Uplink {
     buffer: Buffer,
     live: Live,
     health: watch::Receiver<Health>,
-    clock: Arc<dyn Clock>,
+    timekeeper: Timekeeper,
     cancel: CancellationToken,
     state: watch::Sender<UplinkState>,
 }
@@ -96,8 +96,8 @@ impl Uplink {
             s.gateway = Some(identity.gateway);
             s.certificate_expires = Some(identity.expires);
         });
-        let is_expired = self.clock.now() > identity.expires;
-        let config = tls::session(&identity, &self.clock)?;
+        let is_expired = self.timekeeper.clock().now() > identity.expires;
+        let config = tls::session(&identity, self.timekeeper.clock())?;
         // A handshake that is given up leaves nothing behind.
         let dialled = tokio::select! {
             () = self.cancel.cancelled() => return Ok(()),
@@ -108,14 +108,14 @@ impl Uplink {
             buffer: &self.buffer,
             live: &self.live,
             health: &self.health,
-            clock: &self.clock,
+            timekeeper: &self.timekeeper,
             identity: identity.clone(),
             state: &self.state,
         };
         let welcomed = || {
             told.clear();
             tracing::info!(hub = self.settings.hub, gateway = %identity.gateway, "connected to the hub");
-            let since = Some(self.clock.now());
+            let since = Some(self.timekeeper.clock().now());
             self.state.send_modify(|s| (s.connected, s.since, s.last_error) = (true, since, None));
         };
         // Losing the session anywhere is harmless: what the hub did not acknowledge stays in the buffer.
@@ -139,7 +139,7 @@ impl Uplink {
     }
 
     fn disconnected(&self, error: Option<String>) {
-        let now = self.clock.now();
+        let now = self.timekeeper.clock().now();
         self.state.send_modify(|s| {
             if s.connected || s.since.is_none() {
                 s.since = Some(now);

@@ -6,7 +6,6 @@ use std::time::Duration;
 
 use quinn::Connection;
 use steward_shared::reading::Reading;
-use steward_shared::time::{Clock, Timestamp};
 use steward_shared::wire::message::{ControlDown, ControlUp, Health, Hello, Lane, PROTOCOL, Welcome};
 use tokio::sync::{broadcast, watch};
 use tokio::time::timeout;
@@ -19,11 +18,10 @@ use super::run::Live;
 use super::state::{UplinkSettings, UplinkState};
 use super::{lane, live, pulse};
 use crate::buffer::{Buffer, BufferError, BufferState};
+use crate::clock::Timekeeper;
 
 const GREETING: Duration = Duration::from_secs(20);
 const STREAM: &str = "control";
-/// Clocks that differ by more are told in the log.
-const CLOCK_DIFFERENCE_MS: i64 = 5_000;
 
 /// What a session works with; the loop holds it.
 pub(super) struct Session<'a> {
@@ -31,7 +29,7 @@ pub(super) struct Session<'a> {
     pub buffer: &'a Buffer,
     pub live: &'a Live,
     pub health: &'a watch::Receiver<Health>,
-    pub clock: &'a Arc<dyn Clock>,
+    pub timekeeper: &'a Timekeeper,
     pub identity: Arc<Identity>,
     pub state: &'a watch::Sender<UplinkState>,
 }
@@ -57,7 +55,7 @@ impl Session<'_> {
             // What comes next would pass for known, and be lost.
             return Err(UplinkError::Protocol("a watermark beyond what this gateway has"));
         }
-        self.compare_clocks(welcome.now);
+        self.timekeeper.greeted(welcome.now);
         if welcome.epoch != state.epoch {
             tracing::info!(epoch = welcome.epoch, before = state.epoch, "the hub began a new epoch");
         }
@@ -70,7 +68,7 @@ impl Session<'_> {
             buffer: self.buffer,
             health: self.health.clone(),
             identity,
-            clock: self.clock,
+            clock: self.timekeeper.clock(),
             catalogue: state.catalogue.clone(),
         };
         if welcome.catalogue_wanted {
@@ -86,7 +84,7 @@ impl Session<'_> {
         };
         let send = |lane| {
             let from = welcome.watermarks.iter().find(|w| w.lane == lane).map_or(0, |w| w.seq);
-            lane::send(connection, self.buffer, lane, welcome.epoch, from)
+            lane::send(connection, self.buffer, self.timekeeper, lane, welcome.epoch, from)
         };
         // Each runs until it fails, and then all end: the next session takes up from what the hub has.
         tokio::try_join!(
@@ -112,7 +110,7 @@ impl Session<'_> {
             lanes: state.lanes.clone(),
             catalogue: state.catalogue.clone(),
             boot: self.buffer.boot(),
-            now: self.clock.now(),
+            now: self.timekeeper.clock().now(),
         }
     }
 
@@ -126,18 +124,6 @@ impl Session<'_> {
         match heads.wait_for(|h| h.buffer.is_some_and(|id| id != state.id)).await {
             Ok(_) => Err(UplinkError::BufferReplaced),
             Err(_) => Err(UplinkError::Buffer(BufferError::Closed)),
-        }
-    }
-
-    fn compare_clocks(&self, hub: Timestamp) {
-        let difference = self.clock.now().as_millis().saturating_sub(hub.as_millis());
-        let agree = difference.abs() <= CLOCK_DIFFERENCE_MS;
-        self.state.send_if_modified(|state| std::mem::replace(&mut state.clocks_agree, agree) != agree);
-        if !agree {
-            tracing::warn!(
-                difference_ms = difference,
-                "this gateway's clock and the hub's differ; check its time synchronisation"
-            );
         }
     }
 }

@@ -24,8 +24,6 @@ pub struct UplinkState {
     /// Absent while there is no identity: this gateway is not enrolled.
     pub gateway: Option<GatewayId>,
     pub certificate_expires: Option<Timestamp>,
-    /// Whether the hub's clock agreed with this gateway's when the session began.
-    pub clocks_agree: bool,
     /// Why there is no connection, and the way out.
     pub last_error: Option<String>,
 }

@@ -43,13 +43,13 @@ async fn readings_of_a_wrong_clock_are_moved_when_it_is_right_and_those_that_wer
     b.state().await.unwrap();
     clock.set(NOON);
     b.record(at(NOON)).await;
-    let done = b.correct_clock().await.unwrap();
+    let done = b.correct_clock(b.look()).await.unwrap();
     assert_eq!((done.readings, done.sent_before), (2, 1));
     assert!(is_near(done.moved[0].shift_ms, NOON.0 - WRONG.0), "{done:?}");
     let got = instants(&b, 0).await;
     assert_eq!((got[0], got[3]), (WRONG.0, NOON.0), "sent before, and of the right clock");
     assert!(is_near(got[1], NOON.0) && is_near(got[2], NOON.0), "{got:?}");
-    assert_eq!(b.correct_clock().await.unwrap().readings, 0, "what is right stays");
+    assert_eq!(b.correct_clock(b.look()).await.unwrap().readings, 0, "what is right stays");
 }
 
 fn open_by(dir: &Path, clock: &Arc<Skewed>) -> Buffer {
@@ -81,9 +81,9 @@ async fn what_a_run_before_stored_is_moved_when_the_hub_has_said_how_far_it_has_
     let b = open_by(dir.path(), &clock);
     clock.set(0);
     really.push(store(&b, &clock).await);
-    assert_eq!(b.correct_clock().await.unwrap().readings, 0, "the hub may have any of them");
+    assert_eq!(b.correct_clock(b.look()).await.unwrap().readings, 0, "the hub may have any of them");
     b.welcome(1, vec![taken(1)]).await.unwrap();
-    let done = b.correct_clock().await.unwrap();
+    let done = b.correct_clock(b.look()).await.unwrap();
     assert_eq!((done.readings, done.sent_before, done.moved.len()), (2, 0, 1));
     let got = instants(&b, 0).await;
     assert!(is_near(got[0], really[0] - HOURS), "the hub has the first");
@@ -98,10 +98,10 @@ async fn what_was_handed_over_and_never_taken_by_the_hub_is_moved_at_the_next_gr
     let really = [store(&b, &clock).await, store(&b, &clock).await];
     assert_eq!(instants(&b, 0).await.len(), 2, "both are under way when the hub refuses them");
     clock.set(0);
-    let done = b.correct_clock().await.unwrap();
+    let done = b.correct_clock(b.look()).await.unwrap();
     assert_eq!((done.readings, done.sent_before), (0, 2), "the hub may have them");
     b.welcome(1, vec![taken(0)]).await.unwrap();
-    assert_eq!(b.correct_clock().await.unwrap().readings, 2);
+    assert_eq!(b.correct_clock(b.look()).await.unwrap().readings, 2);
     let got = instants(&b, 0).await;
     assert!((0..2).all(|i| is_near(got[i], really[i])), "{got:?} {really:?}");
 }
@@ -113,7 +113,7 @@ async fn batches_of_a_clock_that_did_not_jump_stay() {
     let b = open_by(dir.path(), &clock);
     store(&b, &clock).await;
     b.welcome(1, vec![taken(0)]).await.unwrap();
-    assert_eq!(b.correct_clock().await.unwrap(), super::super::Correction::default());
+    assert_eq!(b.correct_clock(b.look()).await.unwrap(), super::super::Correction::default());
 }
 
 #[tokio::test]
@@ -123,9 +123,9 @@ async fn small_steps_that_add_up_to_a_great_one_are_corrected() {
     let b = open_by(dir.path(), &clock);
     store(&b, &clock).await;
     clock.set(2_000);
-    assert_eq!(b.correct_clock().await.unwrap().readings, 0);
+    assert_eq!(b.correct_clock(b.look()).await.unwrap().readings, 0);
     clock.set(4_000);
-    assert_eq!(b.correct_clock().await.unwrap().readings, 1);
+    assert_eq!(b.correct_clock(b.look()).await.unwrap().readings, 1);
 }
 
 #[tokio::test]
@@ -140,7 +140,7 @@ async fn a_long_wait_for_the_right_time_is_corrected_whole() {
         b.flush().await.unwrap();
     }
     clock.set(NOON);
-    let done = b.correct_clock().await.unwrap();
+    let done = b.correct_clock(b.look()).await.unwrap();
     assert_eq!(done.readings, 250);
     assert!(done.from.unwrap() < done.to.unwrap());
     let earliest = NOON.0 - begun.elapsed().as_millis() as i64;

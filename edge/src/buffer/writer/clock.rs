@@ -22,13 +22,13 @@ const TURN: usize = 100;
 pub(super) struct Settled {
     offset: i64,
     but_to: u64,
-    /// The clock of the pass that is under way, and the shift of the clock that the last moved batch was of.
-    pass: Option<(i64, Option<i64>)>,
+    /// Of the pass that is under way: the shift of the clock that the last moved batch was of.
+    shift: Option<i64>,
 }
 
 impl Settled {
     pub fn by(header: &Header) -> Self {
-        Self { offset: offset_of(header), but_to: 0, pass: None }
+        Self { offset: offset_of(header), but_to: 0, shift: None }
     }
 }
 
@@ -52,24 +52,34 @@ impl Writer {
         }
     }
 
+    /// What the last flush stored bears the instants of this clock.
+    pub(super) fn stored_by(&mut self, header: &Header) {
+        if (offset_of(header) - self.settled.offset).abs() > SAME_MS {
+            self.settled.but_to = self.lane(Lane::Live).last;
+        }
+    }
+
+    /// Whether everything that the hub has not got bears the instants of the present clock, as far as it could be done.
+    pub(super) fn is_settled(&self) -> bool {
+        (self.offset() - self.settled.offset).abs() <= SAME_MS && self.settled.but_to <= self.sent
+    }
+
     /// The hub has nothing behind this live batch: what had been handed over can be corrected again.
     pub(super) fn not_taken(&mut self, behind: u64) {
         self.settled.but_to = self.settled.but_to.max(self.sent);
         self.sent = behind;
     }
 
-    /// Moves the instants of this boot's batches behind `after` to the present clock; some at a time. Answers what was
-    /// done, and from where to go on. Costs nothing while the clock has not moved.
-    pub(super) fn correct_clock(&mut self, after: u64) -> Result<Correction> {
-        let mut done = Correction::default();
-        let (now, mut shift_before) = match self.settled.pass.take() {
-            Some(pass) if after > 0 => pass,
-            _ => (self.offset(), None),
-        };
+    /// Moves the instants of this boot's batches behind `after` to the clock that said this; some at a time. Answers what
+    /// was done, and from where to go on. Costs nothing while the clock has not moved.
+    pub(super) fn correct_clock(&mut self, right: &Header, after: u64) -> Result<Correction> {
+        let (mut done, now) = (Correction::default(), offset_of(right));
+        let mut shift_before = self.settled.shift.take().filter(|_| after > 0);
         let same = (now - self.settled.offset).abs() <= SAME_MS;
         let to = if same { self.settled.but_to } else { u64::MAX };
         if !same && after == 0 {
-            self.flush()?;
+            // What the disk refuses is told there, and must not keep the rest from the hub.
+            let _ = self.flush();
         }
         // Behind that, what was sent of this run is counted.
         let mut seq = after.max(if same { self.sent } else { self.sent.min(self.of_before) });
@@ -78,7 +88,7 @@ impl Writer {
             let Some((found, row)) = found.filter(|(found, _)| *found <= to) else {
                 // Small steps add up against the clock that was looked through for, and not against the last look.
                 let offset = if same { self.settled.offset } else { now };
-                self.settled = Settled { offset, but_to: 0, pass: None };
+                self.settled = Settled { offset, but_to: 0, shift: None };
                 return Ok(done);
             };
             seq = found;
@@ -112,7 +122,7 @@ impl Writer {
             done.from = Some(done.from.map_or(corrected.t0, |from| from.min(corrected.t0)));
             done.to = done.to.max(Some(corrected.t1));
         }
-        self.settled.pass = Some((now, shift_before));
+        self.settled.shift = shift_before;
         done.next = Some(seq);
         Ok(done)
     }

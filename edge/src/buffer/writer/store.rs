@@ -26,10 +26,14 @@ impl Writer {
             return Ok(());
         }
         let readings = std::mem::take(&mut self.pending);
-        let rows = Self::rows(&readings, columns::MAX_READINGS, &self.header());
+        let header = self.header();
+        let rows = Self::rows(&readings, columns::MAX_READINGS, &header);
         let stored = rows.and_then(|rows| self.on_telemetry(|w| w.store(Lane::Live, &rows)));
         match &stored {
-            Ok(()) => self.last_error = None,
+            Ok(()) => {
+                self.last_error = None;
+                self.stored_by(&header);
+            }
             Err(BufferError::DiskFull) => {
                 self.last_error = Some(BufferError::DiskFull.to_string());
                 self.count_dropped(readings.len() as u64, "the disk is full");
@@ -143,12 +147,16 @@ impl Writer {
     }
 
     /// The first item after `seq`, verified. What no longer matches its hash keeps its place with nothing in it: the
-    /// rest must flow, and a gap would stop it.
-    pub(super) fn after(&mut self, lane: Lane, seq: u64) -> Result<Option<StoredBatch>> {
+    /// rest must flow, and a gap would stop it. Nothing where only what bears the present clock's instants is wanted and
+    /// the clock has moved.
+    pub(super) fn after(&mut self, lane: Lane, seq: u64, only_settled: bool) -> Result<Option<StoredBatch>> {
         match lane {
             Lane::Alarm => self.on_alarms(|w| w.event_after(seq)),
             Lane::Backfill => self.on_telemetry(|w| w.batch_after(lane, seq)),
             Lane::Live => {
+                if only_settled && !self.is_settled() {
+                    return Ok(None);
+                }
                 let found = self.on_telemetry(|w| w.batch_after(lane, seq))?;
                 self.sent = found.as_ref().map_or(self.sent, |batch| self.sent.max(batch.seq));
                 Ok(found)

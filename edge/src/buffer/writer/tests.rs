@@ -59,7 +59,7 @@ fn a_flush_of_long_texts_becomes_batches_that_fit_into_a_frame() {
     writer.record(all.clone());
     assert!(writer.pending.is_empty(), "there were enough for a flush");
     let (mut seq, mut stored) = (0, Vec::new());
-    while let Some(one) = writer.after(Lane::Live, seq).unwrap() {
+    while let Some(one) = writer.after(Lane::Live, seq, false).unwrap() {
         seq = one.seq;
         stored.extend(columns::decode(&one.body).unwrap().readings);
         let batch =

@@ -1,0 +1,109 @@
+//! Who vouches for the wall clock, and how long is waited for somebody who does. Pure but for the look at the machine's
+//! own mark.
+
+use std::path::Path;
+use std::time::Duration;
+
+use steward_shared::time::Timestamp;
+use tokio::time::Instant;
+
+/// Clocks that differ by no more agree.
+const AGREE_MS: i64 = 5_000;
+/// As long nothing is sent by a clock that nobody vouches for.
+const PATIENCE: Duration = Duration::from_mins(10);
+/// systemd-timesyncd.service(8).
+const MARK: &str = "/run/systemd/timesync/synchronized";
+
+/// Whether the machine says that a time server has set its clock since it was started.
+pub fn is_synchronised() -> bool {
+    Path::new(MARK).exists()
+}
+
+/// What may be done with stored readings now.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Verdict {
+    Trusted,
+    /// It is waited for somebody who vouches.
+    Doubted,
+    /// It has been waited long enough: what there is goes as it is.
+    GivenUp,
+}
+
+#[derive(Debug, Default)]
+pub(super) struct Trust {
+    /// What the hub's clock said in the last greeting, and when.
+    hub: Option<(Timestamp, Instant)>,
+    doubted: Option<Instant>,
+}
+
+impl Trust {
+    pub fn greeted(&mut self, hub: Timestamp, mono: Instant) {
+        self.hub = Some((hub, mono));
+    }
+
+    /// By how many milliseconds the wall clock is ahead of the hub's.
+    pub fn ahead_of_hub(&self, wall: Timestamp, mono: Instant) -> Option<i64> {
+        let (hub, at) = self.hub?;
+        let now = hub.plus(mono.saturating_duration_since(at));
+        Some(wall.as_millis().saturating_sub(now.as_millis()))
+    }
+
+    pub fn is_trusted(&self, synchronised: bool, wall: Timestamp, mono: Instant) -> bool {
+        synchronised || self.ahead_of_hub(wall, mono).is_some_and(|ahead| ahead.abs() <= AGREE_MS)
+    }
+
+    /// Whether something may be sent. The first doubt begins the patience, a new session does not begin it anew.
+    pub fn ask(&mut self, synchronised: bool, wall: Timestamp, mono: Instant) -> Verdict {
+        if self.is_trusted(synchronised, wall, mono) {
+            self.doubted = None;
+            return Verdict::Trusted;
+        }
+        let since = *self.doubted.get_or_insert(mono);
+        if mono.saturating_duration_since(since) < PATIENCE { Verdict::Doubted } else { Verdict::GivenUp }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const NOON: Timestamp = Timestamp(1_760_000_000_000);
+
+    fn later(s: u64) -> Timestamp {
+        NOON.plus(Duration::from_secs(s))
+    }
+
+    #[test]
+    fn a_clock_is_trusted_when_the_machine_or_the_hub_vouches_for_it() {
+        let (mut trust, start) = (Trust::default(), Instant::now());
+        assert!(!trust.is_trusted(false, NOON, start), "nobody has said anything");
+        assert!(trust.is_trusted(true, NOON, start));
+        trust.greeted(NOON, start);
+        assert!(trust.is_trusted(false, later(3), start));
+        assert!(!trust.is_trusted(false, later(8), start));
+        assert!(trust.is_trusted(true, later(8), start), "a synchronised machine knows better");
+    }
+
+    #[test]
+    fn the_hubs_time_goes_on_after_the_greeting() {
+        let (mut trust, start) = (Trust::default(), Instant::now());
+        trust.greeted(NOON, start);
+        let hour = start + Duration::from_hours(1);
+        assert!(trust.is_trusted(false, later(3600), hour), "both went on");
+        assert!(!trust.is_trusted(false, later(60), hour), "it was set back");
+        assert_eq!(trust.ahead_of_hub(later(60), hour), Some(-3_540_000));
+    }
+
+    #[test]
+    fn it_is_waited_for_ten_minutes_whatever_sessions_begin_meanwhile() {
+        let (mut trust, start) = (Trust::default(), Instant::now());
+        let at = |s: u64| start + Duration::from_secs(s);
+        trust.greeted(later(7200), start);
+        assert_eq!(trust.ask(false, NOON, start), Verdict::Doubted);
+        trust.greeted(later(7200 + 300), at(300));
+        assert_eq!(trust.ask(false, later(599), at(599)), Verdict::Doubted);
+        assert_eq!(trust.ask(false, later(600), at(600)), Verdict::GivenUp);
+        assert_eq!(trust.ask(false, later(7200 + 601), at(601)), Verdict::Trusted, "it was set");
+        assert_eq!(trust.ask(false, later(602), at(602)), Verdict::Doubted, "and set back");
+    }
+}
