@@ -22,6 +22,14 @@ const AT_ONCE: Duration = Duration::from_millis(20);
 /// As often it is tried; a machine that is so busy is believed as it is.
 const LOOKS: u32 = 5;
 
+/// Two looks at both clocks whose offsets differ by less are of the same wall clock.
+pub(crate) const SAME_MS: i64 = 3_000;
+
+/// By how much the wall clock is ahead of the time since boot.
+pub(crate) fn offset_of(header: &Header) -> i64 {
+    header.wall.0.saturating_sub(i64::try_from(header.mono_ms).unwrap_or(i64::MAX))
+}
+
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Boot {
     id: BootId,

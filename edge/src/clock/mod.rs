@@ -31,3 +31,6 @@ mod trust;
 pub use steps::Steps;
 pub use timekeeper::Timekeeper;
 pub use trust::is_synchronised;
+
+#[cfg(test)]
+mod tests;

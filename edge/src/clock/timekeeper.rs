@@ -14,6 +14,7 @@ use tracing::{info, warn};
 
 use super::trust::{Trust, Verdict};
 use crate::buffer::{Buffer, BufferError, Correction, StoredBatch};
+use crate::evidence::Evidence;
 
 /// How often it is looked whether somebody vouches for the clock now.
 const LOOK: Duration = Duration::from_millis(500);
@@ -22,6 +23,7 @@ const LOOK: Duration = Duration::from_millis(500);
 #[derive(Clone, Debug)]
 pub struct Timekeeper {
     buffer: Buffer,
+    evidence: Evidence,
     clock: Arc<dyn Clock>,
     ids: Arc<dyn Ids>,
     synchronised: fn() -> bool,
@@ -30,8 +32,14 @@ pub struct Timekeeper {
 
 impl Timekeeper {
     /// `synchronised` is the machine's word on its clock.
-    pub fn new(buffer: Buffer, clock: Arc<dyn Clock>, ids: Arc<dyn Ids>, synchronised: fn() -> bool) -> Self {
-        Self { buffer, clock, ids, synchronised, trust: Arc::default() }
+    pub fn new(
+        buffer: Buffer,
+        evidence: Evidence,
+        clock: Arc<dyn Clock>,
+        ids: Arc<dyn Ids>,
+        synchronised: fn() -> bool,
+    ) -> Self {
+        Self { buffer, evidence, clock, ids, synchronised, trust: Arc::default() }
     }
 
     pub fn clock(&self) -> &Arc<dyn Clock> {
@@ -104,6 +112,12 @@ impl Timekeeper {
     /// To the clock as it was looked at: by now it may be another.
     async fn correct(&self, right: Header) -> Result<(), BufferError> {
         let done = self.buffer.correct_clock(right).await?;
+        if !done.moved.is_empty() {
+            let (evidence, moved) = (self.evidence.clone(), done.moved.clone());
+            if tokio::task::spawn_blocking(move || evidence.moved(moved, right)).await.is_err() {
+                warn!("raw answers of a wrong clock keep its instants");
+            }
+        }
         let Some(detail) = corrected(&done) else { return Ok(()) };
         info!("{detail}");
         let (id, at) = (EventId::new(self.ids.as_ref()), self.clock.now());

@@ -1,5 +1,6 @@
 //! The thread that owns `raw.db`. Answers come by a bounded channel and are dropped when it is full: evidence must never
-//! hold up a reading. They are written in one go every half minute.
+//! hold up a reading. They are written in one go every half minute, and sooner when the wall clock has jumped: what is
+//! written together bears the instants of one clock.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -7,11 +8,13 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
 use std::time::Duration;
 
 use steward_shared::time::Clock;
+use steward_shared::wire::columns::Header;
 use tracing::warn;
 
 use super::runs::{Heard, Runs};
 use super::settings::EvidenceSettings;
 use super::store::Store;
+use crate::buffer::{Buffer, Moved, SAME_MS, offset_of};
 
 const PLACES: usize = 1024;
 const WRITE: Duration = Duration::from_secs(30);
@@ -24,11 +27,20 @@ const MANY: usize = 4096;
 
 /// The way to the thread; it ends, with everything written, when the last of these is gone.
 #[derive(Clone, Debug)]
-pub struct Evidence(Option<SyncSender<Told>>);
+pub struct Evidence(Option<Way>);
+
+#[derive(Clone, Debug)]
+struct Way {
+    told: SyncSender<Told>,
+    /// Says which clock an answer bears the instant of.
+    buffer: Buffer,
+}
 
 #[derive(Debug)]
 enum Told {
-    Heard(Heard),
+    Heard(Heard, Header),
+    /// The readings of a wrong clock were moved to this one.
+    Moved(Vec<Moved>, Header, SyncSender<()>),
     /// Write now, and say when it is done.
     Flush(SyncSender<()>),
 }
@@ -39,7 +51,7 @@ impl Evidence {
         Self(None)
     }
 
-    pub fn start(folder: &Path, settings: EvidenceSettings, clock: Arc<dyn Clock>) -> Self {
+    pub fn start(folder: &Path, settings: EvidenceSettings, clock: Arc<dyn Clock>, buffer: Buffer) -> Self {
         if settings.keep.is_zero() {
             return Self::none();
         }
@@ -51,22 +63,32 @@ impl Evidence {
         if let Err(e) = begun {
             warn!(error = &e as &dyn std::error::Error, "raw answers are not kept");
         }
-        Self(Some(told))
+        Self(Some(Way { told, buffer }))
     }
 
     /// Never waits.
     pub fn heard(&self, heard: Heard) {
-        if let Some(told) = &self.0 {
+        if let Some(way) = &self.0 {
             // A full channel or a thread that gave up: a reading is worth more than its evidence.
-            let _ = told.try_send(Told::Heard(heard));
+            let _ = way.told.try_send(Told::Heard(heard, way.buffer.look()));
         }
+    }
+
+    /// The readings of a wrong clock were moved to the one that said this: so are the answers that they were made of.
+    /// Blocks: not for the runtime's threads.
+    pub fn moved(&self, moved: Vec<Moved>, right: Header) {
+        self.wait_for(|done| Told::Moved(moved, right, done));
     }
 
     /// Waits until all that was heard is written. Blocks: not for the runtime's threads.
     pub fn flush(&self) {
-        if let Some(told) = &self.0 {
+        self.wait_for(Told::Flush);
+    }
+
+    fn wait_for(&self, told: impl FnOnce(SyncSender<()>) -> Told) {
+        if let Some(way) = &self.0 {
             let (done, is_done) = sync_channel(1);
-            if told.send(Told::Flush(done)).is_ok() {
+            if way.told.send(told(done)).is_ok() {
                 let _ = is_done.recv_timeout(DONE);
             }
         }
@@ -79,24 +101,36 @@ fn keep(folder: &Path, settings: EvidenceSettings, clock: &dyn Clock, told: &Rec
         Err(e) => return warn!(error = &e as &dyn std::error::Error, "raw answers are not kept"),
     };
     let (mut runs, mut writes, mut heard) = (Runs::default(), 0_u32, 0_usize);
-    let mut failing = false;
+    let (mut failing, mut stamped) = (false, None::<Header>);
     let mut next = tokio::time::Instant::now() + WRITE;
     loop {
         let wait = next.saturating_duration_since(tokio::time::Instant::now());
-        let (is_over, mut asked) = match told.recv_timeout(wait) {
-            Ok(Told::Heard(one)) => {
-                runs.take(one);
-                heard += 1;
-                if heard < MANY && !wait.is_zero() {
-                    continue;
+        let (mut next_heard, mut moved, mut asked, mut is_over) = (None, None, None, false);
+        match told.recv_timeout(wait) {
+            Ok(Told::Heard(one, look)) => {
+                let clock = *stamped.get_or_insert(look);
+                if (offset_of(&look) - offset_of(&clock)).abs() <= SAME_MS {
+                    runs.take(one);
+                    heard += 1;
+                    if heard < MANY && !wait.is_zero() {
+                        continue;
+                    }
+                } else {
+                    next_heard = Some((one, look));
                 }
-                (false, None)
             }
-            Ok(Told::Flush(done)) => (false, Some(done)),
-            Err(RecvTimeoutError::Timeout) => (false, None),
-            Err(RecvTimeoutError::Disconnected) => (true, None),
+            Ok(Told::Moved(what, right, done)) => (moved, asked) = (Some((what, right)), Some(done)),
+            Ok(Told::Flush(done)) => asked = Some(done),
+            Err(RecvTimeoutError::Timeout) => {}
+            Err(RecvTimeoutError::Disconnected) => is_over = true,
+        }
+        let mut written = match stamped.take() {
+            Some(clock) => store.keep(&runs.close(), &clock),
+            None => Ok(()),
         };
-        let mut written = store.keep(&runs.close());
+        if let Some((what, right)) = moved {
+            written = written.and_then(|()| store.shift(&what, &right));
+        }
         writes += 1;
         if written.is_ok() && (writes % TRIM_EVERY == 1 || is_over) {
             written = store.trim(clock.now().minus(settings.keep), settings.quota_bytes);
@@ -114,6 +148,11 @@ fn keep(folder: &Path, settings: EvidenceSettings, clock: &dyn Clock, told: &Rec
             return;
         }
         heard = 0;
+        if let Some((one, look)) = next_heard {
+            stamped = Some(look);
+            runs.take(one);
+            heard = 1;
+        }
         next = tokio::time::Instant::now() + WRITE;
     }
 }

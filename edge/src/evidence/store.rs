@@ -6,8 +6,10 @@ use std::sync::Arc;
 use rusqlite::{Connection, OpenFlags, OptionalExtension, Row, params};
 use sha2::{Digest, Sha256};
 use steward_shared::time::Timestamp;
+use steward_shared::wire::columns::Header;
 
 use super::runs::Run;
+use crate::buffer::{Moved, SAME_MS, offset_of};
 
 /// In the data folder.
 pub(super) const NAME: &str = "raw.db";
@@ -19,7 +21,8 @@ create table if not exists span(
 );
 create table if not exists run(
     id integer primary key, span integer not null references span(id), t0 integer not null, t1 integer not null,
-    step integer not null, n integer not null, contents integer not null references contents(id)
+    step integer not null, n integer not null, contents integer not null references contents(id),
+    boot text, ahead integer
 );
 create index if not exists run_span on run(span, t0);
 create index if not exists run_end on run(t1);
@@ -68,10 +71,17 @@ impl Store {
         // A power cut may take the newest; no reading depends on it.
         db.pragma_update(None, "synchronous", "normal")?;
         db.execute_batch(SCHEMA)?;
+        let sql = "select count(*) from pragma_table_info('run') where name = 'boot'";
+        if db.query_row(sql, [], |r| r.get::<_, i64>(0))? == 0 {
+            db.execute_batch(
+                "alter table run add column boot text; alter table run add column ahead integer",
+            )?;
+        }
         Ok(Self { db })
     }
 
-    pub fn keep(&mut self, runs: &[Run]) -> Result<()> {
+    /// Runs whose instants are of the clock that said this.
+    pub fn keep(&mut self, runs: &[Run], clock: &Header) -> Result<()> {
         let tx = self.db.transaction()?;
         for run in runs {
             let hash = Sha256::digest(&run.contents);
@@ -80,9 +90,9 @@ impl Store {
             tx.prepare_cached("insert or ignore into span(device, profile, words) values (?1, ?2, ?3)")?
                 .execute(params![run.device, run.profile, run.span])?;
             tx.prepare_cached(
-                "insert into run(span, t0, t1, step, n, contents) values
+                "insert into run(span, t0, t1, step, n, contents, boot, ahead) values
                  ((select id from span where device = ?1 and words = ?2 and profile = ?3), ?4, ?5, ?6, ?7,
-                  (select id from contents where hash = ?8))",
+                  (select id from contents where hash = ?8), ?9, ?10)",
             )?
             .execute(params![
                 run.device,
@@ -92,8 +102,25 @@ impl Store {
                 run.last().0,
                 run.step_ms,
                 run.count,
-                hash.as_slice()
+                hash.as_slice(),
+                clock.boot.to_string(),
+                offset_of(clock)
             ])?;
+        }
+        tx.commit()?;
+        Ok(())
+    }
+
+    /// Moves the instants of this boot's runs by what the readings of their clock were moved by, so that both still
+    /// stand under the same.
+    pub fn shift(&mut self, moved: &[Moved], right: &Header) -> Result<()> {
+        let tx = self.db.transaction()?;
+        for Moved { from, shift_ms } in moved {
+            tx.execute(
+                "update run set t0 = t0 + ?1, t1 = t1 + ?1, ahead = ahead + ?1
+                 where boot = ?2 and t1 >= ?3 and abs(ahead + ?1 - ?4) <= ?5",
+                params![shift_ms, right.boot.to_string(), from.0, offset_of(right), SAME_MS],
+            )?;
         }
         tx.commit()?;
         Ok(())
@@ -188,6 +215,45 @@ fn run(r: &Row<'_>) -> rusqlite::Result<Run> {
 mod tests {
     use super::*;
 
+    fn clock(boot: u128, ahead: i64) -> Header {
+        Header { boot: uuid(boot).parse().unwrap(), mono_ms: 0, wall: Timestamp(ahead) }
+    }
+
+    fn uuid(n: u128) -> String {
+        format!("{n:032x}")
+    }
+
+    const DAY: i64 = 86_400_000;
+
+    #[test]
+    fn what_a_wrong_clock_stamped_is_moved_and_nothing_else() {
+        let dir = tempfile::tempdir().unwrap();
+        let mut store = Store::open(dir.path()).unwrap();
+        store.keep(&[run_of(500, 2, 1)], &clock(1, -DAY)).unwrap();
+        store.keep(&[run_of(0, 2, 2), run_of(500, 2, 3)], &clock(2, -DAY)).unwrap();
+        store.keep(&[run_of(600, 2, 4)], &clock(2, 0)).unwrap();
+        store.shift(&[Moved { from: Timestamp(400), shift_ms: DAY + 7 }], &clock(2, 12)).unwrap();
+        let mut statement = store.db.prepare("select t0, t1 from run order by id").unwrap();
+        let rows = statement.query_map([], |r| Ok((r.get(0)?, r.get(1)?))).unwrap();
+        let got: Vec<(i64, i64)> = rows.map(|row| row.unwrap()).collect();
+        let moved = DAY + 507;
+        assert_eq!(got, [(500, 510), (0, 10), (moved, moved + 10), (600, 610)]);
+    }
+
+    #[test]
+    fn a_file_that_knows_no_clocks_goes_on() {
+        let dir = tempfile::tempdir().unwrap();
+        let before = SCHEMA.replace(",\n    boot text, ahead integer", "");
+        assert_ne!(before, SCHEMA);
+        let db = Connection::open(dir.path().join(NAME)).unwrap();
+        db.execute_batch(&before).unwrap();
+        drop(db);
+        let mut store = Store::open(dir.path()).unwrap();
+        store.keep(&[run_of(0, 3, 1)], &clock(1, 0)).unwrap();
+        let reader = Reader::open(dir.path()).unwrap();
+        assert_eq!(reader.newest("m", "holding 0 1", Timestamp(35)).unwrap(), Some(run_of(0, 3, 1)));
+    }
+
     fn run_of(from: i64, count: i64, byte: u8) -> Run {
         Run {
             device: "m".into(),
@@ -204,7 +270,7 @@ mod tests {
     fn what_was_kept_is_read_back_and_each_content_lies_there_once() {
         let dir = tempfile::tempdir().unwrap();
         let mut store = Store::open(dir.path()).unwrap();
-        store.keep(&[run_of(0, 3, 1), run_of(30, 1, 2), run_of(40, 5, 1)]).unwrap();
+        store.keep(&[run_of(0, 3, 1), run_of(30, 1, 2), run_of(40, 5, 1)], &clock(1, 0)).unwrap();
         let count: i64 = store.db.query_row("select count(*) from contents", [], |r| r.get(0)).unwrap();
         assert_eq!(count, 2);
         let reader = Reader::open(dir.path()).unwrap();
@@ -221,7 +287,7 @@ mod tests {
         let runs: Vec<Run> = (0..5000)
             .map(|i| Run { contents: vec![i as u8, (i >> 8) as u8], ..run_of(i * 10, 1, 0) })
             .collect();
-        store.keep(&runs).unwrap();
+        store.keep(&runs, &clock(1, 0)).unwrap();
         store.trim(Timestamp(100), u64::MAX).unwrap();
         let left = |store: &Store| -> (i64, i64) {
             store
@@ -239,6 +305,6 @@ mod tests {
     fn a_damaged_file_begins_anew() {
         let dir = tempfile::tempdir().unwrap();
         std::fs::write(dir.path().join(NAME), vec![7; 8192]).unwrap();
-        Store::open(dir.path()).unwrap().keep(&[run_of(0, 1, 1)]).unwrap();
+        Store::open(dir.path()).unwrap().keep(&[run_of(0, 1, 1)], &clock(1, 0)).unwrap();
     }
 }

@@ -133,7 +133,7 @@ impl Supervisor {
         let (told, to_record) = mpsc::channel::<Told>(TOLD);
         let book = watch::Sender::new(Arc::<Book>::default());
         let (asked, to_answer) = mpsc::channel(ASKED);
-        let evidence = Evidence::start(&config.data, config.evidence, Arc::clone(&clock));
+        let evidence = Evidence::start(&config.data, config.evidence, Arc::clone(&clock), buffer.clone());
         let recorder = Recorder {
             book: book.subscribe(),
             asked: to_answer,
@@ -150,8 +150,13 @@ impl Supervisor {
         let (gauges, of_lines) = watch::channel(Vec::new());
         let (report, health) = watch::channel(Health::default());
         let hub = watch::Sender::new(UplinkState::default());
-        let timekeeper =
-            Timekeeper::new(buffer.clone(), Arc::clone(&clock), Arc::clone(&ids), is_synchronised);
+        let timekeeper = Timekeeper::new(
+            buffer.clone(),
+            evidence.clone(),
+            Arc::clone(&clock),
+            Arc::clone(&ids),
+            is_synchronised,
+        );
         let reporter = HealthTask {
             data: config.data.clone(),
             buffer: buffer.clone(),

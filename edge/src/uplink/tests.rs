@@ -24,6 +24,7 @@ pub(crate) use self::hub::Hub;
 use super::{Live, UplinkSettings, UplinkState, run};
 use crate::buffer::{Buffer, BufferSettings};
 use crate::clock::Timekeeper;
+use crate::evidence::Evidence;
 
 /// A gateway without its poller.
 struct Gateway {
@@ -56,7 +57,8 @@ impl Gateway {
         let (live, health, state) =
             (broadcast::Sender::new(64), watch::Sender::new(Health::default()), watch::Sender::default());
         let (states, cancel) = (state.subscribe(), CancellationToken::new());
-        let timekeeper = Timekeeper::new(buffer.clone(), clock, Arc::new(RandomIds), || false);
+        let timekeeper =
+            Timekeeper::new(buffer.clone(), Evidence::none(), clock, Arc::new(RandomIds), || false);
         let task = tokio::spawn(run(
             settings,
             buffer.clone(),

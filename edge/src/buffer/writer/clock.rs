@@ -9,11 +9,10 @@ use steward_shared::wire::columns::{self, Header};
 use steward_shared::wire::message::Lane;
 
 use super::{Result, Writer};
+use crate::buffer::boot::{SAME_MS, offset_of};
 use crate::buffer::settings::{Correction, Moved};
 use crate::buffer::store::Row;
 
-/// Two looks at the clocks that differ by less are of the same clock.
-const SAME_MS: i64 = 3_000;
 /// Batches that are looked at in one turn: polling must not wait for long.
 const TURN: usize = 100;
 
@@ -126,8 +125,4 @@ impl Writer {
         done.next = Some(seq);
         Ok(done)
     }
-}
-
-fn offset_of(header: &Header) -> i64 {
-    header.wall.0.saturating_sub(i64::try_from(header.mono_ms).unwrap_or(i64::MAX))
 }
