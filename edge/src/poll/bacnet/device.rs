@@ -143,7 +143,7 @@ impl<'a> Device<'a> {
         self.shared.teller.gauge.asked(self.index, Duration::ZERO, Ok((ask.slot, begun.elapsed())));
         let reading = |v: steward_protocols::question::PointValue| {
             let point = self.shared.teller.number(self.index, v.point)?;
-            let newer = self.shared.subscribed.is_newer(point, ask.slot);
+            let newer = self.shared.subscribed.is_newer(point, self.shared.clock.now().since(ask.slot));
             (!newer).then_some(Reading { point, at: ask.slot, value: v.value, quality: v.quality })
         };
         let values = batch.values(points, &readings).into_iter().filter_map(reading).collect();

@@ -207,6 +207,6 @@ async fn changed(shared: &Shared, subscription: u32, notice: &CovNotice) {
     let flags = of(PropertyId::STATUS_FLAGS);
     let (value, quality) = value_of(def, bacnet.data, &value, flags.as_ref());
     let at = shared.clock.now();
-    shared.subscribed.told(number, at);
+    shared.subscribed.told(number);
     shared.teller.readings(vec![Reading { point: number, at, value, quality }]).await;
 }
