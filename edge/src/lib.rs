@@ -14,6 +14,7 @@ pub mod lab;
 pub mod lend;
 pub mod line;
 pub mod lint;
+mod owner;
 pub mod poll;
 pub mod publish;
 pub mod refine;

@@ -3,6 +3,8 @@
 #![allow(clippy::unwrap_used, reason = "a test says with a panic what broke")]
 
 use std::net::SocketAddr;
+use std::os::unix::fs::chown;
+use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 use std::time::Duration;
@@ -283,6 +285,51 @@ fn the_daemon_brings_back_what_a_dead_tool_has_left() {
     bench.becomes(22.5);
     eventually("and its file is gone", LONG, || (bench.holds() == 0).then_some(()));
     edge.stop().unwrap();
+}
+
+/// The daemon as the package runs it, and the tool as the engineer does: as root.
+#[test]
+fn the_daemon_of_another_user_brings_back_what_a_tool_of_root_has_left() {
+    const DAEMON: u32 = 65_534;
+    if !nix::unistd::getuid().is_root() {
+        eprintln!("only root can run the daemon as another user: not tried");
+        return;
+    }
+    let Some(bench) = Bench::new() else { return };
+    let at = bench.dir.path();
+    for path in [at, &at.join("data")] {
+        chown(path, Some(DAEMON), Some(DAEMON)).unwrap();
+    }
+    // What that user may not look at in the checkout lies here for it.
+    std::fs::create_dir_all(at.join("profiles/pymodbus")).unwrap();
+    let profile = Path::new(env!("CARGO_MANIFEST_DIR")).join("peers/profiles/pymodbus/writable.toml");
+    std::fs::copy(profile, at.join("profiles/pymodbus/writable.toml")).unwrap();
+    let daemons = at.join("steward-edge");
+    std::fs::copy(program("steward-edge", "steward-edge").unwrap(), &daemons).unwrap();
+    let text = format!(
+        "[gateway]\nname = \"bench\"\ndata = \"data\"\n[http]\nlisten = \"{}\"\n\
+         [profiles]\nfolders = [\"profiles\"]\n\
+         [[line]]\nname = \"tcp\"\nkind = \"tcp\"\nhost = \"127.0.0.1\"\nport = {}\n\
+         [[line.device]]\nname = \"ahu\"\nprofile = \"pymodbus/writable\"\naddress = 7\n",
+        bench.http, bench.tcp
+    );
+    std::fs::write(bench.file(), text).unwrap();
+    let daemon = Command::new(&daemons).args(["run"]).current_dir(at).uid(DAEMON).gid(DAEMON).spawn();
+    let mut daemon = Simulated(daemon.unwrap());
+    eventually("the daemon lends its line", LONG, || at.join("data/lines.sock").exists().then_some(()));
+    let masked = format!(
+        "umask 077; exec '{}' write ahu/setpoint 18 --yes --for 4s",
+        program("steward-edge", "steward-edge").unwrap().display()
+    );
+    let mut tool =
+        Command::new("sh").args(["-c", &masked]).current_dir(at).stdout(Stdio::null()).spawn().unwrap();
+    bench.becomes(18.0);
+    tool.kill().unwrap();
+    tool.wait().unwrap();
+    assert_eq!(bench.holds(), 1);
+    eventually("the daemon has removed the hold", LONG, || (bench.holds() == 0).then_some(()));
+    bench.becomes(22.5);
+    assert!(daemon.0.try_wait().unwrap().is_none(), "the daemon runs");
 }
 
 /// A device of a profile as a process of its own.

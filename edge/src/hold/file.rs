@@ -1,5 +1,6 @@
 //! The file of one hold: `holds/<device>.<point>.json`. It is on the disk before anything is written to the device, and
-//! locked by the tool as long as that lives, so that whoever finds it unlocked knows that its tool has died.
+//! locked by the tool as long as that lives, so that whoever finds it unlocked knows that its tool has died. It belongs to
+//! whom the data folder belongs: a tool of root must not leave the daemon a hold that it cannot read or remove.
 
 use std::fs::File;
 use std::io::{self, Write};
@@ -7,6 +8,8 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 use steward_shared::time::Timestamp;
+
+use crate::owner::hand_over;
 
 const FOLDER: &str = "holds";
 
@@ -61,6 +64,8 @@ impl Kept {
         let path = folder.join(format!("{}.{}.json", hold.device, hold.point));
         let fault = |e| HoldError::File(path.clone(), e);
         std::fs::create_dir_all(&folder).map_err(fault)?;
+        let owner = std::fs::metadata(data).map_err(fault)?;
+        hand_over(&folder, &owner).map_err(fault)?;
         let mut file = match File::options().write(true).create_new(true).open(&path) {
             Ok(file) => file,
             Err(e) if e.kind() == io::ErrorKind::AlreadyExists => {
@@ -72,6 +77,7 @@ impl Kept {
             Err(e) => return Err(fault(e)),
         };
         file.try_lock().map_err(|e| fault(e.into()))?;
+        hand_over(&path, &owner).map_err(fault)?;
         let text = serde_json::to_vec(&hold).expect("a hold has texts for keys");
         file.write_all(&text).and_then(|()| file.sync_all()).map_err(fault)?;
         // The name too must survive a power cut.
@@ -90,6 +96,14 @@ impl Kept {
         entries.filter_map(|entry| orphan(entry.ok()?.path())).collect()
     }
 
+    /// The files of holds that this user may not read, so that nobody can tell what they hold.
+    pub fn unreadable(data: &Path) -> Vec<PathBuf> {
+        let Ok(entries) = std::fs::read_dir(data.join(FOLDER)) else { return Vec::new() };
+        let closed =
+            |path: &PathBuf| File::open(path).is_err_and(|e| e.kind() == io::ErrorKind::PermissionDenied);
+        entries.filter_map(|entry| Some(entry.ok()?.path())).filter(closed).collect()
+    }
+
     /// It is over: what stood before stands again, or somebody else has written since.
     pub fn end(self) -> io::Result<()> {
         std::fs::remove_file(&self.path)
@@ -102,6 +116,8 @@ fn read(path: &Path) -> io::Result<Hold> {
 
 #[cfg(test)]
 mod tests {
+    use std::os::unix::fs::{MetadataExt, chown};
+
     use super::*;
 
     fn hold() -> Hold {
@@ -131,6 +147,24 @@ mod tests {
         }
         assert!(Kept::orphans(data.path()).is_empty());
         Kept::begin(data.path(), hold()).unwrap();
+    }
+
+    #[test]
+    fn a_hold_of_root_belongs_to_the_user_of_the_data_folder() {
+        let data = tempfile::tempdir().unwrap();
+        let daemon = if nix::unistd::getuid().is_root() {
+            65_534
+        } else {
+            eprintln!("only root can give files away: that a user keeps its own is all that is tried here");
+            nix::unistd::getuid().as_raw()
+        };
+        chown(data.path(), Some(daemon), None).unwrap();
+        drop(Kept::begin(data.path(), hold()).unwrap());
+        let (folder, file) = (data.path().join(FOLDER), data.path().join("holds/ahu.setpoint.json"));
+        for path in [folder, file] {
+            assert_eq!(std::fs::metadata(&path).unwrap().uid(), daemon, "{}", path.display());
+        }
+        assert!(Kept::unreadable(data.path()).is_empty());
     }
 
     #[test]

@@ -3,7 +3,7 @@
 
 use std::fs::{self, OpenOptions};
 use std::io::{self, Write};
-use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt, chown};
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
 use rcgen::{CertificateParams, DnType, KeyPair, PKCS_ECDSA_P256_SHA256};
@@ -14,6 +14,7 @@ use steward_shared::wire::message::GATEWAY_URI_PREFIX;
 use x509_parser::extensions::GeneralName;
 
 use super::error::IdentityError;
+use crate::owner::hand_over;
 
 const KEY: &str = "key.pem";
 const CERTIFICATE: &str = "cert.der";
@@ -198,19 +199,6 @@ fn put(path: &Path, bytes: &[u8], mode: u32, owner: &fs::Metadata) -> io::Result
     hand_over(path, owner)?;
     file.write_all(bytes)?;
     file.sync_all()
-}
-
-/// Whose the data folder is, his is what lies in it: root enrols, and the program runs as a user of its own. Only root
-/// may give away; for anybody else it is the program's own file already.
-fn hand_over(path: &Path, owner: &fs::Metadata) -> io::Result<()> {
-    let present = fs::metadata(path)?;
-    if (present.uid(), present.gid()) == (owner.uid(), owner.gid()) {
-        return Ok(());
-    }
-    match chown(path, Some(owner.uid()), Some(owner.gid())) {
-        Err(e) if e.kind() == io::ErrorKind::PermissionDenied => Ok(()),
-        done => done,
-    }
 }
 
 fn remove(dir: &Path) -> io::Result<()> {
