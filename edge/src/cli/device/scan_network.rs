@@ -149,6 +149,10 @@ async fn listen(
                 Happening::Event(Event::DeviceConflict { instance, known, other }) => {
                     twice.push(Twice { instance, known, other });
                 }
+                Happening::Trouble(what) => {
+                    out.progress_over();
+                    out.aside(what);
+                }
                 _ => {}
             }
             out.progress(text::introduced(out.lang, heard.len()));

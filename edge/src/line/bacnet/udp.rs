@@ -24,6 +24,8 @@ const LONGEST: usize = 2048;
 /// Datagrams that are taken before anything else is looked at again.
 const AT_ONCE: usize = 64;
 const TRY_AGAIN: Duration = Duration::from_secs(5);
+/// From one telling that nothing can be sent to the next.
+const TELL_AGAIN: Duration = Duration::from_mins(10);
 
 /// Where the network is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -36,6 +38,8 @@ pub struct UdpLine {
     settings: Settings,
     ids: Arc<dyn Ids>,
     desk: Desk,
+    /// When it was last told that nothing can be sent.
+    told: Option<Instant>,
 }
 
 /// The open port. A socket at an address of its own hears no broadcasts: those come to a second one.
@@ -86,7 +90,7 @@ impl UdpLine {
         ids: Arc<dyn Ids>,
     ) -> (Self, Network, mpsc::Receiver<Happening>) {
         let (desk, network, happened) = Desk::new();
-        (Self { port, settings, ids, desk }, network, happened)
+        (Self { port, settings, ids, desk, told: None }, network, happened)
     }
 
     /// Serves the network until `cancel`, or until nobody can ask any more.
@@ -129,7 +133,7 @@ impl UdpLine {
         let mut buffer = [0; LONGEST];
         loop {
             self.desk.hand_on(&mut client);
-            send_all(&mut client, &sockets.main).await;
+            self.send_all(&mut client, &sockets.main).await;
             let deadline = client.deadline();
             tokio::select! {
                 () = cancel.cancelled() => return Ok(Served::Over),
@@ -152,24 +156,48 @@ impl UdpLine {
             client.poll(now());
         }
     }
-}
 
-async fn send_all(client: &mut Client, socket: &UdpSocket) {
-    while let Some(datagram) = client.datagram() {
-        // Of a line of MS/TP there is no station here.
-        let LinkAddress::Ip(to) = datagram.to else { continue };
-        let to = SocketAddr::V4(to);
-        let mut sent = socket.try_send_to(&datagram.bytes, to);
-        if sent.as_ref().is_err_and(|e| e.kind() == io::ErrorKind::WouldBlock) {
-            // The card is busy; a moment is as long as anybody waits for it.
-            let ready = tokio::time::timeout(Duration::from_millis(100), socket.writable()).await;
-            if ready.is_ok() {
-                sent = socket.try_send_to(&datagram.bytes, to);
+    async fn send_all(&mut self, client: &mut Client, socket: &UdpSocket) {
+        while let Some(datagram) = client.datagram() {
+            // Of a line of MS/TP there is no station here.
+            let LinkAddress::Ip(to) = datagram.to else { continue };
+            let to = SocketAddr::V4(to);
+            let mut sent = socket.try_send_to(&datagram.bytes, to);
+            if sent.as_ref().is_err_and(|e| e.kind() == io::ErrorKind::WouldBlock) {
+                // The card is busy; a moment is as long as anybody waits for it.
+                let ready = tokio::time::timeout(Duration::from_millis(100), socket.writable()).await;
+                if ready.is_ok() {
+                    sent = socket.try_send_to(&datagram.bytes, to);
+                }
+            }
+            if let Err(error) = sent {
+                debug!(%to, %error, "datagram lost");
+                self.tell_unsent(datagram.to, &error);
             }
         }
-        if let Err(error) = sent {
-            debug!(%to, %error, "datagram lost");
+    }
+
+    /// A device that cannot be reached is silent, and told so. Without broadcasts none is ever found, and what the system
+    /// forbids stays forbidden: a person must act.
+    fn tell_unsent(&mut self, to: LinkAddress, error: &io::Error) {
+        let forbidden = error.kind() == io::ErrorKind::PermissionDenied;
+        let is_broadcast = to == self.settings.broadcast && error.kind() != io::ErrorKind::WouldBlock;
+        let lately = self.told.is_some_and(|at| at.elapsed() < TELL_AGAIN);
+        if lately || !(forbidden || is_broadcast) {
+            return;
         }
+        self.told = Some(Instant::now());
+        let way_out = if forbidden {
+            "a firewall forbids it, or IPAddressAllow of the program's systemd unit"
+        } else {
+            "check the line's broadcast and the machine's network"
+        };
+        let what = if is_broadcast {
+            format!("no device is looked for: broadcasts cannot be sent to {to}: {error}; {way_out}")
+        } else {
+            format!("questions cannot be sent to {to}: {error}; {way_out}")
+        };
+        self.desk.tell(Happening::Trouble(what.into()));
     }
 }
 

@@ -95,3 +95,27 @@ async fn whoever_asks_when_the_task_has_ended_is_told() {
     let ended = timeout(LONG, serving.network.ask(peer, Request::ReadProperty(present_value()))).await;
     assert_eq!(ended.unwrap(), Err(NoAnswer::Ended));
 }
+
+#[tokio::test]
+async fn a_broadcast_that_cannot_be_sent_is_told_once_with_the_way_out() {
+    // Nothing is ever sent to port 0.
+    let nowhere = SocketAddrV4::new(std::net::Ipv4Addr::new(127, 255, 255, 255), 0);
+    let mut serving = serve(LOCAL, Settings { broadcast: nowhere.into(), ..quick() });
+    let mut troubles = Vec::new();
+    for _ in 0..2 {
+        serving.network.who_is(None).await.unwrap();
+        // An answer that comes behind it: by then it was tried.
+        assert_eq!(serving.network.find(1).await, Ok(None));
+    }
+    while let Ok(happening) = serving.happened.try_recv() {
+        if let Happening::Trouble(what) = happening {
+            troubles.push(what.to_string());
+        }
+    }
+    assert_eq!(troubles.len(), 1, "{troubles:?}");
+    assert!(
+        troubles[0].contains("127.255.255.255:0") && troubles[0].contains("check the line's broadcast"),
+        "{troubles:?}"
+    );
+    serving.cancel.cancel();
+}
