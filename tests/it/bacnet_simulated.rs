@@ -213,6 +213,11 @@ fn a_network_is_scanned_and_its_devices_are_read_and_commanded_beside_a_daemon()
         let (good, told) = said(at, &["write", "ahu/supply", "20", "--yes"]);
         assert!(!good && told.contains("does not allow"), "{told}");
     }
+    let (good, sheet) = said(at, &["sheet"]);
+    assert!(good && sheet.contains("pass") && sheet.contains("3/3"), "{sheet}");
+    let (good, doctor) = said(at, &["doctor"]);
+    assert!(good && doctor.contains("ahu") && doctor.contains("nothing is wrong"), "{doctor}");
+    assert!(!doctor.contains("bms: 0 questions"), "{doctor}");
     // A tool that was killed leaves its hold to the daemon.
     let mut tool =
         edge(at, &["write", "ahu/fan", "77", "--yes", "--for", "4s"]).stdout(Stdio::null()).spawn().unwrap();

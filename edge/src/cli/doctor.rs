@@ -41,6 +41,8 @@ struct Health {
 struct OfLine {
     name: String,
     #[serde(default)]
+    requests: u64,
+    #[serde(default)]
     troubles: Vec<Trouble>,
 }
 
@@ -58,6 +60,9 @@ struct Line {
     asked: u64,
     early: u64,
     stray: u64,
+    /// What devices told by themselves, where nobody is asked.
+    #[serde(default)]
+    messages: u64,
     devices: Vec<Device>,
     /// What is wrong, by the program's own judgement.
     #[serde(default)]
@@ -104,14 +109,20 @@ pub fn doctor(words: &DoctorWords, out: Out) -> Result<(), String> {
 /// What the program at `address` has seen.
 fn lines(address: SocketAddr, lang: Lang) -> Result<Vec<Line>, String> {
     let status: Status = status(address, lang)?;
-    let troubles = |name: &str| {
-        let of = status.health.lines.iter().find(|line| line.name == name);
-        of.map(|line| line.troubles.clone()).unwrap_or_default()
+    let of = |name: &str| status.health.lines.iter().find(|line| line.name == name);
+    let whole = |line: Line| {
+        let health = of(&line.name);
+        let troubles = health.map(|of| of.troubles.clone()).unwrap_or_default();
+        let messages = health.filter(|_| line.asked == 0).map_or(0, |of| of.requests);
+        Line { messages, troubles, ..line }
     };
-    Ok(status.doctor.into_iter().map(|line| Line { troubles: troubles(&line.name), ..line }).collect())
+    Ok(status.doctor.into_iter().map(whole).collect())
 }
 
 fn shown(line: &Line, lang: Lang) -> String {
+    if line.asked == 0 && line.messages > 0 {
+        return text::messages(lang, &line.name, line.messages) + "\n";
+    }
     let mut told = vec![text::line(lang, &line.name, line.asked, line.early, line.stray)];
     let mut rows = vec![text::head(lang)];
     rows.extend(line.devices.iter().map(row));

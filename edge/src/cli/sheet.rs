@@ -68,6 +68,10 @@ struct LineHealth {
 struct DeviceHealth {
     key: String,
     silent: bool,
+    #[serde(default)]
+    requests: u64,
+    #[serde(default)]
+    errors: u64,
     turnaround_ms: Option<f64>,
 }
 
@@ -110,6 +114,7 @@ pub struct Sheet {
     pub passed: bool,
     /// Why it did not pass, in words.
     pub faults: Vec<String>,
+    /// Or messages, where the device tells by itself.
     pub requests: u64,
     /// Of which without an answer that can be believed.
     pub errors: u64,
@@ -206,6 +211,13 @@ fn made(config: &Config, line: &LineConfig, device: &DeviceConfig, status: &Stat
             }
         })
         .collect();
+    // Who tells by himself is never asked: there the program's own counts of messages stand.
+    let tells = matches!(line.wire, WireConfig::Mqtt(_));
+    let (requests, errors) = if tells {
+        own.map_or((0, 0), |d| (d.requests, d.errors))
+    } else {
+        seen.map_or((0, 0), |d| (d.asked, d.asked.saturating_sub(d.answered)))
+    };
     let wire = match &line.wire {
         WireConfig::Serial(serial) => format!("{} {}", serial.path, serial.character),
         WireConfig::Tcp { .. }
@@ -227,15 +239,20 @@ fn made(config: &Config, line: &LineConfig, device: &DeviceConfig, status: &Stat
         at: status.now,
         passed: false,
         faults: Vec::new(),
-        requests: seen.map_or(0, |d| d.asked),
-        errors: seen.map_or(0, |d| d.asked.saturating_sub(d.answered)),
+        requests,
+        errors,
         turnaround_ms: own.and_then(|d| d.turnaround_ms),
         margin: of_line.map_or(0.0, |l| 1.0 - l.planned - l.wasted),
         points,
     };
     let troubles: Vec<&Trouble> = of_line.map(|l| l.troubles.iter().collect()).unwrap_or_default();
     let own_troubles = troubles.into_iter().filter(|t| t.device.as_ref().is_none_or(|d| *d == device.name));
-    sheet.faults = faults(&sheet, own.is_none_or(|d| d.silent), lang);
+    let nothing_came = requests == 0 && !sheet.points.iter().any(Point::is_there);
+    sheet.faults = match (nothing_came, tells) {
+        (true, true) => vec![text::never_told(lang)],
+        (true, false) => vec![text::never_asked(lang)],
+        (false, _) => faults(&sheet, own.is_none_or(|d| d.silent), lang),
+    };
     sheet.faults.extend(own_troubles.map(|trouble| sentence(trouble, lang)));
     sheet.passed = sheet.faults.is_empty();
     sheet
@@ -243,9 +260,6 @@ fn made(config: &Config, line: &LineConfig, device: &DeviceConfig, status: &Stat
 
 fn faults(sheet: &Sheet, silent: bool, lang: Lang) -> Vec<String> {
     let mut faults = Vec::new();
-    if sheet.requests == 0 {
-        return vec![text::never_asked(lang)];
-    }
     if silent {
         faults.push(text::silent(lang));
     }
@@ -255,7 +269,8 @@ fn faults(sheet: &Sheet, silent: bool, lang: Lang) -> Vec<String> {
         let more = if missing.len() > few.len() { " …" } else { "" };
         faults.push(text::missing(lang, missing.len(), &(few.join(" ") + more)));
     }
-    let errors = sheet.errors as f64 / sheet.requests as f64;
+    // The counts may be some seconds older than the values.
+    let errors = sheet.errors as f64 / sheet.requests.max(1) as f64;
     if errors > ERRORS && !silent {
         faults.push(text::errors(lang, errors * 100.0));
     }

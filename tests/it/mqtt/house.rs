@@ -3,10 +3,11 @@
 use std::io::{BufRead as _, BufReader, Write as _};
 use std::net::{SocketAddr, TcpStream};
 use std::path::Path;
+use std::process::Command;
 use std::time::Duration;
 
 use serde_json::{Value, json};
-use steward_tests::programs::{Mosquitto, Peer, free_tcp_port};
+use steward_tests::programs::{Mosquitto, Peer, free_tcp_port, program};
 use steward_tests::{Edge, eventually};
 use tempfile::TempDir;
 
@@ -16,7 +17,7 @@ pub struct House {
     pub edge: Edge,
     pub talker: Talker,
     pub broker: Mosquitto,
-    _dir: TempDir,
+    dir: TempDir,
 }
 
 /// paho-mqtt, told what to do.
@@ -98,7 +99,7 @@ impl House {
         std::fs::write(&file, text).unwrap();
         let mut edge = Edge::new(&file, http);
         edge.start().unwrap();
-        let mut house = Self { edge, talker, broker, _dir: dir };
+        let mut house = Self { edge, talker, broker, dir };
         house.until_up(1);
         house
     }
@@ -109,6 +110,14 @@ impl House {
         eventually("the subscriptions stand", LONG, || {
             (self.edge.log().matches("topics subscribed").count() >= times).then_some(())
         });
+    }
+
+    /// What a tool of the engineer says beside the daemon.
+    pub fn tool(&self, words: &[&str]) -> String {
+        let mut command = Command::new(program("steward-edge", "steward-edge").unwrap());
+        let output =
+            command.args(["--lang", "en"]).args(words).current_dir(self.dir.path()).output().unwrap();
+        String::from_utf8_lossy(&[output.stdout, output.stderr].concat()).into_owned()
     }
 
     pub fn status(&self) -> Value {

@@ -36,6 +36,14 @@ fn what_real_devices_have_told_arrives_with_its_values() {
             }
         }
     }
+    let sheet = house.tool(&["sheet", "archive"]);
+    assert!(
+        sheet.contains("pass") && !sheet.contains("FAIL"),
+        "nobody asks it, and it has told all: {sheet}"
+    );
+    eventually("the doctor knows that they tell by themselves", LONG, || {
+        house.tool(&["doctor"]).contains("messages by themselves").then_some(())
+    });
     house.edge.stop().unwrap();
 }
 

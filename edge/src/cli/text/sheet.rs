@@ -64,6 +64,7 @@ texts! {
         zh("{of} 台设备中有 {failed} 台不合格")
         en("{} of {of} did not pass", counted(failed, "device", "devices"))
     never_asked() zh("网关程序还没有问过它：它刚写进文件，或线路中断") en("the program has never asked it: it is new in the file, or its line is down")
+    never_told() zh("还没有收到过它的消息：它刚写进文件，或主题不对，或代理连不上") en("no message of it has come yet: it is new in the file, its topic is another, or the broker is down")
     silent() zh("设备不应答") en("it does not answer")
     missing(count: usize, keys: &str) zh("{count} 个点位没有读到：{keys}") en("{} missing: {keys}", counted(count, "point is", "points are"))
     errors(share: f64) zh("{share:.1} % 的提问没有可信的应答") en("{share:.1} % of the questions had no answer that can be believed")

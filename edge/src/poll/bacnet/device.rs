@@ -17,6 +17,7 @@ use super::super::round::Rounds;
 use super::super::turn::{Ask, Follow, Outcome, Turn};
 use super::network::{Link, Shared};
 use crate::config::DeviceConfig;
+use crate::doctor::{self, Observed};
 use crate::line::bacnet::{NoAnswer, NotFound, locate};
 use crate::line::cost;
 
@@ -113,6 +114,8 @@ impl<'a> Device<'a> {
             Ok(()) => Outcome::Answered,
             Err(Failed::Device(quality, why)) => {
                 self.shared.teller.gauge.asked(self.index, Duration::ZERO, Err(&why));
+                let silent = quality == Quality::NoReply;
+                self.note(None, if silent { doctor::Outcome::Silent } else { doctor::Outcome::Foreign });
                 debug!(line = self.shared.teller.line, device = self.config.name, why, "no value");
                 Outcome::Failed(quality)
             }
@@ -141,6 +144,7 @@ impl<'a> Device<'a> {
             return Err(Failed::Device(failure.quality(), failure.to_string()));
         }
         self.shared.teller.gauge.asked(self.index, Duration::ZERO, Ok((ask.slot, begun.elapsed())));
+        self.note(Some(begun.elapsed()), doctor::Outcome::Answered);
         let reading = |v: steward_protocols::question::PointValue| {
             let point = self.shared.teller.number(self.index, v.point)?;
             let newer = self.shared.subscribed.is_newer(point, self.shared.clock.now().since(ask.slot));
@@ -152,6 +156,12 @@ impl<'a> Device<'a> {
             self.subscribe(peer).await?;
         }
         Ok(())
+    }
+
+    /// One question for the doctor's book. Bytes and pauses are not seen here: datagrams are whole or lost.
+    fn note(&self, turnaround: Option<Duration>, outcome: doctor::Outcome) {
+        let seen = Observed { turnaround, ..Observed::default() };
+        self.shared.teller.gauge.seen(self.index, seen, outcome);
     }
 
     /// Where the device is. One at a written address says first who it is.
