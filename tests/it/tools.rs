@@ -365,6 +365,47 @@ fn tool(folder: &Path, words: &[&str]) -> Said {
 }
 
 #[test]
+fn a_watch_goes_on_when_its_connection_is_lost_and_found_again() {
+    let dir = tempfile::tempdir().unwrap();
+    let (at, port) = (dir.path(), free_tcp_port().unwrap());
+    let file = format!(
+        "[gateway]\nname = \"bench\"\ndata = \"data\"\n[[line]]\nname = \"tcp\"\nkind = \"tcp\"\nhost = \"127.0.0.1\"\n\
+         port = {port}\n[[line.device]]\nname = \"meter\"\nprofile = \"schneider/pm5350\"\naddress = 1\n"
+    );
+    std::fs::write(at.join("edge.toml"), file).unwrap();
+    let simulate = |frequency: &str| {
+        let (listen, set) = (format!("127.0.0.1:{port}"), format!("frequency={frequency}"));
+        let device = Simulated::start(at, &["schneider/pm5350", "--listen", &listen, "--set", &set]);
+        eventually("it listens", LONG, || std::net::TcpStream::connect(("127.0.0.1", port)).ok());
+        device
+    };
+    let text = |name: &str| std::fs::read_to_string(at.join(name)).unwrap();
+    let says = |name: &str, wanted: &str| {
+        eventually(&format!("{name} says {wanted}"), LONG, || text(name).contains(wanted).then_some(()));
+    };
+    let device = simulate("49.25");
+    let (out, err) = (at.join("out"), at.join("err"));
+    let mut watch = Command::new(program("steward-edge", "steward-edge").unwrap());
+    watch.args(["watch", "meter/frequency", "--every", "200ms", "--lang", "en"]).current_dir(at);
+    watch.stdout(std::fs::File::create(out).unwrap()).stderr(std::fs::File::create(err).unwrap());
+    let mut watch = watch.stdin(Stdio::null()).spawn().unwrap();
+    says("out", "49.25");
+    drop(device);
+    says("err", "cannot be reached");
+    says("err", "it is tried again");
+    let _device = simulate("50.75");
+    says("out", "50.75");
+    says("err", "it is read again");
+    kill(Pid::from_raw(i32::try_from(watch.id()).unwrap()), Signal::SIGINT).unwrap();
+    assert!(watch.wait().unwrap().success());
+    assert!(
+        text("err").matches("tried again").count() <= 3,
+        "told once for each way to fail: {}",
+        text("err")
+    );
+}
+
+#[test]
 fn a_scan_finds_who_answers_and_what_it_may_be() {
     let dir = tempfile::tempdir().unwrap();
     let pty = dir.path().join("port").display().to_string();

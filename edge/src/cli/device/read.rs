@@ -38,29 +38,44 @@ pub async fn read(words: ReadWords, out: Out) -> Result<(), String> {
     if round.any { Ok(()) } else { Err(text::nothing_read(out.lang)) }
 }
 
-/// Each round borrows the line anew: the daemon polls in between.
+/// Each round borrows the line anew: the daemon polls in between. What cannot be reached at first is a fault; what is lost
+/// later may come back.
 pub async fn watch(words: WatchWords, out: Out) -> Result<(), String> {
     let asked = Asked::find(&words.read, out)?;
     let mut interrupt = signal(SignalKind::interrupt()).map_err(|e| e.to_string())?;
     let mut terminate = signal(SignalKind::terminate()).map_err(|e| e.to_string())?;
     let mut before: BTreeMap<String, String> = BTreeMap::new();
     out.text(asked.head(&words.read, out));
-    let mut rounds = 0_u32;
+    let (mut rounds, mut lost) = (0_u32, None);
     loop {
         let round = tokio::select! {
-            round = asked.once(&words.read, out) => round?,
+            round = asked.once(&words.read, out) => round,
             // A question that is given up gives its line back.
             _ = interrupt.recv() => return Ok(()),
             _ = terminate.recv() => return Ok(()),
         };
-        let first = before.is_empty();
-        for (which, line) in &round.lines {
-            let changed = before.insert(which.clone(), line.clone()).is_some_and(|old| old != *line);
-            if first || changed {
-                out.text(format!("{} {line}", if changed { '*' } else { ' ' }));
+        match round {
+            Ok(round) => {
+                if lost.take().is_some() {
+                    out.aside(text::goes_well(out.lang));
+                }
+                let first = before.is_empty();
+                for (which, line) in &round.lines {
+                    let changed = before.insert(which.clone(), line.clone()).is_some_and(|old| old != *line);
+                    if first || changed {
+                        out.text(format!("{} {line}", if changed { '*' } else { ' ' }));
+                    }
+                }
+                round.values.iter().for_each(|value| out.value(value));
+            }
+            Err(why) if rounds == 0 => return Err(why),
+            // Told once for as long as it is the same.
+            Err(why) if lost.as_ref() == Some(&why) => {}
+            Err(why) => {
+                out.failed(&text::goes_on(out.lang, &why));
+                lost = Some(why);
             }
         }
-        round.values.iter().for_each(|value| out.value(value));
         rounds += 1;
         if words.rounds.is_some_and(|most| rounds >= most) {
             return Ok(());

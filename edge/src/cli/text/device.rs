@@ -33,6 +33,8 @@ texts! {
     head_by_hand(line: &str, address: u8, table: &str)
         zh("{line}，地址 {address}，{table}")
         en("{line}, address {address}, {table}")
+    goes_on(why: &str) zh("{why}；继续尝试，Ctrl-C 结束") en("{why}; it is tried again, Ctrl-C ends it")
+    goes_well() zh("又读到了") en("it is read again")
     nothing_read() zh("什么也没有读到") en("nothing was read")
     past_the_end() zh("地址超过 65535") en("the addresses reach past 65535")
     socket_forbidden(data: &Path)
