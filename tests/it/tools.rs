@@ -223,8 +223,13 @@ fn each_function_that_writes_is_written_and_read_back_by_another_program() {
         "1",
     ]);
     assert!(whole.out.contains("FF1F"), "the bits beside the one that was written stay: {whole:?}");
+    // Steps of 0.1: what the register holds is what was written, whatever was asked for.
+    let near = bench.run(&["write", "ahu/setpoint", "24.06", "--yes", "--json"]);
+    let near: Value = serde_json::from_str(near.out.trim()).unwrap_or_else(|e| panic!("{e}: {near:?}"));
+    assert_eq!((&near["value"], &near["before"]), (&Value::from(24.1), &Value::from(24.0)), "{near}");
     let written = std::fs::read_to_string(bench.dir.path().join("data/writes.jsonl")).unwrap();
-    assert_eq!(written.lines().count(), 5, "{written}");
+    assert_eq!(written.lines().count(), 6, "{written}");
+    assert!(written.lines().last().unwrap().contains("\"value\":24.1"), "{written}");
 }
 
 #[test]

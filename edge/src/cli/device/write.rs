@@ -191,11 +191,13 @@ impl<'p> Job<'p> {
             (Ok(()), Err(why)) => Err(text::not_seen(out.lang, &self.name, why)),
             (Err(why), _) => Err(text::not_taken(out.lang, &self.name, why)),
         };
-        let (data, value) = (&self.place.config.data, self.value.as_number());
+        // The device keeps what its register can hold: of 25.55 in steps of 0.1 that is 25.6.
+        let kept = after.as_ref().ok().filter(|_| outcome.is_ok()).and_then(|after| after.value.as_ref());
+        let kept = kept.unwrap_or(&self.value);
+        let (data, value) = (&self.place.config.data, kept.as_number());
         note(data, &self.name, &self.shown(old, out), value, outcome.is_ok());
         outcome?;
-        out.text(text::written(out.lang, &self.name, &shown::value(self.point, &self.value, out.lang)));
-        let value = self.value.as_number();
+        out.text(text::written(out.lang, &self.name, &shown::value(self.point, kept, out.lang)));
         let before = old.value.as_ref().and_then(Value::as_number);
         out.value(&json!({ "point": self.name, "before": before, "value": value, "written": true }));
         Ok(())
