@@ -443,6 +443,8 @@ fn meters_of_every_language_answer_over_tcp_and_on_a_line_and_break() {
             let number: f64 = value.parse().unwrap();
             assert!(told.contains(&format!("\"value\":{number:?}")), "{device} on {line}: {told}");
         }
+        let write = said(&edge(&["write", &format!("m/{point}"), "3", "--yes"], dir.path()));
+        assert!(write.contains("is only read") && !write.contains("add write"), "{device}: {write}");
         meter_file(dir.path(), &tcp, profile, address);
         meter.order(&format!("break {fault}"));
         meter.says("broken now");

@@ -174,7 +174,7 @@ fn what_is_wrong_is_told_with_the_way_out() {
         (&["read", "--line", "/dev/there-is-no-such-port"], "cannot be used"),
         (&["read", "--line", "127.0.0.1:1"], "port 1 cannot be reached"),
         (&["read", "ahu", "--line", "x"], "cannot be used with"),
-        (&["write", "ahu/measured", "1", "--yes"], "add write ="),
+        (&["write", "ahu/measured", "1", "--yes"], "lies in the table input"),
         (&["write", "ahu/setpoint", "31", "--yes"], "write 16 … 30"),
         (&["write", "ahu/setpoint", "warm", "--yes"], "is no value of this point"),
         (&["write", "ahu/mode", "3", "--yes"], "1 (Cooling), 2 (Heating)"),

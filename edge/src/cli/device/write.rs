@@ -9,7 +9,7 @@ use std::time::Duration;
 use serde_json::json;
 use steward_protocols::modbus::{self, Change, Write, put};
 use steward_protocols::question::Address;
-use steward_shared::profile::{PointDef, Writable};
+use steward_shared::profile::{PointDef, Table, Writable};
 use steward_shared::reading::Value;
 use steward_shared::time::{Clock, SystemClock, Timestamp};
 use steward_shared::wire::message::PointKind;
@@ -103,7 +103,7 @@ impl<'p> Job<'p> {
             return Err(text::name_a_point(out.lang));
         };
         let name = format!("{}/{}", device.name, point.key);
-        let Some(writable) = point.write else { return Err(text::not_writable(out.lang, &name)) };
+        let Some(writable) = point.write else { return Err(never_written(point, &name, out)) };
         let value = match &words.value {
             Some(value) => meant(point, value, out)?,
             None if words.back => Value::Number(0.0),
@@ -201,6 +201,17 @@ impl<'p> Job<'p> {
         let before = old.value.as_ref().and_then(Value::as_number);
         out.value(&json!({ "point": self.name, "before": before, "value": value, "written": true }));
         Ok(())
+    }
+}
+
+/// Why a point without `write` is not written, and whether the profile can change that.
+fn never_written(point: &PointDef, name: &str, out: Out) -> String {
+    match point.register() {
+        Some(register) if matches!(register.table, Table::Holding | Table::Coil) => {
+            text::not_writable(out.lang, name)
+        }
+        Some(register) => text::read_only_table(out.lang, name, register.table.word()),
+        None => text::read_only_language(out.lang, name),
     }
 }
 
