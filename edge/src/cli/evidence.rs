@@ -6,7 +6,7 @@ use std::path::Path;
 
 use steward_shared::document::listing;
 use steward_shared::profile::Profile;
-use steward_shared::time::{Clock, SystemClock, Timestamp};
+use steward_shared::time::{Clock, NotAnInstant, SystemClock, Timestamp};
 
 use super::args::{Explain, Preview, Redecode, Told};
 use super::out::Out;
@@ -168,6 +168,6 @@ fn number(value: Option<&Word>, unit: Option<&str>) -> String {
 }
 
 /// An instant as it is written at the terminal.
-pub(super) fn instant(text: &str) -> Result<Timestamp, String> {
-    text.parse::<Timestamp>().map_err(|e| e.to_string())
+pub(super) fn instant(text: &str) -> Result<Timestamp, NotAnInstant> {
+    text.parse()
 }

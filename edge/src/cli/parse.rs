@@ -1,5 +1,6 @@
 //! From the words of the command line to what is to be done, in the language of the reader: help and faults too.
 
+use std::error::Error;
 use std::ffi::OsString;
 use std::process::ExitCode;
 
@@ -7,7 +8,7 @@ use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::{Arg, ArgAction, Command, CommandFactory, FromArgMatches};
 
 use super::args::Args;
-use super::text::{Lang, common, help};
+use super::text::{Lang, common, help, values};
 
 /// The command line as it was understood; or the exit code, when everything was said already.
 pub fn parse(
@@ -81,7 +82,11 @@ fn fault(told: &clap::Error, lang: Lang) -> String {
     let what = match told.kind() {
         ErrorKind::UnknownArgument => help::unknown_word(lang, &word),
         ErrorKind::InvalidSubcommand => help::unknown_word(lang, &context(ContextKind::InvalidSubcommand)),
-        ErrorKind::InvalidValue | ErrorKind::ValueValidation => help::wrong_value(lang, &word, &value),
+        ErrorKind::InvalidValue if value.is_empty() => help::no_value(lang, &word),
+        ErrorKind::InvalidValue | ErrorKind::ValueValidation => match reason(told, lang) {
+            Some(why) => help::wrong_value_because(lang, &word, &value, &why),
+            None => help::wrong_value(lang, &word, &value),
+        },
         ErrorKind::ArgumentConflict => help::conflict(lang, &word, &context(ContextKind::PriorArg)),
         ErrorKind::MissingRequiredArgument => help::missing(lang, &word),
         ErrorKind::MissingSubcommand | ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand => {
@@ -90,6 +95,16 @@ fn fault(told: &clap::Error, lang: Lang) -> String {
         _ => help::malformed(lang),
     };
     format!("{}\n{}", common::error(lang, &what), help::see_help(lang))
+}
+
+/// Why a value is not taken: what may be chosen, or what its reader says.
+fn reason(told: &clap::Error, lang: Lang) -> Option<String> {
+    match told.get(ContextKind::ValidValue) {
+        Some(ContextValue::Strings(words)) if !words.is_empty() => {
+            Some(help::one_of(lang, &words.join(lang.pick("、", ", "))))
+        }
+        _ => told.source().and_then(values::zh),
+    }
 }
 
 #[cfg(test)]
@@ -152,6 +167,22 @@ mod tests {
             (&["enrol"], "缺少 <CODE>"),
             (&["check", "--lang", "fr"], "“fr”不对"),
             (&[], "没有写命令"),
+            (&["check", "--lang", "fr"], "可以写 zh、en"),
+            (&["write", "a/b", "1", "--for", "5"], "“5”不对：这不是时间；可以写 500ms、60s、5min 或 2h"),
+            (&["write", "a/b", "1", "--for"], "--for <TIME> 后面没有写值"),
+            (&["write", "a/b", "1", "--priority", "17"], "要在 1 到 16 之间"),
+            (&["read", "--line", "x", "--address", "x"], "要写整数"),
+            (&["read", "--line", "x", "--table", "coils"], "可以写 coil、discrete、holding、input"),
+            (&["scan", "--line", "x", "--addresses", "300"], "这不是地址；可以写 1-32,100"),
+            (&["scan", "--bacnet", "x"], "要写 IP 地址和端口"),
+            (&["scan", "--bacnet", "--range", "9-1"], "实例号的范围"),
+            (&["explain", "a/b", "--at", "yesterday"], "这不是时刻"),
+            (&["ledger", "confirm", "a/b", "--start", "x"], "要写数字"),
+            (
+                &["simulate", "a/b", "--break", "late by=2parsec"],
+                "“by=2parsec”不是故障的选项；可以写 share=0.5",
+            ),
+            (&["simulate", "a/b", "--break", "sleepy"], "没有“sleepy”这种设备故障；可以写 silent、late"),
         ] {
             let said = told(given, Lang::Zh);
             assert!(said.contains(wanted) && said.contains("--help"), "{given:?}: {said}");

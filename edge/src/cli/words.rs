@@ -43,10 +43,20 @@ impl SerialWords {
     }
 }
 
+/// Why the value of a word is not taken. The Chinese stands in `text/values.rs`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Unfit {
+    #[error("this is no time; write it like 500ms, 60s, 5min or 2h")]
+    Time,
+    #[error("this is no range of instance numbers; write it like 1000-1999")]
+    Instances,
+    #[error("these are no addresses; write them like 1-32,100")]
+    Addresses,
+}
+
 /// A time like 60s, 500ms, 5min, 2h.
-pub fn duration(text: &str) -> Result<Duration, String> {
-    crate::lab::duration(text)
-        .ok_or_else(|| format!("{text:?} is no time; write it like 500ms, 60s, 5min or 2h"))
+pub fn duration(text: &str) -> Result<Duration, Unfit> {
+    crate::lab::duration(text).ok_or(Unfit::Time)
 }
 
 /// Waits for SIGINT or SIGTERM.

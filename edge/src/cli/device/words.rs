@@ -9,6 +9,7 @@ use steward_protocols::character::{Character, Parity};
 use steward_shared::profile::{Framing, Table};
 
 use super::super::args::FILE;
+use super::super::words::Unfit;
 use crate::config::{LineConfig, SerialConfig, WireConfig};
 
 /// Beside a name in the gateway's file: a line that is described in words.
@@ -251,12 +252,12 @@ pub struct ScanWords {
 }
 
 /// `1000-1999`, `1001`.
-fn instances(text: &str) -> Result<(u32, u32), String> {
+fn instances(text: &str) -> Result<(u32, u32), Unfit> {
     let (low, high) = text.split_once('-').unwrap_or((text, text));
     let number = |text: &str| text.trim().parse::<u32>().ok().filter(|n| *n <= 4_194_302);
     match (number(low), number(high)) {
         (Some(low), Some(high)) if low <= high => Ok((low, high)),
-        _ => Err(format!("{text:?} is no range of instance numbers; write it like 1000-1999")),
+        _ => Err(Unfit::Instances),
     }
 }
 
@@ -264,7 +265,7 @@ fn instances(text: &str) -> Result<(u32, u32), String> {
 pub type Addresses = std::sync::Arc<[u8]>;
 
 /// `1-32,100`.
-fn addresses(text: &str) -> Result<Addresses, String> {
+fn addresses(text: &str) -> Result<Addresses, Unfit> {
     let part = |part: &str| {
         let (first, last) = part.split_once('-').unwrap_or((part, part));
         let (first, last) = (first.trim().parse::<u8>().ok()?, last.trim().parse::<u8>().ok()?);
@@ -272,9 +273,7 @@ fn addresses(text: &str) -> Result<Addresses, String> {
             .then(|| (first..=last).collect::<Vec<u8>>())
     };
     let parts: Option<Vec<Vec<u8>>> = text.split(',').map(part).collect();
-    parts
-        .map(|parts| parts.concat().into())
-        .ok_or_else(|| format!("{text:?} are no addresses; write them like 1-32,100"))
+    parts.map(|parts| parts.concat().into()).ok_or(Unfit::Addresses)
 }
 
 #[derive(Debug, clap::Args)]
@@ -313,7 +312,7 @@ pub struct WriteWords {
 }
 
 /// A time like 500ms, 60s, 10min, 2h.
-pub fn duration(text: &str) -> Result<Duration, String> {
+pub fn duration(text: &str) -> Result<Duration, Unfit> {
     let end = text.find(|c: char| !c.is_ascii_digit() && c != '.').unwrap_or(text.len());
     let (number, unit) = text.split_at(end);
     let factor = match unit {
@@ -325,7 +324,7 @@ pub fn duration(text: &str) -> Result<Duration, String> {
     };
     let seconds = number.parse::<f64>().ok().map(|n| n * factor).filter(|s| *s > 0.0);
     let time = seconds.and_then(|s| Duration::try_from_secs_f64(s).ok());
-    time.ok_or_else(|| format!("{text:?} is no time; write it like 500ms, 60s, 10min or 2h"))
+    time.ok_or(Unfit::Time)
 }
 
 #[cfg(test)]

@@ -65,6 +65,10 @@ pub const ZH_OPTIONS: &str = "选项";
 texts! {
     unknown_word(word: &str) zh("不认识“{word}”") en("there is no \"{word}\" here")
     wrong_value(word: &str, value: &str) zh("{word} 的值“{value}”不对") en("\"{value}\" is no value for {word}")
+    wrong_value_because(word: &str, value: &str, why: &str)
+        zh("{word} 的值“{value}”不对：{why}") en("\"{value}\" is no value for {word}: {why}")
+    no_value(word: &str) zh("{word} 后面没有写值") en("{word} wants a value")
+    one_of(words: &str) zh("可以写 {words}") en("write {words}")
     conflict(word: &str, other: &str) zh("{word} 和 {other} 不能一起写") en("{word} and {other} exclude each other")
     missing(words: &str) zh("缺少 {words}") en("{words} is missing")
     no_command() zh("没有写命令") en("no command is given")

@@ -18,6 +18,7 @@ pub mod profile;
 pub mod scan;
 pub mod sheet;
 pub mod simulate;
+pub mod values;
 pub mod write;
 
 pub use lang::Lang;
