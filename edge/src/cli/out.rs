@@ -6,7 +6,7 @@ use std::io::{self, IsTerminal, Write};
 
 use serde::Serialize;
 
-use super::text::{Lang, common};
+use super::text::{Lang, common, told};
 
 /// The way to the reader.
 #[derive(Clone, Copy, Debug)]
@@ -36,9 +36,8 @@ impl Out {
     }
 
     /// Beside the answer: how far it is, what to mind.
-    #[allow(clippy::unused_self, reason = "one way to the reader")]
     pub fn aside(self, text: impl Display) {
-        eprintln!("{text}");
+        eprintln!("{}", told(self.lang, &text.to_string()));
     }
 
     /// How far it is, on one line that is written over; only where somebody looks.
@@ -59,7 +58,7 @@ impl Out {
         if self.json {
             eprintln!("{}", serde_json::json!({ "error": why }));
         } else {
-            eprintln!("{}", common::error(self.lang, why));
+            eprintln!("{}", common::error(self.lang, &told(self.lang, why)));
         }
     }
 }

@@ -5,7 +5,7 @@ use std::path::Path;
 use steward_protocols::exchange::Refusal;
 use steward_shared::reading::Quality;
 
-use super::{Lang, texts};
+use super::{Lang, texts, told};
 
 texts! {
     name_a_device() zh("请写设备名，或用 --line 写明线路") en("name a device, or describe a line by --line")
@@ -67,7 +67,8 @@ texts! {
 }
 
 pub fn no_answer(lang: Lang, quality: Quality, why: &str) -> String {
-    if quality == Quality::NoReply { no_reply(lang, why) } else { bad_reply(lang, why) }
+    let why = told(lang, why);
+    if quality == Quality::NoReply { no_reply(lang, &why) } else { bad_reply(lang, &why) }
 }
 
 /// A device that says no; the standard's exceptions have a Chinese name too.

@@ -1,6 +1,8 @@
 //! What the program says to people, in Chinese and English: `lang` chooses the language and has the macro that makes a
 //! sentence of both, `help` is the command line's own, and each command has its sentences in a file of its name.
 
+mod chinese;
+mod faults;
 mod lang;
 
 pub mod capture;
@@ -21,5 +23,6 @@ pub mod simulate;
 pub mod values;
 pub mod write;
 
+pub use chinese::told;
 pub use lang::Lang;
 use lang::texts;
