@@ -370,6 +370,33 @@ fn tool(folder: &Path, words: &[&str]) -> Said {
 }
 
 #[test]
+fn a_set_point_of_a_profile_that_ships_is_written_within_the_range_of_its_source() {
+    let dir = tempfile::tempdir().unwrap();
+    for (profile, point, value, beyond, choices) in [
+        ("systemair/save", "set-point", "21.5", "31", "12 … 30"),
+        ("swegon/casa", "mode", "3", "5", "boost"),
+        ("carel/uc2se", "on", "off", "2", "0 (off)"),
+        ("daikin/altherma-4", "hot-water-set-point", "48", "20", "30 … 85"),
+    ] {
+        let port = free_tcp_port().unwrap();
+        let listen = format!("127.0.0.1:{port}");
+        let file = format!(
+            "[gateway]\nname = \"bench\"\ndata = \"data\"\n[[line]]\nname = \"tcp\"\nkind = \"tcp\"\nhost = \"127.0.0.1\"\n\
+             port = {port}\n[[line.device]]\nname = \"plant\"\nprofile = \"{profile}\"\naddress = 1\n"
+        );
+        std::fs::create_dir_all(dir.path().join("data")).unwrap();
+        std::fs::write(dir.path().join("edge.toml"), file).unwrap();
+        let _device = Simulated::start(dir.path(), &[profile, "--listen", &listen]);
+        eventually("it listens", LONG, || std::net::TcpStream::connect(("127.0.0.1", port)).ok());
+        let point = format!("plant/{point}");
+        let written = tool(dir.path(), &["write", &point, value, "--yes"]);
+        assert!(written.code == 0 && written.out.contains("read back"), "{profile}: {written:?}");
+        let refused = tool(dir.path(), &["write", &point, beyond, "--yes"]);
+        assert!(refused.code == 1 && refused.err.contains(choices), "{profile}: {refused:?}");
+    }
+}
+
+#[test]
 fn a_watch_goes_on_when_its_connection_is_lost_and_found_again() {
     let dir = tempfile::tempdir().unwrap();
     let (at, port) = (dir.path(), free_tcp_port().unwrap());
