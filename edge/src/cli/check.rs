@@ -10,7 +10,7 @@ use steward_shared::profile::Profile;
 use super::out::Out;
 use super::text::{Lang, check as text};
 use crate::config::Config;
-use crate::poll::{Load, ROOM, load};
+use crate::poll::{Load, load};
 use crate::supervisor::read;
 
 /// Says what the file has polled; its faults come back.
@@ -98,16 +98,7 @@ fn summary(path: &Path, config: &Config, lang: Lang) -> String {
 
 /// What is wrong with a line's load, and what to do about it.
 fn attention(load: &Load, lang: Lang) -> Option<String> {
-    if load.usual <= ROOM {
-        return None;
-    }
-    let longer = (load.usual / ROOM * 10.0).ceil() / 10.0;
-    let way_out = match load.baud {
-        Some(baud) => text::faster(lang, baud, longer),
-        None => text::longer(lang, longer),
-    };
-    let trouble = if load.late.is_empty() { text::full(lang) } else { text::late(lang, &load.late) };
-    Some(text::attention(lang, &trouble, &way_out))
+    (!load.has_room()).then(|| text::attention(lang, &text::trouble(lang, load), &text::way_out(lang, load)))
 }
 
 fn listed(path: &Path, faults: &[Fault], lang: Lang) -> String {

@@ -32,16 +32,12 @@ pub fn read(path: &Path) -> Result<Config, Vec<Fault>> {
 fn overloaded(config: &Config) -> Vec<Fault> {
     let fault = |line: &LineConfig| {
         let load = impossible(line)?;
-        let (percent, late) = ((load.least * 100.0).round(), load.late.len());
+        let (percent, late) = ((load.least * 100.0).round(), load.trouble().unwrap_or_default());
         let message = format!(
-            "line {} needs {percent} % of its wire, if its devices took no time at all; {late} points would be late",
+            "line {} needs {percent} % of its wire, if its devices took no time at all; {late}",
             line.name
         );
-        let way_out = match load.baud {
-            Some(baud) => format!("{baud} baud would do, or make the periods longer"),
-            None => "make the periods longer, or move devices to another line".to_owned(),
-        };
-        Some(Fault::of_file("", message, way_out))
+        Some(Fault::of_file("", message, load.way_out()))
     };
     config.lines.iter().filter_map(fault).collect()
 }

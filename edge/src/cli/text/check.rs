@@ -2,6 +2,7 @@
 
 use super::common::counted;
 use super::texts;
+use crate::poll::{Load, named};
 
 texts! {
     line(name: &str, devices: usize, points: usize, percent: f64)
@@ -10,16 +11,12 @@ texts! {
     attention(trouble: &str, way_out: &str)
         zh("  注意：{trouble}；{way_out}")
         en("  attention: {trouble}; {way_out}")
-    full() zh("没有给重试和静默设备留出余量") en("it has no room for retries and silent devices")
-    late(points: &[String])
-        zh("{} 个点位会迟到：{}", points.len(), first(points, "等"))
-        en("{} points would be late: {}", points.len(), first(points, "and more"))
-    faster(baud: u32, times: f64)
-        zh("改用 {baud} 波特即可，或把周期延长到 {times:.1} 倍，或把设备分到另一条线路")
-        en("{baud} baud would do, or make the periods {times:.1} times as long, or move devices to another line")
-    longer(times: f64)
-        zh("把周期延长到 {times:.1} 倍，或把设备分到另一条线路")
-        en("make the periods {times:.1} times as long, or move devices to another line")
+    trouble(load: &Load)
+        zh("{}", zh_trouble(load))
+        en("{}", load.trouble().unwrap_or_default())
+    way_out(load: &Load)
+        zh("{}", zh_way_out(load))
+        en("{}", load.way_out())
     hub(address: &str) zh("服务器：{address}") en("hub: {address}")
     no_hub() zh("服务器：无，读数只留在本机") en("hub: none, readings stay here")
     in_order(path: &str, lines: usize, points: usize)
@@ -30,10 +27,28 @@ texts! {
         en("{path}: {}", counted(count, "fault", "faults"))
 }
 
-/// So many late points are named.
-const NAMED: usize = 6;
+/// As `Load::trouble`.
+fn zh_trouble(load: &Load) -> String {
+    let late = load.late.len();
+    let named = named(&load.late, "等");
+    match &load.longest {
+        _ if late == 0 => "没有给重试和静默设备留出余量".to_owned(),
+        None => format!("{late} 个点位会迟到：{named}"),
+        Some(longest) => {
+            let (device, point, took) = (&longest.device, &longest.point, longest.took_ms);
+            format!(
+                "{late} 个点位会迟到：{named}；从 {device}/{point} 起的一次提问要 {took} ms，其间不能问别的"
+            )
+        }
+    }
+}
 
-fn first(points: &[String], more: &str) -> String {
-    let named = points.iter().take(NAMED).map(String::as_str).collect::<Vec<_>>().join(", ");
-    if points.len() > NAMED { format!("{named} {more}") } else { named }
+/// As `Load::way_out`.
+fn zh_way_out(load: &Load) -> String {
+    let others = format!("把周期延长到 {:.1} 倍，或把设备分到另一条线路", load.longer());
+    match (load.baud, load.own.is_empty()) {
+        (None, _) => others,
+        (Some(baud), true) => format!("改用 {baud} 波特即可，或{others}"),
+        (Some(baud), false) => format!("把 {} 改为 {baud} 波特即可，或{others}", named(&load.own, "等")),
+    }
 }
