@@ -88,12 +88,13 @@ fn what_a_gateway_says_of_itself_is_as_the_golden_frames_have_it() {
                 wasted: 0.5,
                 planned: 1.25,
                 troubles: vec![
-                    Trouble { what: "own_silence".into(), device: None, count: 1, of: 70_000 },
+                    Trouble { what: "own_silence".into(), count: 1, of: 70_000, ..Trouble::default() },
                     Trouble {
                         what: "two_answers".into(),
                         device: Some("pump-1".into()),
                         count: 300,
                         of: 900,
+                        ..Trouble::default()
                     },
                 ],
                 ..LineHealth::default()

@@ -46,12 +46,16 @@ struct OfLine {
     troubles: Vec<Trouble>,
 }
 
-#[derive(Clone, Deserialize, Serialize)]
+#[derive(Clone, Default, Deserialize, Serialize)]
 pub struct Trouble {
     pub what: String,
     pub device: Option<String>,
     pub count: u64,
     pub of: u64,
+    #[serde(default)]
+    pub points: Vec<String>,
+    #[serde(default)]
+    pub baud: Option<u32>,
 }
 
 #[derive(Deserialize, Serialize)]
@@ -192,6 +196,7 @@ pub fn sentence(trouble: &Trouble, lang: Lang) -> String {
         Some(What::Babble) => text::babble(lang, count),
         Some(What::OwnSilence) => text::own_silence(lang, count, of),
         Some(What::Strangers) => text::strangers(lang, count),
+        Some(What::Overloaded) => text::overloaded(lang, count, &trouble.points, trouble.baud),
         None => text::unknown(lang, &trouble.what, device, count, of),
     }
 }
@@ -212,13 +217,13 @@ mod tests {
     #[test]
     fn every_trouble_has_its_sentence_in_both_languages() {
         for what in What::ALL {
-            let trouble =
-                Trouble { what: what.word().to_owned(), device: Some("pump".into()), count: 3, of: 10 };
+            let (what_is, device) = (what.word().to_owned(), Some("pump".into()));
+            let trouble = Trouble { what: what_is, device, count: 3, of: 10, ..Trouble::default() };
             for lang in [Lang::Zh, Lang::En] {
                 assert_ne!(sentence(&trouble, lang), text::unknown(lang, what.word(), "pump", 3, 10));
             }
         }
-        let later = Trouble { what: "resonance".into(), device: None, count: 1, of: 2 };
+        let later = Trouble { what: "resonance".into(), count: 1, of: 2, ..Trouble::default() };
         assert!(sentence(&later, Lang::En).contains("resonance"));
     }
 }

@@ -26,10 +26,12 @@ pub enum What {
     OwnSilence,
     /// Somebody dialled in whom no line expects.
     Strangers,
+    /// More is asked of the line than comes in time.
+    Overloaded,
 }
 
 impl What {
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 10] = [
         Self::TwoAnswers,
         Self::ErrorsGrow,
         Self::Damaged,
@@ -39,6 +41,7 @@ impl What {
         Self::Babble,
         Self::OwnSilence,
         Self::Strangers,
+        Self::Overloaded,
     ];
 
     pub const fn word(self) -> &'static str {
@@ -52,6 +55,7 @@ impl What {
             Self::Babble => "babble",
             Self::OwnSilence => "own_silence",
             Self::Strangers => "strangers",
+            Self::Overloaded => "overloaded",
         }
     }
 
@@ -72,7 +76,8 @@ pub fn troubles(book: &Book, names: &[&str]) -> Vec<Trouble> {
     let line = book.line();
     let mut found = Vec::new();
     let mut tell = |what: What, device: Option<&str>, count: u64, of: u64| {
-        found.push(Trouble { what: what.word().to_owned(), device: device.map(str::to_owned), count, of });
+        let device = device.map(str::to_owned);
+        found.push(Trouble { what: what.word().to_owned(), device, count, of, ..Trouble::default() });
     };
     if line.early > 0 {
         tell(What::OwnSilence, None, line.early, line.asked);

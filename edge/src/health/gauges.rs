@@ -36,6 +36,8 @@ struct Inner {
     turned_away: u64,
     last_turned_away: Option<String>,
     last_error: Option<String>,
+    /// More is asked of it than comes in time.
+    overload: Option<Trouble>,
     devices: Vec<DeviceGauge>,
     book: Book,
     /// The device that was asked last.
@@ -106,6 +108,11 @@ impl LineGauge {
     /// The share of the line's time that its questions take, by what is known of its devices.
     pub fn planned(&self, share: f64) {
         self.inner().planned = share;
+    }
+
+    /// Whether more is asked of the line than comes in time, and what is late; answers whether it was so before.
+    pub fn overloaded(&self, overload: Option<Trouble>) -> bool {
+        std::mem::replace(&mut self.inner().overload, overload).is_some()
     }
 
     /// Bytes that came when nobody was asked, since the line's task began.
@@ -229,10 +236,11 @@ impl Inner {
     }
 
     fn troubles(&self, names: &[&str]) -> Vec<Trouble> {
-        let mut found = troubles(&self.book, names);
+        let mut found: Vec<_> = self.overload.iter().cloned().collect();
+        found.extend(troubles(&self.book, names));
         if self.turned_away > 0 {
             let (what, of) = (What::Strangers.word().to_owned(), self.requests);
-            found.push(Trouble { what, device: None, count: self.turned_away, of });
+            found.push(Trouble { what, count: self.turned_away, of, ..Trouble::default() });
         }
         found
     }

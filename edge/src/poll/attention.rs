@@ -1,8 +1,21 @@
 //! What is wrong with a line's load and what to do about it, in English: the log's and the refusal's words, which `check`
-//! says too.
+//! says too. Whoever watches the line is told by its gauge, and the hub by that.
 
-use super::load::{Load, ROOM};
+use std::time::Duration;
 
+use steward_shared::wire::message::Trouble;
+use tracing::{info, warn};
+
+use super::load::{Load, ROOM, measured};
+use super::task::LineTask;
+use super::timing::Timing;
+use crate::doctor::What;
+use crate::health::LineGauge;
+
+/// The report of health comes each ten seconds.
+const EVERY: Duration = Duration::from_secs(5);
+/// A line is judged anew when its share has changed by so much of itself.
+const OTHERWISE: f64 = 0.05;
 /// So many late points are named.
 const NAMED: usize = 6;
 
@@ -48,10 +61,63 @@ impl Load {
     pub fn longer(&self) -> f64 {
         (self.longer * 10.0).ceil() / 10.0
     }
+
+    /// For the hub, where points are late.
+    fn for_the_hub(&self) -> Option<Trouble> {
+        (!self.late.is_empty()).then(|| Trouble {
+            what: What::Overloaded.word().to_owned(),
+            device: None,
+            count: self.late.len() as u64,
+            of: self.points as u64,
+            points: self.late.iter().take(NAMED).cloned().collect(),
+            baud: self.baud,
+        })
+    }
 }
 
 /// The first few.
 pub fn named(all: &[String], more: &str) -> String {
     let first = all.iter().take(NAMED).map(String::as_str).collect::<Vec<_>>().join(", ");
     if all.len() > NAMED { format!("{first} {more}") } else { first }
+}
+
+/// Tells whoever watches the line whether it can carry what is asked of it, and the log when that has changed.
+pub fn tell(load: &Load, line: &str, gauge: &LineGauge) {
+    let was_late = gauge.overloaded(load.for_the_hub());
+    match (was_late, load.late.is_empty()) {
+        (false, false) => warn!(
+            line,
+            "the line is asked for {:.0} % of its time; {}; {}",
+            load.usual * 100.0,
+            load.trouble().unwrap_or_default(),
+            load.way_out()
+        ),
+        (true, true) => info!(line, "the line has time for all that is asked of it"),
+        _ => {}
+    }
+}
+
+/// Judges a line anew as its devices become known.
+#[derive(Debug, Default)]
+pub struct Judge {
+    due: Duration,
+    /// The share by which it was judged last.
+    by: Option<f64>,
+}
+
+impl Judge {
+    /// Now and then: a share is the sum over every question of the line, and a load takes a plan of everything.
+    pub fn look(&mut self, mono: Duration, share: impl FnOnce() -> f64, line: &LineTask, timings: &[Timing]) {
+        if mono < self.due {
+            return;
+        }
+        self.due = mono + EVERY;
+        let share = share();
+        line.gauge.planned(share);
+        if self.by.is_none_or(|by| (share - by).abs() > by * OTHERWISE) {
+            self.by = Some(share);
+            let turnarounds: Vec<_> = timings.iter().map(Timing::usual).collect();
+            tell(&measured(&line.config, &turnarounds), &line.config.name, &line.gauge);
+        }
+    }
 }

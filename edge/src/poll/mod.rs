@@ -25,7 +25,7 @@ mod trial;
 mod turn;
 mod window;
 
-pub use attention::named;
+pub use attention::{named, tell};
 pub use latest::{Described, Latest, Shown, Word};
 pub use load::{Load, ROOM, impossible, load};
 pub use task::{LineTask, Told};

@@ -15,6 +15,7 @@ use steward_shared::reading::{Quality, Reading};
 use tokio::time::{Instant, sleep_until, timeout_at};
 use tracing::{debug, info, warn};
 
+use super::attention::Judge;
 use super::errands::Errands;
 use super::plan::Plan;
 use super::round::Rounds;
@@ -31,8 +32,8 @@ const DOWN_AFTER: u32 = 3;
 /// A line is tried again at least this often: a port that was plugged in again is polled within five seconds.
 const TRY_AGAIN: Duration = Duration::from_secs(5);
 
-/// The report of health comes each ten seconds.
-const SHARE_EVERY: Duration = Duration::from_secs(5);
+/// Whoever has nothing to do looks again after this.
+const LOOK_AGAIN: Duration = Duration::from_secs(5);
 
 /// Exception 6, server device busy: it has not taken the request (MODBUS Application Protocol V1.1b3, 7).
 const BUSY: Quality = Quality::Refused(6);
@@ -56,8 +57,8 @@ pub(super) struct Owner {
     worked: bool,
     answered: Vec<bool>,
     timings: Vec<Timing>,
-    /// When the line's planned share is told again.
-    share_due: Duration,
+    /// Of what the line is asked for.
+    judge: Judge,
     /// Per device its name and what tells its profile from others.
     names: Vec<(Arc<str>, Arc<str>)>,
 }
@@ -125,7 +126,7 @@ impl Owner {
             worked: false,
             answered,
             timings,
-            share_due: Duration::ZERO,
+            judge: Judge::default(),
             names,
         }
     }
@@ -147,7 +148,7 @@ impl Owner {
                 self.lend(loan).await;
             }
             // Nobody is asked before a loan.
-            let next = if waiting.is_none() { self.next(flights.len()) } else { Err(SHARE_EVERY) };
+            let next = if waiting.is_none() { self.next(flights.len()) } else { Err(LOOK_AGAIN) };
             let wait = match next {
                 Ok(flight) => {
                     flights.push(flight);
@@ -176,7 +177,7 @@ impl Owner {
             _ => self.window.limit(),
         };
         if under_way >= at_once {
-            return Err(SHARE_EVERY);
+            return Err(LOOK_AGAIN);
         }
         let (now, mono) = (Instant::now(), self.start.elapsed());
         if let Some(errand) = self.errands.first(now, mono) {
@@ -464,16 +465,8 @@ impl Owner {
         if let Some(usual) = timing.usual() {
             let cost = cost(&self.task.config.wire, &self.task.config.devices[device], Some(usual));
             self.rounds.learned(device, cost);
-            self.tell_share();
-        }
-    }
-
-    /// Now and then: it is the sum over every question of the line.
-    fn tell_share(&mut self) {
-        let now = self.start.elapsed();
-        if now >= self.share_due {
-            self.share_due = now + SHARE_EVERY;
-            self.task.gauge.planned(self.rounds.share() / self.window.limit() as f64);
+            let share = || self.rounds.share() / self.window.limit() as f64;
+            self.judge.look(self.start.elapsed(), share, &self.task, &self.timings);
         }
     }
 

@@ -19,7 +19,7 @@ use crate::evidence::Evidence;
 use crate::health::LineGauge;
 use crate::lend::Doors;
 use crate::line::{Dial, Gates};
-use crate::poll::{LineTask, Told};
+use crate::poll::{LineTask, Told, load, tell};
 
 /// A line stops between two awaits: this passes only when the machine itself is stuck.
 const STOP_DEADLINE: Duration = Duration::from_secs(5);
@@ -184,6 +184,7 @@ impl Lines {
             visits: self.doors.open(&config.name),
         };
         info!(line = config.name, target = line.dial.target(), devices = config.devices.len(), "line starts");
+        tell(&load(&config), &config.name, &gauge);
         let task = tokio::spawn(line.run(cancel.clone()));
         self.running.insert(config.name.clone(), Running { config, numbers, gauge, cancel, task });
     }

@@ -347,6 +347,9 @@ fn verdict(h: &Health) -> Vec<(&str, bool)> {
 /// Troubles of one line: what is beyond is the same ones again.
 const MAX_TROUBLES: usize = 32;
 
+/// Points that a trouble names.
+const MAX_POINTS: usize = 16;
+
 /// A report of bounded size, whatever the gateway put into it.
 fn tidy(mut health: Health) -> Health {
     let short = |t: &mut String| *t = t.chars().filter(|c| !c.is_control()).take(MAX_WORDS).collect();
@@ -363,6 +366,8 @@ fn tidy(mut health: Health) -> Health {
         for t in &mut l.troubles {
             short(&mut t.what);
             t.device.as_mut().map(short);
+            t.points.truncate(MAX_POINTS);
+            t.points.iter_mut().for_each(short);
         }
     }
     health

@@ -337,7 +337,8 @@ async fn a_report_without_measure_is_cut_down() {
             last_error: Some("x".repeat(10_000)),
             ..DeviceHealth::default()
         };
-        let trouble = Trouble { what: "w".repeat(10_000), ..Trouble::default() };
+        let trouble =
+            Trouble { what: "w".repeat(10_000), points: vec!["p".repeat(10_000); 100], ..Trouble::default() };
         let line = |i: usize| LineHealth {
             name: format!("l{i}\0"),
             troubles: vec![trouble.clone(); if i == 0 { 100 } else { 0 }],
@@ -353,6 +354,8 @@ async fn a_report_without_measure_is_cut_down() {
         assert_eq!((held.devices.len(), held.lines.len()), (2_000, 2_000));
         assert_eq!((held.devices[1].key.as_str(), held.lines[1].name.as_str()), ("d1", "l1"));
         assert_eq!((held.lines[0].troubles.len(), held.lines[0].troubles[0].what.len()), (32, 500));
+        let points = &held.lines[0].troubles[0].points;
+        assert_eq!((points.len(), points[0].len()), (16, 500));
         assert!(held.devices.iter().all(|d| d.last_error.as_ref().unwrap().len() == 500));
     })
     .await;

@@ -313,14 +313,20 @@ pub struct LineHealth {
 /// Something that is wrong with a line or a device on it.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Trouble {
-    /// A word: `two_answers`, `errors_grow`, `damaged`, `late`, `pauses`, `hasty`, `babble`, `own_silence`, `strangers`. A
-    /// hub shows one that it does not know as it is.
+    /// A word: `two_answers`, `errors_grow`, `damaged`, `late`, `pauses`, `hasty`, `babble`, `own_silence`, `strangers`,
+    /// `overloaded`. A hub shows one that it does not know as it is.
     pub what: String,
     /// The device's name in the gateway's file; none where it is the line's.
     pub device: Option<String>,
     /// How often, of how many.
     pub count: u64,
     pub of: u64,
+    /// The first of the points that it is about, `device/point`.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub points: Vec<String>,
+    /// The lowest rate that would mend it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub baud: Option<u32>,
 }
 
 #[allow(clippy::trivially_copy_pass_by_ref, reason = "serde hands references")]

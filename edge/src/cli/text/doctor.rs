@@ -55,7 +55,18 @@ texts! {
     strangers(count: u64)
         zh("有 {count} 个拨入的连接被拒绝：注册包或来源网络与网关文件不符，见 /status 中的最近错误")
         en("{count} who dialled in were turned away: their registration or network is not the gateway file's; /status names the last")
+    overloaded(count: u64, points: &[String], baud: Option<u32>)
+        zh("线路上要问的超过它的时间：{count} 个点位会迟到：{}{}；请放长周期，或把设备分到另一条线路",
+           first(points, count, "等"), baud.map_or_else(String::new, |baud| format!("；{baud} 波特即可")))
+        en("more is asked of the line than it has time for: {count} points would be late: {}{}; make the periods longer, or move devices to another line",
+           first(points, count, "and more"), baud.map_or_else(String::new, |baud| format!("; {baud} baud would do")))
     unknown(what: &str, device: &str, count: u64, of: u64)
         zh("{device} {what}：{of} 次中 {count} 次")
         en("{device} {what}: {count} of {of}")
+}
+
+/// The late points that are known by name.
+fn first(points: &[String], count: u64, more: &str) -> String {
+    let named = points.join(", ");
+    if count > points.len() as u64 { format!("{named} {more}") } else { named }
 }

@@ -225,7 +225,18 @@ export function gateways(now: number): S["Gateway"][] {
           errors: i === 1 ? 4210 : 3,
           last_error: i === 1 ? "no reply within 300 ms" : null,
           troubles:
-            i === 1 ? [{ what: "errors_grow", device: devices[1]?.key ?? null, count: 61, of: 2210 }] : [],
+            i === 1
+              ? [
+                  {
+                    what: "errors_grow",
+                    device: devices[1]?.key ?? null,
+                    count: 61,
+                    of: 2210,
+                    points: [],
+                    baud: null,
+                  },
+                ]
+              : [],
         })),
         devices: devices
           .filter((d) => d.gateway === "g1")

@@ -826,6 +826,11 @@ export interface components {
         /** @description Something that is wrong with a line or a device on it. */
         LineTrouble: {
             /**
+             * Format: int32
+             * @description The lowest rate of the line that would mend it.
+             */
+            baud: number | null;
+            /**
              * Format: int64
              * @description How often, of how many.
              */
@@ -834,7 +839,12 @@ export interface components {
             device: string | null;
             /** Format: int64 */
             of: number;
-            /** @description two_answers, errors_grow, damaged, late, pauses, hasty, babble, own_silence, strangers; a later gateway may have more. */
+            /** @description The first of the points that it is about, `device/point` by their names in the gateway's file. */
+            points: string[];
+            /**
+             * @description two_answers, errors_grow, damaged, late, pauses, hasty, babble, own_silence, strangers, overloaded; a later gateway may
+             *     have more.
+             */
             what: string;
         };
         LogIn: {

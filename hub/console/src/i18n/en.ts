@@ -317,6 +317,8 @@ export const en: Record<keyof typeof zh, string> = {
   "health.wasted": "Spent on silent devices",
   "health.troubles": "Troubles of the lines",
   "health.trouble.count": "{count} of {of}",
+  "health.trouble.points": ": {points}{more}",
+  "health.trouble.baud": "; {baud} baud would do",
   "health.trouble.other": "something is wrong that this page has no words for",
   "trouble.two_answers": "more than one answer comes: two devices have its address",
   "trouble.errors_grow":
@@ -330,6 +332,8 @@ export const en: Record<keyof typeof zh, string> = {
     "answers begin before the silence that the standard wants: some converters lose the first byte",
   "trouble.babble": "bytes come that nobody asked for: another master, noise, or no biasing",
   "trouble.own_silence": "the gateway itself did not keep the silence between frames: please report it",
+  "trouble.overloaded":
+    "more is asked of the line than it has time for; make the periods longer or move devices to another line. Late would be",
   "trouble.strangers":
     "somebody dialled in and was turned away: the registration or the network is not the gateway file's",
   "health.requests": "Requests",

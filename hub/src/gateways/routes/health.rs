@@ -52,7 +52,8 @@ pub struct LineHealth {
 /// Something that is wrong with a line or a device on it.
 #[derive(Serialize, ToSchema)]
 pub struct LineTrouble {
-    /// two_answers, errors_grow, damaged, late, pauses, hasty, babble, own_silence, strangers; a later gateway may have more.
+    /// two_answers, errors_grow, damaged, late, pauses, hasty, babble, own_silence, strangers, overloaded; a later gateway may
+    /// have more.
     pub what: String,
     /// The device's name in the gateway's file; null where it is the line's.
     #[schema(required = true)]
@@ -60,6 +61,11 @@ pub struct LineTrouble {
     /// How often, of how many.
     pub count: u64,
     pub of: u64,
+    /// The first of the points that it is about, `device/point` by their names in the gateway's file.
+    pub points: Vec<String>,
+    /// The lowest rate of the line that would mend it.
+    #[schema(required = true)]
+    pub baud: Option<u32>,
 }
 
 #[derive(Serialize, ToSchema)]
@@ -92,7 +98,14 @@ impl From<Health> for GatewayHealth {
             troubles: l
                 .troubles
                 .into_iter()
-                .map(|t| LineTrouble { what: t.what, device: t.device, count: t.count, of: t.of })
+                .map(|t| LineTrouble {
+                    what: t.what,
+                    device: t.device,
+                    count: t.count,
+                    of: t.of,
+                    points: t.points,
+                    baud: t.baud,
+                })
                 .collect(),
         };
         let device = |d: steward_shared::wire::message::DeviceHealth| DeviceHealth {

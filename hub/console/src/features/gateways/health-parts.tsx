@@ -227,6 +227,12 @@ export function Troubles({ health, devices }: { health: GatewayHealth; devices: 
             <span className="st-list-main">
               <strong>{about} </strong>
               {words}
+              {trouble.points.length > 0 &&
+                t("health.trouble.points", {
+                  points: trouble.points.join(", "),
+                  more: trouble.count > trouble.points.length ? "…" : "",
+                })}
+              {trouble.baud !== null && t("health.trouble.baud", { baud: formatNumber(trouble.baud, 0) })}
             </span>
             <span className="st-list-side st-num">
               {t("health.trouble.count", {
