@@ -88,6 +88,9 @@ pub struct Split<Q = Question> {
     pub parts: [Q; 2],
     /// What lay between them and nobody wants, if something did.
     pub gap: Option<Gap<Q>>,
+    /// Where it was cut: no question reaches over a hole of no width either. Where both parts are answered and the whole
+    /// is not, this is why.
+    pub seam: Option<Hole>,
 }
 
 /// What a question read over.
@@ -176,6 +179,14 @@ impl Question {
             Self::Dlt645(ask) => ask.split(points).map(|split| split.map(Self::Dlt645)),
             // An item is read whole or not at all; and the client of BACnet has found the parts that are answered.
             Self::Cjt188(_) | Self::Mbus(_) | Self::Iec62056(_) | Self::Bacnet(_) => None,
+        }
+    }
+
+    /// The same, giving no point: for the sake of knowing whether it is answered. `None` where nothing follows from that.
+    pub fn bare(&self) -> Option<Self> {
+        match self {
+            Self::Modbus(block) => Some(Self::Modbus(modbus::Block { points: Vec::new(), ..block.clone() })),
+            Self::Dlt645(_) | Self::Cjt188(_) | Self::Mbus(_) | Self::Iec62056(_) | Self::Bacnet(_) => None,
         }
     }
 
@@ -272,7 +283,7 @@ pub(crate) fn part(whole: &[u8], part: &[u8]) -> Option<Range<usize>> {
 impl<Q> Split<Q> {
     fn map<R>(self, to: impl Fn(Q) -> R) -> Split<R> {
         let gap = self.gap.map(|gap| Gap { hole: gap.hole, across: to(gap.across) });
-        Split { parts: self.parts.map(to), gap }
+        Split { parts: self.parts.map(to), gap, seam: self.seam }
     }
 }
 

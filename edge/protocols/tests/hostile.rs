@@ -163,7 +163,7 @@ proptest! {
         };
         prop_assert!(blocks.iter().all(inside));
         for block in &blocks {
-            if let Some(Split { parts: halves, gap }) = block.split(&points) {
+            if let Some(Split { parts: halves, gap, .. }) = block.split(&points) {
                 prop_assert!(halves.iter().all(inside));
                 prop_assert_eq!(halves.iter().map(|h| h.points.len()).sum::<usize>(), block.points.len());
                 let disjoint = halves[0].address + halves[0].count <= halves[1].address;

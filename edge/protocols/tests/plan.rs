@@ -154,6 +154,24 @@ fn a_refused_block_is_cut_over_a_gap_first_and_the_gap_can_be_tried_alone() {
     assert_eq!((gap.across.address, gap.across.count, gap.across.points.len()), (2, 8, 0));
     let touching = split.parts[1].split(&profile.points).unwrap();
     assert_eq!((touching.parts[0].count, touching.gap), (2, None), "what touches is cut in the middle");
+    assert_eq!((split.seam, touching.seam), (Some(gap.hole), Some(seam(11))));
+}
+
+fn seam(at: u16) -> Hole {
+    Hole { table: Table::Holding, from: at, to: u32::from(at) }
+}
+
+#[test]
+fn no_block_reaches_over_a_seam_where_registers_touch_or_between_them() {
+    let (profile, cost) = (addresses(&[0, 1, 2, 3, 7, 8]), line(9600, 20));
+    let cut = |at| spans(&over(&profile, &Modbus::default(), &cost, &[seam(at)]));
+    for nowhere in [0, 9, 100] {
+        assert_eq!(cut(nowhere), [(Table::Holding, 0, 9)], "{nowhere}");
+    }
+    assert_eq!(cut(2), [(Table::Holding, 0, 2), (Table::Holding, 2, 7)]);
+    for in_the_gap in [4, 6, 7] {
+        assert_eq!(cut(in_the_gap), [(Table::Holding, 0, 4), (Table::Holding, 7, 2)], "{in_the_gap}");
+    }
 }
 
 /// What a plan costs, by the formula of the line.

@@ -11,6 +11,11 @@ use steward_shared::time::Timestamp;
 use super::grid::Grid;
 use super::trial::TrialNo;
 
+/// What is refused by itself so often in a row is left out of the questions for others.
+const REFUSED_AFTER: u32 = 3;
+/// And is asked at least this often.
+const REST_MOST: Duration = Duration::from_mins(10);
+
 /// A question on its grid, and how it fared.
 #[derive(Debug, Clone)]
 pub struct Scheduled {
@@ -19,6 +24,8 @@ pub struct Scheduled {
     pub grid: Grid,
     /// Failed polls in a row; see `round::DEAD_AFTER`.
     pub failed: u8,
+    /// So often in a row it was refused where it cannot be cut.
+    pub refused: u32,
     /// Why its points were marked as without value, as long as that holds.
     pub marked: Option<Quality>,
     /// It is part of a trial.
@@ -39,12 +46,34 @@ impl Scheduled {
             question,
             grid: Grid::new(period, now),
             failed: 0,
+            refused: 0,
             marked: None,
             trial: None,
             first: false,
             asked: false,
             catch_up: false,
         }
+    }
+
+    /// It was refused, and cannot be cut: it is asked after twice as long each time. True when it is to be left out of the
+    /// questions for others from now on.
+    pub fn rest(&mut self, now: Timestamp) -> bool {
+        self.refused = self.refused.saturating_add(1);
+        let pause = self.grid.period().saturating_mul(1 << self.refused.min(16));
+        self.grid.rest(now.plus(pause.min(REST_MOST)));
+        self.refused == REFUSED_AFTER
+    }
+
+    /// It is asked by itself, whatever the plan.
+    pub fn rests(&self) -> bool {
+        self.refused >= REFUSED_AFTER
+    }
+
+    /// It is answered; whether it was left out before.
+    pub fn end_rest(&mut self) -> bool {
+        let rested = self.rests();
+        self.refused = 0;
+        rested
     }
 
     /// Earliest first: in the order of deadlines every block gets its turn, however full the line is.

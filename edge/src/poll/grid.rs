@@ -45,6 +45,11 @@ impl Grid {
         self.next = slot;
     }
 
+    /// Nothing is due before `until`, and nothing missed.
+    pub fn rest(&mut self, until: Timestamp) {
+        self.next = self.next.max(until.floor_to(self.period));
+    }
+
     /// After the wall clock jumped: go on from where it stands now, and count nothing as missed. A slot that
     /// was taken before a small step is not taken again.
     pub fn realign(&mut self, now: Timestamp) {

@@ -2,7 +2,7 @@
 //! line time. Made when the line's task begins, and anew by the rounds when the device is known better: its turnaround,
 //! or what it cannot be asked over.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -21,6 +21,8 @@ pub struct Plan {
     pub questions: Vec<(Question, Duration)>,
     /// What a question costs, as it was taken to be.
     pub cost: Cost,
+    /// Points that the device refuses: in no question, and none reads over them.
+    pub refused: BTreeSet<usize>,
 }
 
 impl Plan {
@@ -30,15 +32,19 @@ impl Plan {
             wanted.entry(device.period(point, rules)).or_default().push(index);
         }
         let wanted = wanted.into_iter().collect();
-        let mut plan = Self { profile: Arc::clone(&device.profile), wanted, questions: Vec::new(), cost };
+        let (profile, refused) = (Arc::clone(&device.profile), BTreeSet::new());
+        let mut plan = Self { profile, wanted, questions: Vec::new(), cost, refused };
         plan.renew(cost, &[]);
         plan
     }
 
     pub fn renew(&mut self, cost: Cost, holes: &[Hole]) {
         self.cost = cost;
+        let refused = self.refused.iter().filter_map(|i| Hole::of(self.profile.points.get(*i)?));
+        let holes: Vec<Hole> = holes.iter().copied().chain(refused).collect();
         let by_period = self.wanted.iter().flat_map(|(period, points)| {
-            let questions = questions(&self.profile, points.iter().copied(), &cost, holes);
+            let points = points.iter().copied().filter(|i| !self.refused.contains(i));
+            let questions = questions(&self.profile, points, &cost, &holes);
             questions.into_iter().map(|question| (question, *period))
         });
         self.questions = by_period.collect();

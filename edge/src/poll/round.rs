@@ -9,6 +9,7 @@
 //!
 //! From its first failure on a device is doubted, until it has answered `TRUST_AFTER` questions in a row: it is asked
 //! when that keeps nobody waiting, or else out of the line's bounded share.
+//! What is refused by itself is asked for ever more seldom, and the others are asked around it.
 //! A block that fails three polls while its device answers is asked out of the same share. A line that is closed
 //! over a question is a device that fails, unless it is closed over everybody.
 //!
@@ -42,9 +43,10 @@ const PROBE_MOST: Duration = Duration::from_secs(30);
 const PROBE_SHARE: u32 = 50;
 /// Of so many probes one waits as long as any question.
 const PATIENT: u32 = 4;
-/// Blocks that a device refused and that were halved are tried whole again after this time: it may only have
-/// been starting.
+/// Blocks that a device refused and that were halved are tried whole again after this time, and each time after twice as
+/// long: it may only have been starting. Most are settled sooner, by trials.
 const WHOLE_AGAIN: Duration = Duration::from_mins(10);
+const WHOLE_AGAIN_MOST: Duration = Duration::from_hours(24);
 /// A plan is made anew when a question costs this much more or less than it was made for.
 const DRIFT: f64 = 0.25;
 /// The wall clock is looked at again after this long, so that a step of it is seen.
@@ -66,8 +68,9 @@ struct Device {
     asked: usize,
     /// When it failed last: what was asked before says nothing new by failing too.
     failed_at: Duration,
-    /// When a block of it was halved last.
+    /// When a block of it was halved last, and after what time it is tried whole again.
     halved: Option<Duration>,
+    whole_again: Duration,
     trials: Trials,
     /// What its questions cost, as far as is known.
     cost: Cost,
@@ -136,6 +139,7 @@ impl Rounds {
                 asked: 0,
                 failed_at: Duration::ZERO,
                 halved: None,
+                whole_again: WHOLE_AGAIN,
                 trials: Trials::default(),
                 stale_plan: false,
                 silent: false,
@@ -293,7 +297,10 @@ impl Rounds {
             self.devices.iter_mut().for_each(|d| d.hung_up = None);
         }
         match outcome {
-            Outcome::Answered => self.answered(ask, now),
+            Outcome::Answered => {
+                self.end_rest(ask);
+                self.answered(ask, now)
+            }
             Outcome::Refused { quality, about: About::Absence } | Outcome::Failed(quality) => {
                 self.failed(ask, quality, took, now, mono)
             }
@@ -319,6 +326,9 @@ impl Rounds {
         }
         device.silent = false;
         // It may have been restarted or exchanged: what it refused before is tried again as planned.
+        device.plan.refused.clear();
+        device.whole_again = WHOLE_AGAIN;
+        self.blocks.retain(|b| b.device != ask.device);
         self.replan(ask.device, now);
         for scheduled in self.blocks.values_mut().filter(|b| b.device == ask.device) {
             scheduled.catch_up = scheduled.question != ask.question;
@@ -349,7 +359,7 @@ impl Rounds {
                 // Both parts are due at once, in the slot of the whole.
                 let device = &mut self.devices[ask.device];
                 device.halved = Some(mono);
-                let no = split.gap.map(|gap| device.trials.begin(gap));
+                let no = device.trials.begin(ask.question.bare(), &split);
                 let period = self.blocks[ask.which].grid.period();
                 let part = |question| Scheduled {
                     catch_up: ask.catch_up,
@@ -362,17 +372,37 @@ impl Rounds {
                 self.blocks.add(right);
             }
             None if ask.question.points().is_empty() => {}
-            None => follow.push(Follow::Mark {
-                device: ask.device,
-                points: ask.question.points().to_vec(),
-                quality,
-            }),
+            None => {
+                if about == About::Place {
+                    self.rest(ask, now);
+                }
+                let points = ask.question.points().to_vec();
+                follow.push(Follow::Mark { device: ask.device, points, quality });
+            }
         }
         if let Some(no) = trial {
             let next = self.devices[ask.device].trials.refused(no);
             follow.extend(self.try_on(ask, no, next));
         }
         follow
+    }
+
+    /// It was refused, and cannot be asked in parts: it is asked ever more seldom, and the others without it.
+    fn rest(&mut self, ask: &Ask, now: Timestamp) {
+        let (scheduled, device) = (&mut self.blocks[ask.which], &mut self.devices[ask.device]);
+        if scheduled.rest(now) {
+            device.plan.refused.extend(ask.question.points());
+            device.stale_plan = true;
+        }
+    }
+
+    /// What was refused is answered: it goes with the others again.
+    fn end_rest(&mut self, ask: &Ask) {
+        if self.blocks[ask.which].end_rest() {
+            let device = &mut self.devices[ask.device];
+            device.plan.refused.retain(|point| !ask.question.points().contains(point));
+            device.stale_plan = true;
+        }
     }
 
     /// Goes on with a trial after one of its questions.
@@ -384,7 +414,7 @@ impl Rounds {
         let device = &mut self.devices[ask.device];
         match next {
             Next::Nothing => Vec::new(),
-            Next::Across(question) => {
+            Next::Ask(question) => {
                 let period = device.fastest;
                 self.blocks.add(Scheduled {
                     trial: Some(no),
@@ -515,11 +545,15 @@ impl Rounds {
     fn renew(&mut self, now: Timestamp, mono: Duration) {
         for device in 0..self.devices.len() {
             let own = &self.devices[device];
-            let is_over = own.halved.is_some_and(|at| mono >= at + WHOLE_AGAIN);
+            let is_over = own.halved.is_some_and(|at| mono >= at + own.whole_again);
             let wanted = is_over || own.stale_plan && !own.silent && own.doubt == 0 && !own.trials.is_open();
             let between = |b: &Scheduled| b.grid.next() > now && (is_over || b.failed == 0);
             let between = |b: &Scheduled| b.device != device || between(b);
             if wanted && own.asked == 0 && self.blocks.values().all(between) {
+                if is_over {
+                    // It will likely refuse again.
+                    self.devices[device].whole_again = (own.whole_again * 2).min(WHOLE_AGAIN_MOST);
+                }
                 self.replan(device, now);
                 for scheduled in self.blocks.values_mut().filter(|b| b.device == device) {
                     scheduled.grid.take(now);
@@ -534,7 +568,8 @@ impl Rounds {
         own.trials.forget();
         own.stale_plan = false;
         own.plan.renew(own.cost, own.trials.holes());
-        self.blocks.retain(|b| b.device != device);
+        // What rests is asked for by itself.
+        self.blocks.retain(|b| b.device != device || b.rests());
         let plan = &self.devices[device].plan;
         for (question, period) in &plan.questions {
             self.blocks.add(Scheduled {

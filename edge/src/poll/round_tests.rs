@@ -1,5 +1,6 @@
 //! The rounds in virtual time: a world of devices that answer, refuse and fall silent, and no wire at all.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use steward_protocols::exchange::Refusal;
@@ -42,7 +43,7 @@ fn device(blocks: &[(&[(u16, u16)], Duration)]) -> Plan {
         planned.push((Question::Modbus(block), *period));
     }
     let profile = Profile::parse("acme/m1.toml", &text).unwrap_or_else(|f| panic!("{}", listing(&f)));
-    Plan { profile: Arc::new(profile), wanted, questions: planned, cost: COST }
+    Plan { profile: Arc::new(profile), wanted, questions: planned, cost: COST, refused: BTreeSet::new() }
 }
 
 fn block(ask: &Ask) -> &Block {
@@ -320,6 +321,7 @@ fn fault_b5_a_bad_register_behind_one_of_many_points_does_not_take_them_with_it(
         wanted: vec![(SECOND, (0..11).collect())],
         questions: vec![(Question::Modbus(whole), SECOND)],
         cost: COST,
+        refused: BTreeSet::new(),
     }]);
     world.run(Duration::from_secs(10), |_, ask| {
         let bad = u32::from(block(ask).address) + u32::from(block(ask).count) > 11;
@@ -349,6 +351,49 @@ fn a_device_that_refused_while_it_started_is_read_in_whole_blocks_again() {
         .map(|(_, a, _)| a.slot)
         .collect();
     assert!(slots.windows(2).all(|w| w[1].since(w[0]) == SECOND), "each slot once, none left out");
+}
+
+#[test]
+fn fault_b5_a_point_that_is_refused_for_good_is_asked_seldom_and_its_neighbours_are_merged_around_it() {
+    let mut world = World::new(vec![device(&[(&[(0, 1), (1, 1), (2, 1), (3, 1), (4, 1)], SECOND)])]);
+    let mended = Duration::from_mins(65);
+    let refuses = |at: Duration, ask: &Ask| {
+        let block = block(ask);
+        let bad = at < mended && (block.address..block.address + block.count).contains(&3);
+        if bad { refused(2) } else { Outcome::Answered }
+    };
+    world.run(Duration::from_mins(5), refuses);
+    world.asked.clear();
+    world.run(Duration::from_hours(1), refuses);
+    let no: Vec<_> = world.asked.iter().filter(|(.., end)| *end != Outcome::Answered).collect();
+    assert!((4..=8).contains(&no.len()), "the bad one is asked {} times", no.len());
+    assert!(no.iter().all(|(_, ask, _)| *ask.question.points() == [3]), "and alone");
+    let seconds = 55 * 60;
+    let of = |points: &[usize]| world.asked.iter().filter(|(_, a, _)| a.question.points() == points).count();
+    assert_eq!((of(&[0, 1, 2]), of(&[4])), (seconds, seconds), "the others together, but not over it");
+    assert_eq!(world.asked.len(), 2 * seconds + no.len());
+    assert_eq!(world.rounds.missed(), 0, "a point that rests misses nothing");
+    world.asked.clear();
+    world.run(mended + Duration::from_mins(11), refuses);
+    let last = &world.asked[world.asked.len() - 1].1;
+    assert_eq!(last.question.points(), [0, 1, 2, 3, 4], "it is found when it can be read");
+}
+
+#[test]
+fn fault_b5_a_device_that_takes_short_questions_only_is_found_out_once() {
+    for gap in [0, 2] {
+        let spans = [(0, 1), (1, 1), (2 + gap, 1), (3 + gap, 1)];
+        let mut world = World::new(vec![device(&[(&spans, SECOND)])]);
+        let refuses =
+            |_: Duration, ask: &Ask| if block(ask).count > 3 { refused(3) } else { Outcome::Answered };
+        world.run(Duration::from_secs(20), refuses);
+        let refusals = world.asked.iter().filter(|(.., end)| *end != Outcome::Answered).count();
+        assert!((2..=3).contains(&refusals), "{refusals} with a gap of {gap}");
+        world.asked.clear();
+        world.run(Duration::from_hours(2), refuses);
+        assert!(world.asked.iter().all(|(.., end)| *end == Outcome::Answered), "gap {gap}");
+        assert_eq!(world.asked.len(), 2 * (7200 - 20), "in two questions each second: gap {gap}");
+    }
 }
 
 #[test]

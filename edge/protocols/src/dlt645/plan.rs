@@ -115,6 +115,7 @@ impl Ask {
         } else {
             whole(block, self.dialect, others)
         };
-        Some(Split { parts: [single(points, first, self.dialect, own), others], gap: None })
+        let parts = [single(points, first, self.dialect, own), others];
+        Some(Split { parts, gap: None, seam: None })
     }
 }

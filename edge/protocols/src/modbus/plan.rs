@@ -17,12 +17,21 @@ pub struct Block {
     pub points: Vec<usize>,
 }
 
-/// Addresses `from` up to and without `to`, which are asked for in no question.
+/// Addresses `from` up to and without `to`, which are asked for in no question; where there is none between the two, no
+/// question reaches over that place.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Hole {
     pub table: Table,
     pub from: u16,
     pub to: u32,
+}
+
+impl Hole {
+    /// Where a point stands.
+    pub fn of(point: &PointDef) -> Option<Self> {
+        let register = point.register()?;
+        Some(Self { table: register.table, from: register.address, to: register.end() })
+    }
 }
 
 /// Wanted points that stand at the same addresses.
@@ -67,11 +76,13 @@ fn items(sorted: &[(usize, &Register)], limits: &Modbus, holes: &[Hole]) -> Vec<
         let from = reach.min(u32::from(register.address));
         let gap = u32::from(register.address) - from;
         let is_hole = |hole: &Hole| {
-            let meets = u32::from(hole.from) < u32::from(register.address) && hole.to > from;
-            hole.table == register.table && meets
+            let (begin, address) = (u32::from(hole.from), u32::from(register.address));
+            let is_seam = hole.to == begin && (from..=address).contains(&begin);
+            let meets = gap > 0 && begin < address && hole.to > from;
+            hole.table == register.table && (is_seam || meets)
         };
         let too_wide = limits.max_gap.is_some_and(|most| gap > u32::from(most));
-        let apart = !items.is_empty() && gap > 0 && (too_wide || holes.iter().any(is_hole));
+        let apart = !items.is_empty() && (too_wide || holes.iter().any(is_hole));
         items.push(Item { register: **register, points: vec![*point], apart });
         reach = reach.max(register.end());
     }
@@ -174,7 +185,10 @@ impl Block {
             (self.points.split_at_checked(i)?, registers.split_at_checked(i)?);
         let parts = [self.part(left, before)?, self.part(right, after)?];
         let gap = if touching { None } else { self.gap(before, after) };
-        Some(Split { parts, gap })
+        let [_, right] = &parts;
+        let cut = Hole { table: self.table, from: right.address, to: u32::from(right.address) };
+        let seam = Some(gap.as_ref().map_or(cut, |gap| gap.hole));
+        Some(Split { parts, gap, seam })
     }
 
     /// The points whose registers are the most, and all others: one that a profile makes too long must not take those
@@ -186,7 +200,7 @@ impl Block {
         let (wide, others): (Vec<_>, Vec<_>) = both.partition(|(_, register)| span(register) == widest);
         let part = |(points, registers): (Vec<usize>, Vec<&Register>)| self.part(&points, &registers);
         let parts = [part(others.into_iter().unzip())?, part(wide.into_iter().unzip())?];
-        Some(Split { parts, gap: None })
+        Some(Split { parts, gap: None, seam: None })
     }
 
     fn part(&self, points: &[usize], registers: &[&Register]) -> Option<Self> {
