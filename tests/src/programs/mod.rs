@@ -9,6 +9,7 @@
 //! | `relay` | UDP between an edge and a hub, with delay, loss and silence |
 //! | `postgres` | a database server of our own |
 //! | `python` | devices that we did not write |
+//! | `libmodbus` | a Modbus device in C that we did not write |
 //! | `mosquitto` | a broker of MQTT |
 //! | `plant` `edge` `hub` `house` | the three programs, and all of them together |
 
@@ -16,6 +17,7 @@ mod edge;
 mod house;
 mod http;
 mod hub;
+mod libmodbus;
 mod mosquitto;
 mod plant;
 mod postgres;
@@ -28,6 +30,7 @@ pub use edge::Edge;
 pub use house::House;
 pub use http::{Answer, Http, Stream};
 pub use hub::{ADMIN, Hub, HubOptions, PASSWORD};
+pub use libmodbus::Libmodbus;
 pub use mosquitto::Mosquitto;
 pub use plant::{Plant, PlantOptions};
 pub use postgres::{Durability, Postgres};

@@ -103,7 +103,7 @@ pub const MOSQUITTO: Tool = Tool {
 
 pub const LIBMODBUS: Tool = Tool {
     name: "libmodbus, to build with",
-    why: "it is a peer of the benchmarks",
+    why: "it is a device that we did not write, and a peer of the benchmarks",
     packages: &["libmodbus-dev"],
     lacks: || (!Path::new("/usr/include/modbus/modbus.h").is_file()).then(|| "not found".to_owned()),
 };
