@@ -14,8 +14,9 @@ use crate::health::LineGauge;
 
 /// The report of health comes each ten seconds.
 const EVERY: Duration = Duration::from_secs(5);
-/// A line is judged anew when its share has changed by so much of itself.
+/// A line is judged anew when its share has changed by so much of itself, and by so much of the line's time.
 const OTHERWISE: f64 = 0.05;
+const AT_LEAST: f64 = 0.005;
 /// So many late points are named.
 const NAMED: usize = 6;
 
@@ -31,13 +32,14 @@ impl Load {
             return None;
         }
         let named = named(&self.late, "and more");
+        let would_be = if self.late.len() == 1 { "point would be late" } else { "points would be late" };
         Some(match (&self.longest, self.late.len()) {
             (_, 0) => "it has no room for retries and silent devices".to_owned(),
-            (None, late) => format!("{late} points would be late: {named}"),
+            (None, late) => format!("{late} {would_be}: {named}"),
             (Some(longest), late) => {
                 let (device, point, took) = (&longest.device, &longest.point, longest.took_ms);
                 format!(
-                    "{late} points would be late: {named}; the question for {device}/{point} on takes {took} ms, in \
+                    "{late} {would_be}: {named}; the question for {device}/{point} on takes {took} ms, in \
                      which nothing else is asked"
                 )
             }
@@ -114,7 +116,7 @@ impl Judge {
         self.due = mono + EVERY;
         let share = share();
         line.gauge.planned(share);
-        if self.by.is_none_or(|by| (share - by).abs() > by * OTHERWISE) {
+        if self.by.is_none_or(|by| (share - by).abs() > (by * OTHERWISE).max(AT_LEAST)) {
             self.by = Some(share);
             let turnarounds: Vec<_> = timings.iter().map(Timing::usual).collect();
             tell(&measured(&line.config, &turnarounds), &line.config.name, &line.gauge);

@@ -97,7 +97,7 @@ fn a_question_that_takes_longer_than_a_short_period_makes_that_periods_points_la
     assert_eq!((longest.device.as_str(), longest.point.as_str()), ("m1", "p0"));
     assert!((280..300).contains(&longest.took_ms), "{longest:?}");
     let told = load.trouble().unwrap();
-    assert!(told.contains("1 points would be late: m1/quick") && told.contains("m1/p0 on takes 2"), "{told}");
+    assert!(told.contains("1 point would be late: m1/quick") && told.contains("m1/p0 on takes 2"), "{told}");
     // What would do does: at that rate, and with periods so much longer.
     let baud = load.baud.unwrap();
     assert!(super::load(&long_beside_quick(&plain(baud), 1, NONE)).late.is_empty(), "{baud}");
