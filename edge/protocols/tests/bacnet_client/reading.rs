@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use steward_protocols::bacnet::client::{Failure, Settings, first};
+use steward_protocols::bacnet::client::{Event, Failure, Settings, first};
 use steward_protocols::bacnet::{ObjectId, PropertyId, PropertyRef, ServiceError, Value};
 
 use super::device::{Device, host, input};
@@ -84,6 +84,66 @@ fn a_device_that_says_nothing_to_long_requests_is_read_in_short_ones() {
     let begun = world.now;
     read_inputs(&mut world, 100);
     assert!(world.now.duration_since(begun) < Duration::from_secs(13), "one silence is enough");
+}
+
+#[test]
+fn a_device_that_comes_back_is_asked_for_as_much_as_before() {
+    for count in [100, 300] {
+        let mut world = world(Device::new(1));
+        read_inputs(&mut world, count);
+        world.devices[0].alive = false;
+        for _ in 0..10 {
+            let readings = world.read(host(1), (0..count).map(input).collect());
+            assert!(readings.iter().all(|(_, r)| *r == Err(Failure::NoReply(4))));
+        }
+        world.devices[0].alive = true;
+        world.devices[0].asked.clear();
+        read_inputs(&mut world, count);
+        assert_eq!(world.devices[0].asked, vec![100; count as usize / 100]);
+    }
+}
+
+#[test]
+fn what_a_device_was_silent_to_is_tried_again_now_and_then() {
+    let mut device = Device::new(1);
+    device.silent_above = 60;
+    let mut world = world(device);
+    read_inputs(&mut world, 20);
+    // Four long requests are under way at once, and none is answered.
+    read_inputs(&mut world, 400);
+    let (mut long, polls) = (Vec::new(), 2000);
+    for poll in 0..polls {
+        world.devices[0].asked.clear();
+        read_inputs(&mut world, 100);
+        if world.devices[0].asked.iter().any(|n| *n > 60) {
+            long.push(poll);
+        }
+    }
+    assert!((3..=8).contains(&long.len()), "ever more seldom: {long:?}");
+    // Another controller takes its place.
+    world.devices[0].silent_above = usize::MAX;
+    (world.devices[0].max_apdu, world.devices[0].asked) = (1400, Vec::new());
+    world.introduce();
+    read_inputs(&mut world, 100);
+    assert_eq!(world.devices[0].asked, [100]);
+}
+
+#[test]
+fn a_device_that_was_away_for_a_moment_is_read_in_long_requests_again() {
+    let mut world = world(Device::new(1));
+    read_inputs(&mut world, 100);
+    let ticket = world.client.read(host(1), (0..100).map(input).collect(), world.now);
+    world.devices[0].alive = false;
+    world.collect();
+    world.run(Duration::from_secs(13), |_| false);
+    world.devices[0].alive = true;
+    let ended = |e: &Event| matches!(e, Event::Read { ticket: t, .. } if *t == ticket);
+    assert!(world.run(Duration::from_mins(1), |w| w.events.iter().any(ended)));
+    world.devices[0].asked.clear();
+    for _ in 0..100 {
+        read_inputs(&mut world, 100);
+    }
+    assert_eq!(world.devices[0].asked.last(), Some(&100));
 }
 
 #[test]

@@ -7,9 +7,10 @@ use core::net::SocketAddrV4;
 use std::collections::{HashMap, VecDeque};
 use std::time::Instant;
 
+use super::abilities::Abilities;
 use super::devices::{Device, Devices, Heard};
 use super::failure::Failure;
-use super::reading::{Abilities, Job, Piece, Reading};
+use super::reading::{Job, Piece, Reading};
 use super::registration::{Registration, Standing};
 use super::routers::{Claim, Routers};
 use super::settings::{LinkAddress, Peer, Settings};

@@ -1,7 +1,8 @@
 //! The client side of BACnet as a machine: see `machine`. `transactions` keeps what is under way, `assembly` one
-//! answer in segments, `gate` the way through a router, `reading` the ladder from many properties to one, `devices` and
-//! `routers` who is where, `subscriptions` changes of value, `registration` the BBMD.
+//! answer in segments, `gate` the way through a router, `reading` the ladder from many properties to one, `abilities`
+//! what a device bears, `devices` and `routers` who is where, `subscriptions` changes of value, `registration` the BBMD.
 
+mod abilities;
 mod assembly;
 mod bucket;
 mod devices;
@@ -15,10 +16,11 @@ mod settings;
 mod subscriptions;
 mod transactions;
 
+pub use abilities::Abilities;
 pub use devices::{Device, Devices};
 pub use failure::Failure;
 pub use machine::{Client, Event, Strays, Ticket, first};
-pub use reading::{Abilities, Reading};
+pub use reading::Reading;
 pub use registration::Standing;
 pub use routers::Routers;
 pub use settings::{Foreign, LinkAddress, Peer, Settings};

@@ -5,7 +5,8 @@
 //!
 //! | a piece | fails with | becomes |
 //! |---|---|---|
-//! | several properties | no reply, the first time, of a device that has answered before | the first alone; then the rest |
+//! | several properties | no reply, the first time, of a device that has answered before | the first alone; then the rest, in smaller pieces if that was answered |
+//! | several properties | no reply, while the first alone is to be asked | the same again, after it |
 //! | several properties | no reply | no reply for all that is left |
 //! | several properties | any refusal, or an answer that cannot be read | its two halves |
 //! | several properties | "service not known" | each alone, now and always |
@@ -14,9 +15,9 @@
 
 use std::collections::VecDeque;
 
+use super::abilities::Abilities;
 use super::failure::Failure;
-use crate::bacnet::apdu::{MAX_APDU, reject};
-use crate::bacnet::notice::{IAm, Segmentation};
+use crate::bacnet::apdu::reject;
 use crate::bacnet::object::{PropertyRef, usual_size};
 use crate::bacnet::service::{Answer, Property, Request, answers};
 use crate::bacnet::value::Value;
@@ -24,47 +25,8 @@ use crate::bacnet::value::Value;
 /// What came of one property.
 pub type Reading = Result<Vec<Value>, Failure>;
 
-/// The most properties in one request.
-const MAX_BATCH: usize = 100;
 /// Elements of an array that is read one by one, at most.
 const MAX_ELEMENTS: u64 = 16_384;
-/// What a device takes of which nothing is known: as much as the smaller data links carry.
-const UNKNOWN_APDU: u16 = 480;
-/// Segments that an answer may need where the device can cut it.
-const SEGMENTS: usize = 4;
-
-/// What is known of a device's abilities, from its I-Am and from what it has refused.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Abilities {
-    pub max_apdu: u16,
-    pub can_segment: bool,
-    /// Properties at once, at most.
-    pub batch: usize,
-    /// It reads one property at a time only.
-    pub singly: bool,
-    /// It has answered us before.
-    pub answered: bool,
-}
-
-impl Default for Abilities {
-    fn default() -> Self {
-        Self { max_apdu: UNKNOWN_APDU, can_segment: false, batch: MAX_BATCH, singly: false, answered: false }
-    }
-}
-
-impl Abilities {
-    pub fn introduced(&mut self, introduction: &IAm) {
-        // The shortest that the standard allows (clause 20.1.2.5).
-        self.max_apdu = introduction.max_apdu.clamp(50, MAX_APDU);
-        self.can_segment = Segmentation::can_send(introduction.segmentation);
-    }
-
-    /// Bytes that an answer may take.
-    const fn room(&self) -> usize {
-        let one = self.max_apdu as usize - 10;
-        if self.can_segment { one * SEGMENTS } else { one }
-    }
-}
 
 /// One thing to be read.
 #[derive(Clone, Copy, Debug)]
@@ -102,10 +64,19 @@ pub struct Job {
     slots: Vec<Slot>,
     pending: VecDeque<Vec<Want>>,
     flying: usize,
-    /// Silence was met once: one small piece at a time, until something is heard.
-    probing: bool,
-    probed: bool,
+    probe: Probe,
     failed: Option<Failure>,
+}
+
+/// Whether silence to many properties means that they are too many, or that nobody is there.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Probe {
+    /// There was no silence yet.
+    None,
+    /// There was, to so many properties: one of them is asked for alone, before anything else.
+    Asking(usize),
+    /// It is known, or there is no more time to find out.
+    Over,
 }
 
 impl Job {
@@ -118,8 +89,7 @@ impl Job {
             targets,
             pending: VecDeque::new(),
             flying: 0,
-            probing: false,
-            probed: false,
+            probe: Probe::None,
             failed: None,
         };
         job.cut(wants, abilities);
@@ -130,7 +100,7 @@ impl Job {
     fn cut(&mut self, wants: Vec<Want>, abilities: &Abilities) {
         let (mut piece, mut asked, mut told) = (Vec::new(), 0, 0);
         let (most_asked, most_told) = (usize::from(abilities.max_apdu) - 10, abilities.room());
-        let most = if abilities.singly { 1 } else { abilities.batch.clamp(1, MAX_BATCH) };
+        let most = abilities.most();
         for want in wants {
             let (a, t) = want.size();
             if !piece.is_empty() && (piece.len() >= most || asked + a > most_asked || told + t > most_told) {
@@ -148,7 +118,7 @@ impl Job {
 
     /// The next piece, if there is room for one more under way.
     pub fn next(&mut self, in_flight: usize, abilities: &Abilities) -> Option<Piece> {
-        let most = if self.probing { 1 } else { in_flight.max(1) };
+        let most = if matches!(self.probe, Probe::Asking(_)) { 1 } else { in_flight.max(1) };
         if self.flying >= most || self.failed.is_some() {
             return None;
         }
@@ -159,7 +129,7 @@ impl Job {
             more => Request::ReadPropertyMultiple(more.iter().map(|w| w.target).collect()),
         };
         // What was learned since the piece was cut.
-        let most = if abilities.singly { 1 } else { abilities.batch.max(1) };
+        let most = abilities.most();
         if wants.len() <= most {
             return Some(Piece { wants, request });
         }
@@ -181,16 +151,29 @@ impl Job {
         match outcome {
             Ok(list) => {
                 abilities.answered = true;
-                self.probing = false;
+                abilities.bears(piece.wants.len());
+                self.heard(piece.wants.len(), abilities);
                 self.take(piece.wants, list, abilities);
             }
             Err(failure) => {
                 if failure.was_answered() {
                     abilities.answered = true;
-                    self.probing = false;
+                    self.heard(piece.wants.len(), abilities);
                 }
                 self.failed(&piece.wants, failure, abilities);
             }
+        }
+    }
+
+    /// The device has said something to a piece of so many properties.
+    fn heard(&mut self, count: usize, abilities: &mut Abilities) {
+        let Probe::Asking(silent_to) = self.probe else { return };
+        if count == 1 {
+            abilities.is_silent_to(silent_to);
+            self.probe = Probe::Over;
+        } else if count >= silent_to {
+            // It was away for a moment: they are not too many.
+            self.probe = Probe::Over;
         }
     }
 
@@ -239,13 +222,15 @@ impl Job {
             [first.to_vec(), rest.to_vec()]
         };
         match failure {
-            Failure::NoReply(_) if abilities.answered && !self.probed => {
-                self.probed = true;
-                self.probing = true;
-                abilities.batch = (wants.len() / 2).max(1);
+            Failure::NoReply(_) if abilities.answered && self.probe == Probe::None => {
+                self.probe = Probe::Asking(wants.len());
                 let (first, rest) = wants.split_at(1);
                 self.pending.push_front(rest.to_vec());
                 self.pending.push_front(first.to_vec());
+            }
+            // It was under way together with the first.
+            Failure::NoReply(_) if matches!(self.probe, Probe::Asking(_)) => {
+                self.pending.push_back(wants.to_vec());
             }
             Failure::NoReply(_) | Failure::NoRoute { .. } | Failure::Expired | Failure::Busy => {
                 for want in wants {
@@ -260,8 +245,10 @@ impl Job {
                 }
             }
             _ => {
-                if failure.is_too_long() && wants.iter().all(|w| w.size().1 < 100) {
-                    abilities.batch = (wants.len() / 2).max(1);
+                if failure == Failure::Stalled {
+                    abilities.is_silent_to(wants.len());
+                } else if failure.is_too_long() && wants.iter().all(|w| w.size().1 < 100) {
+                    abilities.refuses(wants.len());
                 }
                 let [first, rest] = halves(wants);
                 self.pending.push_front(rest);
