@@ -1,6 +1,8 @@
 //! What a gateway has to say besides readings: a device fell silent, a line broke, data had to be dropped.
 //! One event is one item of the alarm lane; the hub keeps each once.
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
 
 use crate::id::EventId;
@@ -40,10 +42,14 @@ pub enum EventKind {
     ClockCorrected,
     /// The clock of a device is further off than it may be; `active` turns false when it is right.
     DeviceClock,
+    /// A device tells of an alarm of its own, or lists it; `active` turns false when it is over.
+    DeviceAlarm,
+    /// Two devices or two routers of a network claim one number.
+    NumberConflict,
 }
 
 impl EventKind {
-    pub const ALL: [Self; 15] = [
+    pub const ALL: [Self; 17] = [
         Self::DeviceSilent,
         Self::LineDown,
         Self::BufferDropped,
@@ -59,6 +65,8 @@ impl EventKind {
         Self::RatioChanged,
         Self::ClockCorrected,
         Self::DeviceClock,
+        Self::DeviceAlarm,
+        Self::NumberConflict,
     ];
 
     pub const fn word(self) -> &'static str {
@@ -78,6 +86,8 @@ impl EventKind {
             Self::RatioChanged => "ratio_changed",
             Self::ClockCorrected => "clock_corrected",
             Self::DeviceClock => "device_clock",
+            Self::DeviceAlarm => "device_alarm",
+            Self::NumberConflict => "number_conflict",
         }
     }
 
@@ -85,7 +95,12 @@ impl EventKind {
     pub const fn lasts(self) -> bool {
         matches!(
             self,
-            Self::DeviceSilent | Self::LineDown | Self::Implausible | Self::CounterHeld | Self::DeviceClock
+            Self::DeviceSilent
+                | Self::LineDown
+                | Self::Implausible
+                | Self::CounterHeld
+                | Self::DeviceClock
+                | Self::DeviceAlarm
         )
     }
 }
@@ -107,4 +122,24 @@ pub struct Event {
     /// Plain words for the log; pages translate `kind` and do not show this alone.
     #[serde(default)]
     pub detail: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub about: Option<About>,
+}
+
+impl Event {
+    /// The part of the device that it is about; empty where it is about no one of them.
+    pub fn object(&self) -> &str {
+        self.about.as_ref().map_or("", |about| about.object.as_str())
+    }
+}
+
+/// What an event is about, more closely than its line and device say.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct About {
+    /// A part of the device that can have an event of the kind for itself, by its name there: an object of BACnet.
+    #[serde(default)]
+    pub object: String,
+    /// Words and numbers that a page makes a sentence of in the reader's language.
+    #[serde(default)]
+    pub facts: BTreeMap<String, String>,
 }

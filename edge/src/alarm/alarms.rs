@@ -2,10 +2,11 @@
 //! lost to a slow or failing disk: what is told waits here until the buffer has stored it, and is offered again until
 //! then. The supervisor runs [`Alarms::keep`].
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use steward_shared::alarm::{Event, EventKind};
+use steward_shared::alarm::{About, Event, EventKind};
 use steward_shared::id::{EventId, Ids};
 use steward_shared::time::Clock;
 use tokio::sync::Notify;
@@ -34,7 +35,8 @@ impl Alarms {
     pub async fn open(buffer: Buffer, clock: Arc<dyn Clock>, ids: Arc<dyn Ids>) -> Result<Self, BufferError> {
         let named = |text: String| (!text.is_empty()).then_some(text);
         let open = buffer.open_events().await?;
-        let open = open.into_iter().map(|(kind, line, device)| (kind, named(line), named(device)));
+        let open =
+            open.into_iter().map(|(kind, line, device, object)| (kind, named(line), named(device), object));
         let waiting = Arc::new(Mutex::new(Waiting::new(open)));
         Ok(Self { buffer, clock, ids, waiting, more: Arc::default() })
     }
@@ -48,7 +50,39 @@ impl Alarms {
         active: bool,
         detail: impl Into<String>,
     ) {
-        self.take((kind, line.map(Into::into), device.map(Into::into)), active, detail.into());
+        let key = (kind, line.map(Into::into), device.map(Into::into), String::new());
+        self.take(key, active, detail.into(), None);
+    }
+
+    /// The same of one object of a device, or with facts.
+    pub fn tell_about(
+        &self,
+        kind: EventKind,
+        (line, device): (&str, Option<&str>),
+        active: bool,
+        detail: String,
+        about: About,
+    ) {
+        let key = (kind, Some(line.to_owned()), device.map(Into::into), about.object.clone());
+        self.take(key, active, detail, Some(about));
+    }
+
+    /// These objects are all of which the device has something of this kind to tell: what is open of others is over.
+    pub fn end_unlisted(&self, kind: EventKind, (line, device): (&str, &str), listed: &BTreeSet<String>) {
+        let gone: Vec<Key> = {
+            let waiting = self.waiting();
+            let of_it = |key: &&Key| {
+                key.0 == kind && key.1.as_deref() == Some(line) && key.2.as_deref() == Some(device)
+            };
+            waiting.open().filter(of_it).filter(|key| !listed.contains(&key.3)).cloned().collect()
+        };
+        for key in gone {
+            let detail = format!("{} {}: the device lists it no more", key.2.as_deref().unwrap_or(""), key.3);
+            let fact = |name: &str, fact: &str| (name.to_owned(), fact.to_owned());
+            let facts = BTreeMap::from([fact("object", &key.3), fact("state", "normal")]);
+            let about = About { object: key.3.clone(), facts };
+            self.take(key, false, detail, Some(about));
+        }
     }
 
     /// What is open of things that the configuration has no more would never end: ends it.
@@ -56,11 +90,12 @@ impl Alarms {
         let gone: Vec<Key> = {
             let waiting = self.waiting();
             let unknown =
-                waiting.open().filter(|(_, line, device)| !is_known(line.as_deref(), device.as_deref()));
+                waiting.open().filter(|(_, line, device, _)| !is_known(line.as_deref(), device.as_deref()));
             unknown.cloned().collect()
         };
         for key in gone {
-            self.take(key, false, "no longer configured".to_owned());
+            let about = (!key.3.is_empty()).then(|| About { object: key.3.clone(), ..About::default() });
+            self.take(key, false, "no longer configured".to_owned(), about);
         }
     }
 
@@ -101,15 +136,15 @@ impl Alarms {
         }
     }
 
-    fn take(&self, key: Key, active: bool, detail: String) {
+    fn take(&self, key: Key, active: bool, detail: String, about: Option<About>) {
         let given_way = {
             let mut waiting = self.waiting();
             if !waiting.is_news(&key, active) {
                 return;
             }
-            let (kind, line, device) = key;
+            let (kind, line, device, _) = key;
             let (id, at) = (EventId::new(self.ids.as_ref()), self.clock.now());
-            waiting.push(Event { id, at, kind, active: active || !kind.lasts(), line, device, detail })
+            waiting.push(Event { id, at, kind, active: active || !kind.lasts(), line, device, detail, about })
         };
         if let Some(event) = given_way {
             error!(kind = event.kind.word(), event.detail, "too many events wait for the disk; one is lost");
@@ -175,6 +210,58 @@ mod tests {
         a.tell(EventKind::Started, None, None, true, "");
         a.store_waiting().await.unwrap();
         assert_eq!(told(&buffer).await.len(), 2);
+    }
+
+    #[tokio::test]
+    async fn each_object_of_a_device_has_its_own_alarm_and_a_list_ends_the_others_across_a_restart() {
+        let dir = tempfile::tempdir().unwrap();
+        let about = |object: &str| About { object: object.to_owned(), ..About::default() };
+        let tell = |a: &Alarms, object, active| {
+            a.tell_about(EventKind::DeviceAlarm, ("l", Some("d")), active, String::new(), about(object));
+        };
+        let (buffer, a) = alarms(dir.path()).await;
+        for object in ["ai 1", "ai 2", "ai 1", "ai 3"] {
+            tell(&a, object, true);
+        }
+        tell(&a, "ai 3", false);
+        a.store_waiting().await.unwrap();
+        buffer.close().await.unwrap();
+        let (buffer, a) = alarms(dir.path()).await;
+        tell(&a, "ai 2", true);
+        a.end_unlisted(EventKind::DeviceAlarm, ("l", "other"), &BTreeSet::new());
+        a.end_unlisted(EventKind::DeviceAlarm, ("l", "d"), &BTreeSet::from(["ai 2".to_owned()]));
+        a.store_waiting().await.unwrap();
+        assert_eq!(
+            told(&buffer).await.iter().map(|(_, active)| *active).collect::<Vec<_>>(),
+            [true, true, true, false, false]
+        );
+        let open: Vec<String> = buffer.open_events().await.unwrap().into_iter().map(|key| key.3).collect();
+        assert_eq!(open, ["ai 2"]);
+    }
+
+    #[tokio::test]
+    async fn what_was_open_before_objects_had_alarms_can_end() {
+        let dir = tempfile::tempdir().unwrap();
+        let (buffer, a) = alarms(dir.path()).await;
+        a.tell(EventKind::DeviceSilent, Some("l"), Some("d"), true, "");
+        a.store_waiting().await.unwrap();
+        buffer.close().await.unwrap();
+        let db = rusqlite::Connection::open(dir.path().join("alarms.db")).unwrap();
+        db.execute_batch(
+            "create table open(
+                kind text not null, line text not null, device text not null, since integer not null,
+                primary key (kind, line, device)
+             ) without rowid;
+             insert into open select kind, line, device, since from open_event;
+             drop table open_event;
+             pragma user_version = 1;",
+        )
+        .unwrap();
+        drop(db);
+        let (buffer, a) = alarms(dir.path()).await;
+        a.tell(EventKind::DeviceSilent, Some("l"), Some("d"), false, "");
+        a.store_waiting().await.unwrap();
+        assert_eq!(told(&buffer).await.last(), Some(&(EventKind::DeviceSilent, false)));
     }
 
     #[tokio::test]

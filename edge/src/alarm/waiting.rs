@@ -5,8 +5,8 @@ use std::collections::{HashSet, VecDeque};
 
 use steward_shared::alarm::{Event, EventKind};
 
-/// What lasts, on which line and device.
-pub(super) type Key = (EventKind, Option<String>, Option<String>);
+/// What lasts, on which line and device, and about which of its objects: empty where it is about no one of them.
+pub(super) type Key = (EventKind, Option<String>, Option<String>, String);
 
 /// More than these wait only if as many different things are wrong at once.
 const MOST: usize = 1024;
@@ -67,7 +67,7 @@ impl Waiting {
 }
 
 fn key(event: &Event) -> Key {
-    (event.kind, event.line.clone(), event.device.clone())
+    (event.kind, event.line.clone(), event.device.clone(), event.object().to_owned())
 }
 
 #[cfg(test)]
@@ -86,6 +86,7 @@ mod tests {
             line: Some("l".into()),
             device: Some(format!("d{device}")),
             detail: String::new(),
+            about: None,
         }
     }
 

@@ -83,8 +83,8 @@ impl Buffer {
         self.ask(|reply| Command::Event(event, reply)).await
     }
 
-    /// The lasting events that are open: kind, line, device.
-    pub async fn open_events(&self) -> Result<Vec<(EventKind, String, String)>> {
+    /// The lasting events that are open: kind, line, device, object of the device.
+    pub async fn open_events(&self) -> Result<Vec<(EventKind, String, String, String)>> {
         self.ask(Command::OpenEvents).await
     }
 

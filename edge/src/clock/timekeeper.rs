@@ -122,7 +122,9 @@ impl Timekeeper {
         info!("{detail}");
         let (id, at) = (EventId::new(self.ids.as_ref()), self.clock.now());
         let kind = EventKind::ClockCorrected;
-        self.buffer.event(Event { id, at, kind, active: true, line: None, device: None, detail }).await?;
+        self.buffer
+            .event(Event { id, at, kind, active: true, line: None, device: None, detail, about: None })
+            .await?;
         Ok(())
     }
 

@@ -85,6 +85,7 @@ impl Gateway {
             line: None,
             device: device.map(Into::into),
             detail: String::new(),
+            about: None,
         };
         self.buffer.event(event).await.unwrap();
     }

@@ -135,6 +135,16 @@ const EVENTS: [kind: string, detail: string, facts: Record<string, unknown>][] =
     {},
   ],
   ["device_clock", "the clock of main-meter is 95 s behind this gateway's", {}],
+  [
+    "device_alarm",
+    "ahu supply (analog-input 1): high-limit",
+    { object: "supply (analog-input 1)", state: "high-limit" },
+  ],
+  [
+    "number_conflict",
+    "two devices claim the number 7",
+    { what: "device", number: "7", known: "10.0.0.1:47808", other: "10.0.0.2:47808" },
+  ],
   ["implausible", "main-meter/active-power jumped from 41.0 kW to 410.0 kW: about 10 times apart", {}],
   ["gateway_silent", "no connection for longer than the off-delay", {}],
   ["gateway_enrolled", "by plant from 10.0.0.7", { host: "plant", address: "10.0.0.7" }],

@@ -278,7 +278,13 @@ pub struct NewEvent<'a> {
 }
 
 impl<'a> NewEvent<'a> {
-    pub fn from_gateway(gateway: GatewayId, event: &'a Event, received_at: Timestamp) -> Self {
+    /// `facts`: those of the event, as a JSON object.
+    pub fn from_gateway(
+        gateway: GatewayId,
+        event: &'a Event,
+        facts: &'a str,
+        received_at: Timestamp,
+    ) -> Self {
         Self {
             event: event.id.to_string(),
             gateway,
@@ -289,7 +295,7 @@ impl<'a> NewEvent<'a> {
             line: event.line.as_deref(),
             device: event.device.as_deref(),
             detail: &event.detail,
-            facts: "{}",
+            facts,
             security: false,
         }
     }

@@ -3,7 +3,7 @@
 //! commit.
 
 use sha2::{Digest, Sha256};
-use steward_shared::alarm::{Event, EventKind};
+use steward_shared::alarm::{About, Event, EventKind};
 use steward_shared::id::{BufferId, GatewayId};
 use steward_shared::time::Timestamp;
 use steward_shared::wire::frame::from_cbor;
@@ -17,6 +17,8 @@ use super::store::{self, EventRow, NewEvent};
 use crate::kernel::db::{DbError, Tx};
 
 const MAX_DETAIL: usize = 500;
+/// Facts of one event.
+const MAX_FACTS: usize = 8;
 /// Of a gateway the newest so many batches that were set aside are kept.
 const KEPT_ASIDE: usize = 100;
 
@@ -215,8 +217,9 @@ impl Fleet {
                         {
                             set_device_silent(&tx, gateway, device, event.active).await?;
                         }
-                        let told =
-                            store::insert_event(&tx, &NewEvent::from_gateway(gateway, &event, now)).await?;
+                        let facts = facts(&event);
+                        let told = NewEvent::from_gateway(gateway, &event, &facts, now);
+                        let told = store::insert_event(&tx, &told).await?;
                         (Fate::Stored, told)
                     }
                 })
@@ -238,10 +241,27 @@ fn event_of(batch: &Received, count: u32) -> Result<Event, String> {
     from_cbor(&batch.body).map_err(|e| e.to_string())
 }
 
+fn short(text: &str) -> String {
+    text.chars().filter(|c| !c.is_control()).take(MAX_DETAIL).collect()
+}
+
+/// What a page makes a sentence of, as a JSON object.
+fn facts(event: &Event) -> String {
+    let facts = event.about.as_ref().map(|about| &about.facts);
+    facts.map_or_else(
+        || "{}".to_owned(),
+        |facts| serde_json::to_string(facts).expect("words by their names are JSON"),
+    )
+}
+
 /// An event of bounded size, whatever the gateway put into it.
 fn tidy(event: &Event) -> Event {
-    let short = |t: &str| -> String { t.chars().filter(|c| !c.is_control()).take(MAX_DETAIL).collect() };
+    let about = event.about.as_ref().map(|about| {
+        let facts = about.facts.iter().take(MAX_FACTS).map(|(name, fact)| (short(name), short(fact)));
+        About { object: short(&about.object), facts: facts.collect() }
+    });
     Event {
+        about,
         line: event.line.as_deref().map(short),
         device: event.device.as_deref().map(short),
         detail: short(&event.detail),

@@ -10,7 +10,7 @@ use steward_shared::wire::message::{Lane, LaneState};
 
 use crate::buffer::{BufferError, StoredBatch};
 
-pub(in crate::buffer) const VERSION: i64 = 1;
+pub(in crate::buffer) const VERSION: i64 = 2;
 pub(in crate::buffer) const SCHEMA: &str = "
 create table if not exists meta(name text primary key, value) without rowid;
 create table if not exists lane(lane integer primary key, last integer not null, acked integer not null);
@@ -22,10 +22,16 @@ create table if not exists open(
     kind text not null, line text not null, device text not null, since integer not null,
     primary key (kind, line, device)
 ) without rowid;
+create table if not exists open_event(
+    kind text not null, line text not null, device text not null, object text not null, since integer not null,
+    primary key (kind, line, device, object)
+) without rowid;
+insert or ignore into open_event select kind, line, device, '', since from open;
+drop table open;
 ";
 
-/// Kind, line and device of a lasting event; empty where there is none.
-pub(in crate::buffer) type Key = (EventKind, String, String);
+/// Kind, line, device and its object of a lasting event; empty where there is none.
+pub(in crate::buffer) type Key = (EventKind, String, String, String);
 
 pub(in crate::buffer) struct AlarmStore {
     db: Connection,
@@ -64,14 +70,16 @@ impl AlarmStore {
         if event.kind.lasts() {
             let line = event.line.as_deref().unwrap_or_default();
             let device = event.device.as_deref().unwrap_or_default();
-            let changed =
-                if event.active {
-                    tx.prepare_cached("insert or ignore into open values (?1, ?2, ?3, ?4)")?
-                        .execute(params![event.kind.word(), line, device, event.at.0])?
-                } else {
-                    tx.prepare_cached("delete from open where kind = ?1 and line = ?2 and device = ?3")?
-                        .execute([event.kind.word(), line, device])?
-                };
+            let key = [event.kind.word(), line, device, event.object()];
+            let changed = if event.active {
+                let [kind, line, device, object] = key;
+                tx.prepare_cached("insert or ignore into open_event values (?1, ?2, ?3, ?4, ?5)")?
+                    .execute(params![kind, line, device, object, event.at.0])?
+            } else {
+                let sql =
+                    "delete from open_event where kind = ?1 and line = ?2 and device = ?3 and object = ?4";
+                tx.prepare_cached(sql)?.execute(key)?
+            };
             if changed == 0 {
                 return Ok(None);
             }
@@ -86,18 +94,20 @@ impl AlarmStore {
 
     /// The lasting events that are open, and since when.
     pub fn open_events(&self) -> Result<Vec<(Key, Timestamp)>> {
-        let mut statement = self.db.prepare_cached("select kind, line, device, since from open")?;
+        let mut statement =
+            self.db.prepare_cached("select kind, line, device, object, since from open_event")?;
         let rows = statement.query_map([], |r| {
-            Ok((r.get::<_, String>(0)?, r.get::<_, String>(1)?, r.get::<_, String>(2)?, Timestamp(r.get(3)?)))
+            let text = |i| r.get::<_, String>(i);
+            Ok((text(0)?, text(1)?, text(2)?, text(3)?, Timestamp(r.get(4)?)))
         })?;
         let mut out = Vec::new();
         for row in rows {
-            let (kind, line, device, since) = row?;
+            let (kind, line, device, object, since) = row?;
             out.extend(
                 EventKind::ALL
                     .into_iter()
                     .find(|k| k.lasts() && k.word() == kind)
-                    .map(|kind| ((kind, line, device), since)),
+                    .map(|kind| ((kind, line, device, object), since)),
             );
         }
         Ok(out)

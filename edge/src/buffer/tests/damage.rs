@@ -62,6 +62,7 @@ fn silent(device: &str, active: bool) -> Event {
         line: Some("l".into()),
         device: Some(device.into()),
         detail: "three polls without reply".into(),
+        about: None,
     }
 }
 

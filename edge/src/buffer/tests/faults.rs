@@ -62,6 +62,7 @@ pub(super) fn applied(seq: u64) -> Event {
         line: None,
         device: None,
         detail: seq.to_string(),
+        about: None,
     }
 }
 

@@ -251,6 +251,7 @@ async fn an_event_is_on_disk_when_the_call_returns() {
         line: None,
         device: None,
         detail: String::new(),
+        about: None,
     };
     b.event(event.clone()).await.unwrap();
     assert_eq!(from_cbor::<Event>(&b.after(Lane::Alarm, 0).await.unwrap().unwrap().body).unwrap(), event);

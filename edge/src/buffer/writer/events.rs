@@ -1,7 +1,7 @@
 //! Events: those that others raise, and the buffer's own. Which lasting ones are open is remembered here too, so that an
 //! `alarms.db` that takes a damaged one's place knows it.
 
-use steward_shared::alarm::{Event, EventKind};
+use steward_shared::alarm::{About, Event, EventKind};
 use steward_shared::id::EventId;
 use tokio::time::Instant;
 
@@ -52,15 +52,17 @@ impl Writer {
     }
 
     pub(super) fn load_open(&mut self) -> Result<()> {
-        for ((kind, line, device), since) in self.alarms.open_events()? {
+        for ((kind, line, device, object), since) in self.alarms.open_events()? {
+            let about = || About { object: object.clone(), ..About::default() };
             let named = |text: &str| (!text.is_empty()).then(|| text.to_owned());
             let event = Event {
                 at: since,
                 line: named(&line),
                 device: named(&device),
+                about: (!object.is_empty()).then(about),
                 ..self.own_event(kind, String::new())
             };
-            self.open.insert((kind, line, device), event);
+            self.open.insert((kind, line, device, object), event);
         }
         Ok(())
     }
@@ -96,11 +98,11 @@ impl Writer {
 
     pub(super) fn own_event(&self, kind: EventKind, detail: String) -> Event {
         let (id, at) = (EventId::new(self.ids.as_ref()), self.clock.now());
-        Event { id, at, kind, active: true, line: None, device: None, detail }
+        Event { id, at, kind, active: true, line: None, device: None, detail, about: None }
     }
 }
 
 fn key(event: &Event) -> Key {
     let text = |t: &Option<String>| t.clone().unwrap_or_default();
-    (event.kind, text(&event.line), text(&event.device))
+    (event.kind, text(&event.line), text(&event.device), event.object().to_owned())
 }

@@ -211,6 +211,10 @@ export const en: Record<keyof typeof zh, string> = {
   "event.device_clock": "a device's clock is off",
   "event.device_clock.begin": "its clock is too far off",
   "event.device_clock.end": "its clock is right again",
+  "event.device_alarm": "a device's own alarm",
+  "event.device_alarm.begin": "tells of an alarm of its own",
+  "event.device_alarm.end": "its own alarm is over",
+  "event.number_conflict": "a number of the network is claimed twice",
   "event.other": "event: {kind}",
 
   "about.sub": "Version, state and interface",
@@ -334,6 +338,8 @@ export const en: Record<keyof typeof zh, string> = {
   "trouble.own_silence": "the gateway itself did not keep the silence between frames: please report it",
   "trouble.overloaded":
     "more is asked of the line than it has time for; make the periods longer or move devices to another line. Late would be",
+  "trouble.number_twice":
+    "two devices or two routers of the network have one number: give one of them another",
   "trouble.strangers":
     "somebody dialled in and was turned away: the registration or the network is not the gateway file's",
   "health.requests": "Requests",
@@ -570,6 +576,19 @@ export const en: Record<keyof typeof zh, string> = {
   "event.facts.identity_mismatch": "It claims to be {claimed}",
   "event.facts.cloned_gateway": "The second connection came from {address}",
   "event.facts.refused_certificate": "{why}",
+  "event.facts.device_alarm": "{object}: {state}",
+  "event.facts.device_alarm.text": "{object}: {state} ({text})",
+  "event.facts.number_conflict":
+    "{what} {number}: both {known} and {other} claim it; the gateway keeps to the first. Give one of them another number",
+  "fact.state.normal": "normal",
+  "fact.state.fault": "fault",
+  "fact.state.off-normal": "off normal",
+  "fact.state.high-limit": "above its high limit",
+  "fact.state.low-limit": "below its low limit",
+  "fact.state.life-safety-alarm": "life safety alarm",
+  "fact.state.other": "a state of its maker's own",
+  "fact.what.device": "Device",
+  "fact.what.network": "Network",
   "fact.lane.alarm": "Events",
   "fact.lane.live": "Readings",
   "fact.lane.backfill": "Imported history",

@@ -43,7 +43,7 @@ export function factsIn({ kind, facts }: Told, { t, language }: I18n): string | 
     typeof ahead === "number"
       ? { age: duration(Math.abs(ahead), t) }
       : Object.fromEntries(Object.entries(facts).map(([name, fact]) => [name, word(name, fact)]));
-  const which = typeof ahead !== "number" ? "" : ahead > 0 ? ".ahead" : ".behind";
+  const which = typeof ahead === "number" ? (ahead > 0 ? ".ahead" : ".behind") : facts["text"] ? ".text" : "";
   const text = lookup(language, `event.facts.${kind}${which}`);
   const filled = text && fill(text, slots);
   return filled?.includes("{") ? undefined : filled;

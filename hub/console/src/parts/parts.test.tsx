@@ -134,6 +134,23 @@ describe("an event", () => {
     [event("gateway_silent", {}, "no connection for longer than the off-delay"), ""],
     [event("device_silent", {}, "chwp-2 on rs485-2 has not answered for three polls"), ""],
     [event("started", {}, "steward-edge 0.1.0"), "steward-edge 0.1.0"],
+    [
+      event("device_alarm", { object: "supply (analog-input 1)", state: "high-limit" }, "ahu: high-limit"),
+      "supply (analog-input 1)：越上限",
+    ],
+    [
+      event("device_alarm", { object: "analog-input 1", state: "fault", text: "传感器断线" }, "ahu: fault"),
+      "analog-input 1：故障（传感器断线）",
+    ],
+    [
+      event("number_conflict", {
+        what: "device",
+        number: "7",
+        known: "10.0.0.1:47808",
+        other: "10.0.0.2:47808",
+      }),
+      "设备 7：10.0.0.1:47808 与 10.0.0.2:47808 都自称是它，网关只认前者；请给其中一个改号",
+    ],
   ])("of the kind $kind tells its facts in Chinese", (event, words) => {
     const { container } = show(<EventDetail event={event} />, "zh");
     expect(container.textContent).toBe(words);

@@ -141,7 +141,7 @@ pub struct GatewayEvent {
     pub at: Timestamp,
     #[schema(value_type = String, format = DateTime)]
     pub received_at: Timestamp,
-    /// device_silent, line_down, buffer_dropped, buffer_corrupt, started, config_applied, config_refused, clock_step, implausible, counter_held, counter_rolled_over, meter_replaced, ratio_changed, clock_corrected, device_clock;
+    /// device_silent, line_down, buffer_dropped, buffer_corrupt, started, config_applied, config_refused, clock_step, implausible, counter_held, counter_rolled_over, meter_replaced, ratio_changed, clock_corrected, device_clock, device_alarm, number_conflict;
     /// gateway_silent, gateway_enrolled, gateway_revoked, epoch_began, data_missing, batch_quarantined,
     /// readings_too_late, readings_out_of_time, clock_differs, lane_paused;
     /// identity_mismatch, cloned_gateway, batch_forked, refused_certificate.
@@ -155,7 +155,9 @@ pub struct GatewayEvent {
     pub device: Option<String>,
     /// What happened, in English.
     pub detail: String,
-    /// The words and numbers of the hub's own kinds, for a sentence in another language: {host, address} of
+    /// Words and numbers for a sentence in another language. Of a gateway's kinds: {object, state, text} of device_alarm,
+    /// the text where the device gives one, {what: device | network, number, known, other} of number_conflict. Of the
+    /// hub's own: {host, address} of
     /// gateway_enrolled, {by} of gateway_revoked, {epoch, reason: first | new_buffer | restored} of epoch_began, {lane,
     /// from, to, why: dropped | forgotten} of data_missing, {lane, sequence, reason} of batch_quarantined, {readings} of
     /// readings_too_late, {lane, readings, first} of readings_out_of_time,

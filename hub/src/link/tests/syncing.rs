@@ -1,9 +1,10 @@
 //! Batches, watermarks, epochs; what is promised when somebody dies in between.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use quinn::TransportConfig;
-use steward_shared::alarm::{Event, EventKind};
+use steward_shared::alarm::{About, Event, EventKind};
 use steward_shared::id::{BufferId, EventId, PointNo, RandomIds};
 use steward_shared::reading::{Quality, Value};
 use steward_shared::time::Timestamp;
@@ -212,6 +213,7 @@ async fn an_event_is_kept_once() {
             line: Some("tcp".into()),
             device: Some("meter".into()),
             detail: "three polls without an answer".into(),
+            about: None,
         };
         let item = (1, to_cbor(&event).unwrap());
         let mut lane = session.lane(Lane::Alarm).await;
@@ -219,6 +221,37 @@ async fn an_event_is_kept_once() {
         assert_eq!(lane.ask(1, item.clone()).await, LaneDown::Ack(1));
         assert_eq!(lane.ask(2, item).await, LaneDown::Ack(2));
         assert_eq!(hub.events(papers.gateway, "device_silent").await.len(), 1);
+    }
+}
+
+#[tokio::test]
+async fn the_facts_of_a_gateways_event_are_kept_within_bounds() {
+    for test in fresh_databases().await {
+        let hub = Hub::on(&test).await;
+        let papers = hub.enrolled("east").await;
+        let session = hub.session(&papers, BufferId::new(&RandomIds), 0).await;
+        let mut facts: BTreeMap<String, String> =
+            [("object", "supply (analog-input 1)"), ("state", "high-limit"), ("text", "too\nhot")]
+                .map(|(name, fact)| (name.to_owned(), fact.to_owned()))
+                .into();
+        facts.extend((0..100).map(|i| (format!("x{i}"), "y".repeat(10_000))));
+        let event = Event {
+            id: EventId::new(&RandomIds),
+            at: Timestamp(NOW),
+            kind: EventKind::DeviceAlarm,
+            active: true,
+            line: Some("bms".into()),
+            device: Some("ahu".into()),
+            detail: "ahu supply (analog-input 1): high-limit: too hot".into(),
+            about: Some(About { object: "analog-input 1".into(), facts }),
+        };
+        let mut lane = session.lane(Lane::Alarm).await;
+        assert_eq!(lane.ask(1, (1, to_cbor(&event).unwrap())).await, LaneDown::Ack(1));
+        let kept = hub.events(papers.gateway, "device_alarm").await;
+        let facts: serde_json::Value = serde_json::from_str(&kept[0].facts).unwrap();
+        assert_eq!((&facts["state"], &facts["text"]), (&"high-limit".into(), &"toohot".into()));
+        assert_eq!(facts.as_object().unwrap().len(), 8);
+        assert!(kept[0].facts.len() < 8 * 1024);
     }
 }
 
@@ -309,6 +342,7 @@ async fn an_item_of_the_alarm_lane_that_is_no_single_event_is_set_aside() {
         line: None,
         device: None,
         detail: String::new(),
+        about: None,
     };
     let item = to_cbor(&event).unwrap();
     assert!(matches!(lane.ask(1, (2, item.clone())).await, LaneDown::Quarantined(_)), "a wrong count");
@@ -466,6 +500,7 @@ async fn while_the_store_takes_nothing_a_lane_is_asked_to_offer_again_and_the_se
             line: None,
             device: None,
             detail: String::new(),
+            about: None,
         };
         let event = (1, to_cbor(&event).unwrap());
         // Both lanes need the watermarks.
