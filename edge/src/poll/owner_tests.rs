@@ -141,6 +141,7 @@ async fn run(
         match told {
             Told::Readings(some) => readings.extend(some),
             Told::Alarm { kind, device, active, .. } => alarms.push((kind, device, active)),
+            Told::About { .. } | Told::Listed { .. } => {}
         }
     }
     cancel.cancel();

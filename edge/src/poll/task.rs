@@ -2,10 +2,11 @@
 //! `owner` does its work, or `bacnet` where the line is a network. It tells by a bounded channel: when that is full the
 //! line waits, polls later, and counts the slots that it missed.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
-use steward_shared::alarm::EventKind;
+use steward_shared::alarm::{About, EventKind};
 use steward_shared::id::{Ids, PointNo};
 use steward_shared::reading::Reading;
 use steward_shared::time::Clock;
@@ -31,6 +32,22 @@ pub enum Told {
         device: Option<String>,
         active: bool,
         detail: String,
+    },
+    /// The same of one object of a device, or with facts.
+    About {
+        kind: EventKind,
+        line: String,
+        device: Option<String>,
+        active: bool,
+        detail: String,
+        about: About,
+    },
+    /// These objects are all of which a device has something of a kind to tell: what is open of others is over.
+    Listed {
+        kind: EventKind,
+        line: String,
+        device: String,
+        objects: BTreeSet<String>,
     },
 }
 

@@ -1,9 +1,10 @@
 //! What a line that is no wire has to tell: readings, silent devices, a port that cannot be used. Into a bounded channel: when that is
 //! full, whoever tells waits.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use steward_shared::alarm::EventKind;
+use steward_shared::alarm::{About, EventKind};
 use steward_shared::id::PointNo;
 use steward_shared::reading::{Quality, Reading};
 use steward_shared::time::Timestamp;
@@ -80,6 +81,25 @@ impl Teller {
         let marks = marks.map(|point| Reading { point: *point, at, value: None, quality }).collect();
         self.readings(marks).await;
         self.line_event(true, format!("{} cannot be used: {why}", self.target)).await;
+    }
+
+    /// Something began, ended or happened that is told with facts.
+    pub async fn about(
+        &self,
+        kind: EventKind,
+        device: Option<usize>,
+        active: bool,
+        detail: String,
+        about: About,
+    ) {
+        let (line, device) = (self.line.clone(), device.map(|device| self.name(device).to_owned()));
+        self.tell(Told::About { kind, line, device, active, detail, about }).await;
+    }
+
+    /// The device has listed what it has to tell of this kind: what is open of other objects is over.
+    pub async fn listed(&self, kind: EventKind, device: usize, objects: BTreeSet<String>) {
+        let (line, device) = (self.line.clone(), self.name(device).to_owned());
+        self.tell(Told::Listed { kind, line, device, objects }).await;
     }
 
     async fn line_event(&self, active: bool, detail: String) {

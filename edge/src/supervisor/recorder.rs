@@ -76,7 +76,7 @@ impl Recorder {
             }
             match told {
                 Told::Readings(readings) => self.take(&mut refinery, readings).await,
-                alarm @ Told::Alarm { .. } => self.tell(alarm),
+                told @ (Told::Alarm { .. } | Told::About { .. } | Told::Listed { .. }) => self.tell(told),
             }
         }
         self.keep(&mut refinery).await;
@@ -156,9 +156,19 @@ impl Recorder {
     }
 
     fn tell(&self, told: Told) {
-        if let Told::Alarm { kind, line, device, active, detail } = told {
-            self.changed.notify_one();
-            self.alarms.tell(kind, Some(&line), device.as_deref(), active, detail);
+        match told {
+            Told::Alarm { kind, line, device, active, detail } => {
+                self.changed.notify_one();
+                self.alarms.tell(kind, Some(&line), device.as_deref(), active, detail);
+            }
+            Told::About { kind, line, device, active, detail, about } => {
+                self.changed.notify_one();
+                self.alarms.tell_about(kind, (&line, device.as_deref()), active, detail, about);
+            }
+            Told::Listed { kind, line, device, objects } => {
+                self.alarms.end_unlisted(kind, (&line, &device), &objects);
+            }
+            Told::Readings(_) => {}
         }
     }
 }

@@ -22,7 +22,7 @@ mod value;
 
 pub use batch::{Batch, batches, value_of};
 pub use contents::{command, held};
-pub use notice::{CovNotice, EventNotice, IAm, Segmentation, Stamp, who_is};
+pub use notice::{CovNotice, EventNotice, IAm, Segmentation, Stamp, event_state, who_is};
 pub use object::{ObjectId, PropertyRef, ServiceError};
 pub(crate) use sample::read_sample;
 pub use service::{Answer, EventSummary, Priority, Property, Request, confirmed, unconfirmed};

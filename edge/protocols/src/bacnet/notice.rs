@@ -119,6 +119,19 @@ impl Stamp {
     }
 }
 
+/// What an object is in, by its number (clause 21, BACnetEventState); a vendor's own have no word.
+pub const fn event_state(state: u32) -> &'static str {
+    match state {
+        0 => "normal",
+        1 => "fault",
+        2 => "off-normal",
+        3 => "high-limit",
+        4 => "low-limit",
+        5 => "life-safety-alarm",
+        _ => "other",
+    }
+}
+
 /// A device tells of an event: an alarm came, went, or was acknowledged (clause 13.8).
 #[derive(Clone, Debug, PartialEq)]
 pub struct EventNotice {

@@ -15,6 +15,7 @@ use tracing::{debug, info, warn};
 use super::super::plan::Plan;
 use super::super::round::Rounds;
 use super::super::turn::{Ask, Follow, Outcome, Turn};
+use super::alarms::Listing;
 use super::network::{Link, Shared};
 use crate::config::DeviceConfig;
 use crate::doctor::{self, Observed};
@@ -38,6 +39,7 @@ pub struct Device<'a> {
     /// Whether it was made sure that this device is where it is asked.
     identified: Option<Peer>,
     subscribed: bool,
+    listing: Listing,
     answered: bool,
     /// How often the port has been opened, as far as this device has seen.
     opened: u64,
@@ -68,6 +70,7 @@ impl<'a> Device<'a> {
             start: Instant::now(),
             identified: None,
             subscribed: false,
+            listing: Listing::default(),
             answered: false,
             opened: 0,
         })
@@ -155,6 +158,7 @@ impl<'a> Device<'a> {
         if !std::mem::replace(&mut self.subscribed, true) {
             self.subscribe(peer).await?;
         }
+        self.listing.look(self.shared, self.index, self.node.instance, peer).await;
         Ok(())
     }
 
@@ -178,6 +182,8 @@ impl<'a> Device<'a> {
             why.quality().map_or(Failed::Link, |quality| Failed::Device(quality, why.to_string()))
         })?;
         self.identified = Some(peer);
+        // It may have been another, or have lost what it knew.
+        self.listing = Listing::default();
         Ok(peer)
     }
 

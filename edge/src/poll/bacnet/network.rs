@@ -16,7 +16,9 @@ use tracing::{info, warn};
 
 use super::super::task::LineTask;
 use super::super::teller::Teller;
+use super::alarms;
 use super::device::Device;
+use super::ringing::Ringing;
 use super::subscribed::Subscribed;
 use crate::config::LineConfig;
 use crate::lend::Loan;
@@ -42,6 +44,7 @@ pub struct Shared {
     pub network: Network,
     pub link: watch::Sender<Link>,
     pub subscribed: Subscribed,
+    pub ringing: Ringing,
     pub teller: Teller,
     pub clock: Arc<dyn Clock>,
     missed: Mutex<Vec<u64>>,
@@ -66,6 +69,7 @@ pub async fn run(task: LineTask, cancel: &CancellationToken) {
         network: handle,
         link: watch::Sender::new(Link::Down),
         subscribed: Subscribed::default(),
+        ringing: Ringing::default(),
         teller: Teller {
             line: task.config.name.clone(),
             target: task.dial.target(),
@@ -186,7 +190,7 @@ async fn heard(shared: &Shared, event: Event) {
         }
         Event::Router { router, network } => info!(line, %router, network, "router found"),
         Event::Notice { peer, notice } => {
-            info!(line, %peer, object = %notice.object, from = notice.from, to = notice.to, "the device tells of an event");
+            alarms::noticed(shared, peer, &notice).await;
         }
         Event::SubscriptionLive { .. } | Event::Answered { .. } | Event::Read { .. } => {}
     }

@@ -74,6 +74,7 @@ impl PropertyId {
     pub const PRIORITY_ARRAY: Self = Self(87);
     pub const RELIABILITY: Self = Self(103);
     pub const SEGMENTATION: Self = Self(107);
+    pub const SERVICES_SUPPORTED: Self = Self(97);
     pub const STATUS_FLAGS: Self = Self(111);
     pub const UNITS: Self = Self(117);
     const MAX: u32 = 4_194_303;
