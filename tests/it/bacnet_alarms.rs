@@ -1,4 +1,4 @@
-//! Alarms that BACnet devices find themselves, from bacpypes3 through the edge to the
+//! Alarms that BACnet devices find themselves, and numbers that two of them claim, from bacpypes3 through the edge to the
 //! hub: told, listed, ended, each once, also across a restart.
 #![allow(clippy::unwrap_used, reason = "a test says with a panic what broke")]
 
@@ -132,4 +132,25 @@ fn a_devices_own_alarms_are_at_the_hub_once_each_and_end_there_too() {
 fn short(event: &Value) -> (String, bool, Value) {
     let object = event["facts"]["object"].as_str().unwrap_or_default().to_owned();
     (object, event["active"].as_bool().unwrap(), event["facts"].clone())
+}
+
+#[test]
+fn two_devices_that_claim_one_number_are_told_of() {
+    let Some(bed) = bed() else { return };
+    let told = eventually("the conflict is at the hub", LONG, || bed.events("number_conflict").pop());
+    let facts = &told["facts"];
+    assert_eq!(
+        (&told["device"], &facts["what"], &facts["number"]),
+        (&json!("twin"), &json!("device"), &json!("1020"))
+    );
+    let mut between = [facts["known"].as_str().unwrap(), facts["other"].as_str().unwrap()];
+    between.sort_unstable();
+    assert!(between[0].starts_with("127.0.0.14:") && between[1].starts_with("127.0.0.15:"), "{between:?}");
+    let line = eventually("the gateway shows it", LONG, || {
+        let status = bed.edge.status().ok()?;
+        let line = status["health"]["lines"].get(0)?.clone();
+        (line["troubles"][0]["what"] == "number_twice").then_some(line)
+    });
+    assert_eq!(line["troubles"][0]["count"], 1);
+    assert!(line["last_error"].as_str().unwrap().contains("two devices have the instance number 1020"));
 }

@@ -197,6 +197,7 @@ pub fn sentence(trouble: &Trouble, lang: Lang) -> String {
         Some(What::OwnSilence) => text::own_silence(lang, count, of),
         Some(What::Strangers) => text::strangers(lang, count),
         Some(What::Overloaded) => text::overloaded(lang, count, &trouble.points, trouble.baud),
+        Some(What::NumberTwice) => text::number_twice(lang, count),
         None => text::unknown(lang, &trouble.what, device, count, of),
     }
 }

@@ -28,10 +28,12 @@ pub enum What {
     Strangers,
     /// More is asked of the line than comes in time.
     Overloaded,
+    /// Two devices or two routers of a network claim one number.
+    NumberTwice,
 }
 
 impl What {
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 11] = [
         Self::TwoAnswers,
         Self::ErrorsGrow,
         Self::Damaged,
@@ -42,6 +44,7 @@ impl What {
         Self::OwnSilence,
         Self::Strangers,
         Self::Overloaded,
+        Self::NumberTwice,
     ];
 
     pub const fn word(self) -> &'static str {
@@ -56,6 +59,7 @@ impl What {
             Self::OwnSilence => "own_silence",
             Self::Strangers => "strangers",
             Self::Overloaded => "overloaded",
+            Self::NumberTwice => "number_twice",
         }
     }
 

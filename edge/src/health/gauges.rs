@@ -35,6 +35,8 @@ struct Inner {
     /// Whoever dialled in and was not let in, and the last of them.
     turned_away: u64,
     last_turned_away: Option<String>,
+    /// Claims of a number of the network that another has.
+    claimed_twice: u64,
     last_error: Option<String>,
     /// More is asked of it than comes in time.
     overload: Option<Trouble>,
@@ -86,6 +88,12 @@ impl LineGauge {
         let mut inner = self.inner();
         inner.errors += 1;
         inner.last_error = Some(what.to_owned());
+    }
+
+    /// Two of the network claim one number.
+    pub fn claimed_twice(&self, what: &str) {
+        self.trouble(what);
+        self.inner().claimed_twice += 1;
     }
 
     /// Somebody dialled in and was not let in.
@@ -238,9 +246,11 @@ impl Inner {
     fn troubles(&self, names: &[&str]) -> Vec<Trouble> {
         let mut found: Vec<_> = self.overload.iter().cloned().collect();
         found.extend(troubles(&self.book, names));
-        if self.turned_away > 0 {
-            let (what, of) = (What::Strangers.word().to_owned(), self.requests);
-            found.push(Trouble { what, count: self.turned_away, of, ..Trouble::default() });
+        for (what, count) in [(What::Strangers, self.turned_away), (What::NumberTwice, self.claimed_twice)] {
+            if count > 0 {
+                let what = what.word().to_owned();
+                found.push(Trouble { what, count, of: self.requests, ..Trouble::default() });
+            }
         }
         found
     }

@@ -60,6 +60,9 @@ texts! {
            first(points, count, "等"), baud.map_or_else(String::new, |baud| format!("；{baud} 波特即可")))
         en("more is asked of the line than it has time for: {count} points would be late: {}{}; make the periods longer, or move devices to another line",
            first(points, count, "and more"), baud.map_or_else(String::new, |baud| format!("; {baud} baud would do")))
+    number_twice(count: u64)
+        zh("网络里有 {count} 处编号重复：两台设备或两个路由器用同一编号，网关只认先到者；请给其中一个改号")
+        en("{count} numbers of the network are claimed twice, by devices or by routers; the first is kept to: give one of them another number")
     unknown(what: &str, device: &str, count: u64, of: u64)
         zh("{device} {what}：{of} 次中 {count} 次")
         en("{device} {what}: {count} of {of}")

@@ -1,6 +1,7 @@
 //! The owner of a BACnet network: runs its port, its devices, and the hearing of what comes unasked: values that changed,
 //! conflicts, what a BBMD says. All in the line's one task.
 
+use std::collections::BTreeSet;
 use std::pin::pin;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -8,6 +9,8 @@ use std::time::Duration;
 use futures_util::future::join_all;
 use steward_protocols::bacnet::client::{Event, Loss, Standing};
 use steward_protocols::bacnet::{CovNotice, PropertyId, value_of};
+use steward_protocols::question::Address;
+use steward_shared::alarm::{About, EventKind};
 use steward_shared::reading::Reading;
 use steward_shared::time::Clock;
 use tokio::sync::{mpsc, watch};
@@ -26,6 +29,8 @@ use crate::line::bacnet::{Happening, Network, open};
 
 /// After so many failures in a row the port is down and somebody is told; before, it may be a hiccup.
 const DOWN_AFTER: u32 = 3;
+/// Numbers claimed twice that become events, since the line's task began; more are a flood, and only counted.
+const MOST_CONFLICTS: usize = 64;
 
 /// Whether the port is open.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -45,6 +50,8 @@ pub struct Shared {
     pub link: watch::Sender<Link>,
     pub subscribed: Subscribed,
     pub ringing: Ringing,
+    /// Claims that are events already: what of, its number, and by whom.
+    conflicts: Mutex<BTreeSet<(&'static str, u32, String)>>,
     pub teller: Teller,
     pub clock: Arc<dyn Clock>,
     missed: Mutex<Vec<u64>>,
@@ -70,6 +77,7 @@ pub async fn run(task: LineTask, cancel: &CancellationToken) {
         link: watch::Sender::new(Link::Down),
         subscribed: Subscribed::default(),
         ringing: Ringing::default(),
+        conflicts: Mutex::default(),
         teller: Teller {
             line: task.config.name.clone(),
             target: task.dial.target(),
@@ -158,16 +166,18 @@ async fn heard(shared: &Shared, event: Event) {
     match event {
         Event::Changed { subscription, notice } => changed(shared, subscription, &notice).await,
         Event::DeviceConflict { instance, known, other } => {
-            warn!(
-                line,
-                instance,
-                %known,
-                %other,
-                "two devices have one instance number; the first is asked. Give one of them another number"
+            let said = format!(
+                "two devices have the instance number {instance}: {known} is asked, {other} is not; give one of them another"
             );
+            let between = (known.to_string(), other.to_string());
+            claimed_twice(shared, ("device", instance), between, said).await;
         }
         Event::RouterConflict { network, known, other } => {
-            warn!(line, network, %known, %other, "two routers lead to one network: a loop, or a number given twice");
+            let said = format!(
+                "two routers lead to network {network}: {known} is used, {other} is not; it is a loop, or a number given twice"
+            );
+            let between = (known.to_string(), other.to_string());
+            claimed_twice(shared, ("network", network.into()), between, said).await;
         }
         Event::SubscriptionLost { subscription, loss } => {
             let device =
@@ -194,6 +204,31 @@ async fn heard(shared: &Shared, event: Event) {
         }
         Event::SubscriptionLive { .. } | Event::Answered { .. } | Event::Read { .. } => {}
     }
+}
+
+/// Two claim one number. Each claim becomes an event once, and no more in all than are of use to anybody.
+async fn claimed_twice(
+    shared: &Shared,
+    (what, number): (&'static str, u32),
+    (known, other): (String, String),
+    said: String,
+) {
+    warn!(line = shared.teller.line, "{said}");
+    shared.teller.gauge.claimed_twice(&said);
+    let is_news = {
+        let mut conflicts = shared.conflicts.lock().unwrap_or_else(PoisonError::into_inner);
+        conflicts.len() < MOST_CONFLICTS && conflicts.insert((what, number, other.clone()))
+    };
+    if !is_news {
+        return;
+    }
+    let facts =
+        [("what", what.to_owned()), ("number", number.to_string()), ("known", known), ("other", other)];
+    let facts = facts.map(|(name, fact)| (name.to_owned(), fact)).into();
+    let is_it = |address| matches!(address, Address::Bacnet(node) if node.instance == number);
+    let device = shared.config.devices.iter().position(|d| what == "device" && is_it(d.address));
+    let about = About { facts, ..About::default() };
+    shared.teller.about(EventKind::NumberConflict, device, true, said, about).await;
 }
 
 /// A value that its device has told by itself.
