@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use steward_edge::line::bacnet::{Happening, Network, NoAnswer, Port, UdpLine};
 use steward_protocols::bacnet::client::{
-    Event, Failure, Foreign, Peer as At, Reading, Settings, Standing, Wanted, first,
+    Event, Failure, Foreign, Loss, Peer as At, Reading, Settings, Standing, Wanted, first,
 };
 use steward_protocols::bacnet::{
     Answer, ObjectId, ObjectType, Priority, PropertyId, PropertyRef, Request, ServiceError, Value,
@@ -26,7 +26,7 @@ const DESCRIPTION: PropertyId = PropertyId(28);
 
 /// bacpypes3 and our network on it, in this test alone.
 struct Bed {
-    _peer: Peer,
+    peer: Peer,
     _folder: tempfile::TempDir,
     port: u16,
     names: serde_json::Value,
@@ -54,7 +54,7 @@ fn bed(settings: impl FnOnce(u16) -> Settings) -> Option<Bed> {
     let (line, network, happened) = UdpLine::new(Port { listen }, settings(port), Arc::new(RandomIds));
     let cancel = CancellationToken::new();
     tokio::spawn(line.run(cancel.clone()));
-    Some(Bed { _peer: peer, _folder: folder, port, names, network, happened, cancel })
+    Some(Bed { peer, _folder: folder, port, names, network, happened, cancel })
 }
 
 /// The loopback has a broadcast address like any network.
@@ -265,6 +265,70 @@ async fn changes_of_value_come_confirmed_and_unconfirmed_and_end_when_they_are_n
     }
 }
 
+/// What comes of a subscription within so long: when each value came, and what was lost or came back.
+async fn told_of(bed: &mut Bed, number: u32, within: Duration) -> (Vec<Duration>, Vec<Event>) {
+    let begun = begun();
+    let (mut changes, mut others) = (Vec::new(), Vec::new());
+    while let Some(left) = within.checked_sub(begun.elapsed()) {
+        match timeout(left, bed.happened.recv()).await {
+            Ok(Some(Happening::Event(Event::Changed { subscription, .. }))) if subscription == number => {
+                changes.push(begun.elapsed());
+            }
+            Ok(Some(Happening::Event(event))) => others.push(event),
+            _ => {}
+        }
+    }
+    (changes, others)
+}
+
+fn longest_gap(changes: &[Duration], within: Duration) -> Duration {
+    let all: Vec<Duration> =
+        [Duration::ZERO].into_iter().chain(changes.iter().copied()).chain([within]).collect();
+    all.windows(2).map(|pair| pair[1].saturating_sub(pair[0])).max().unwrap()
+}
+
+#[tokio::test]
+async fn a_subscription_outlives_its_lifetime_and_a_device_that_forgot_it() {
+    let Some(mut bed) = bed(usual) else { return };
+    for confirmed in [false, true] {
+        let object = ObjectId::new(ObjectType::ANALOG_INPUT, 1);
+        let wanted = Wanted { peer: bed.at(10), object, confirmed, lifetime: 4 };
+        let number = bed.network.subscribe(wanted).await.unwrap();
+        // The device tells a change each 0.3 s, and ends a subscription after 4 s that nobody renews.
+        let within = Duration::from_secs(9);
+        let (changes, others) = told_of(&mut bed, number, within).await;
+        assert!(longest_gap(&changes, within) < Duration::from_secs(2), "{confirmed}: {changes:?}");
+        assert_eq!(others, [Event::SubscriptionLive { subscription: number }], "{confirmed}");
+        bed.peer.tell("forget").unwrap();
+        let within = Duration::from_secs(5);
+        let (changes, others) = told_of(&mut bed, number, within).await;
+        let gap = longest_gap(&changes, within);
+        assert!(gap < Duration::from_secs(4) && others.is_empty(), "{confirmed}: {changes:?} {others:?}");
+        bed.network.unsubscribe(number).await.unwrap();
+        bed.one(bed.at(10), input(2, PropertyId::PRESENT_VALUE)).await.unwrap();
+        while bed.happened.try_recv().is_ok() {}
+    }
+}
+
+#[tokio::test]
+async fn notices_that_get_lost_are_told_of_and_so_is_their_return() {
+    let Some(mut bed) = bed(usual) else { return };
+    let object = ObjectId::new(ObjectType::ANALOG_INPUT, 1);
+    let wanted = Wanted { peer: bed.at(10), object, confirmed: false, lifetime: 30 };
+    bed.peer.tell("mute").unwrap();
+    // The peer answers nothing to a command: it has heard it by then.
+    tokio::time::sleep(Duration::from_millis(500)).await;
+    let number = bed.network.subscribe(wanted).await.unwrap();
+    let (changes, others) = told_of(&mut bed, number, Duration::from_secs(11)).await;
+    assert!(changes.is_empty(), "{changes:?}");
+    assert_eq!(others, [Event::SubscriptionLost { subscription: number, loss: Loss::Silent }]);
+    assert!(bed.one(bed.at(10), input(1, PropertyId::PRESENT_VALUE)).await.is_ok(), "it can be asked");
+    bed.peer.tell("speak").unwrap();
+    let (changes, others) = told_of(&mut bed, number, Duration::from_secs(3)).await;
+    assert!(!changes.is_empty());
+    assert_eq!(others, [Event::SubscriptionLive { subscription: number }]);
+}
+
 #[tokio::test]
 async fn a_subscription_that_is_refused_is_told() {
     let Some(mut bed) = bed(usual) else { return };
@@ -371,5 +435,38 @@ fn the_gateway_polls_a_network_of_devices_and_none_holds_up_another() {
         (seen.len() >= 10).then_some(())
     });
     assert!(begun.elapsed() < Duration::from_secs(8), "ten values in {:?}", begun.elapsed());
+    edge.stop().unwrap();
+}
+
+#[test]
+fn what_a_device_does_not_tell_any_more_is_seen_at_the_polls() {
+    if !Peer::wanted("bacpypes3") {
+        return;
+    }
+    let dir = tempfile::tempdir().unwrap();
+    let port = free_udp_port().unwrap();
+    let mut peer = Peer::start("bacnet_device.py", dir.path(), &[&port.to_string()]).unwrap();
+    let http = SocketAddr::from(([127, 0, 0, 1], free_tcp_port().unwrap()));
+    let mut edge = Edge::new(&gateway_file(dir.path(), http, port), http);
+    edge.start().unwrap();
+    let value = || {
+        let status = edge.status().ok()?;
+        let values = status["values"].as_array()?.clone();
+        values.into_iter().find(|v| v["device"] == "big" && v["point"] == "t1")?["value"].as_f64()
+    };
+    // Polls come each 2 s, changes each 0.3 s.
+    let changes_within = |span: Duration| {
+        let (begun, mut seen) = (begun(), Vec::new());
+        while begun.elapsed() < span {
+            seen.extend(value().filter(|v| seen.last() != Some(v)));
+            std::thread::sleep(Duration::from_millis(50));
+        }
+        seen.len()
+    };
+    eventually("it tells of changes", LONG, || (changes_within(Duration::from_secs(3)) > 5).then_some(()));
+    peer.tell("mute").unwrap();
+    std::thread::sleep(Duration::from_secs(1));
+    let polled = changes_within(Duration::from_secs(9));
+    assert!((3..=6).contains(&polled), "{polled} values in nine seconds");
     edge.stop().unwrap();
 }

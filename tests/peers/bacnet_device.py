@@ -6,8 +6,14 @@
     127.0.0.11  device 1002: 600 objects, cannot cut its answers, 480 bytes at most
     127.0.0.12  device 1003: a BBMD that takes foreign devices
 
-Writes DIR/peer.json when they serve: {"names": {instance: the name as it must be read}}. It ends when its standard
-input does. Names in a double-byte character set, which bacpypes3 does not write, are encoded by Python's codec.
+Writes DIR/peer.json when they serve: {"names": {instance: the name as it must be read}}. Takes one command a line on its
+standard input, and ends when that does:
+
+    mute     device 1001 grants subscriptions to changes of value as ever, and what it tells of them gets lost
+    speak    and reaches its listeners again
+    forget   it loses its subscriptions, as one that starts anew
+
+Names in a double-byte character set, which bacpypes3 does not write, are encoded by Python's codec.
 """
 
 import asyncio
@@ -16,6 +22,7 @@ import os
 import sys
 import threading
 
+from bacpypes3.apdu import ConfirmedCOVNotificationRequest, UnconfirmedCOVNotificationRequest
 from bacpypes3.basetypes import EngineeringUnits, Segmentation
 from bacpypes3.ipv4.app import BBMDApplication, NormalApplication
 from bacpypes3.local.analog import AnalogInputObject, AnalogOutputObject
@@ -28,7 +35,20 @@ from bacpypes3.service.cov import ChangeOfValueServices
 
 
 class Device(NormalApplication, ChangeOfValueServices):
-    pass
+    muted = False
+
+    def request(self, apdu):
+        notices = (ConfirmedCOVNotificationRequest, UnconfirmedCOVNotificationRequest)
+        if self.muted and isinstance(apdu, notices):
+            lost = asyncio.get_running_loop().create_future()
+            lost.set_result(None)
+            return lost
+        return super().request(apdu)
+
+    def forget(self):
+        for detection in list(self._cov_detections.values()):
+            for subscription in list(detection.cov_subscriptions):
+                self.cancel_subscription(subscription)
 
 
 class Utf32(CharacterString):
@@ -97,12 +117,6 @@ async def main():
     stopped = asyncio.Event()
     loop = asyncio.get_running_loop()
 
-    def until_closed():
-        sys.stdin.buffer.read()
-        loop.call_soon_threadsafe(stopped.set)
-
-    threading.Thread(target=until_closed, daemon=True).start()
-
     big = Device(device(1001, maxApduLengthAccepted=1024), IPv4Address(f"127.0.0.10/8:{port}"))
     first = inputs(big, 600)[0]
     big.add_object(
@@ -148,6 +162,19 @@ async def main():
     for server in (big.normal.server, plain.normal.server, bbmd.server):
         await asyncio.gather(*server._transport_tasks)
     changing = asyncio.create_task(change(first))
+
+    def obey(command):
+        if command == "forget":
+            big.forget()
+        else:
+            big.muted = command == "mute"
+
+    def until_closed():
+        for line in sys.stdin:
+            loop.call_soon_threadsafe(obey, line.strip())
+        loop.call_soon_threadsafe(stopped.set)
+
+    threading.Thread(target=until_closed, daemon=True).start()
 
     ready = os.path.join(folder, "peer.json")
     with open(ready + ".new", "w", encoding="utf-8") as file:
