@@ -15,6 +15,8 @@ use tokio_serial::SerialStream;
 
 use program::program;
 
+#[path = "lab/captures.rs"]
+mod captures;
 #[path = "started/program.rs"]
 mod program;
 

@@ -97,7 +97,10 @@ pub fn replay_check(words: &ReplayWords, out: Out) -> Result<(), String> {
         appended.map_err(|e| text::cannot_write(lang, &path, &e.to_string()))?;
         out.text(text::states_now(lang, known.count(), &path));
     }
-    if checked.broken.is_empty() { Ok(()) } else { Err(text::differs(lang, &path)) }
+    if !checked.broken.is_empty() {
+        return Err(text::differs(lang, &path));
+    }
+    if checked.failed.len() == checked.questions { Err(text::nothing_believed(lang, &path)) } else { Ok(()) }
 }
 
 fn listed(checked: &Checked, profile: &Profile, out: Out) -> String {

@@ -48,7 +48,7 @@ pub enum CheckFault {
 /// Decodes what unit `unit` answered (the only one that was asked, where none is given).
 pub fn check(capture: &Capture, profile: &Profile, unit: Option<u8>) -> Result<Checked, CheckFault> {
     let framing = capture.header.framing;
-    let all: Vec<_> = exchanges(capture).into_iter().map(|e| (asked(&e.request, framing), e)).collect();
+    let mut all: Vec<_> = exchanges(capture).into_iter().map(|e| (asked(&e.request, framing), e)).collect();
     let mut units: Vec<u8> = all.iter().filter_map(|(asked, _)| Some((*asked)?.unit)).collect();
     units.sort_unstable();
     units.dedup();
@@ -61,6 +61,8 @@ pub fn check(capture: &Capture, profile: &Profile, unit: Option<u8>) -> Result<C
     };
     let mut checked = Checked::default();
     let mut latest: BTreeMap<String, Decoded> = BTreeMap::new();
+    // What is asked at once is answered in any order; a statement stands behind what was answered before it.
+    all.sort_by_key(|(_, exchanged)| exchanged.events);
     let mut exchanges = all.into_iter().peekable();
     for index in 0..=capture.events.len() {
         while let Some((asked, exchanged)) = exchanges.next_if(|(_, e)| e.events <= index) {

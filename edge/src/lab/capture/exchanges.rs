@@ -3,10 +3,12 @@
 use std::time::Duration;
 
 use steward_protocols::modbus::sniff::{QUIET, Sniffer, What as Seen};
+use steward_shared::profile::Framing;
 
 use super::file::{Capture, What};
+use super::numbered;
 
-/// A question, and the bursts that came until the next one.
+/// A question, and the bursts that came to it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Exchanged {
     pub request: Vec<u8>,
@@ -36,6 +38,14 @@ impl Exchanged {
 const SILENCE: Duration = Duration::from_millis(20);
 
 pub fn exchanges(capture: &Capture) -> Vec<Exchanged> {
+    match capture.header.framing {
+        Framing::Tcp => numbered::exchanges(capture),
+        Framing::Rtu | Framing::Ascii => in_turn(capture),
+    }
+}
+
+/// On a line what comes belongs to the question before it.
+fn in_turn(capture: &Capture) -> Vec<Exchanged> {
     let character = capture.header.character.map_or(Duration::ZERO, |c| c.time());
     let wire = |bytes| capture.header.character.map_or(Duration::ZERO, |c| c.wire_time(bytes));
     let mut book = Book::default();
@@ -68,34 +78,68 @@ pub fn exchanges(capture: &Capture) -> Vec<Exchanged> {
     for seen in sniffer.quiet() {
         book.came(&seen.bytes, seen.first.saturating_sub(character), seen.last, capture.events.len());
     }
-    book.all
+    book.done()
 }
 
+/// The questions so far, in the order in which they were asked.
 #[derive(Debug, Default)]
-struct Book {
-    all: Vec<Exchanged>,
+pub(super) struct Book {
+    all: Vec<Noted>,
+}
+
+#[derive(Debug)]
+struct Noted {
+    exchanged: Exchanged,
     asked_at: Duration,
+    /// When the last byte of an answer came.
     last: Duration,
 }
 
 impl Book {
-    fn asked(&mut self, request: &[u8], end: Duration, line: usize, event: usize) {
-        (self.asked_at, self.last) = (end, Duration::ZERO);
-        self.all.push(Exchanged { request: request.to_vec(), bursts: Vec::new(), line, events: event + 1 });
+    pub(super) fn asked(&mut self, request: &[u8], end: Duration, line: usize, event: usize) {
+        let exchanged = Exchanged { request: request.to_vec(), bursts: Vec::new(), line, events: event + 1 };
+        self.all.push(Noted { exchanged, asked_at: end, last: Duration::ZERO });
     }
 
     /// What comes before the first question answers nothing, and is left out.
-    fn came(&mut self, bytes: &[u8], first: Duration, last: Duration, event: usize) {
-        let Some(exchanged) = self.all.last_mut() else { return };
+    pub(super) fn came(&mut self, bytes: &[u8], first: Duration, last: Duration, event: usize) {
+        self.came_to(self.all.len().saturating_sub(1), bytes, first, last, event);
+    }
+
+    /// What comes to the question that was asked as the `index`th.
+    pub(super) fn came_to(
+        &mut self,
+        index: usize,
+        bytes: &[u8],
+        first: Duration,
+        last: Duration,
+        event: usize,
+    ) {
+        let Some(noted) = self.all.get_mut(index) else { return };
+        let exchanged = &mut noted.exchanged;
         exchanged.events = event + 1;
-        let goes_on = first <= self.last + SILENCE;
-        self.last = last;
+        let goes_on = first <= noted.last + SILENCE;
+        noted.last = last;
         match exchanged.bursts.last_mut().filter(|_| goes_on) {
             Some(burst) => burst.bytes.extend_from_slice(bytes),
             None => exchanged
                 .bursts
-                .push(Burst { after: first.saturating_sub(self.asked_at), bytes: bytes.to_vec() }),
+                .push(Burst { after: first.saturating_sub(noted.asked_at), bytes: bytes.to_vec() }),
         }
+    }
+
+    /// The newest question, from the `from`th on, that bears this and was not answered.
+    pub(super) fn unanswered(&self, from: usize, is_meant: impl Fn(&[u8]) -> bool) -> Option<usize> {
+        let of = |noted: &Noted| noted.exchanged.bursts.is_empty() && is_meant(&noted.exchanged.request);
+        self.all.get(from..)?.iter().rposition(of).map(|index| from + index)
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.all.len()
+    }
+
+    pub(super) fn done(self) -> Vec<Exchanged> {
+        self.all.into_iter().map(|noted| noted.exchanged).collect()
     }
 }
 

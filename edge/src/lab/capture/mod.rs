@@ -5,12 +5,14 @@
 //! | `file` | the file's format, read and written |
 //! | `recorder` | a wire that writes down what passes on it |
 //! | `exchanges` | questions with their answers, out of a capture |
+//! | `numbered` | the same over TCP, by the numbers of the frames |
 //! | `replay` | a device that answers as the capture did |
 //! | `check` | a capture as a test of a profile |
 
 mod check;
 mod exchanges;
 mod file;
+mod numbered;
 mod recorder;
 mod replay;
 
