@@ -145,7 +145,7 @@ pub async fn replay(words: ReplayWords, out: Out) -> Result<(), String> {
         (Framing::Rtu | Framing::Ascii, None, Some(path)) => {
             let character = capture.header.character.unwrap_or_else(|| words.serial.character());
             let exchanges = replay.len();
-            let serial = Serial::open(path, character.into(), replay).map_err(|e| chain(&e))?;
+            let serial = Serial::open_as(path, character, replay).map_err(|e| chain(&e))?;
             let at = path.display().to_string();
             out.text(text::replaying(lang, exchanges, &at));
             out.value(&json!({ "pty": at, "port": character.to_string(), "exchanges": exchanges }));

@@ -1,5 +1,6 @@
 //! A serial line on a pseudo-terminal or at a real port: one thread moves bytes between the terminal and the line of `far_end`, at
-//! the pace of the wire. The simulator keeps the far side open itself, so that whoever polls may come and go; the path
+//! the pace of the wire. Whoever has set a pseudo-terminal to another rate is not understood, as on a wire; of parities it
+//! keeps the odd one alone. The simulator keeps the far side open itself, so that whoever polls may come and go; the path
 //! is a link that stays while the terminal behind it changes.
 
 use std::fs;
@@ -19,7 +20,7 @@ use nix::pty::{grantpt, posix_openpt, ptsname_r, unlockpt};
 use nix::sys::stat::Mode;
 use nix::sys::termios::{SetArg, cfmakeraw, tcgetattr, tcsetattr};
 use nix::sys::time::TimeSpec;
-use rustix::termios::{ControlModes, OptionalActions};
+use rustix::termios::{ControlModes, OptionalActions, Termios};
 use steward_protocols::character::{Character, Parity};
 use steward_protocols::far_end::{Counts, Line, Pace, Station};
 use tokio::time::Instant;
@@ -59,9 +60,18 @@ pub enum SerialError {
 }
 
 impl Serial {
-    /// Opens a terminal behind the link `path` and answers on it until dropped.
+    /// Opens a terminal behind the link `path` and answers on it until dropped, to whoever keeps the pace.
     pub fn open(path: &Path, pace: Pace, devices: Arc<dyn Station>) -> Result<Self, SerialError> {
-        Self::start(path, None, pace, devices)
+        Self::start(path, None, Ear { pace, odd: None }, devices)
+    }
+
+    /// The same to whoever keeps the parity too, as far as a pseudo-terminal has one.
+    pub fn open_as(
+        path: &Path,
+        character: Character,
+        devices: Arc<dyn Station>,
+    ) -> Result<Self, SerialError> {
+        Self::start(path, None, Ear::of(character), devices)
     }
 
     /// Answers at a real serial port, which is set so, until dropped.
@@ -70,13 +80,13 @@ impl Serial {
         character: Character,
         devices: Arc<dyn Station>,
     ) -> Result<Self, SerialError> {
-        Self::start(path, Some(character), character.into(), devices)
+        Self::start(path, Some(character), Ear::of(character), devices)
     }
 
     fn start(
         path: &Path,
         port: Option<Character>,
-        pace: Pace,
+        ear: Ear,
         devices: Arc<dyn Station>,
     ) -> Result<Self, SerialError> {
         let orders = Arc::new(Orders::default());
@@ -85,7 +95,8 @@ impl Serial {
             path: path.to_owned(),
             port,
             terminal: None,
-            line: Line::new(pace),
+            line: Line::new(ear.pace),
+            ear,
             devices,
             orders: orders.clone(),
             counts: counts.clone(),
@@ -111,6 +122,28 @@ impl Drop for Serial {
             // A thread that panicked has said so already.
             let _ = thread.join();
         }
+    }
+}
+
+/// What the devices understand.
+#[derive(Clone, Copy)]
+struct Ear {
+    pace: Pace,
+    /// Whether the parity is odd; none where any will do. A pseudo-terminal drops the mark of a parity, and keeps the one
+    /// that makes it odd: even and none look alike on it.
+    odd: Option<bool>,
+}
+
+impl Ear {
+    fn of(character: Character) -> Self {
+        Self { pace: character.into(), odd: Some(character.parity == Parity::Odd) }
+    }
+
+    /// A rate that has no name of its own reads as none where the system is emulated: then it is taken as right.
+    fn understands(self, settings: &Termios) -> bool {
+        let baud = settings.output_speed();
+        (baud == 0 || baud == self.pace.baud)
+            && self.odd.is_none_or(|odd| odd == settings.control_modes.contains(ControlModes::PARODD))
     }
 }
 
@@ -177,6 +210,7 @@ struct Pump {
     port: Option<Character>,
     terminal: Option<Terminal>,
     line: Line,
+    ear: Ear,
     devices: Arc<dyn Station>,
     orders: Arc<Orders>,
     counts: Arc<Mutex<Counts>>,
@@ -235,10 +269,17 @@ impl Pump {
         if n == 0 {
             return Err(io::ErrorKind::UnexpectedEof.into());
         }
-        if let Some(theirs) = terminal.theirs.as_ref().filter(|_| self.devices.has_own_rates()) {
-            self.line.set_baud(rustix::termios::tcgetattr(theirs)?.output_speed());
+        let heard = buffer.get_mut(..n).unwrap_or_default();
+        if let Some(theirs) = &terminal.theirs {
+            let settings = rustix::termios::tcgetattr(theirs)?;
+            if self.devices.has_own_rates() {
+                self.line.set_baud(settings.output_speed());
+            } else if !self.ear.understands(&settings) {
+                // Characters whose stop bits are not where they should be.
+                heard.fill(0);
+            }
         }
-        self.line.receive(self.opened.elapsed(), buffer.get(..n).unwrap_or_default());
+        self.line.receive(self.opened.elapsed(), heard);
         Ok(())
     }
 

@@ -209,6 +209,6 @@ fn open(
     if is_port {
         Serial::on_port(path, character, station)
     } else {
-        Serial::open(path, character.into(), station)
+        Serial::open_as(path, character, station)
     }
 }
