@@ -458,6 +458,39 @@ fn a_scan_finds_who_answers_and_what_it_may_be() {
 }
 
 #[test]
+fn a_scan_finds_the_rate_and_the_parity_of_a_line_and_no_other() {
+    let dir = tempfile::tempdir().unwrap();
+    let pty = dir.path().join("port").display().to_string();
+    let words = ["schneider/pm5350", "--pty", &pty, "--baud", "4800", "--parity", "odd", "--address", "5"];
+    let _device = Simulated::start(dir.path(), &words);
+    eventually("the terminal is there", LONG, || Path::new(&pty).exists().then_some(()));
+    let scan = ["scan", "--line", &pty, "--addresses", "5", "--parities", "none,odd"];
+    let deaf = tool(dir.path(), &[&scan[..], &["--speeds", "9600,19200"]].concat());
+    assert!(deaf.code == 1 && !deaf.out.contains("answers"), "{deaf:?}");
+    let found = tool(dir.path(), &[&scan[..], &["--speeds", "9600,19200,4800"]].concat());
+    assert!(found.code == 0 && found.out.contains("4800 8O1  address 5 answers"), "{found:?}");
+    assert_eq!(found.out.matches("answers").count(), 1, "{found:?}");
+    assert!(found.out.contains("baud = 4800") && found.out.contains("parity = \"odd\""), "{found:?}");
+}
+
+#[test]
+fn a_scan_stops_where_a_meter_has_said_its_address() {
+    let dir = tempfile::tempdir().unwrap();
+    let pty = dir.path().join("port").display().to_string();
+    let meter = ["dlt645/single-phase@190018180502", "--pty", &pty, "--baud", "2400"];
+    let _meter = Simulated::start(dir.path(), &meter);
+    eventually("the terminal is there", LONG, || Path::new(&pty).exists().then_some(()));
+    // A pseudo-terminal keeps no even parity: the meter would answer to both.
+    let words =
+        ["scan", "--line", &pty, "--addresses", "9", "--speeds", "2400,4800", "--parities", "none,even"];
+    let found = tool(dir.path(), &words);
+    assert!(found.code == 0 && found.out.contains("2400 8N1"), "{found:?}");
+    assert_eq!(found.out.matches("a meter of DL/T 645").count(), 1, "{found:?}");
+    let all = tool(dir.path(), &[&words[..], &["--all"]].concat());
+    assert_eq!(all.out.matches("a meter of DL/T 645").count(), 2, "{all:?}");
+}
+
+#[test]
 fn a_scan_that_is_broken_off_keeps_what_it_has_found() {
     let dir = tempfile::tempdir().unwrap();
     let port = free_tcp_port().unwrap();

@@ -111,8 +111,8 @@ impl Scan {
         self.estimate(each * u32::try_from(self.all).unwrap_or(u32::MAX));
         for character in settings {
             let line = with_character(line, character);
+            let before = self.found.len() + self.meters.len();
             self.alone(&line, &character.to_string()).await?;
-            let before = self.found.len();
             let mut reach = Reach::for_scan(&line);
             for unit in &units {
                 self.step(&format!("{character}"), *unit);
@@ -123,7 +123,7 @@ impl Scan {
                     reach = Reach::for_scan(&line);
                 }
             }
-            if self.found.len() > before && !self.words.all {
+            if self.found.len() + self.meters.len() > before && !self.words.all {
                 // A line has one setting.
                 break;
             }
