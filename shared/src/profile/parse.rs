@@ -234,7 +234,7 @@ pub(super) fn unit_code(fields: &Fields<'_>, wanted: bool) -> Option<String> {
         let way_out = match unit::meant(&given) {
             Some(code) => format!("write \"{code}\""),
             None => {
-                "units are UCUM codes like \"Cel\", \"kW.h\", \"m3/h\", \"%\", \"1\"; see shared/src/unit.rs"
+                "units are UCUM codes (the Unified Code for Units of Measure) like \"Cel\", \"kW.h\", \"m3/h\", \"%\", \"1\""
                     .to_owned()
             }
         };

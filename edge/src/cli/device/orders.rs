@@ -77,9 +77,13 @@ fn understood(given: &str, out: Out) -> Result<(Option<String>, Shown), String> 
     let unit = match symbol {
         "" => None,
         "pf" | "PF" | "1" => Some("1".to_owned()),
+        "度" => return Err(text::two_units(out.lang, given)),
         symbol => {
-            let code = unit::unit(symbol).map(|u| u.code).or_else(|| unit::meant(symbol));
-            Some(code.ok_or_else(|| text::no_unit(out.lang, symbol))?.to_owned())
+            let unit = unit::named(symbol).ok_or_else(|| match unit::meant(symbol) {
+                Some(meant) => text::no_unit_but(out.lang, symbol, unit::symbol(meant)),
+                None => text::no_unit(out.lang, symbol),
+            })?;
+            Some(unit.code.to_owned())
         }
     };
     Ok((name, Shown { value, decimals, unit }))
@@ -216,12 +220,16 @@ mod tests {
         assert_eq!(read("power=-1.520 kW"), Ok((Some("power".to_owned()), -1.52, 3, Some("kW".to_owned()))));
         assert_eq!(read("1234kWh").unwrap().3.as_deref(), Some("kW.h"));
         assert_eq!(read("0.95pf").unwrap().3.as_deref(), Some("1"));
+        assert_eq!(read("23.5伏").unwrap().3.as_deref(), Some("V"));
+        assert_eq!(read("-5.5℃"), Ok((None, -5.5, 1, Some("Cel".to_owned()))));
         assert_eq!(read("50"), Ok((None, 50.0, 0, None)));
         for (wrong, told) in [
             ("abc", "no shown value"),
             ("0.0V", "zero"),
             ("5furlong", "furlong"),
             ("A B=5V", "no shown value"),
+            ("5m3s", "did you mean m/s?"),
+            ("23.5度", "write 23.5°C or 23.5kWh"),
         ] {
             assert!(read(wrong).unwrap_err().contains(told), "{wrong}: {:?}", read(wrong));
         }
