@@ -18,6 +18,7 @@ pub mod line;
 pub mod mbus;
 pub mod modbus;
 pub mod mqtt;
+pub mod overheard;
 pub mod question;
 pub mod sample;
 pub mod scan;

@@ -51,28 +51,38 @@ pub fn verify_samples(profile: &Profile) -> Vec<SampleFault> {
 pub fn read_sample(profile: &Profile, sample: &SampleFrame) -> Result<Vec<PointValue>, String> {
     match &profile.language {
         Language::Modbus(_) => modbus::read_sample(profile, sample),
-        Language::Dlt645(_) => dlt645::read_sample(profile, sample),
-        Language::Cjt188(_) => cjt188::read_sample(profile, sample),
-        Language::Mbus(_) => mbus::read_sample(profile, sample),
-        Language::Iec62056(_) => iec62056::read_sample(profile, sample),
         Language::Bacnet(_) => bacnet::read_sample(profile, sample),
         Language::Mqtt(_) => mqtt::read_sample(profile, sample),
+        _ => read_meter(profile, &sample.request, &sample.response),
+    }
+}
+
+/// The same for a meter's profile and bytes from elsewhere: a request, and all that came to it.
+pub fn read_meter(profile: &Profile, request: &[u8], response: &[u8]) -> Result<Vec<PointValue>, String> {
+    match &profile.language {
+        Language::Dlt645(_) => dlt645::read_sample(profile, request, response),
+        Language::Cjt188(_) => cjt188::read_sample(profile, request, response),
+        Language::Mbus(_) => mbus::read_sample(profile, request, response),
+        Language::Iec62056(_) => iec62056::read_sample(profile, request, response),
+        other => Err(format!("{} is no language of meters", other.name())),
     }
 }
 
 /// The question of a sample frame and the contents of its answer, where a language keeps the two apart.
 pub fn sample_answer(profile: &Profile, sample: &SampleFrame) -> Result<Option<(Question, Vec<u8>)>, String> {
+    let SampleFrame { request, response, .. } = sample;
     Ok(Some(match &profile.language {
         Language::Dlt645(_) => {
-            dlt645::sample_answer(profile, sample).map(|(ask, c)| (Question::Dlt645(ask), c))?
+            dlt645::sample_answer(profile, request, response).map(|(ask, c)| (Question::Dlt645(ask), c))?
         }
         Language::Cjt188(_) => {
-            cjt188::sample_answer(profile, sample).map(|(ask, c)| (Question::Cjt188(ask), c))?
+            cjt188::sample_answer(profile, request, response).map(|(ask, c)| (Question::Cjt188(ask), c))?
         }
-        Language::Mbus(_) => mbus::sample_answer(profile, sample).map(|(ask, c)| (Question::Mbus(ask), c))?,
-        Language::Iec62056(_) => {
-            iec62056::sample_answer(profile, sample).map(|(ask, c)| (Question::Iec62056(ask), c))?
+        Language::Mbus(_) => {
+            mbus::sample_answer(profile, request, response).map(|(ask, c)| (Question::Mbus(ask), c))?
         }
+        Language::Iec62056(_) => iec62056::sample_answer(profile, request, response)
+            .map(|(ask, c)| (Question::Iec62056(ask), c))?,
         Language::Modbus(_) | Language::Bacnet(_) | Language::Mqtt(_) => return Ok(None),
     }))
 }

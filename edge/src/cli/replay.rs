@@ -19,13 +19,13 @@ use super::simulate::shown;
 use super::text::{capture as text, simulate};
 use super::words::{SerialWords, interrupted};
 use crate::lab::capture::{Capture, Checked, Replay, What, check, line_of};
-use crate::lab::{Serial, serve};
+use crate::lab::{Serial, serve, serve_transparent};
 
 #[derive(Debug, clap::Args)]
 pub struct ReplayWords {
     /// The capture.
     capture: PathBuf,
-    /// Answer Modbus TCP here as the capture did, like 127.0.0.1:1502.
+    /// Answer here as the capture did, like 127.0.0.1:1502: Modbus TCP, or a line behind a transparent converter.
     #[arg(long, value_name = "ADDRESS")]
     listen: Option<SocketAddr>,
     /// Answer on a pseudo-terminal that this path leads to.
@@ -36,9 +36,9 @@ pub struct ReplayWords {
     /// Decode the capture's answers through this profile and compare them with the values that it states.
     #[arg(long, value_name = "PROFILE", conflicts_with_all = ["listen", "pty"])]
     check: Option<String>,
-    /// The unit that the profile is for, where several were asked.
+    /// The device that the profile is for, where several were asked: unit or meter's number.
     #[arg(long)]
-    address: Option<u8>,
+    address: Option<String>,
     /// Write what was read into the capture, as what must be read from now on.
     #[arg(long, requires = "check")]
     state: bool,
@@ -66,7 +66,7 @@ pub fn replay_check(words: &ReplayWords, out: Out) -> Result<(), String> {
     let lang = out.lang;
     let capture = read(&words.capture, out)?;
     let profile = profile::find(words.check.as_deref().unwrap_or_default(), &words.profiles, lang)?;
-    let checked = check(&capture, &profile, words.address).map_err(|e| e.to_string())?;
+    let checked = check(&capture, &profile, words.address.as_deref()).map_err(|e| e.to_string())?;
     let path = words.capture.display().to_string();
     out.text(listed(&checked, &profile, out));
     out.value(&json!({
@@ -129,16 +129,24 @@ pub async fn replay(words: ReplayWords, out: Out) -> Result<(), String> {
     let replay = Arc::new(Replay::new(&capture));
     match (capture.header.framing, words.listen, &words.pty) {
         (_, None, None) => Err(text::to_do(lang)),
-        (Framing::Tcp, Some(address), None) => {
+        (framing, Some(address), None) => {
             let listener = TcpListener::bind(address).await;
             let listener =
                 listener.map_err(|e| simulate::cannot_listen(lang, &address.to_string(), &e.to_string()))?;
             let at = listener.local_addr().map_err(|e| e.to_string())?.to_string();
             out.text(text::replaying(lang, replay.len(), &at));
             out.value(&json!({ "listen": at, "exchanges": replay.len() }));
+            let stop = CancellationToken::new();
+            let serving = async {
+                if framing == Framing::Tcp {
+                    serve(listener, replay, stop).await
+                } else {
+                    serve_transparent(listener, replay, stop).await
+                }
+            };
             tokio::select! {
                 // Whoever is connected is cut off.
-                served = serve(listener, replay, CancellationToken::new()) => served.map_err(|e| e.to_string()),
+                served = serving => served.map_err(|e| e.to_string()),
                 heard = interrupted() => heard,
             }
         }
@@ -153,6 +161,7 @@ pub async fn replay(words: ReplayWords, out: Out) -> Result<(), String> {
             drop(serial);
             heard
         }
-        (framing, ..) => Err(text::wrong_way(lang, if framing == Framing::Tcp { "TCP" } else { "RTU" })),
+        (Framing::Tcp, None, Some(_)) => Err(text::wrong_way(lang)),
+        (_, Some(_), Some(_)) => Err(text::one_way(lang)),
     }
 }

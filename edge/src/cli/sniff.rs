@@ -10,7 +10,10 @@ use serde_json::json;
 use steward_protocols::hex::hex;
 use steward_protocols::modbus::sniff::{QUIET, Seen, Sniffer, What};
 use steward_protocols::modbus::{Exception, frame_gap};
-use steward_shared::profile::Profile;
+use steward_protocols::overheard::{Spoken, Tongue, resembles};
+use steward_protocols::sample::read_meter;
+use steward_shared::profile::{Framing, PointDef, Profile};
+use steward_shared::reading::{Quality, Value};
 use steward_shared::unit;
 use tokio::io::AsyncReadExt;
 use tokio::time::{Instant, sleep, timeout};
@@ -55,10 +58,22 @@ pub async fn sniff(words: SniffWords, out: Out) -> Result<(), String> {
         };
         profiles.push((unit, profile::find(id, &words.profiles, lang)?));
     }
-    let mut book =
-        Book { out, profiles, needed: Duration::ZERO, totals: Totals::default(), units: BTreeMap::new() };
+    let mut book = Book {
+        out,
+        profiles,
+        needed: Duration::ZERO,
+        totals: Totals::default(),
+        units: BTreeMap::new(),
+        asked: None,
+        resembled: BTreeMap::new(),
+    };
     if let Some(path) = &words.file {
         let capture = read(path, out)?;
+        match capture.header.framing {
+            Framing::Rtu => {}
+            Framing::Tcp => return Err(text::not_a_line(lang, "Modbus TCP")),
+            Framing::Ascii => return Err(text::not_a_line(lang, "Modbus ASCII")),
+        }
         let character = capture.header.character.unwrap_or_else(|| words.serial.character());
         book.needed = frame_gap(character.baud);
         let mut sniffer = Sniffer::new(character.time());
@@ -137,12 +152,27 @@ struct OfUnit {
     turnaround: Option<(Duration, Duration)>,
 }
 
+impl OfUnit {
+    fn answered(&mut self, turnaround: Option<Duration>) {
+        self.answered += 1;
+        if let Some(gap) = turnaround {
+            let (least, most) = self.turnaround.unwrap_or((gap, gap));
+            self.turnaround = Some((least.min(gap), most.max(gap)));
+        }
+    }
+}
+
 struct Book {
     out: Out,
     profiles: Vec<(Option<u8>, Arc<Profile>)>,
     needed: Duration,
     totals: Totals,
-    units: BTreeMap<u8, OfUnit>,
+    /// By unit or meter's number.
+    units: BTreeMap<String, OfUnit>,
+    /// The meter that was asked last, and by which bytes.
+    asked: Option<(String, Vec<u8>)>,
+    /// How often what is no frame looked like one of a language.
+    resembled: BTreeMap<&'static str, u64>,
 }
 
 impl Book {
@@ -152,7 +182,7 @@ impl Book {
         let (kind, told) = match &seen.what {
             What::Asked(asked) => {
                 self.totals.requests += 1;
-                self.units.entry(asked.unit).or_default().asked += 1;
+                self.units.entry(asked.unit.to_string()).or_default().asked += 1;
                 if let Some(gap) = seen.gap {
                     self.totals.early += u64::from(gap < self.needed);
                     self.totals.shortest = Some(self.totals.shortest.map_or(gap, |least| least.min(gap)));
@@ -160,12 +190,8 @@ impl Book {
                 ("asked", text::ask(lang, asked.unit, asked.function, asked.address, asked.count))
             }
             What::Answered { asked, unit, reply, .. } => {
-                let of_unit = self.units.entry(*unit).or_default();
-                of_unit.answered += 1;
-                if let Some(gap) = seen.gap.filter(|_| asked.is_some()) {
-                    let (least, most) = of_unit.turnaround.unwrap_or((gap, gap));
-                    of_unit.turnaround = Some((least.min(gap), most.max(gap)));
-                }
+                let of_unit = self.units.entry(unit.to_string()).or_default();
+                of_unit.answered(seen.gap.filter(|_| asked.is_some()));
                 match (reply, asked) {
                     (Err(code), _) => {
                         self.totals.refused += 1;
@@ -182,8 +208,12 @@ impl Book {
                 }
             }
             What::Other { unit, function } => ("other", text::other(lang, *unit, *function, &bytes)),
+            What::Meter(spoken) => self.meter(spoken, seen.gap, &seen.bytes),
             What::Broken => {
                 self.totals.broken += 1;
+                if let Some(language) = resembles(&seen.bytes) {
+                    *self.resembled.entry(language).or_default() += 1;
+                }
                 ("broken", text::broken(lang, &bytes))
             }
         };
@@ -199,26 +229,61 @@ impl Book {
         }));
     }
 
+    fn meter(&mut self, spoken: &Spoken, gap: Option<Duration>, frame: &[u8]) -> (&'static str, String) {
+        let (lang, language) = (self.out.lang, spoken.tongue.name());
+        let bytes = &hex(frame);
+        if spoken.is_question {
+            self.totals.requests += 1;
+            self.units.entry(spoken.address.clone()).or_default().asked += 1;
+            self.asked = Some((spoken.address.clone(), frame.to_vec()));
+            return ("asked", text::meter_asked(lang, language, &spoken.address, bytes));
+        }
+        // An acknowledgement and a readout bear no address; who was asked by a secondary address, or by one for anybody,
+        // answers with his own: whoever was asked last is counted.
+        let asked = self.asked.as_ref().map_or(&spoken.address, |(address, _)| address).clone();
+        let address = if spoken.address.is_empty() { &asked } else { &spoken.address };
+        self.units.entry(asked.clone()).or_default().answered(gap);
+        if spoken.refuses {
+            self.totals.refused += 1;
+            return ("refused", text::meter_refuses(lang, language, address, bytes));
+        }
+        self.totals.answers += 1;
+        ("answered", text::meter_said(lang, language, address, bytes))
+    }
+
     fn decoded(&self, seen: &Seen) -> Vec<(String, String)> {
-        let What::Answered { asked: Some(asked), reply: Ok(data), .. } = &seen.what else {
-            return Vec::new();
-        };
-        let meant = self.profiles.iter().find(|(unit, _)| unit.is_none_or(|unit| unit == asked.unit));
-        let Some((_, profile)) = meant else { return Vec::new() };
-        let read = capture::values(profile, *asked, data);
-        let told = read.into_iter().filter_map(|decoded| {
-            let point = profile.point(&decoded.key)?;
-            let value = match &decoded.value {
-                Some(value) => format!(
-                    "{} {}",
-                    shown(Some(value), point.decimals, self.out.lang),
-                    unit::symbol(&point.unit)
-                ),
-                None => decoded.quality.to_string(),
-            };
-            Some((decoded.key, value))
+        match &seen.what {
+            What::Answered { asked: Some(asked), reply: Ok(data), .. } => {
+                let meant = self.profiles.iter().find(|(unit, _)| unit.is_none_or(|unit| unit == asked.unit));
+                let Some((_, profile)) = meant else { return Vec::new() };
+                let read = capture::values(profile, *asked, data).into_iter();
+                read.filter_map(|read| {
+                    Some(self.told(profile.point(&read.key)?, read.value.as_ref(), read.quality))
+                })
+                .collect()
+            }
+            What::Meter(spoken) if !spoken.is_question => {
+                let meant =
+                    self.profiles.iter().find(|(_, p)| Tongue::of(&p.language) == Some(spoken.tongue));
+                let Some(((_, profile), (_, request))) = meant.zip(self.asked.as_ref()) else {
+                    return Vec::new();
+                };
+                let read = read_meter(profile, request, &seen.bytes).unwrap_or_default().into_iter();
+                read.filter_map(|read| {
+                    Some(self.told(profile.points.get(read.point)?, read.value.as_ref(), read.quality))
+                })
+                .collect()
+            }
+            _ => Vec::new(),
+        }
+    }
+
+    /// A point's key and what it shows.
+    fn told(&self, point: &PointDef, value: Option<&Value>, quality: Quality) -> (String, String) {
+        let shown = value.map(|value| {
+            format!("{} {}", shown(Some(value), point.decimals, self.out.lang), unit::symbol(&point.unit))
         });
-        told.collect()
+        (point.key.clone(), shown.unwrap_or_else(|| quality.to_string()))
     }
 
     fn sum_up(&self) {
@@ -228,11 +293,20 @@ impl Book {
         if let Some(shortest) = t.shortest {
             out.text(text::silences(lang, &ms(shortest), &ms(self.needed), t.early));
         }
+        if t.requests + t.answers + t.refused == 0 && t.broken > 0 {
+            let likeliest =
+                self.resembled.iter().max_by_key(|(_, times)| **times).map(|(language, _)| *language);
+            out.text(match likeliest {
+                Some("Modbus ASCII") => text::resembles_ascii(lang),
+                Some(language) => text::resembles(lang, language),
+                None => text::nothing_whole(lang),
+            });
+        }
         for (unit, of) in &self.units {
             let (least, most) = of
                 .turnaround
                 .map_or_else(|| ("-".to_owned(), "-".to_owned()), |(least, most)| (ms(least), ms(most)));
-            out.text(text::of_unit(lang, *unit, of.asked, of.answered, &least, &most));
+            out.text(text::of_unit(lang, unit, of.asked, of.answered, &least, &most));
         }
         out.value(&json!({
             "requests": t.requests, "answers": t.answers, "refused": t.refused, "broken": t.broken, "early": t.early,

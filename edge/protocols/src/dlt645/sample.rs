@@ -1,7 +1,7 @@
 //! A sample frame of a meter's profile, tried; see `sample.rs` above.
 
 use steward_shared::profile::dlt645::ItemId;
-use steward_shared::profile::{Language, Profile, SampleFrame};
+use steward_shared::profile::{Language, Profile};
 
 use super::frame::frame_at;
 use super::plan::{Ask, plan, single};
@@ -12,16 +12,16 @@ use crate::sample::{answered, same_request};
 use crate::scan::first_frame;
 
 /// The values of all points in the item that the frames are about.
-pub fn read_sample(profile: &Profile, sample: &SampleFrame) -> Result<Vec<PointValue>, String> {
-    let (ask, contents) = sample_answer(profile, sample)?;
+pub fn read_sample(profile: &Profile, request: &[u8], response: &[u8]) -> Result<Vec<PointValue>, String> {
+    let (ask, contents) = sample_answer(profile, request, response)?;
     Ok(ask.values(&profile.points, &contents))
 }
 
 /// What the request asks, and the contents of the answer.
-pub fn sample_answer(profile: &Profile, sample: &SampleFrame) -> Result<(Ask, Vec<u8>), String> {
+pub fn sample_answer(profile: &Profile, request: &[u8], response: &[u8]) -> Result<(Ask, Vec<u8>), String> {
     let Language::Dlt645(limits) = &profile.language else { return Err("another language".to_owned()) };
     let (dialect, wanted) = (Dialect::from(limits), limits.version.item_bytes());
-    let frame = first_frame(&sample.request, frame_at)
+    let frame = first_frame(request, frame_at)
         .ok_or_else(|| "the request is not whole, or its check sum is wrong".to_owned())?;
     if frame.data.len() != wanted {
         return Err(format!("the request has {} bytes where an item has {wanted}", frame.data.len()));
@@ -38,7 +38,7 @@ pub fn sample_answer(profile: &Profile, sample: &SampleFrame) -> Result<(Ask, Ve
             single(&profile.points, id, dialect, all.filter(is_there).collect())
         });
     let mut exchange = ask.exchange(frame.address).map_err(|e| e.to_string())?;
-    same_request(&exchange.frame(0), &sample.request)?;
-    let contents = answered(exchange.received(&sample.response))?;
+    same_request(&exchange.frame(0), request)?;
+    let contents = answered(exchange.received(response))?;
     Ok((ask, contents))
 }

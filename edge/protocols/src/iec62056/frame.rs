@@ -102,3 +102,38 @@ pub fn block(came: &[u8]) -> Block<'_> {
         (_, None) => Block::Begins,
     }
 }
+
+/// One of the messages, as who overhears a line tells them apart.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Message {
+    /// With the address that is asked, empty for anybody.
+    SignOn(String),
+    Identification,
+    /// Which rate and which way to go on.
+    Acknowledgement,
+    /// A block whose check character holds.
+    Block,
+}
+
+/// The message that begins at the first of the bytes, and its length.
+pub fn message_at(bytes: &[u8]) -> Option<(Message, usize)> {
+    match bytes {
+        [START, ASKS, rest @ ..] => {
+            let len = rest.iter().take(40).position(|byte| *byte == b'!')?;
+            let address = std::str::from_utf8(rest.get(..len)?).ok()?;
+            let _: Address = address.parse().ok()?;
+            let is_ended = rest.get(len + 1..)?.starts_with(END);
+            is_ended.then(|| (Message::SignOn(address.to_owned()), len + 5))
+        }
+        [START, ..] => {
+            let (found, end) = Identification::find(bytes.get(..LONGEST_IDENTIFICATION.min(bytes.len()))?)?;
+            (end == found.text.len() + 3).then_some((Message::Identification, end))
+        }
+        [ACK, _, _, _, b'\r', b'\n', ..] => Some((Message::Acknowledgement, 6)),
+        [STX, ..] => match block(bytes) {
+            Block::Whole(_, end) => Some((Message::Block, end)),
+            Block::Begins | Block::Nothing | Block::Damaged => None,
+        },
+        _ => None,
+    }
+}

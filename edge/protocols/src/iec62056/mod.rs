@@ -17,7 +17,7 @@ mod sample;
 pub use address::{Address, AddressFault};
 pub use device::Meter;
 pub use exchange::{Decoder, Dialect};
-pub use frame::{Identification, check_character};
+pub use frame::{Identification, Message, check_character, message_at};
 pub(crate) use plan::bytes;
 pub use plan::{Ask, plan};
 pub use readout::{Sent, data_sets};

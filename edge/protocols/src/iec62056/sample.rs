@@ -1,7 +1,7 @@
 //! A sample frame of a meter's profile, tried; see `sample.rs` above. The request is the sign-on, the response what the
 //! meter says that it is and the block of data that it sends in the end.
 
-use steward_shared::profile::{Language, Profile, SampleFrame};
+use steward_shared::profile::{Language, Profile};
 
 use super::address::Address;
 use super::frame::Identification;
@@ -11,15 +11,15 @@ use crate::question::PointValue;
 use crate::sample::{answered, same_request};
 
 /// The values of all points.
-pub fn read_sample(profile: &Profile, sample: &SampleFrame) -> Result<Vec<PointValue>, String> {
-    let (ask, contents) = sample_answer(profile, sample)?;
+pub fn read_sample(profile: &Profile, request: &[u8], response: &[u8]) -> Result<Vec<PointValue>, String> {
+    let (ask, contents) = sample_answer(profile, request, response)?;
     Ok(ask.values(&profile.points, &contents))
 }
 
 /// What the request asks, and the contents of the answer.
-pub fn sample_answer(profile: &Profile, sample: &SampleFrame) -> Result<(Ask, Vec<u8>), String> {
+pub fn sample_answer(profile: &Profile, request: &[u8], response: &[u8]) -> Result<(Ask, Vec<u8>), String> {
     let Language::Iec62056(limits) = &profile.language else { return Err("another language".to_owned()) };
-    let text = String::from_utf8_lossy(&sample.request);
+    let text = String::from_utf8_lossy(request);
     let address =
         text.trim_start_matches('\0').strip_prefix("/?").and_then(|text| text.strip_suffix("!\r\n"));
     let address: Address = address
@@ -31,10 +31,10 @@ pub fn sample_answer(profile: &Profile, sample: &SampleFrame) -> Result<(Ask, Ve
     let mut exchange = ask.exchange(address);
     // How many characters wake the meter is no matter.
     let awake = |bytes: &[u8]| bytes.iter().copied().skip_while(|byte| *byte == 0).collect::<Vec<u8>>();
-    same_request(&awake(&exchange.frame(0)), &awake(&sample.request))?;
-    let (_, end) = Identification::find(&sample.response)
+    same_request(&awake(&exchange.frame(0)), &awake(request))?;
+    let (_, end) = Identification::find(response)
         .ok_or_else(|| "the response does not begin with what the meter is".to_owned())?;
-    let (identification, data) = sample.response.split_at_checked(end).unwrap_or((&sample.response, &[]));
+    let (identification, data) = response.split_at_checked(end).unwrap_or((response, &[]));
     if exchange.received(identification) == Progress::Next {
         exchange.frame(0);
     }

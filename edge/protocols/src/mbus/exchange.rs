@@ -9,11 +9,11 @@ use steward_shared::reading::Quality;
 use super::address::{Address, Identity};
 use super::fixed::as_records;
 use super::frame::{
-    ACD_DFC, ACK, FCB, Frame, LOOK, MAX_FRAME, REQ_UD2, RSP_UD, SELECTED, SND_NKE, SND_UD, short,
+    ACD_DFC, ACK, FCB, Frame, LOOK, MAX_FRAME, REQ_UD2, RSP_UD, SELECTED, SND_NKE, SND_UD, frame_at, short,
 };
 use super::record::{HEADER, body};
 use crate::exchange::{About, Exchange, Fault, Progress, Refusal};
-use crate::scan::Scan;
+use crate::scan::{At, Scan};
 
 const SELECT: u8 = 0x52;
 const VARIABLE: u8 = 0x72;
@@ -196,6 +196,17 @@ impl Decoder {
 
 pub(super) fn identity(header: &[u8; HEADER]) -> Identity {
     header.first_chunk().map_or(Identity::from_wire([0; 8]), |bytes| Identity::from_wire(*bytes))
+}
+
+/// Whether the last of these telegrams says that another one follows.
+pub fn announces_more(telegrams: &[u8]) -> bool {
+    let (mut rest, mut announced) = (telegrams, false);
+    while let At::Frame(frame, len) = frame_at(rest) {
+        let records = frame.data.split_first_chunk::<HEADER>().map(|(_, records)| records);
+        announced = frame.information == VARIABLE && records.is_some_and(|records| body(records).1);
+        rest = rest.get(len..).unwrap_or_default();
+    }
+    announced
 }
 
 /// EN 13757-3, report of application errors.

@@ -11,7 +11,10 @@ use std::time::Duration;
 use super::crc::crc_holds;
 use super::device::Asked;
 use super::rtu::MAX_FRAME;
+use crate::overheard::{Spoken, overheard};
 
+/// The longest that is waited for what a meter says: a readout of IEC 62056-21 has no bound of its own.
+const MOST_NOISE: usize = 8192;
 /// A line that is quiet for so long completes no frame any more: whoever listens says `quiet` then.
 pub const QUIET: Duration = Duration::from_millis(50);
 
@@ -37,6 +40,8 @@ pub enum What {
     Answered { asked: Option<Asked>, unit: u8, function: u8, reply: Result<Vec<u8>, u8> },
     /// A frame of another function: writing, diagnosing.
     Other { unit: u8, function: u8 },
+    /// A frame of a meter's language, on a line that both share.
+    Meter(Spoken),
     /// No frame: damaged, cut, or noise.
     Broken,
 }
@@ -99,15 +104,23 @@ impl Sniffer {
                 Parsed::More | Parsed::No => self.noise.extend(self.held.pop_front()),
             }
         }
-        if last || self.noise.len() > MAX_FRAME {
+        if last || self.noise.len() > MOST_NOISE {
             seen.extend(self.broken());
         }
         seen
     }
 
-    fn broken(&mut self) -> Option<Seen> {
-        let noise = std::mem::take(&mut self.noise);
-        self.seen(&noise, What::Broken)
+    /// What is no frame of Modbus: frames of meters, and noise.
+    fn broken(&mut self) -> Vec<Seen> {
+        let mut noise = std::mem::take(&mut self.noise);
+        let bytes: Vec<u8> = noise.iter().map(|(byte, _)| *byte).collect();
+        let mut seen = Vec::new();
+        for part in overheard(&bytes) {
+            let rest = noise.split_off(part.len.min(noise.len()));
+            seen.extend(self.seen(&noise, part.spoken.map_or(What::Broken, What::Meter)));
+            noise = rest;
+        }
+        seen
     }
 
     fn seen(&mut self, frame: &[(u8, Duration)], what: What) -> Option<Seen> {
@@ -207,6 +220,8 @@ mod tests {
             What::Answered { asked: None, reply: Ok(_), .. } => "answered another",
             What::Answered { reply: Err(_), .. } => "refused",
             What::Other { .. } => "other",
+            What::Meter(spoken) if spoken.is_question => "meter asked",
+            What::Meter(_) => "meter answered",
             What::Broken => "broken",
         };
         seen.iter().map(kind).collect()

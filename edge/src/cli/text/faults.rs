@@ -278,7 +278,12 @@ pub const FAULTS: &[(&str, &str)] = &[
     ("write >, <, ? or ! behind the time", "在时刻后写 >、<、? 或 !"),
     ("these are no bytes", "不是字节"),
     ("write each as two hexadecimal digits, like 01 03 00 6B", "每个写两位十六进制，如 01 03 00 6B"),
-    ("nothing is asked in this capture", "这份抓包里没有提问"),
+    ("nothing is asked in {} in this capture", "这份抓包里没有 {} 的提问"),
+    (
+        "devices {} are asked in this capture; say by --address which of them the profile is for",
+        "这份抓包里问了 {}；请用 --address 写明档案是哪一台的",
+    ),
+    ("device {} is not asked in this capture; those that are: {}", "这份抓包里没有问 {}；问了：{}"),
     // Of a line and of those who share it.
     ("no reply within {} ms", "{} 毫秒内没有应答"),
     ("no reply to {} requests", "{} 次提问都没有应答"),

@@ -6,11 +6,13 @@ use std::collections::BTreeMap;
 use steward_protocols::exchange::Progress;
 use steward_protocols::modbus::device::{Asked, from_serial, from_tcp};
 use steward_protocols::modbus::{Request, Response, ascii, decode, exchange, with_crc};
-use steward_shared::profile::{Framing, PointDef, Profile, Table};
+use steward_protocols::overheard::Tongue;
+use steward_shared::profile::{Framing, Language, PointDef, Profile, Table};
 use steward_shared::reading::{Quality, Value};
 
-use super::exchanges::exchanges;
+use super::exchanges::{Exchanged, exchanges};
 use super::file::{Capture, What};
+use super::meters;
 
 /// What a profile makes of one answer.
 #[derive(Clone, Debug, PartialEq)]
@@ -37,43 +39,65 @@ pub struct Checked {
 /// A capture that tests nothing.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum CheckFault {
-    #[error("nothing is asked in this capture")]
-    Empty,
-    #[error("units {0:?} are asked in this capture; say by --address which of them the profile is for")]
-    Units(Vec<u8>),
-    #[error("unit {0} is not asked in this capture")]
-    Unit(u8),
+    #[error("nothing is asked in {} in this capture", .0)]
+    Empty(&'static str),
+    #[error(
+        "{0} does not go over lines that are captured; its profiles are tried by their sample frames alone: lint"
+    )]
+    Language(&'static str),
+    #[error(
+        "devices {} are asked in this capture; say by --address which of them the profile is for", .0.join(", ")
+    )]
+    Addresses(Vec<String>),
+    #[error("device {} is not asked in this capture; those that are: {}", .address, .known.join(", "))]
+    Address { address: String, known: Vec<String> },
 }
 
-/// Decodes what unit `unit` answered (the only one that was asked, where none is given).
-pub fn check(capture: &Capture, profile: &Profile, unit: Option<u8>) -> Result<Checked, CheckFault> {
-    let framing = capture.header.framing;
-    let mut all: Vec<_> = exchanges(capture).into_iter().map(|e| (asked(&e.request, framing), e)).collect();
-    let mut units: Vec<u8> = all.iter().filter_map(|(asked, _)| Some((*asked)?.unit)).collect();
-    units.sort_unstable();
-    units.dedup();
-    let unit = match (unit, units.as_slice()) {
-        (_, []) => return Err(CheckFault::Empty),
-        (None, [only]) => *only,
-        (None, _) => return Err(CheckFault::Units(units)),
-        (Some(unit), units) if units.contains(&unit) => unit,
-        (Some(unit), _) => return Err(CheckFault::Unit(unit)),
+/// A question of the profile's language: whom it is for, and what was read by it.
+pub(super) struct Asking {
+    pub(super) address: String,
+    /// The file's line.
+    pub(super) line: usize,
+    /// Which of the capture's events were taken in when it was over.
+    pub(super) events: usize,
+    pub(super) read: Result<Vec<Decoded>, String>,
+}
+
+/// Decodes what the device of `address` answered (the only one that was asked, where none is given).
+pub fn check(capture: &Capture, profile: &Profile, address: Option<&str>) -> Result<Checked, CheckFault> {
+    let mut all = match &profile.language {
+        Language::Modbus(_) => registers(capture, profile),
+        language => {
+            let tongue = Tongue::of(language).ok_or(CheckFault::Language(language.name()))?;
+            meters::asked(capture, profile, tongue)
+        }
+    };
+    let mut addresses: Vec<String> = Vec::new();
+    for asking in &all {
+        if !addresses.contains(&asking.address) {
+            addresses.push(asking.address.clone());
+        }
+    }
+    let address = match (address, addresses.as_slice()) {
+        (_, []) => return Err(CheckFault::Empty(profile.language.name())),
+        (None, [only]) => only.clone(),
+        (None, _) => return Err(CheckFault::Addresses(addresses)),
+        (Some(address), all) if all.iter().any(|known| known == address) => address.to_owned(),
+        (Some(address), _) => {
+            return Err(CheckFault::Address { address: address.to_owned(), known: addresses });
+        }
     };
     let mut checked = Checked::default();
     let mut latest: BTreeMap<String, Decoded> = BTreeMap::new();
     // What is asked at once is answered in any order; a statement stands behind what was answered before it.
-    all.sort_by_key(|(_, exchanged)| exchanged.events);
-    let mut exchanges = all.into_iter().peekable();
+    all.sort_by_key(|asking| asking.events);
+    let mut all = all.into_iter().filter(|asking| asking.address == address).peekable();
     for index in 0..=capture.events.len() {
-        while let Some((asked, exchanged)) = exchanges.next_if(|(_, e)| e.events <= index) {
-            let Some(asked) = asked.filter(|asked| asked.unit == unit) else { continue };
+        while let Some(asking) = all.next_if(|asking| asking.events <= index) {
             checked.questions += 1;
-            match answer(asked, framing, &exchanged.answer(), &exchanged.request) {
-                Ok(data) => {
-                    let read = values(profile, asked, &data);
-                    latest.extend(read.into_iter().map(|decoded| (decoded.key.clone(), decoded)));
-                }
-                Err(why) => checked.failed.push((exchanged.line, why)),
+            match asking.read {
+                Ok(read) => latest.extend(read.into_iter().map(|decoded| (decoded.key.clone(), decoded))),
+                Err(why) => checked.failed.push((asking.line, why)),
             }
         }
         let Some(event) = capture.events.get(index) else { break };
@@ -86,6 +110,22 @@ pub fn check(capture: &Capture, profile: &Profile, unit: Option<u8>) -> Result<C
     }
     checked.values = profile.points.iter().filter_map(|point| latest.remove(&point.key)).collect();
     Ok(checked)
+}
+
+/// The questions of Modbus.
+fn registers(capture: &Capture, profile: &Profile) -> Vec<Asking> {
+    let framing = capture.header.framing;
+    let of = |exchanged: Exchanged| {
+        let asked = asked(&exchanged.request, framing)?;
+        let data = answer(asked, framing, &exchanged.answer(), &exchanged.request);
+        Some(Asking {
+            address: asked.unit.to_string(),
+            line: exchanged.line,
+            events: exchanged.events,
+            read: data.map(|data| values(profile, asked, &data)),
+        })
+    };
+    exchanges(capture).into_iter().filter_map(of).collect()
 }
 
 fn asked(request: &[u8], framing: Framing) -> Option<Asked> {
@@ -210,12 +250,15 @@ mod tests {
         let profile = Library::compiled_in().unwrap().get("schneider/pm5350").unwrap();
         let two = text("1.0 > 11 03 00 6B 00 03 76 87\n");
         let capture = Capture::parse("a", &two).unwrap();
-        assert!(matches!(check(&capture, &profile, None), Err(CheckFault::Units(units)) if units.len() == 2));
-        let silent = check(&capture, &profile, Some(0x11)).unwrap();
+        assert!(matches!(check(&capture, &profile, None), Err(CheckFault::Addresses(all)) if all.len() == 2));
+        let silent = check(&capture, &profile, Some("17")).unwrap();
         assert_eq!((silent.questions, silent.failed.len()), (1, 1));
         assert_eq!(silent.failed[0].1, "no reply");
-        assert_eq!(check(&capture, &profile, Some(99)), Err(CheckFault::Unit(99)));
+        let unasked = check(&capture, &profile, Some("99")).unwrap_err().to_string();
+        assert!(unasked.contains("device 99 is not asked") && unasked.contains("17"), "{unasked}");
         let empty = Capture::parse("a", "# steward capture 1\n# framing = rtu\n").unwrap();
-        assert_eq!(check(&empty, &profile, None), Err(CheckFault::Empty));
+        assert_eq!(check(&empty, &profile, None), Err(CheckFault::Empty("Modbus")));
+        let nobody_asks = Library::compiled_in().unwrap().get("flexit/nordic").unwrap();
+        assert_eq!(check(&capture, &nobody_asks, None), Err(CheckFault::Language("BACnet")));
     }
 }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use steward_protocols::modbus::sniff::{QUIET, Sniffer, What as Seen};
+use steward_protocols::modbus::sniff::{QUIET, Seen, Sniffer, What as Frame};
 use steward_shared::profile::Framing;
 
 use super::file::{Capture, What};
@@ -50,7 +50,7 @@ fn in_turn(capture: &Capture) -> Vec<Exchanged> {
     let wire = |bytes| capture.header.character.map_or(Duration::ZERO, |c| c.wire_time(bytes));
     let mut book = Book::default();
     let mut sniffer = Sniffer::new(character);
-    let mut heard = Duration::ZERO;
+    let (mut heard, mut line) = (Duration::ZERO, 0);
     for (index, event) in capture.events.iter().enumerate() {
         match &event.what {
             What::Sent(bytes) => book.asked(bytes, event.at + wire(bytes.len()), event.line, index),
@@ -59,24 +59,17 @@ fn in_turn(capture: &Capture) -> Vec<Exchanged> {
                 book.came(bytes, first, event.at, index);
             }
             What::Heard(bytes) => {
-                if event.at > heard + QUIET {
-                    for seen in sniffer.quiet() {
-                        book.came(&seen.bytes, seen.first.saturating_sub(character), seen.last, index);
-                    }
-                }
-                heard = event.at;
-                for seen in sniffer.received(bytes, event.at) {
-                    match seen.what {
-                        Seen::Asked(_) => book.asked(&seen.bytes, seen.last, event.line, index),
-                        _ => book.came(&seen.bytes, seen.first.saturating_sub(character), seen.last, index),
-                    }
+                let at_rest = if event.at > heard + QUIET { sniffer.quiet() } else { Vec::new() };
+                (heard, line) = (event.at, event.line);
+                for seen in at_rest.into_iter().chain(sniffer.received(bytes, event.at)) {
+                    book.overheard(&seen, character, event.line, index);
                 }
             }
             What::Note(_) | What::Stated { .. } => {}
         }
     }
     for seen in sniffer.quiet() {
-        book.came(&seen.bytes, seen.first.saturating_sub(character), seen.last, capture.events.len());
+        book.overheard(&seen, character, line, capture.events.len());
     }
     book.done()
 }
@@ -99,6 +92,15 @@ impl Book {
     pub(super) fn asked(&mut self, request: &[u8], end: Duration, line: usize, event: usize) {
         let exchanged = Exchanged { request: request.to_vec(), bursts: Vec::new(), line, events: event + 1 };
         self.all.push(Noted { exchanged, asked_at: end, last: Duration::ZERO });
+    }
+
+    /// Somebody else asks, or is answered.
+    fn overheard(&mut self, seen: &Seen, character: Duration, line: usize, event: usize) {
+        match &seen.what {
+            Frame::Asked(_) => self.asked(&seen.bytes, seen.last, line, event),
+            Frame::Meter(spoken) if spoken.is_question => self.asked(&seen.bytes, seen.last, line, event),
+            _ => self.came(&seen.bytes, seen.first.saturating_sub(character), seen.last, event),
+        }
     }
 
     /// What comes before the first question answers nothing, and is left out.
@@ -170,5 +172,16 @@ mod tests {
             assert!((10..25).contains(&after.as_millis()), "{after:?}");
             assert_eq!(all[1].answer(), [0x11]);
         }
+    }
+
+    #[test]
+    fn a_meter_that_is_asked_on_a_line_is_heard_as_well() {
+        // github: a log of a meter 000000000161 with each frame read aloud (WuSong, 2017-05-02).
+        let all = of("0.1 ? FE FE FE FE 68 61 01 00 00 00 00 68 11 04 33 33 34 33 14 16\n\
+                      0.13 ? 68 61 01 00 00 00 00 68 91 08 33 33 34 33 59 33 33 33 8A 16\n\
+                      0.5 ? 11 03 00 6B 00 03 76 87\n");
+        assert_eq!(all.len(), 2, "{all:?}");
+        assert_eq!((all[0].request.len(), all[0].answer().len()), (20, 20));
+        assert!(all[0].bursts[0].after < Duration::from_millis(20), "{all:?}");
     }
 }

@@ -8,10 +8,12 @@
 //! | `numbered` | the same over TCP, by the numbers of the frames |
 //! | `replay` | a device that answers as the capture did |
 //! | `check` | a capture as a test of a profile |
+//! | `meters` | what it asks of meters, for `check` |
 
 mod check;
 mod exchanges;
 mod file;
+mod meters;
 mod numbered;
 mod recorder;
 mod replay;

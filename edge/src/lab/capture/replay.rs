@@ -8,11 +8,13 @@ use steward_protocols::far_end::{Answer, Heard, Station};
 use steward_shared::profile::Framing;
 
 use super::exchanges::{Exchanged, exchanges};
-use super::file::Capture;
+use super::file::{Capture, What};
 
 #[derive(Debug)]
 pub struct Replay {
     framing: Framing,
+    /// Whether the port was set otherwise while it was captured, as for IEC 62056-21.
+    has_own_rates: bool,
     exchanges: Vec<Exchanged>,
     /// The exchange that comes next.
     next: Mutex<usize>,
@@ -20,7 +22,14 @@ pub struct Replay {
 
 impl Replay {
     pub fn new(capture: &Capture) -> Self {
-        Self { framing: capture.header.framing, exchanges: exchanges(capture), next: Mutex::new(0) }
+        let has_own_rates =
+            capture.events.iter().any(|e| matches!(&e.what, What::Note(note) if note.starts_with("set ")));
+        Self {
+            framing: capture.header.framing,
+            has_own_rates,
+            exchanges: exchanges(capture),
+            next: Mutex::new(0),
+        }
     }
 
     pub fn len(&self) -> usize {
@@ -41,6 +50,10 @@ impl Replay {
 }
 
 impl Station for Replay {
+    fn has_own_rates(&self) -> bool {
+        self.has_own_rates
+    }
+
     fn hear(&self, frame: &[u8]) -> Heard {
         let wanted = self.body(frame);
         let mut next = self.next.lock().unwrap_or_else(PoisonError::into_inner);
