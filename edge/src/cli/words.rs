@@ -52,6 +52,10 @@ pub enum Unfit {
     Instances,
     #[error("these are no addresses; write them like 1-32,100")]
     Addresses,
+    #[error("this is no port of a host; write 1 … 65535 behind the colon, like 10.0.0.20:502")]
+    Port,
+    #[error("this is no host; a serial port is named by its path, like /dev/ttyUSB0 or /dev/ttyS0")]
+    SerialPort,
 }
 
 /// A time like 60s, 500ms, 5min, 2h.

@@ -1,7 +1,7 @@
 //! What may be written after the commands that ask a device.
 
 use std::net::SocketAddrV4;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use clap::ValueEnum;
@@ -16,7 +16,7 @@ use crate::config::{LineConfig, SerialConfig, WireConfig};
 #[derive(Debug, Clone, clap::Args)]
 pub struct LineWords {
     /// A serial port or a host with its port, without any file: /dev/ttyS1, 10.0.0.20:502.
-    #[arg(long, value_name = "PORT")]
+    #[arg(long, value_name = "PORT", value_parser = port_or_host)]
     pub line: Option<String>,
     /// Speed of the serial line.
     #[arg(long, default_value_t = 9600, value_parser = clap::value_parser!(u32).range(300..=921_600))]
@@ -103,11 +103,35 @@ impl LineWords {
     }
 }
 
+/// What `--line` may be: the path of a port, which may be a link beside us, or a host.
+fn port_or_host(text: &str) -> Result<String, Unfit> {
+    if text.starts_with('/') {
+        return Ok(text.to_owned());
+    }
+    if Path::new(text).exists() {
+        let whole = std::path::absolute(text).map_err(|_| Unfit::SerialPort)?;
+        return whole.to_str().map(str::to_owned).ok_or(Unfit::SerialPort);
+    }
+    let lower = text.to_ascii_lowercase();
+    let is_windows = lower.strip_prefix("com").is_some_and(|n| n.parse::<u8>().is_ok());
+    if is_windows || lower.starts_with("tty") && !lower.contains(['.', ':']) {
+        return Err(Unfit::SerialPort);
+    }
+    match split_port(text) {
+        Some((_, port)) if !port.parse::<u16>().is_ok_and(|port| port > 0) => Err(Unfit::Port),
+        _ => Ok(text.to_owned()),
+    }
+}
+
+/// Host and port where there are two; the colons of an IPv6 address part nothing.
+fn split_port(text: &str) -> Option<(&str, &str)> {
+    text.rsplit_once(':').filter(|(host, _)| !host.contains(':') || host.ends_with(']'))
+}
+
 /// `10.0.0.20`, `meter.plant:1502`, `[fd00::7]:502`.
 pub fn host_and_port(text: &str) -> (String, u16) {
     let usual = 502;
-    let split = text.rsplit_once(':').filter(|(host, _)| !host.contains(':') || host.ends_with(']'));
-    let (host, port) = match split.map(|(host, port)| (host, port.parse::<u16>())) {
+    let (host, port) = match split_port(text).map(|(host, port)| (host, port.parse::<u16>())) {
         Some((host, Ok(port))) => (host, port),
         _ => (text, usual),
     };
@@ -339,6 +363,19 @@ mod tests {
         for wrong in ["10", "min", "-1s", "0s", "1d", "", "1e9h"] {
             assert!(duration(wrong).is_err(), "{wrong}");
         }
+        for host in
+            ["10.0.0.20", "meter:1502", "[fd00::7]:503", "fd00::7", "10.0.0.0/24", "/dev/ttyS1", "compressor"]
+        {
+            assert_eq!(port_or_host(host).as_deref(), Ok(host));
+        }
+        for wrong in ["127.0.0.1:99999", "meter:0", "meter:"] {
+            assert_eq!(port_or_host(wrong), Err(Unfit::Port), "{wrong}");
+        }
+        for wrong in ["ttyUSB0", "COM3"] {
+            assert_eq!(port_or_host(wrong), Err(Unfit::SerialPort), "{wrong}");
+        }
+        let beside = port_or_host("Cargo.toml").unwrap();
+        assert!(beside.starts_with('/') && beside.ends_with("/Cargo.toml"), "{beside}");
         assert_eq!(host_and_port("10.0.0.20"), ("10.0.0.20".to_owned(), 502));
         assert_eq!(host_and_port("meter:1502"), ("meter".to_owned(), 1502));
         assert_eq!(host_and_port("[fd00::7]:503"), ("fd00::7".to_owned(), 503));

@@ -16,6 +16,8 @@ pub fn zh(why: &(dyn Error + 'static)) -> Option<String> {
             Unfit::Time => "这不是时间；可以写 500ms、60s、5min 或 2h",
             Unfit::Instances => "这不是实例号的范围；可以写 1000-1999",
             Unfit::Addresses => "这不是地址；可以写 1-32,100",
+            Unfit::Port => "这不是主机的端口；冒号后写 1 到 65535，如 10.0.0.20:502",
+            Unfit::SerialPort => "这不是主机；串口要写路径，如 /dev/ttyUSB0 或 /dev/ttyS0",
         };
         return Some(told.to_owned());
     }
