@@ -14,6 +14,9 @@ pub struct SerialWords {
     /// Its parity; none when nothing is said.
     #[arg(long, value_enum, value_name = "none|even|odd", hide_possible_values = true)]
     parity: Option<ParityWord>,
+    /// Its data bits; 7 for ASCII when nothing is said, else 8.
+    #[arg(long, value_parser = clap::value_parser!(u8).range(7..=8))]
+    data_bits: Option<u8>,
     /// Its stop bits.
     #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u8).range(1..=2))]
     stop_bits: u8,
@@ -39,7 +42,12 @@ impl SerialWords {
             None if ascii => Parity::Even,
             Some(ParityWord::None) | None => Parity::None,
         };
-        Character::new(self.baud, if ascii { 7 } else { 8 }, parity, self.stop_bits)
+        let data_bits = match self.data_bits {
+            Some(bits) => bits,
+            None if ascii => 7,
+            None => 8,
+        };
+        Character::new(self.baud, data_bits, parity, self.stop_bits)
     }
 }
 
@@ -73,4 +81,31 @@ pub async fn interrupted() -> Result<(), String> {
         _ = interrupt.recv() => {}
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser;
+
+    use super::*;
+
+    #[derive(Parser)]
+    struct Words {
+        #[command(flatten)]
+        serial: SerialWords,
+    }
+
+    #[test]
+    fn a_line_may_have_seven_data_bits_whatever_stands_on_it() {
+        let said = |words: &[&str], ascii| {
+            let words = Words::try_parse_from([&["x"], words].concat()).map_err(|e| e.to_string())?;
+            Ok::<_, String>(words.serial.character_for(ascii).to_string())
+        };
+        let mode_c = said(&["--baud", "300", "--parity", "even", "--data-bits", "7"], false);
+        assert_eq!(mode_c.as_deref(), Ok("300 7E1"));
+        assert_eq!(said(&[], false).as_deref(), Ok("9600 8N1"));
+        assert_eq!(said(&[], true).as_deref(), Ok("9600 7E1"));
+        assert_eq!(said(&["--data-bits", "8"], true).as_deref(), Ok("9600 8E1"));
+        assert!(said(&["--data-bits", "5"], false).is_err());
+    }
 }

@@ -4,10 +4,11 @@ const PROFILES: &str = "自己的设备档案目录";
 const BAUD: &str = "串口速率（不写则为 9600）";
 const PARITY: &str = "校验：none、even 或 odd（不写则为 none）";
 const LASTS: &str = "到时结束；不写则按 Ctrl-C 结束";
+const DATA_BITS: &str = "数据位（不写则 ASCII 为 7，其余为 8）";
 const STOP_BITS: &str = "停止位（不写则为 1）";
 
 pub const ZH: &[(&str, &str)] = &[
-    ("simulate", "把任意设备档案当作设备来应答，数值会变化，可随时设值和制造故障"),
+    ("simulate", "把设备档案当作设备来应答（MQTT 除外，它不应答提问），数值会变化，可随时设值和制造故障"),
     ("simulate.devices", "设备档案，需要时带设备地址：厂商/型号、厂商/型号@地址，或档案文件的路径"),
     (
         "simulate.listen",
@@ -18,6 +19,7 @@ pub const ZH: &[(&str, &str)] = &[
     ("simulate.framing", "Modbus 帧格式：不写时 TCP 为 tcp、串口为 rtu；ascii 和 rtu 两处都可用"),
     ("simulate.baud", BAUD),
     ("simulate.parity", PARITY),
+    ("simulate.data_bits", DATA_BITS),
     ("simulate.stop_bits", STOP_BITS),
     ("simulate.address", "单台设备的地址：单元号、表号或 BACnet 实例号；Modbus 不写时串口为 1，TCP 为任意"),
     ("simulate.broadcast", "BACnet：在哪里听广播，如 192.168.1.255:47808；不写时本机环路为 127.255.255.255"),
@@ -35,6 +37,7 @@ pub const ZH: &[(&str, &str)] = &[
     ("capture.port", "只旁听这个串口，由别的主站提问"),
     ("capture.baud", BAUD),
     ("capture.parity", PARITY),
+    ("capture.data_bits", DATA_BITS),
     ("capture.stop_bits", STOP_BITS),
     ("capture.lasts", LASTS),
     ("capture.out", "写入的文件（不写则为 线路名.capture）；已有的文件不会被覆盖"),
@@ -44,6 +47,7 @@ pub const ZH: &[(&str, &str)] = &[
     ("replay.pty", "在伪终端上应答，此路径指向它（不写路径则为 steward-device）"),
     ("replay.baud", BAUD),
     ("replay.parity", PARITY),
+    ("replay.data_bits", DATA_BITS),
     ("replay.stop_bits", STOP_BITS),
     ("replay.check", "用这个设备档案解读记录中的应答，并与其中写明的数值比较"),
     ("replay.address", "记录中有多台设备时，档案所属的设备：单元号或表号"),
@@ -54,6 +58,7 @@ pub const ZH: &[(&str, &str)] = &[
     ("sniff.file", "不听串口，而是分析一份旁听记录"),
     ("sniff.baud", BAUD),
     ("sniff.parity", PARITY),
+    ("sniff.data_bits", DATA_BITS),
     ("sniff.stop_bits", STOP_BITS),
     ("sniff.profile", "用这个设备档案解读应答；多台设备时写 单元号=档案"),
     ("sniff.lasts", LASTS),
@@ -63,6 +68,7 @@ pub const ZH: &[(&str, &str)] = &[
     ("lint.svg", "把寄存器图以 SVG 写到这个文件"),
     ("lint.baud", BAUD),
     ("lint.parity", PARITY),
+    ("lint.data_bits", DATA_BITS),
     ("lint.stop_bits", STOP_BITS),
     ("lint.turnaround", "设备多久之后才应答（不写则为 20ms）"),
     ("lint.periods", "快、普通、慢、静态点位的读取周期（不写则为 1s,10s,60s,1h）"),
