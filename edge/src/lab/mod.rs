@@ -1,4 +1,4 @@
-//! The engineer's bench: simulated devices made of any profile, on a pseudo-terminal, a serial, TCP or UDP port, with
+//! The engineer's bench: simulated devices made of profiles, on a pseudo-terminal, a serial, TCP or UDP port, with
 //! values that move and faults on command. The command line calls it, and the simulated plant of the tests uses its lines.
 
 mod bacnet;
@@ -9,6 +9,7 @@ pub mod meters;
 pub mod noise;
 mod orders;
 mod pty;
+mod room;
 mod simulated;
 mod tcp;
 mod transparent;

@@ -16,6 +16,7 @@ use steward_shared::wire::message::PointKind;
 use super::breaks::{Break, Fault};
 use super::course::{Course, counted, counter_end, rate};
 use super::noise::chance;
+use super::room::room;
 
 /// Counters that are about to start over do so after this time.
 const ROLLOVER_S: f64 = 10.0;
@@ -64,8 +65,15 @@ pub enum SetFault {
     Point { key: String, meant: Option<String> },
     #[error("\"{0}\" is no number; write it like 21.5, or none for no value")]
     Number(String),
+    #[error("{key} holds {} … {}, and not {value}", plain(*.low), plain(*.high))]
+    Range { key: String, value: String, low: f64, high: f64 },
     #[error("{0}")]
     Room(#[from] EncodeFault),
+}
+
+/// A bound as people read it.
+fn plain(bound: f64) -> String {
+    if bound.abs() < 1e15 { format!("{}", (bound * 1e6).round() / 1e6) } else { format!("{bound:.6e}") }
 }
 
 impl Simulated {
@@ -93,7 +101,15 @@ impl Simulated {
             text if point.kind == PointKind::Text => Some(Value::Text(text.to_owned())),
             text => {
                 let number = text.parse::<f64>().ok().filter(|n| n.is_finite());
-                Some(Value::Number(number.ok_or_else(|| SetFault::Number(text.to_owned()))?))
+                let number = number.ok_or_else(|| SetFault::Number(text.to_owned()))?;
+                // What is written with fewer digits than the scale has is rounded to the bound.
+                let step = point.scale.as_f64().abs() / 2.0;
+                if let Some((low, high)) =
+                    room(point).filter(|(low, high)| !(low - step..=high + step).contains(&number))
+                {
+                    return Err(SetFault::Range { key: key.to_owned(), value: text.to_owned(), low, high });
+                }
+                Some(Value::Number(number))
             }
         };
         if point.register().is_some() {
@@ -386,6 +402,29 @@ mod tests {
             "there is no point \"freqency\"; did you mean frequency?"
         );
         assert!(device.set("frequency", "fast").unwrap_err().to_string().contains("is no number"));
+    }
+
+    #[test]
+    fn what_a_device_cannot_show_is_refused_with_what_it_can_in_every_language() {
+        let library = Library::compiled_in().unwrap();
+        let clock = Arc::new(ManualClock::at(Timestamp(1_790_000_000_000)));
+        for (profile, key, value, told) in [
+            (
+                "schneider/pm5350",
+                "frequency",
+                "1e99",
+                "frequency holds -3.402823e38 … 3.402823e38, and not 1e99",
+            ),
+            ("kamstrup/multical-601", "flow-temperature", "1e30", "flow-temperature holds -"),
+            ("dlt645/three-phase", "frequency", "1e5", "frequency holds 0 … 99.99, and not 1e5"),
+            ("cjt188/water-1f90", "volume", "1000000", "volume holds 0 … 999999.99"),
+            ("flexit/nordic", "supply-temperature", "1e40", "holds -3.402823e38"),
+        ] {
+            let device = Simulated::new(library.get(profile).unwrap(), 5, clock.clone());
+            assert!(device.set(key, "12").is_ok(), "{profile}");
+            let refused = device.set(key, value).unwrap_err().to_string();
+            assert!(refused.starts_with(told) || refused.contains(told), "{profile}: {refused}");
+        }
     }
 
     #[test]

@@ -26,7 +26,7 @@ pub use exchange::{Decoder, Request, announces_more};
 pub use frame::{ACK, FCB, Frame, MAX_FRAME, REQ_UD2, frame_at, short, short_frame};
 pub(crate) use plan::bytes;
 pub use plan::{Ask, plan};
-pub use quantity::{Meaning, meaning, scaled, scaled_real};
+pub use quantity::{Meaning, meaning, scaled, scaled_real, written};
 pub use record::{HEADER, Record, records};
 pub use sample::{read_sample, sample_answer};
 pub use search::{Heard, Search};
