@@ -8,6 +8,7 @@ use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::{Arg, ArgAction, Command, CommandFactory, FromArgMatches};
 
 use super::args::Args;
+use super::device::with_minus;
 use super::text::{Lang, common, help, values};
 
 /// The command line as it was understood; or the exit code, when everything was said already.
@@ -34,7 +35,7 @@ fn understood(words: Vec<OsString>, lang: Lang) -> Result<Args, clap::Error> {
         Lang::En => Args::command(),
         Lang::Zh => in_chinese(Args::command(), ""),
     };
-    let matches = command.try_get_matches_from(words)?;
+    let matches = command.try_get_matches_from(with_minus(words))?;
     Args::from_arg_matches(&matches)
 }
 
@@ -141,6 +142,14 @@ mod tests {
         look(&Args::command(), "", &mut missing);
         assert!(missing.is_empty(), "text/help.rs lacks {missing:?}");
         in_chinese(Args::command(), "").debug_assert();
+    }
+
+    #[test]
+    fn a_shown_value_below_zero_is_no_option() {
+        for given in [["orders", "-5.5°C", "--words", "FFC9"], ["orders", "--words", "FFC9", "-5.5°C"]] {
+            assert!(understood(words(&given), Lang::En).is_ok(), "{given:?}");
+        }
+        assert!(understood(words(&["orders", "-x"]), Lang::En).is_err());
     }
 
     #[test]

@@ -22,7 +22,7 @@ mod words;
 mod write;
 
 pub use identify::identify;
-pub use orders::orders;
+pub use orders::{orders, with_minus};
 pub use read::{read, watch};
 pub use scan::scan;
 pub use words::{IdentifyWords, OrdersWords, ReadWords, ScanWords, WatchWords, WriteWords};

@@ -1,6 +1,8 @@
 //! `steward-edge orders`: which type, order and scale make the registers say what the display shows, and the lines to
 //! paste into a profile.
 
+use std::ffi::OsString;
+
 use serde_json::json;
 use steward_protocols::modbus::orders::{Candidate, Shown, rank};
 use steward_protocols::question::Address;
@@ -53,8 +55,27 @@ pub async fn orders(words: OrdersWords, out: Out) -> Result<(), String> {
     Ok(())
 }
 
+/// A shown value below zero, `-5.5°C`, looks like an option, of which none begins with a digit: it gets a minus sign that
+/// does not. What looks like an option everywhere is no way out, for then those behind a value would be values too.
+pub fn with_minus(words: Vec<OsString>) -> Vec<OsString> {
+    let is_orders = words.iter().any(|word| word == "orders");
+    let below_zero = |word: OsString| {
+        let number = word.to_str().filter(|_| is_orders).and_then(|word| word.strip_prefix('-'));
+        match number.filter(|number| number.starts_with(|c: char| c.is_ascii_digit() || c == '.')) {
+            Some(number) => format!("{MINUS}{number}").into(),
+            None => word,
+        }
+    };
+    words.into_iter().map(below_zero).collect()
+}
+
+/// The typographic one, U+2212, as copied texts have it.
+const MINUS: char = '\u{2212}';
+
 /// `230.4V`, `power=1.52kW`, `-3.1 Cel`, `49.98`.
 fn understood(given: &str, out: Out) -> Result<(Option<String>, Shown), String> {
+    let given = given.replace(MINUS, "-");
+    let given = given.as_str();
     let wrong = || text::not_shown(out.lang, given);
     let (name, rest) = match given.split_once('=') {
         Some((name, rest)) => (Some(name.trim().to_owned()), rest.trim()),
@@ -222,6 +243,7 @@ mod tests {
         assert_eq!(read("0.95pf").unwrap().3.as_deref(), Some("1"));
         assert_eq!(read("23.5伏").unwrap().3.as_deref(), Some("V"));
         assert_eq!(read("-5.5℃"), Ok((None, -5.5, 1, Some("Cel".to_owned()))));
+        assert_eq!(read("\u{2212}5.5°C"), Ok((None, -5.5, 1, Some("Cel".to_owned()))));
         assert_eq!(read("50"), Ok((None, 50.0, 0, None)));
         for (wrong, told) in [
             ("abc", "no shown value"),
