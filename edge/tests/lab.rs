@@ -300,6 +300,10 @@ fn a_profile_is_drawn_and_what_contradicts_in_it_is_an_error() {
     ] {
         assert!(told.contains(wanted), "{wanted}\n{told}");
     }
+    for network in ["flexit/nordic", "shelly/pro-3em"] {
+        let told = said(&edge(&["lint", network], dir.path()));
+        assert!(told.contains("has no errors") && !told.contains("of a line"), "{network}: {told}");
+    }
     let svg = std::fs::read_to_string(dir.path().join("map.svg")).unwrap();
     assert!(svg.starts_with("<svg xmlns=") && svg.contains("<title>3109: frequency</title>"));
     let folder = dir.path().join("own/acme");

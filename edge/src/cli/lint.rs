@@ -7,7 +7,7 @@ use std::time::Duration;
 use serde_json::{Value, json};
 use steward_protocols::cost::Cost;
 use steward_protocols::modbus::frame_gap;
-use steward_shared::profile::Profile;
+use steward_shared::profile::{Language, Profile};
 
 use super::out::Out;
 use super::profile;
@@ -54,26 +54,34 @@ pub fn lint(words: &LintWords, out: Out) -> Result<(), String> {
         let written = std::fs::write(path, svg(&map, &legend));
         written.map_err(|e| text::cannot_write(lang, &path.display().to_string(), &e.to_string()))?;
     }
-    out.text(drawn(&map, &legend));
+    if !map.runs.is_empty() {
+        out.text(drawn(&map, &legend));
+    }
     let found = rules(&profile);
     for finding in &found {
         out.text(sentence(finding, lang));
     }
-    let load = load(&profile, &cost, &periods);
-    let share = load.share * 100.0;
-    let round = load.round.as_secs_f64() * 1000.0;
-    out.text(text::load(lang, load.questions, round, share, &character.to_string()));
-    if load.share > 1.0 {
-        out.text(text::infeasible(lang, share));
-    } else if load.share > ROOM {
-        out.text(text::busy(lang, share));
+    // BACnet and MQTT have a network to themselves: their profiles take no time of a line.
+    let has_line = !matches!(profile.language, Language::Bacnet(_) | Language::Mqtt(_));
+    let load = has_line.then(|| load(&profile, &cost, &periods));
+    if let Some(load) = load {
+        let (round, share) = (load.round.as_secs_f64() * 1000.0, load.share * 100.0);
+        out.text(text::load(lang, load.questions, round, share, &character.to_string()));
+        if load.share > 1.0 {
+            out.text(text::infeasible(lang, share));
+        } else if load.share > ROOM {
+            out.text(text::busy(lang, share));
+        }
     }
-    let errors = found.iter().filter(|f| f.rank() == Rank::Error).count() + usize::from(load.share > 1.0);
+    let is_infeasible = load.is_some_and(|load| load.share > 1.0);
+    let errors = found.iter().filter(|f| f.rank() == Rank::Error).count() + usize::from(is_infeasible);
     let warnings = found.iter().filter(|f| f.rank() == Rank::Warning).count();
     out.value(&json!({
         "profile": profile.id,
         "findings": found.iter().map(|finding| told(finding, lang)).collect::<Vec<_>>(),
-        "line": { "questions": load.questions, "round_ms": round, "share": load.share },
+        "line": load.map(|load| json!({
+            "questions": load.questions, "round_ms": load.round.as_secs_f64() * 1000.0, "share": load.share,
+        })),
     }));
     if errors > 0 {
         Err(text::bad(lang, &profile.id, errors))
