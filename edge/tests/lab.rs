@@ -350,11 +350,15 @@ fn what_is_wrong_is_refused_with_the_way_out() {
         (&["simulate", "dlt645/single-phase@12", "--pty"], "write it like 190018180502"),
         (&["simulate", METER, METER, "--pty"], "each needs its address"),
         (
-            &["simulate", "schneider/pm5350@1", "dlt645/single-phase@000000000001", "--pty"],
+            &["simulate", "schneider/pm5350@1", "flexit/nordic@1", "--listen", "127.0.0.1:0"],
             "start one for each",
         ),
         (&["simulate", "schneider/pm5350@1", "schneider/pm5350@1", "--pty"], "would answer to one address"),
-        (&["simulate", "flexit/nordic@1", "--pty"], "a device of BACnet/IP answers on UDP"),
+        (&["simulate", "flexit/nordic@1", "--pty"], "is not simulated on MS/TP"),
+        (&["simulate", "shelly/pro-3em", "--pty"], "only what is asked is simulated"),
+        (&["read", "--line", "127.0.0.1:99999"], "write 1 … 65535 behind the colon"),
+        (&["read", "--line", "ttyUSB0"], "like /dev/ttyUSB0"),
+        (&["simulate", METER, "--pty", "--set", "frequency=1e99"], "frequency holds -3.4"),
         (&["simulate", "logarex/lk13", "--pty", "--break", "foreign"], "cannot be broken so: foreign"),
         (&["simulate", "bad.toml", "--pty"], "a profile is known by"),
         (&["simulate", METER, "--pty", "--set", "frequency"], "write it like --set frequency=49.2"),
@@ -370,6 +374,53 @@ fn what_is_wrong_is_refused_with_the_way_out() {
         let output = edge(args, dir.path());
         assert!(!output.status.success() && said(&output).contains(wanted), "{args:?}: {}", said(&output));
     }
+}
+
+#[test]
+fn devices_of_several_languages_share_a_line() {
+    let dir = tempfile::tempdir().unwrap();
+    let args = [
+        "simulate",
+        "dlt645/three-phase@210401230645",
+        "schneider/pm5350@7",
+        "kamstrup/multical-601@5",
+        "--pty",
+        "dev",
+        "--baud",
+        "2400",
+        "--set",
+        "@7:frequency=49.5",
+        "--set",
+        "@210401230645:frequency=50.25",
+        "--set",
+        "@5:flow-temperature=71.5",
+    ];
+    let mut bus = Running::start(&args, dir.path());
+    bus.says("dlt645/three-phase answers DL/T 645 at dev, address 210401230645");
+    bus.says("schneider/pm5350 answers Modbus RTU at dev, address 7");
+    bus.says("kamstrup/multical-601 answers M-Bus at dev, address 5");
+    let port = dir.path().join("dev").display().to_string();
+    let device = |name: &str, profile: &str, address: &str| {
+        format!("[[line.device]]\nname = \"{name}\"\nprofile = \"{profile}\"\naddress = {address}\n")
+    };
+    let text = format!(
+        "[gateway]\nname = \"t\"\ndata = \"data\"\n[[line]]\nname = \"l\"\nkind = \"serial\"\nport = \"{port}\"\n\
+         baud = 2400\nparity = \"none\"\n{}{}{}",
+        device("e", "dlt645/three-phase", "\"210401230645\""),
+        device("m", "schneider/pm5350", "7"),
+        device("h", "kamstrup/multical-601", "5"),
+    );
+    std::fs::write(dir.path().join("edge.toml"), text).unwrap();
+    for (point, value) in [("e/frequency", "50.25"), ("m/frequency", "49.5"), ("h/flow-temperature", "71.5")]
+    {
+        let read = edge(&["read", point], dir.path());
+        assert!(said(&read).contains(value), "{point}: {}", said(&read));
+    }
+    // The link that leads to it is a port, however it is named.
+    let by_hand =
+        ["read", "--line", "dev", "--baud", "2400", "--address", "7", "--from", "3109", "--count", "2"];
+    let registers = edge(&by_hand, dir.path());
+    assert!(said(&registers).contains("f32 49.5"), "{}", said(&registers));
 }
 
 /// A profile with registers and coils that may be written.

@@ -67,7 +67,7 @@ pub enum Command {
         #[command(flatten)]
         file: File,
     },
-    /// Answer as a device of any profile, with values that move and faults on command.
+    /// Answer as devices of profiles (all but MQTT's, which answer nobody), with values that move and faults on command.
     Simulate(SimulateWords),
     /// Write down every byte of a line with its instant: one that is polled meanwhile, or a port that is listened to.
     Capture(CaptureWords),

@@ -3,6 +3,7 @@
 
 mod bacnet;
 mod breaks;
+mod bus;
 pub mod capture;
 mod course;
 pub mod meters;
@@ -17,6 +18,7 @@ mod transparent;
 pub use bacnet::{Behind, serve_bacnet};
 pub(crate) use breaks::duration;
 pub use breaks::{Break, BreakFault, Fault, WORDS};
+pub use bus::Bus;
 pub use course::{Course, counter_end, range, rate, usual_value};
 pub use orders::{Order, OrderFault};
 pub use pty::{Orders, Serial, SerialError};

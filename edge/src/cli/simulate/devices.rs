@@ -1,5 +1,5 @@
-//! The devices that `simulate` is to be: their profiles, their addresses, their values. All of one line speak one kind of
-//! language, and no two could answer to one question.
+//! The devices that `simulate` is to be: their profiles, their addresses, their values. Those of one line may speak several
+//! languages, and no two could answer to one question; a device of BACnet/IP is alone.
 
 use std::sync::Arc;
 
@@ -126,15 +126,10 @@ pub fn meant<'d>(devices: &'d [Device], which: Option<&str>, lang: Lang) -> Resu
     Ok(found)
 }
 
-/// Whether devices of both languages can be on what `simulate` opens at once.
-fn alike(a: &Language, b: &Language) -> bool {
-    let kind = |language: &Language| match language {
-        Language::Modbus(_) => 0,
-        Language::Bacnet(_) => 1,
-        _ => 2,
-    };
-    // Two devices of BACnet would need two addresses of the network.
-    kind(a) == kind(b) && kind(a) != 1
+/// Whether devices of both languages can be on what `simulate` opens at once. Two devices of BACnet would need two
+/// addresses of the network.
+const fn alike(a: &Language, b: &Language) -> bool {
+    !matches!(a, Language::Bacnet(_)) && !matches!(b, Language::Bacnet(_))
 }
 
 const fn first(language: &Language) -> &'static str {
@@ -208,7 +203,8 @@ pub fn units(devices: &[Device], usual: Option<u8>) -> impl Answers + use<> {
         };
         Only { unit, devices: Arc::clone(&device.simulated) }
     };
-    Several(devices.iter().map(only).collect())
+    let is_modbus = |device: &&Device| matches!(device.language(), Language::Modbus(_));
+    Several(devices.iter().filter(is_modbus).map(only).collect())
 }
 
 /// Meters, each at its address.

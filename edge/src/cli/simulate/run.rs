@@ -19,7 +19,7 @@ use super::devices::{Device, find, meters, units};
 use super::obey::obey;
 use super::words::{FramingWord, SimulateWords};
 use crate::lab::meters::{Meters, turnaround};
-use crate::lab::{Serial, SerialError, serve, serve_bacnet, serve_transparent};
+use crate::lab::{Bus, Serial, SerialError, serve, serve_bacnet, serve_transparent};
 
 pub async fn simulate(words: SimulateWords, out: Out) -> Result<(), String> {
     let lang = out.lang;
@@ -28,20 +28,14 @@ pub async fn simulate(words: SimulateWords, out: Out) -> Result<(), String> {
     }
     let devices = find(&words, lang)?;
     let Some(first) = devices.first() else { return Err(text::nowhere(lang)) };
-    let place = Place {
-        turnaround: words.turnaround.unwrap_or_else(|| turnaround(first.language())),
-        stop: CancellationToken::new(),
-        out,
-        words: &words,
-        devices: &devices,
-    };
+    let place = Place { stop: CancellationToken::new(), out, words: &words, devices: &devices };
     let mut serving = JoinSet::new();
     if matches!(first.language(), Language::Bacnet(_)) {
         place.bacnet(first, &mut serving)?;
     } else if words.listen.is_some() {
-        place.tcp(first, &mut serving).await?;
+        place.tcp(&mut serving).await?;
     }
-    let serial = place.serial(first)?;
+    let serial = place.serial()?;
     out.text(text::orders(lang));
     obey(&devices, out).await?;
     place.stop.cancel();
@@ -56,7 +50,6 @@ pub async fn simulate(words: SimulateWords, out: Out) -> Result<(), String> {
 }
 
 struct Place<'w> {
-    turnaround: Duration,
     stop: CancellationToken,
     out: Out,
     words: &'w SimulateWords,
@@ -66,57 +59,62 @@ struct Place<'w> {
 type Serving = JoinSet<std::io::Result<()>>;
 
 impl Place<'_> {
-    async fn tcp(&self, first: &Device, serving: &mut Serving) -> Result<(), String> {
+    async fn tcp(&self, serving: &mut Serving) -> Result<(), String> {
         let Some(address) = self.words.listen else { return Ok(()) };
         let lang = self.out.lang;
         let listener = TcpListener::bind(address).await;
         let listener =
             listener.map_err(|e| text::cannot_listen(lang, &address.to_string(), &e.to_string()))?;
         let at = listener.local_addr().map_err(|e| e.to_string())?.to_string();
-        let is_modbus = matches!(first.language(), Language::Modbus(_));
         let stop = self.stop.clone();
-        let what = match (is_modbus, self.words.framing) {
-            (true, None | Some(FramingWord::Tcp)) => {
-                let station = OnTcp { devices: units(self.devices, None), turnaround: self.turnaround };
-                serving.spawn(serve(listener, Arc::new(station), stop));
-                "Modbus TCP"
-            }
-            (true, Some(framing)) => {
-                let (station, what) = self.frames(framing, None);
-                serving.spawn(serve_transparent(listener, station, stop));
-                what
-            }
-            (false, _) => {
-                serving.spawn(serve_transparent(listener, self.meters(), stop));
-                first.language().name()
-            }
+        let framing = match self.words.framing {
+            None | Some(FramingWord::Tcp) if self.devices.iter().all(is_modbus) => FramingWord::Tcp,
+            Some(FramingWord::Ascii) => FramingWord::Ascii,
+            _ => FramingWord::Rtu,
         };
+        if framing == FramingWord::Tcp {
+            let devices = units(self.devices, None);
+            let turnaround = self.turnaround(self.devices.first());
+            serving.spawn(serve(listener, Arc::new(OnTcp { devices, turnaround }), stop));
+        } else {
+            serving.spawn(serve_transparent(listener, self.station(framing, None), stop));
+        }
         self.told(
-            what,
+            framing,
             &at,
             |device, at| json!({ "profile": device.name, "address": device.word(), "listen": at }),
         );
         Ok(())
     }
 
-    /// Modbus in frames of a serial line; a device alone answers to `usual`.
-    fn frames(&self, framing: FramingWord, usual: Option<u8>) -> (Arc<dyn Station>, &'static str) {
-        let (devices, turnaround) = (units(self.devices, usual), self.turnaround);
-        if framing == FramingWord::Ascii {
-            (Arc::new(OnAscii { devices, turnaround }), "Modbus ASCII")
-        } else {
-            (Arc::new(OnSerial { devices, turnaround }), "Modbus RTU")
-        }
+    /// As long as is said, or as is usual for the device's language.
+    fn turnaround(&self, device: Option<&Device>) -> Duration {
+        let usual = || device.map_or(Duration::ZERO, |device| turnaround(device.language()));
+        self.words.turnaround.unwrap_or_else(usual)
     }
 
-    fn meters(&self) -> Arc<dyn Station> {
-        Arc::new(Meters { meters: meters(self.devices), turnaround: self.turnaround })
+    /// All that hear a line. A Modbus device alone answers to `usual`.
+    fn station(&self, framing: FramingWord, usual: Option<u8>) -> Arc<dyn Station> {
+        let mut all: Vec<Arc<dyn Station>> = Vec::new();
+        if let Some(first) = self.devices.iter().find(|device| is_modbus(device)) {
+            let (devices, turnaround) = (units(self.devices, usual), self.turnaround(Some(first)));
+            all.push(if framing == FramingWord::Ascii {
+                Arc::new(OnAscii { devices, turnaround })
+            } else {
+                Arc::new(OnSerial { devices, turnaround })
+            });
+        }
+        if let Some(first) = self.devices.iter().find(|device| !is_modbus(device)) {
+            let meters = meters(self.devices);
+            all.push(Arc::new(Meters { meters, turnaround: self.turnaround(Some(first)) }));
+        }
+        Arc::new(Bus(all))
     }
 
     /// Says who answers where.
-    fn told(&self, what: &str, at: &str, value: impl Fn(&Device, &str) -> serde_json::Value) {
+    fn told(&self, framing: FramingWord, at: &str, value: impl Fn(&Device, &str) -> serde_json::Value) {
         for device in self.devices {
-            let word = device.word();
+            let (word, what) = (device.word(), language(device, framing));
             self.out.text(if word.is_empty() {
                 text::answers(self.out.lang, &device.name, what, at)
             } else {
@@ -129,36 +127,32 @@ impl Place<'_> {
         }
     }
 
-    fn serial(&self, first: &Device) -> Result<Vec<Serial>, String> {
+    fn serial(&self) -> Result<Vec<Serial>, String> {
         let lang = self.out.lang;
-        let is_modbus = matches!(first.language(), Language::Modbus(_));
-        let is_ascii = is_modbus && self.words.framing == Some(FramingWord::Ascii);
-        let character = self.words.serial.character_for(is_ascii);
+        let framing = match self.words.framing {
+            Some(FramingWord::Ascii) if self.devices.iter().any(is_modbus) => FramingWord::Ascii,
+            _ => FramingWord::Rtu,
+        };
+        let character = self.words.serial.character_for(framing == FramingWord::Ascii);
+        let has = |is: fn(&Language) -> bool| self.devices.iter().any(|device| is(device.language()));
         let mut all = Vec::new();
         let places = self.words.pty.iter().map(|path| (path, false));
         for (path, is_port) in places.chain(self.words.port.iter().map(|path| (path, true))) {
-            if matches!(first.language(), Language::Bacnet(_)) {
+            if has(|language| matches!(language, Language::Bacnet(_))) {
                 return Err(text::bacnet_is_ip(lang));
             }
-            if is_port && matches!(first.language(), Language::Iec62056(_)) {
+            if is_port && has(|language| matches!(language, Language::Iec62056(_))) {
                 return Err(text::no_rates(lang));
             }
-            let framing = match self.words.framing {
-                Some(FramingWord::Ascii) => FramingWord::Ascii,
-                _ => FramingWord::Rtu,
-            };
-            let (station, what) = if is_modbus {
-                self.frames(framing, Some(1))
-            } else {
-                (self.meters(), first.language().name())
-            };
+            let station = self.station(framing, Some(1));
             all.push(open(path, is_port, character, station).map_err(|e| chain(&e))?);
             for device in self.devices {
-                let word = if is_modbus && device.address.is_none() { "1".to_owned() } else { device.word() };
+                let is_alone = is_modbus(device) && device.address.is_none();
+                let word = if is_alone { "1".to_owned() } else { device.word() };
                 self.out.text(text::on_serial(
                     lang,
                     &device.name,
-                    what,
+                    language(device, framing),
                     &path.display().to_string(),
                     &word,
                     &character.to_string(),
@@ -187,16 +181,32 @@ impl Place<'_> {
         };
         let instance = device.word().parse().unwrap_or(1);
         let simulated = Arc::clone(&device.simulated);
-        let opened = serve_bacnet(simulated, instance, listen, broadcast, self.turnaround, self.stop.clone());
+        let turnaround = self.turnaround(Some(device));
+        let opened = serve_bacnet(simulated, instance, listen, broadcast, turnaround, self.stop.clone());
         let (at, task) =
             opened.map_err(|e| text::cannot_listen(lang, &listen.to_string(), &e.to_string()))?;
         serving.spawn(task);
         self.told(
-            "BACnet/IP",
+            FramingWord::Tcp,
             &at.to_string(),
             |device, at| json!({ "profile": device.name, "instance": instance, "listen": at }),
         );
         Ok(())
+    }
+}
+
+fn is_modbus(device: &Device) -> bool {
+    matches!(device.language(), Language::Modbus(_))
+}
+
+/// What a device answers, as people call it.
+fn language(device: &Device, framing: FramingWord) -> &'static str {
+    match (device.language(), framing) {
+        (Language::Modbus(_), FramingWord::Tcp) => "Modbus TCP",
+        (Language::Modbus(_), FramingWord::Ascii) => "Modbus ASCII",
+        (Language::Modbus(_), FramingWord::Rtu) => "Modbus RTU",
+        (Language::Bacnet(_), _) => "BACnet/IP",
+        (other, _) => other.name(),
     }
 }
 

@@ -18,7 +18,8 @@ pub struct SimulateWords {
     /// of a file.
     #[arg(value_name = "PROFILE[@ADDRESS]", required = true)]
     pub devices: Vec<String>,
-    /// Answer here, like 127.0.0.1:1502: Modbus TCP, meters through a transparent converter, BACnet/IP on UDP.
+    /// Answer here, like 127.0.0.1:1502: Modbus TCP, meters through a transparent converter, BACnet/IP on UDP (MS/TP is
+    /// not simulated).
     #[arg(long, value_name = "IP:PORT")]
     pub listen: Option<SocketAddr>,
     /// Answer on a pseudo-terminal that this path leads to.

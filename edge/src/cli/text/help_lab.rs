@@ -12,7 +12,7 @@ pub const ZH: &[(&str, &str)] = &[
     ("simulate.devices", "设备档案，需要时带设备地址：厂商/型号、厂商/型号@地址，或档案文件的路径"),
     (
         "simulate.listen",
-        "在这里应答，如 127.0.0.1:1502：Modbus TCP、透明转换器后的表计，或 UDP 上的 BACnet/IP",
+        "在这里应答，如 127.0.0.1:1502：Modbus TCP、透明转换器后的表计，或 UDP 上的 BACnet/IP（不模拟 MS/TP）",
     ),
     ("simulate.pty", "在伪终端上应答，此路径指向它（不写路径则为 steward-device）"),
     ("simulate.port", "在这个串口上应答"),
