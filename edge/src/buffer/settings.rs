@@ -90,6 +90,8 @@ pub struct StoredCounter {
     pub at: Timestamp,
     pub shown: f64,
     pub added: f64,
+    /// The most that it has counted within a minute so far.
+    pub pace: f64,
 }
 
 /// What was done to readings that bore the instants of a wrong clock.

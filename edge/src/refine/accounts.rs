@@ -5,10 +5,12 @@ use std::collections::{HashMap, HashSet};
 
 use serde::{Deserialize, Serialize};
 use steward_shared::id::PointNo;
+use steward_shared::profile::Rules;
 use steward_shared::time::Timestamp;
 
-use super::book::{Book, Known};
+use super::book::{Book, Counter, Known};
 use super::ledger::{ConfirmFault, Entry, Ledger, Taken};
+use super::pace::Pace;
 use crate::buffer::StoredCounter;
 
 /// One counter, for people.
@@ -45,15 +47,20 @@ impl Accounts {
     pub fn new(stored: Vec<StoredCounter>) -> Self {
         let mut accounts = Self::default();
         for s in stored {
-            accounts.ledgers.insert(s.point, Ledger::from((s.at, s.shown), s.added));
+            accounts.ledgers.insert(s.point, Ledger::from((s.at, s.shown), s.added, Pace::of(s.pace)));
             accounts.ratios.insert(s.point, (s.at, s.shown));
         }
         accounts
     }
 
-    pub fn take(&mut self, no: PointNo, known: &Known, at: Timestamp, value: f64) -> Taken {
-        let modulus = known.counter.and_then(|counter| counter.modulus);
-        let taken = self.ledgers.entry(no).or_default().take(at, value, modulus, &known.rules);
+    pub fn take(
+        &mut self,
+        no: PointNo,
+        counter: &Counter,
+        rules: &Rules,
+        (at, value): (Timestamp, f64),
+    ) -> Taken {
+        let taken = self.ledgers.entry(no).or_default().take(at, value, counter, rules);
         self.note(no, taken.entry);
         taken
     }
@@ -73,6 +80,12 @@ impl Accounts {
         let entry = self.ledgers.get_mut(&no)?.ratio_changed(at, factor);
         self.note(no, entry);
         entry
+    }
+
+    pub fn ratio_stays(&mut self, no: PointNo) {
+        if let Some(ledger) = self.ledgers.get_mut(&no) {
+            ledger.ratio_stays();
+        }
     }
 
     pub fn confirm(
@@ -100,10 +113,12 @@ impl Accounts {
     /// What is not stored yet.
     pub fn owed(&self) -> (Vec<StoredCounter>, Vec<(PointNo, Entry)>) {
         let stored = |no: &PointNo| match (self.ledgers.get(no), self.ratios.get(no)) {
-            (Some(Ledger { last: Some((at, shown)), offset, .. }), _) => {
-                Some(StoredCounter { point: *no, at: *at, shown: *shown, added: *offset })
+            (Some(Ledger { last: Some((at, shown)), offset, pace, .. }), _) => {
+                Some(StoredCounter { point: *no, at: *at, shown: *shown, added: *offset, pace: pace.per_min })
             }
-            (_, Some((at, shown))) => Some(StoredCounter { point: *no, at: *at, shown: *shown, added: 0.0 }),
+            (_, Some((at, shown))) => {
+                Some(StoredCounter { point: *no, at: *at, shown: *shown, added: 0.0, pace: 0.0 })
+            }
             _ => None,
         };
         (self.changed.iter().filter_map(stored).collect(), self.entries.clone())

@@ -10,6 +10,7 @@ use steward_shared::profile::{Derived, Profile, Role, Rules};
 use steward_shared::unit;
 use steward_shared::wire::message::PointKind;
 
+use super::pace::common;
 use crate::config::Config;
 
 /// One point.
@@ -34,6 +35,10 @@ pub struct Known {
 pub struct Counter {
     /// The value at which it starts over, if it does.
     pub modulus: Option<f64>,
+    /// What its like may rise by within a minute, before it is known better.
+    pub common: f64,
+    /// The step of its last digit.
+    pub digit: f64,
 }
 
 impl Known {
@@ -83,8 +88,11 @@ pub fn book(config: &Config, numbers: &[Vec<Vec<PointNo>>]) -> Book {
                     decimals: point.decimals,
                     period: device.period(point, rules),
                     rules: rules.clone(),
-                    counter: (point.kind == PointKind::Counter && rules.ledger)
-                        .then_some(Counter { modulus: point.modulus }),
+                    counter: (point.kind == PointKind::Counter && rules.ledger).then(|| Counter {
+                        modulus: point.modulus,
+                        common: common(&point.unit),
+                        digit: point.scale.as_f64().abs().max(0.1_f64.powi(i32::from(point.decimals))),
+                    }),
                     role: point.role,
                     derived: point.derived().map(|how| {
                         let number = |key: &String| {

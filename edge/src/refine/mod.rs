@@ -10,6 +10,7 @@
 //! | `plausible` | limits, rate of change, stuck values |
 //! | `doubt` | which devices' values are doubted so long that somebody must look |
 //! | `ledger` | one counter: rollover, replacement, another ratio, jumps held back |
+//! | `pace` | how much a counter may rise |
 //! | `accounts` | all of them, and what is not stored yet |
 //! | `reckon` | points that are made of others |
 //! | `keeper` | deadband and longest silence |
@@ -19,6 +20,7 @@ mod book;
 mod doubt;
 mod keeper;
 mod ledger;
+mod pace;
 mod plausible;
 mod reckon;
 mod refinery;

@@ -49,7 +49,7 @@ impl Judge {
             _ => at,
         };
         self.same = Some((since, value));
-        if rules.min.is_some_and(|min| value < min) || rules.max.is_some_and(|max| value > max) {
+        if !can_be(value, rules) {
             return Some(Doubt::OutOfRange);
         }
         if let Some((then, from)) = self.believed
@@ -64,6 +64,11 @@ impl Judge {
         self.believed = Some((at, value));
         rules.stuck_after.filter(|longest| at.since(since) >= *longest).map(|_| Doubt::Stuck { since })
     }
+}
+
+/// Whether a number lies within its limits.
+pub(super) fn can_be(value: f64, rules: &Rules) -> bool {
+    rules.min.is_none_or(|min| value >= min) && rules.max.is_none_or(|max| value <= max)
 }
 
 /// How many times larger or smaller a value became, where that looks like a change of its unit: 10, 100, 1000.

@@ -11,11 +11,11 @@ use steward_shared::reading::{Quality, Reading, Value};
 use steward_shared::time::Timestamp;
 
 use super::accounts::{Account, Accounts};
-use super::book::{Book, Known};
+use super::book::{Book, Counter, Known};
 use super::doubt::{Doubts, Run};
 use super::keeper::Keeper;
 use super::ledger::{ConfirmFault, Entry, What};
-use super::plausible::{Doubt, Judge, power_of_ten};
+use super::plausible::{Doubt, Judge, can_be, power_of_ten};
 use super::reckon::Reckoner;
 use crate::buffer::StoredCounter;
 use crate::poll::Told;
@@ -134,15 +134,22 @@ impl Refinery {
     fn refine(&mut self, known: &Known, mut reading: Reading, refined: &mut Refined) {
         if let (true, Some(Value::Number(value))) = (reading.quality.is_good(), &reading.value) {
             let (no, at, value) = (reading.point, reading.at, *value);
-            if known.role == Some(Role::CtRatio)
-                && let Some(factor) = self.accounts.ratio(no, at, value)
-            {
-                self.ratio_changed(known, at, factor, refined);
+            // What it cannot be is no word about a counter or a ratio, and neither must remember it.
+            let can_be = can_be(value, &known.rules);
+            if known.role == Some(Role::CtRatio) && can_be {
+                match self.accounts.ratio(no, at, value) {
+                    Some(factor) => self.ratio_changed(known, at, factor, refined),
+                    None => self.ratio_stays(known),
+                }
             }
             if known.role == Some(Role::Clock) {
                 self.compare_clock(no, known, at, value, refined);
             }
-            if known.counter.is_some() && self.count(no, known, at, value, refined) {
+            let is_held = match &known.counter {
+                Some(counter) if can_be => self.count((no, known, counter), at, value, refined),
+                _ => false,
+            };
+            if is_held {
                 reading.value = None;
                 reading.quality = Quality::HeldBack;
             } else {
@@ -193,14 +200,13 @@ impl Refinery {
     /// Answers whether the value is held back.
     fn count(
         &mut self,
-        no: PointNo,
-        known: &Known,
+        (no, known, counter): (PointNo, &Known, &Counter),
         at: Timestamp,
         value: f64,
         refined: &mut Refined,
     ) -> bool {
         let shown = self.accounts.total(no);
-        let taken = self.accounts.take(no, known, at, value);
+        let taken = self.accounts.take(no, counter, &known.rules, (at, value));
         if let Some(entry) = &taken.entry {
             refined.tell_entry(known, entry);
         }
@@ -231,6 +237,13 @@ impl Refinery {
             if let Some(entry) = self.accounts.ratio_changed(*no, at, factor) {
                 refined.tell_entry(known, &entry);
             }
+        }
+    }
+
+    fn ratio_stays(&mut self, ratio: &Known) {
+        let numbers = self.book.devices.get(&*ratio.device).map(|(_, numbers)| numbers);
+        for no in numbers.into_iter().flatten() {
+            self.accounts.ratio_stays(*no);
         }
     }
 }

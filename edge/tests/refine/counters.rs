@@ -125,6 +125,40 @@ async fn fault_b7_an_impossible_jump_never_becomes_consumption() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn fault_b7_a_jump_is_held_back_without_any_rule_and_its_return_is_counted() {
+    let meter = Meter::start();
+    meter.set_wide(0, 50_010);
+    let mut house = House::start(&meter, &counter(""), "").await;
+    house.until_quality("energy", "good").await;
+    house.polls(2).await;
+    meter.set_wide(0, 99_999_990);
+    house.until_quality("energy", "held_back").await;
+    meter.set_wide(0, 50_020);
+    house.until_number("energy", 5002.0).await;
+    let list = at_the_terminal(&house.data(), "list meter/energy --json").await.unwrap();
+    let list: serde_json::Value = serde_json::from_str(&list).unwrap();
+    assert_eq!((&list[0]["total"], &list[0]["entries"]), (&5002.0.into(), &serde_json::json!([])));
+    let left = house.stop().await;
+    assert_eq!(numbers(&left.of("energy")), [5001.0, 5002.0]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_a_counter_cannot_be_is_not_counted() {
+    let meter = Meter::start();
+    meter.set_wide(0, 50_010);
+    let mut house = House::start(&meter, &counter("max = 5005"), "").await;
+    house.until_quality("energy", "good").await;
+    meter.set_wide(0, 50_100);
+    house.until_quality("energy", "out_of_range").await;
+    house.polls(3).await;
+    meter.set_wide(0, 50_011);
+    house.until_number("energy", 5001.1).await;
+    let left = house.stop().await;
+    assert!(left.of("energy").iter().all(|r| r.quality != Quality::HeldBack));
+    assert_eq!(numbers(&left.of("energy")), [5001.0, 5001.1]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn another_ratio_of_the_transformers_is_told_and_counts_nothing() {
     let ratio = "[[point]]\nkey = \"ct-ratio\"\ntitle = { zh = \"变比\", en = \"CT ratio\" }\ntable = \"holding\"\n\
                  address = 10\ntype = \"u16\"\nunit = \"1\"\nclass = \"fast\"\nrole = \"ct-ratio\"\n";

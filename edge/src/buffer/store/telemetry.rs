@@ -10,7 +10,7 @@ use steward_shared::wire::message::{CataloguePoint, Lane, LaneState};
 use crate::buffer::StoredCounter;
 use crate::refine::{Entry, What};
 
-pub(in crate::buffer) const VERSION: i64 = 2;
+pub(in crate::buffer) const VERSION: i64 = 3;
 pub(in crate::buffer) const SCHEMA: &str = "
 create table if not exists meta(name text primary key, value) without rowid;
 create table if not exists lane(lane integer primary key, last integer not null, acked integer not null);
@@ -27,6 +27,7 @@ create table if not exists point(
 create table if not exists counter(
     point integer primary key, at integer not null, shown text not null, added text not null
 );
+create table if not exists counter_pace(point integer primary key, per_min text not null);
 create table if not exists counter_entry(
     id integer primary key, point integer not null, at integer not null, what text not null,
     before text not null, after text not null
@@ -248,13 +249,17 @@ impl TelemetryStore {
 
     /// Where each counter stands.
     pub fn counters(&self) -> Result<Vec<StoredCounter>> {
-        let mut statement = self.db.prepare_cached("select point, at, shown, added from counter")?;
+        let mut statement = self.db.prepare_cached(
+            "select c.point, c.at, c.shown, c.added, coalesce(p.per_min, '0')
+             from counter c left join counter_pace p on p.point = c.point",
+        )?;
         let rows = statement.query_map([], |r| {
             Ok(StoredCounter {
                 point: PointNo(r.get(0)?),
                 at: Timestamp(r.get(1)?),
                 shown: decimal(r, 2)?,
                 added: decimal(r, 3)?,
+                pace: decimal(r, 4)?,
             })
         })?;
         rows.collect()
@@ -286,6 +291,8 @@ impl TelemetryStore {
                 "insert or replace into counter(point, at, shown, added) values (?1, ?2, ?3, ?4)",
             )?
             .execute(params![c.point.0, c.at.0, c.shown.to_string(), c.added.to_string()])?;
+            tx.prepare_cached("insert or replace into counter_pace(point, per_min) values (?1, ?2)")?
+                .execute(params![c.point.0, c.pace.to_string()])?;
         }
         for (point, e) in entries {
             let sql = "insert into counter_entry(point, at, what, before, after) values (?1, ?2, ?3, ?4, ?5)";
