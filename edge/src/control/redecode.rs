@@ -5,6 +5,8 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use steward_shared::profile::Derived;
+use steward_shared::reading::Reading;
 use steward_shared::time::Timestamp;
 use steward_shared::wire::message::Lane;
 use tokio::sync::watch;
@@ -47,7 +49,8 @@ impl Redecoder {
             let (mut refinery, mut ready, mut count) =
                 (Refinery::new(Arc::clone(&book), Vec::new()), Vec::new(), 0);
             for block in blocks {
-                ready.extend(refinery.take(block).kept);
+                // All of them, whatever a deadband would keep: what the wrong profile kept must not stay for one.
+                ready.extend(refinery.take(block).seen.into_iter().filter(|r| !is_total(&book, r)));
                 if ready.len() >= MOST {
                     count += self.import(&mut ready).await?;
                 }
@@ -60,7 +63,7 @@ impl Redecoder {
         Ok(counts)
     }
 
-    async fn import(&self, ready: &mut Vec<steward_shared::reading::Reading>) -> Result<usize, String> {
+    async fn import(&self, ready: &mut Vec<Reading>) -> Result<usize, String> {
         let readings = std::mem::take(ready);
         let count = readings.len();
         if count > 0 {
@@ -68,4 +71,10 @@ impl Redecoder {
         }
         Ok(count)
     }
+}
+
+/// What a ledger said then stands: its offsets of that time, and what people confirmed, are not to be had from answers.
+fn is_total(book: &Book, reading: &Reading) -> bool {
+    let derived = book.points.get(&reading.point).and_then(|known| known.derived.as_ref());
+    matches!(derived, Some((Derived::Total(_), _)))
 }

@@ -4,8 +4,8 @@
 use serde_json::Value as Json;
 use steward_edge::buffer::{Buffer, BufferSettings};
 use steward_shared::id::RandomIds;
-use steward_shared::reading::Value;
-use steward_shared::time::SystemClock;
+use steward_shared::reading::{Reading, Value};
+use steward_shared::time::{SystemClock, Timestamp};
 use steward_shared::wire::columns::decode;
 use steward_shared::wire::message::Lane;
 
@@ -72,6 +72,19 @@ async fn a_number_is_explained_by_its_bytes_and_another_profile_is_tried_on_them
     assert!(!told.contains("status"), "only what differs is shown: {told}");
 }
 
+async fn sent_anew(house: &House) -> Vec<Reading> {
+    let (clock, ids) = (std::sync::Arc::new(SystemClock), std::sync::Arc::new(RandomIds));
+    let buffer = Buffer::open(&house.data(), BufferSettings::default(), clock, ids).unwrap();
+    let batch = buffer.after(Lane::Backfill, 0).await.unwrap().unwrap();
+    let anew = decode(&batch.body).unwrap().readings;
+    buffer.close().await.unwrap();
+    anew
+}
+
+fn instants(readings: &[&Reading]) -> Vec<Timestamp> {
+    readings.iter().map(|r| r.at).collect()
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn readings_of_a_wrong_profile_are_made_anew_by_the_mended_one_with_their_own_instants() {
     let meter = Meter::start();
@@ -91,16 +104,46 @@ async fn readings_of_a_wrong_profile_are_made_anew_by_the_mended_one_with_their_
     assert!(done && counts["meter"].as_u64().unwrap() >= 3 * 5, "{told}");
     house.stop().await;
 
-    let (clock, ids) = (std::sync::Arc::new(SystemClock), std::sync::Arc::new(RandomIds));
-    let buffer = Buffer::open(&house.data(), BufferSettings::default(), clock, ids).unwrap();
-    let batch = buffer.after(Lane::Backfill, 0).await.unwrap().unwrap();
-    let anew = decode(&batch.body).unwrap().readings;
-    buffer.close().await.unwrap();
+    let anew = sent_anew(&house).await;
     let of_power = wrong.of("power");
     let corrected: Vec<_> = anew.iter().filter(|r| r.point == of_power[0].point).collect();
-    let instants = |readings: &[&steward_shared::reading::Reading]| -> Vec<_> {
-        readings.iter().map(|r| r.at).collect()
-    };
     assert_eq!(instants(&corrected), instants(&of_power), "the hub keeps the later word about one instant");
     assert!(corrected.iter().all(|r| r.value == Some(Value::Number(20.5))));
+}
+
+const ENERGY: &str = "[[point]]\nkey = \"energy\"\ntitle = { zh = \"电能\", en = \"Energy\" }\ntable = \"holding\"\n\
+    address = 4\ntype = \"u32\"\nscale = 0.1\nunit = \"kW.h\"\nkind = \"counter\"\nmodulus = 1000.0\nclass = \"fast\"\n\
+    [[point]]\nkey = \"total\"\ntitle = { zh = \"累计\", en = \"Total\" }\ntotal_of = \"energy\"\n";
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_a_deadband_or_a_ledger_would_do_otherwise_anew_leaves_no_wrong_value_behind() {
+    let meter = Meter::start();
+    meter.set_wide(0, 205);
+    meter.set_wide(4, 9990);
+    let own = "points = { power = { deadband = 1.0, max_silence = \"60s\" } }";
+    let mut house = House::start(&meter, &format!("{}{ENERGY}", points("cdab")), own).await;
+    house.until_number("power", 1_343_488.0).await;
+    meter.set_wide(0, 206);
+    meter.set_wide(4, 12);
+    house.until_number("total", 1001.2).await;
+    house.polls(3).await;
+    let wrong = house.stop().await;
+    let path = house.folder.path().join("profiles/acme/m1.toml");
+    let mended = std::fs::read_to_string(&path).unwrap().replace("\"cdab\"", "\"abcd\"");
+    std::fs::write(&path, mended).unwrap();
+    house.start_again().await;
+    house.until_number("power", 20.6).await;
+    let (done, told) = said(&house, &["redecode", "--since", "2001-01-01T00:00:00Z", "--json"]);
+    assert!(done, "{told}");
+    house.stop().await;
+
+    let anew = sent_anew(&house).await;
+    let of = |key: &str| -> Vec<&Reading> {
+        let no = wrong.of(key)[0].point;
+        anew.iter().filter(|r| r.point == no).collect()
+    };
+    let (kept, corrected) = (instants(&wrong.of("power")), instants(&of("power")));
+    assert!(kept.len() >= 2 && kept.iter().all(|at| corrected.contains(at)), "{kept:?} {corrected:?}");
+    assert!(of("total").is_empty(), "what the ledger said then stands");
+    assert!(!of("energy").is_empty());
 }
