@@ -1,11 +1,11 @@
 //! `steward-edge explain`, `preview` and `redecode`: where a number comes from, what another profile would make of the
-//! same answers, and readings made anew by a mended one. The first two read the raw answers beside the daemon, the last
-//! one asks it.
+//! same answers, and readings made anew by a mended one. The first two read the raw answers beside the daemon (and ask it
+//! for what a ledger adds), the last one asks it.
 
 use std::path::Path;
 
 use steward_shared::document::listing;
-use steward_shared::profile::Profile;
+use steward_shared::profile::{Derived, PointDef, Profile};
 use steward_shared::time::{Clock, NotAnInstant, SystemClock, Timestamp};
 
 use super::args::{Explain, Preview, Redecode, Told};
@@ -30,14 +30,28 @@ pub fn explain(args: &Explain, out: Out) -> Result<(), String> {
         Some((line.wire.framing(), device, device.profile.point(key)?))
     });
     let (framing, device, point) = found.ok_or_else(unknown)?;
-    let explained = crate::evidence::explain(&reader, device, framing, point, at);
+    let data = args.told.data.as_ref().unwrap_or(&config.data);
+    let added = |counter: &PointDef, at: Timestamp| {
+        let of = Some(format!("{name}/{}", counter.key));
+        match ask(data, &Request::Ledgers { of }) {
+            Ok(Answer::Ledgers(accounts)) => accounts.first()?.added_at(at, counter.modulus),
+            _ => None,
+        }
+    };
+    let explained = crate::evidence::explain(&reader, device, framing, point, at, &added);
     let Some(explained) = explained.map_err(|e| told(&e, out.lang))? else {
         return Err(match out.lang {
             Lang::Zh => format!("没有保存 {} 在 {at} 或之前的应答", args.of),
             Lang::En => format!("no answer of {at} or before is kept that has {} in it", args.of),
         });
     };
-    out.text(lines(&explained, out.lang));
+    let mut text = lines(&explained, out.lang);
+    if matches!(point.derived(), Some(Derived::Total(_))) && explained.added.is_none() {
+        let zh = "账上加了多少要问正在运行的 steward-edge，它没有回答";
+        let en = "the daemon knows what the ledger adds, and it does not answer";
+        text = format!("{text}\n\n{}", out.lang.pick(zh, en));
+    }
+    out.text(text);
     out.value(&explained);
     Ok(())
 }

@@ -35,6 +35,8 @@ pub struct Explained {
     pub offset: Option<usize>,
     /// How they become the value.
     pub rule: String,
+    /// Of a total: what its ledger added then. Absent where nobody told.
+    pub added: Option<f64>,
     /// Of a point that is reckoned: what it is made of.
     pub of: Vec<Explained>,
 }
@@ -60,6 +62,9 @@ pub fn fingerprint(profile: &Profile) -> String {
     hex(digest.get(..8).unwrap_or_default())
 }
 
+/// What the ledger of a counter added at an instant, if that is known.
+pub type Added<'a> = &'a dyn Fn(&PointDef, Timestamp) -> Option<f64>;
+
 /// `None` where no answer of `at` or before is kept that has the point in it.
 pub fn explain(
     reader: &Reader,
@@ -67,9 +72,10 @@ pub fn explain(
     framing: Framing,
     point: &PointDef,
     at: Timestamp,
+    added: Added<'_>,
 ) -> Result<Option<Explained>, EvidenceError> {
     if let Some(derived) = point.derived() {
-        return explain_derived(reader, device, framing, (point, derived), at);
+        return explain_derived(reader, device, framing, (point, derived), at, added);
     }
     let profile = &device.profile;
     let Some((run, question)) = newest(reader, device, point, at)? else { return Ok(None) };
@@ -92,6 +98,7 @@ pub fn explain(
         offset: bytes.as_ref().map(|range| range.start),
         bytes: bytes.and_then(|range| run.contents.get(range)).map(hex),
         rule: rule(point),
+        added: None,
         of: Vec::new(),
     }))
 }
@@ -102,11 +109,12 @@ fn explain_derived(
     framing: Framing,
     (point, derived): (&PointDef, &Derived),
     at: Timestamp,
+    added: Added<'_>,
 ) -> Result<Option<Explained>, EvidenceError> {
     let mut of = Vec::new();
     for key in derived.inputs() {
         let Some(input) = device.profile.point(key) else { continue };
-        let Some(explained) = explain(reader, device, framing, input, at)? else { return Ok(None) };
+        let Some(explained) = explain(reader, device, framing, input, at, added)? else { return Ok(None) };
         of.push(explained);
     }
     let numbers: Option<Vec<f64>> = of
@@ -116,12 +124,16 @@ fn explain_derived(
             _ => None,
         })
         .collect();
-    let value = match derived {
-        Derived::Expression(expression) => numbers.and_then(|numbers| expression.value(&numbers)),
-        // What the ledger added is the ledger's to tell.
-        Derived::Total(_) => None,
-    };
     let Some(newest) = of.iter().map(|input| input.at).max() else { return Ok(None) };
+    let (value, added) = match derived {
+        Derived::Expression(expression) => (numbers.and_then(|numbers| expression.value(&numbers)), None),
+        Derived::Total(of) => {
+            let added = device.profile.point(of).and_then(|counter| added(counter, newest));
+            let shown = numbers.as_ref().and_then(|numbers| numbers.first());
+            let total = shown.zip(added).map(|(shown, added)| ((shown + added) * 1e6).round() / 1e6);
+            (total, added)
+        }
+    };
     Ok(Some(Explained {
         point: point.key.clone(),
         at: newest,
@@ -134,7 +146,8 @@ fn explain_derived(
         contents: String::new(),
         bytes: None,
         offset: None,
-        rule: rule(point),
+        rule: added.map_or_else(|| rule(point), |added| format!("{} + {added}", rule(point))),
+        added,
         of,
     }))
 }

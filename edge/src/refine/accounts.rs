@@ -9,7 +9,7 @@ use steward_shared::profile::Rules;
 use steward_shared::time::Timestamp;
 
 use super::book::{Book, Counter, Known};
-use super::ledger::{ConfirmFault, Entry, Ledger, Taken};
+use super::ledger::{ConfirmFault, Entry, Ledger, Taken, tidy};
 use super::pace::Pace;
 use crate::buffer::StoredCounter;
 
@@ -30,6 +30,16 @@ pub struct Account {
     pub held_since: Option<Timestamp>,
     /// Where one counter was asked for.
     pub entries: Vec<Entry>,
+}
+
+impl Account {
+    /// What was added to the shown value at an instant, where the entries were asked for. `modulus` of the counter.
+    pub fn added_at(&self, at: Timestamp, modulus: Option<f64>) -> Option<f64> {
+        let now = self.total? - self.shown?;
+        let later = self.entries.iter().filter(|entry| entry.at > at);
+        let added: f64 = later.map(|entry| entry.added(modulus.unwrap_or_default())).sum();
+        Some(tidy(now - added))
+    }
 }
 
 #[derive(Debug, Default)]

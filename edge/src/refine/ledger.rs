@@ -74,6 +74,16 @@ pub enum What {
     Ratio,
 }
 
+impl Entry {
+    /// What is added to the shown value from then on, besides what was before.
+    pub(super) fn added(&self, modulus: f64) -> f64 {
+        match self.what {
+            What::RolledOver => modulus,
+            What::Replaced | What::Confirmed | What::Ratio => self.before - self.after,
+        }
+    }
+}
+
 impl What {
     pub const ALL: [Self; 4] = [Self::RolledOver, Self::Replaced, Self::Confirmed, Self::Ratio];
 
@@ -304,7 +314,7 @@ fn is_factor(from: f64, to: f64, factor: f64) -> bool {
 }
 
 /// Sums of decimals, without the digits that only binary fractions add.
-fn tidy(sum: f64) -> f64 {
+pub(super) fn tidy(sum: f64) -> f64 {
     (sum * 1e6).round() / 1e6
 }
 

@@ -5,7 +5,7 @@ use serde_json::Value as Json;
 use steward_edge::buffer::{Buffer, BufferSettings};
 use steward_shared::id::RandomIds;
 use steward_shared::reading::{Reading, Value};
-use steward_shared::time::{SystemClock, Timestamp};
+use steward_shared::time::{Clock, SystemClock, Timestamp};
 use steward_shared::wire::columns::decode;
 use steward_shared::wire::message::Lane;
 
@@ -146,4 +146,37 @@ async fn what_a_deadband_or_a_ledger_would_do_otherwise_anew_leaves_no_wrong_val
     assert!(kept.len() >= 2 && kept.iter().all(|at| corrected.contains(at)), "{kept:?} {corrected:?}");
     assert!(of("total").is_empty(), "what the ledger said then stands");
     assert!(!of("energy").is_empty());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_total_is_explained_with_what_its_ledger_added_at_that_instant() {
+    let meter = Meter::start();
+    meter.set_wide(4, 9990);
+    let mut house = House::start(&meter, &format!("{}{ENERGY}", points("abcd")), "").await;
+    house.until_number("total", 999.0).await;
+    house.polls(3).await;
+    let before = SystemClock.now();
+    house.polls(2).await;
+    meter.set_wide(4, 12);
+    house.until_number("total", 1001.2).await;
+    house.polls(3).await;
+
+    let explained = |words: &[&str]| -> Json {
+        let (done, told) = said(&house, &[&["explain", "meter/total", "--json"], words].concat());
+        assert!(done, "{told}");
+        serde_json::from_str(&told).unwrap()
+    };
+    // What was heard last is written within half a minute; a request to make anew writes it now.
+    assert!(said(&house, &["redecode", "--since", "2001-01-01T00:00:00Z"]).0);
+    let now = explained(&[]);
+    assert_eq!((&now["value"], &now["added"]), (&1001.2.into(), &1000.0.into()), "{now}");
+    assert_eq!((&now["of"][0]["value"], &now["quality"]), (&1.2.into(), &"good".into()));
+    let then = explained(&["--at", &before.to_string()]);
+    assert_eq!((&then["value"], &then["added"]), (&999.0.into(), &0.0.into()), "{then}");
+    let (_, told) = said(&house, &["explain", "meter/total", "--lang", "en"]);
+    assert!(told.contains("total_of energy + 1000"), "{told}");
+
+    house.stop().await;
+    let (done, told) = said(&house, &["explain", "meter/total", "--lang", "en"]);
+    assert!(done && told.contains("the daemon knows what the ledger adds, and it does not answer"), "{told}");
 }
