@@ -8,6 +8,7 @@
 //! | `book` | what is known of each point: made of the configuration, replaced with it |
 //! | `refinery` | the owner: a block of readings in, what is shown, kept and told out |
 //! | `plausible` | limits, rate of change, stuck values |
+//! | `clock` | what a device's clock says |
 //! | `doubt` | which devices' values are doubted so long that somebody must look |
 //! | `ledger` | one counter: rollover, replacement, another ratio, jumps held back |
 //! | `pace` | how much a counter may rise |
@@ -17,6 +18,7 @@
 
 mod accounts;
 mod book;
+mod clock;
 mod doubt;
 mod keeper;
 mod ledger;

@@ -12,6 +12,7 @@ use steward_shared::time::Timestamp;
 
 use super::accounts::{Account, Accounts};
 use super::book::{Book, Counter, Known};
+use super::clock::ahead;
 use super::doubt::{Doubts, Run};
 use super::keeper::Keeper;
 use super::ledger::{ConfirmFault, Entry, What};
@@ -132,6 +133,13 @@ impl Refinery {
     }
 
     fn refine(&mut self, known: &Known, mut reading: Reading, refined: &mut Refined) {
+        if known.role == Some(Role::Clock)
+            && reading.quality.is_good()
+            && let Some(ahead) =
+                reading.value.as_ref().and_then(|value| ahead(value, reading.at, &known.rules))
+        {
+            self.compare_clock(reading.point, known, ahead, refined);
+        }
         if let (true, Some(Value::Number(value))) = (reading.quality.is_good(), &reading.value) {
             let (no, at, value) = (reading.point, reading.at, *value);
             // What it cannot be is no word about a counter or a ratio, and neither must remember it.
@@ -141,9 +149,6 @@ impl Refinery {
                     Some(factor) => self.ratio_changed(known, at, factor, refined),
                     None => self.ratio_stays(known),
                 }
-            }
-            if known.role == Some(Role::Clock) {
-                self.compare_clock(no, known, at, value, refined);
             }
             let is_held = match &known.counter {
                 Some(counter) if can_be => self.count((no, known, counter), at, value, refined),
@@ -178,15 +183,7 @@ impl Refinery {
     }
 
     /// A device's clock against this gateway's, at the instant of the poll.
-    fn compare_clock(
-        &mut self,
-        no: PointNo,
-        known: &Known,
-        at: Timestamp,
-        value: f64,
-        refined: &mut Refined,
-    ) {
-        let ahead = value - at.as_millis() as f64 / 1000.0;
+    fn compare_clock(&mut self, no: PointNo, known: &Known, ahead: f64, refined: &mut Refined) {
         let is_off = ahead.abs() > known.rules.max_drift.as_secs_f64();
         let followed = self.points.entry(no).or_default();
         if let Some(active) = self.drifts.note(&known.device, no, &mut followed.drift, is_off) {

@@ -128,7 +128,7 @@ impl PeriodClass {
 pub enum Role {
     /// The ratio of the current transformers: when it changes, counters of primary values change with it.
     CtRatio,
-    /// The device's own clock, in seconds since 1970, UTC.
+    /// The device's own clock, in seconds since 1970 or as a text of its digits.
     Clock,
 }
 

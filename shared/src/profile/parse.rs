@@ -179,11 +179,22 @@ fn point(fields: &Fields<'_>, key: Option<String>, language: &Language) -> Optio
         fields.fault("max_age", "only a value that comes by itself has a greatest age", way_out);
     }
     let role = fields.optional_word("role", &ROLES);
-    if role.is_some() && kind != PointKind::Gauge {
-        fields.fault("role", "only a gauge has this role", "remove it or the kind");
+    let has_role = match role {
+        Some(Role::CtRatio) => kind == PointKind::Gauge,
+        Some(Role::Clock) => matches!(kind, PointKind::Gauge | PointKind::Text),
+        None => true,
+    };
+    if !has_role {
+        fields.fault("role", "a point of this kind has not this role", "remove it or the kind");
     }
-    if role == Some(Role::Clock) && unit.as_deref().is_some_and(|unit| unit != "s") {
-        fields.fault("unit", "a clock is in seconds since 1970, UTC", "write unit = \"s\"");
+    if role != Some(Role::Clock) && fields.has("utc_offset") {
+        fields.fault("utc_offset", "only a clock has an offset", "add role = \"clock\" or remove it");
+    }
+    if role == Some(Role::Clock)
+        && kind == PointKind::Gauge
+        && unit.as_deref().is_some_and(|unit| unit != "s")
+    {
+        fields.fault("unit", "a clock that is a number is in seconds since 1970", "write unit = \"s\"");
     }
     let write = write(fields, kind, place.as_ref());
 

@@ -38,6 +38,9 @@ pub struct Rules {
     pub settle_after: Duration,
     /// How far a device's clock may be off.
     pub max_drift: Duration,
+    /// What a device's clock shows more than UTC, in seconds. `None`: seconds since 1970 are UTC, and a text is not
+    /// compared.
+    pub utc_offset_s: Option<i32>,
 }
 
 impl Default for Rules {
@@ -55,6 +58,7 @@ impl Default for Rules {
             ledger: true,
             settle_after: SETTLE_AFTER,
             max_drift: MAX_DRIFT,
+            utc_offset_s: None,
         }
     }
 }
@@ -101,6 +105,7 @@ impl Rules {
             ledger: fields.or("ledger", above.ledger),
             settle_after: duration("settle_after", Some(above.settle_after)).unwrap_or(SETTLE_AFTER),
             max_drift: duration("max_drift", Some(above.max_drift)).unwrap_or(MAX_DRIFT),
+            utc_offset_s: utc_offset(fields).or(above.utc_offset_s),
         };
         rules.check(fields, kind);
         rules
@@ -145,6 +150,26 @@ fn period(fields: &Fields<'_>) -> Option<Duration> {
     fits.then_some(given)
 }
 
+fn utc_offset(fields: &Fields<'_>) -> Option<i32> {
+    let given = fields.optional::<String>("utc_offset")?;
+    let seconds = || {
+        let (sign, rest) = match given.split_at_checked(1)? {
+            ("+", rest) => (1, rest),
+            ("-", rest) => (-1, rest),
+            _ => return None,
+        };
+        let (hours, minutes) = rest.split_once(':').filter(|(h, m)| h.len() == 2 && m.len() == 2)?;
+        let (hours, minutes): (u8, u8) = (hours.parse().ok()?, minutes.parse().ok()?);
+        (hours <= 14 && minutes < 60).then(|| sign * (i32::from(hours) * 3600 + i32::from(minutes) * 60))
+    };
+    let seconds = seconds();
+    if seconds.is_none() {
+        let message = format!("\"{given}\" is no offset from UTC");
+        fields.fault("utc_offset", message, "write it like \"+08:00\"");
+    }
+    seconds
+}
+
 fn max_age(fields: &Fields<'_>) -> Option<Duration> {
     let given = fields.optional::<Duration>("max_age")?;
     let fits = given.is_zero() || (Duration::from_secs(1)..=LONGEST).contains(&given);
@@ -161,9 +186,10 @@ mod tests {
     use crate::profile::Profile;
 
     fn parsed(kind: &str, rest: &str) -> Result<Rules, Vec<String>> {
+        let unit = if rest.contains("clock") { "s" } else { "kW" };
         let text = format!(
             "vendor = \"A\"\nmodel = \"M\"\ntitle = {{ zh = \"表\", en = \"M\" }}\nsource = [\"s\"]\n[[point]]\nkey = \"p\"\n\
-             title = {{ zh = \"点\", en = \"P\" }}\ntable = \"holding\"\naddress = 0\ntype = \"u16\"\nunit = \"kW\"\n\
+             title = {{ zh = \"点\", en = \"P\" }}\ntable = \"holding\"\naddress = 0\ntype = \"u16\"\nunit = \"{unit}\"\n\
              kind = \"{kind}\"\n{rest}"
         );
         Profile::parse("a/m.toml", &text)
@@ -186,6 +212,20 @@ mod tests {
         assert_eq!(rules.pause(Duration::from_secs(10)), Duration::from_mins(5));
         assert_eq!(rules.pause(Duration::from_hours(1)), Duration::from_hours(1));
         assert_eq!(rules.stuck_after, Some(Duration::from_hours(6)));
+    }
+
+    #[test]
+    fn an_offset_from_utc_is_read_to_the_minute() {
+        let offset = |text: &str| {
+            let rest = format!("role = \"clock\"\nutc_offset = \"{text}\"");
+            parsed("gauge", &rest).map(|rules| rules.utc_offset_s)
+        };
+        assert_eq!(offset("+08:00"), Ok(Some(28_800)));
+        assert_eq!(offset("-03:30"), Ok(Some(-12_600)));
+        for wrong in ["", "8", "+8:00", "08:00", "+25:00", "+08:60"] {
+            assert!(offset(wrong).unwrap_err()[0].contains("\"+08:00\""), "{wrong}");
+        }
+        assert!(parsed("gauge", "utc_offset = \"+08:00\"").unwrap_err()[0].contains("role = \"clock\""));
     }
 
     #[test]
