@@ -9,7 +9,7 @@ use steward_protocols::cost::Cost;
 use steward_protocols::question::{Address, Node, Question, questions};
 use steward_protocols::sample::verify_samples;
 use steward_shared::document::listing;
-use steward_shared::profile::{Framing, Language, Library, Profile};
+use steward_shared::profile::{Framing, Language, Library, Profile, Role, SampleValue};
 
 fn library() -> Library {
     Library::compiled_in().unwrap_or_else(|faults| panic!("{}", listing(&faults)))
@@ -45,6 +45,39 @@ fn every_point_of_every_profile_has_a_value_in_a_sample_frame() {
         let untried: Vec<_> = measured.map(|p| p.key.as_str()).filter(|k| !tried(k)).collect();
         assert!(untried.is_empty(), "{}: no sample frame has {untried:?}", profile.id);
     }
+}
+
+#[test]
+fn no_sample_frame_has_a_value_that_its_point_cannot_have() {
+    for profile in library().iter() {
+        for (key, value) in profile.frames.iter().flat_map(|frame| &frame.values) {
+            let (Some(point), SampleValue::Number(value)) = (profile.point(key), value) else { continue };
+            let (min, max) = (point.rules.min, point.rules.max);
+            let can_be = min.is_none_or(|min| *value >= min) && max.is_none_or(|max| *value <= max);
+            assert!(can_be, "{}: {key} is {value}, and lies between {min:?} and {max:?}", profile.id);
+        }
+    }
+}
+
+#[test]
+fn what_physics_limits_has_its_limits_and_clocks_and_ratios_have_their_roles() {
+    let library = library();
+    let (mut clocks, mut ratios, mut reckoned) = (0, 0, 0);
+    for profile in library.iter() {
+        for point in &profile.points {
+            let (key, unit) = (point.key.as_str(), point.unit.as_str());
+            let is_limited = point.rules.min.is_some() && point.rules.max.is_some();
+            let of_mains = ["frequency", "mains-frequency", "generator-frequency"].contains(&key);
+            let is_bound = (unit == "Hz" && of_mains && profile.id != "grundfos/cim-magna3")
+                || (unit == "1" && point.is_number() && key.contains("power-factor"));
+            assert!(is_limited || !is_bound, "{}: {key} can be anything", profile.id);
+            clocks += usize::from(point.role == Some(Role::Clock));
+            ratios += usize::from(point.role == Some(Role::CtRatio));
+            reckoned += usize::from(point.derived().is_some());
+            assert!(point.role == Some(Role::Clock) || !key.contains("meter-clock"), "{}: {key}", profile.id);
+        }
+    }
+    assert!(clocks >= 16 && ratios >= 2 && reckoned >= 15, "{clocks} {ratios} {reckoned}");
 }
 
 #[test]
