@@ -260,6 +260,16 @@ impl Question {
         }
     }
 
+    /// The frame that these contents came in, where they alone tell it: an answer of Modbus.
+    pub fn answer_frame(&self, address: Address, framing: Framing, contents: &[u8]) -> Option<Vec<u8>> {
+        match (self, address) {
+            (Self::Modbus(block), Address::Modbus(unit)) => {
+                modbus::answer_frame(unit, block.table, contents, framing)
+            }
+            _ => None,
+        }
+    }
+
     /// The values of its points in the contents that a device answered.
     pub fn values(&self, points: &[PointDef], contents: &[u8]) -> Vec<PointValue> {
         match self {

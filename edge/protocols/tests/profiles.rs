@@ -6,10 +6,11 @@
 use std::time::Duration;
 
 use steward_protocols::cost::Cost;
+use steward_protocols::modbus::answer_frame;
 use steward_protocols::question::{Address, Node, Question, questions};
 use steward_protocols::sample::verify_samples;
 use steward_shared::document::listing;
-use steward_shared::profile::{Framing, Language, Library, Profile, Role, SampleValue};
+use steward_shared::profile::{Framing, Language, Library, Profile, Role, SampleValue, Table};
 
 fn library() -> Library {
     Library::compiled_in().unwrap_or_else(|faults| panic!("{}", listing(&faults)))
@@ -78,6 +79,27 @@ fn what_physics_limits_has_its_limits_and_clocks_and_ratios_have_their_roles() {
         }
     }
     assert!(clocks >= 16 && ratios >= 2 && reckoned >= 15, "{clocks} {ratios} {reckoned}");
+}
+
+#[test]
+fn the_frame_around_an_answers_contents_is_the_one_that_others_made() {
+    let mut tried = 0;
+    for profile in library().iter().filter(|p| matches!(p.language, Language::Modbus(_))) {
+        for frame in profile.frames.iter().filter(|f| f.framing != Framing::Ascii) {
+            let (framing, mut response) = (frame.framing, frame.response.clone());
+            let (head, tail) = if framing == Framing::Tcp { (6, 0) } else { (0, 2) };
+            if framing == Framing::Tcp {
+                response[..2].fill(0);
+            }
+            let table = [Table::Coil, Table::Discrete, Table::Holding, Table::Input];
+            let table = table.into_iter().find(|t| t.function() == response[head + 1]).unwrap();
+            let contents = &response[head + 3..response.len() - tail];
+            let made = answer_frame(response[head], table, contents, framing);
+            assert_eq!(made.as_deref(), Some(response.as_slice()), "{}", profile.id);
+            tried += 1;
+        }
+    }
+    assert!(tried > 100, "only {tried}");
 }
 
 #[test]

@@ -27,9 +27,9 @@ pub fn explain(args: &Explain, out: Out) -> Result<(), String> {
     let (name, key) = args.of.split_once('/').ok_or_else(unknown)?;
     let found = config.lines.iter().find_map(|line| {
         let device = line.devices.iter().find(|device| device.name == name)?;
-        Some((line.wire.framing(), device, device.profile.point(key)?))
+        Some((device, device.profile.point(key)?))
     });
-    let (framing, device, point) = found.ok_or_else(unknown)?;
+    let (device, point) = found.ok_or_else(unknown)?;
     let data = args.told.data.as_ref().unwrap_or(&config.data);
     let added = |counter: &PointDef, at: Timestamp| {
         let of = Some(format!("{name}/{}", counter.key));
@@ -38,7 +38,7 @@ pub fn explain(args: &Explain, out: Out) -> Result<(), String> {
             _ => None,
         }
     };
-    let explained = crate::evidence::explain(&reader, device, framing, point, at, &added);
+    let explained = crate::evidence::explain(&reader, device, point, at, &added);
     let Some(explained) = explained.map_err(|e| told(&e, out.lang))? else {
         return Err(match out.lang {
             Lang::Zh => format!("没有保存 {} 在 {at} 或之前的应答", args.of),
@@ -134,7 +134,9 @@ fn lines(e: &Explained, lang: Lang) -> String {
         rows.push(row("", "", lang.pick(zh, en).to_owned()));
     }
     if !e.request.is_empty() {
+        rows.push(row("当时询问", "asked", e.asked.clone()));
         rows.push(row("请求", "request", e.request.clone()));
+        rows.extend(e.response.clone().map(|response| row("应答", "response", response)));
         rows.push(row("应答内容", "contents", e.contents.clone()));
     }
     if let (Some(bytes), Some(offset)) = (&e.bytes, e.offset) {

@@ -37,8 +37,8 @@ impl Gateway {
     /// An answer of one byte, and the reading that is made of it.
     async fn hear(&self, clock: &Skewed, byte: u8) {
         let at = clock.now();
-        let (device, profile) = ("m".into(), "p".into());
-        self.evidence.heard(Heard { device, profile, span: SPAN.into(), at, contents: vec![byte] });
+        let (device, profile, asked) = ("m".into(), "p".into(), "tcp 1".into());
+        self.evidence.heard(Heard { device, profile, span: SPAN.into(), asked, at, contents: vec![byte] });
         let value = Some(Value::Number(byte.into()));
         self.buffer.record(vec![Reading { point: PointNo(1), at, value, quality: Quality::Good }]).await;
         self.buffer.flush().await.unwrap();

@@ -6,10 +6,11 @@ use sha2::{Digest, Sha256};
 use steward_protocols::hex::hex;
 use steward_protocols::question::Question;
 use steward_shared::id::PointNo;
-use steward_shared::profile::{Derived, Framing, PointDef, Profile};
+use steward_shared::profile::{Derived, PointDef, Profile};
 use steward_shared::reading::{Quality, Reading, Value};
 use steward_shared::time::Timestamp;
 
+use super::asked::understood;
 use super::runs::Run;
 use super::store::{EvidenceError, Reader};
 use crate::config::DeviceConfig;
@@ -26,8 +27,12 @@ pub struct Explained {
     pub profile: String,
     /// Whether the profile was another one when the device answered: then another value may have been kept.
     pub profile_changed: bool,
+    /// Who was asked then, and in which framing.
+    pub asked: String,
     /// As it went out, in hexadecimal; the number that a transport counts its frames by is 0 here.
     pub request: String,
+    /// The whole frame of the answer, where its contents tell it: of Modbus.
+    pub response: Option<String>,
     /// What the device answered, without its wrapping.
     pub contents: String,
     /// The point's own bytes in it.
@@ -69,13 +74,12 @@ pub type Added<'a> = &'a dyn Fn(&PointDef, Timestamp) -> Option<f64>;
 pub fn explain(
     reader: &Reader,
     device: &DeviceConfig,
-    framing: Framing,
     point: &PointDef,
     at: Timestamp,
     added: Added<'_>,
 ) -> Result<Option<Explained>, EvidenceError> {
     if let Some(derived) = point.derived() {
-        return explain_derived(reader, device, framing, (point, derived), at, added);
+        return explain_derived(reader, device, (point, derived), at, added);
     }
     let profile = &device.profile;
     let Some((run, question)) = newest(reader, device, point, at)? else { return Ok(None) };
@@ -84,7 +88,11 @@ pub fn explain(
     let found = values.into_iter().find(|v| Some(v.point) == index);
     let (value, quality) = found.map_or((None, Quality::BadReply), |v| (v.value, v.quality));
     let bytes = question.bytes(point, &run.contents).filter(|range| range.end <= run.contents.len());
-    let asked = question.exchange(device.address, framing).map(|mut exchange| exchange.frame(0));
+    let frames = understood(&run.asked, &profile.language).map(|(address, framing)| {
+        let request = question.exchange(address, framing).map(|mut exchange| exchange.frame(0));
+        (request, question.answer_frame(address, framing, &run.contents))
+    });
+    let (request, response) = frames.unzip();
     Ok(Some(Explained {
         point: point.key.clone(),
         at: instant_of(&run, at),
@@ -93,7 +101,9 @@ pub fn explain(
         quality: quality.word(),
         profile: profile.id.clone(),
         profile_changed: *run.profile != *fingerprint(profile),
-        request: asked.map(|frame| hex(&frame)).unwrap_or_default(),
+        asked: run.asked.to_string(),
+        request: request.and_then(Result::ok).map(|frame| hex(&frame)).unwrap_or_default(),
+        response: response.flatten().map(|frame| hex(&frame)),
         contents: hex(&run.contents),
         offset: bytes.as_ref().map(|range| range.start),
         bytes: bytes.and_then(|range| run.contents.get(range)).map(hex),
@@ -106,7 +116,6 @@ pub fn explain(
 fn explain_derived(
     reader: &Reader,
     device: &DeviceConfig,
-    framing: Framing,
     (point, derived): (&PointDef, &Derived),
     at: Timestamp,
     added: Added<'_>,
@@ -114,7 +123,7 @@ fn explain_derived(
     let mut of = Vec::new();
     for key in derived.inputs() {
         let Some(input) = device.profile.point(key) else { continue };
-        let Some(explained) = explain(reader, device, framing, input, at, added)? else { return Ok(None) };
+        let Some(explained) = explain(reader, device, input, at, added)? else { return Ok(None) };
         of.push(explained);
     }
     let numbers: Option<Vec<f64>> = of
@@ -142,7 +151,9 @@ fn explain_derived(
         unit: unit_of(point),
         profile: device.profile.id.clone(),
         profile_changed: of.iter().any(|input| input.profile_changed),
+        asked: String::new(),
         request: String::new(),
+        response: None,
         contents: String::new(),
         bytes: None,
         offset: None,

@@ -6,17 +6,20 @@
 //! | file | what it does |
 //! |---|---|
 //! | `settings` | how long and how much, as the gateway's file says it |
+//! | `asked` | who was asked, and in which framing |
 //! | `runs` | answers that repeat themselves become one run, pure |
 //! | `store` | SQL: `raw.db` |
 //! | `keeper` | the thread that owns the database |
 //! | `decode` | from what is kept to values, by the profile of today or another one |
 
+mod asked;
 mod decode;
 mod keeper;
 mod runs;
 mod settings;
 mod store;
 
+pub use asked::asked;
 pub use decode::{Compared, Explained, compare, explain, fingerprint, redecoded};
 pub use keeper::Evidence;
 pub use runs::{Heard, Run};

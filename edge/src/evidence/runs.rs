@@ -13,6 +13,8 @@ pub struct Heard {
     pub profile: Arc<str>,
     /// What was asked for, in the words of its language.
     pub span: String,
+    /// Who was asked, and in which framing.
+    pub asked: Arc<str>,
     pub at: Timestamp,
     pub contents: Vec<u8>,
 }
@@ -23,6 +25,7 @@ pub struct Run {
     pub device: Arc<str>,
     pub profile: Arc<str>,
     pub span: String,
+    pub asked: Arc<str>,
     pub from: Timestamp,
     pub step_ms: i64,
     pub count: i64,
@@ -44,7 +47,7 @@ impl Run {
         let fits = step > 0
             && (self.count == 1 || step == self.step_ms)
             && self.contents == heard.contents
-            && self.profile == heard.profile;
+            && (&self.profile, &self.asked) == (&heard.profile, &heard.asked);
         if fits {
             self.step_ms = step;
             self.count += 1;
@@ -66,8 +69,8 @@ impl Runs {
         if self.open.get_mut(&key).is_some_and(|run| run.goes_on(&heard)) {
             return;
         }
-        let Heard { device, profile, span, at, contents } = heard;
-        let run = Run { device, profile, span, from: at, step_ms: 0, count: 1, contents };
+        let Heard { device, profile, span, asked, at, contents } = heard;
+        let run = Run { device, profile, span, asked, from: at, step_ms: 0, count: 1, contents };
         self.over.extend(self.open.insert(key, run));
     }
 
@@ -85,7 +88,8 @@ mod tests {
 
     fn heard(at: i64, byte: u8) -> Heard {
         let (device, profile) = ("m".into(), "p".into());
-        Heard { device, profile, span: "holding 0 1".into(), at: Timestamp(at), contents: vec![byte] }
+        let (span, asked) = ("holding 0 1".into(), "rtu 1".into());
+        Heard { device, profile, span, asked, at: Timestamp(at), contents: vec![byte] }
     }
 
     #[test]

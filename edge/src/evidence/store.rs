@@ -13,11 +13,13 @@ use crate::buffer::{Moved, SAME_MS, offset_of};
 
 /// In the data folder.
 pub(super) const NAME: &str = "raw.db";
+const VERSION: i64 = 1;
+const FORGET: &str = "drop table if exists run; drop table if exists span; drop table if exists contents;";
 const SCHEMA: &str = "
 create table if not exists contents(id integer primary key, hash blob not null unique, bytes blob not null);
 create table if not exists span(
-    id integer primary key, device text not null, profile text not null, words text not null,
-    unique (device, words, profile)
+    id integer primary key, device text not null, profile text not null, words text not null, asked text not null,
+    unique (device, words, profile, asked)
 );
 create table if not exists run(
     id integer primary key, span integer not null references span(id), t0 integer not null, t1 integer not null,
@@ -28,7 +30,7 @@ create index if not exists run_span on run(span, t0);
 create index if not exists run_end on run(t1);
 create index if not exists run_contents on run(contents);
 ";
-const RUN: &str = "select s.device, s.profile, s.words, r.t0, r.step, r.n, c.bytes
+const RUN: &str = "select s.device, s.profile, s.words, r.t0, r.step, r.n, c.bytes, s.asked
     from run r join span s on s.id = r.span join contents c on c.id = r.contents";
 
 #[derive(Debug, thiserror::Error)]
@@ -70,13 +72,13 @@ impl Store {
         db.pragma_update(None, "journal_mode", "wal")?;
         // A power cut may take the newest; no reading depends on it.
         db.pragma_update(None, "synchronous", "normal")?;
-        db.execute_batch(SCHEMA)?;
-        let sql = "select count(*) from pragma_table_info('run') where name = 'boot'";
-        if db.query_row(sql, [], |r| r.get::<_, i64>(0))? == 0 {
-            db.execute_batch(
-                "alter table run add column boot text; alter table run add column ahead integer",
-            )?;
+        let version: i64 = db.pragma_query_value(None, "user_version", |r| r.get(0))?;
+        if version != VERSION {
+            // What an older program kept is of a few days only.
+            db.execute_batch(FORGET)?;
+            db.pragma_update(None, "user_version", VERSION)?;
         }
+        db.execute_batch(SCHEMA)?;
         Ok(Self { db })
     }
 
@@ -87,12 +89,14 @@ impl Store {
             let hash = Sha256::digest(&run.contents);
             tx.prepare_cached("insert or ignore into contents(hash, bytes) values (?1, ?2)")?
                 .execute(params![hash.as_slice(), run.contents])?;
-            tx.prepare_cached("insert or ignore into span(device, profile, words) values (?1, ?2, ?3)")?
-                .execute(params![run.device, run.profile, run.span])?;
+            tx.prepare_cached(
+                "insert or ignore into span(device, profile, words, asked) values (?1, ?2, ?3, ?4)",
+            )?
+            .execute(params![run.device, run.profile, run.span, run.asked])?;
             tx.prepare_cached(
                 "insert into run(span, t0, t1, step, n, contents, boot, ahead) values
-                 ((select id from span where device = ?1 and words = ?2 and profile = ?3), ?4, ?5, ?6, ?7,
-                  (select id from contents where hash = ?8), ?9, ?10)",
+                 ((select id from span where device = ?1 and words = ?2 and profile = ?3 and asked = ?11), ?4, ?5, ?6,
+                  ?7, (select id from contents where hash = ?8), ?9, ?10)",
             )?
             .execute(params![
                 run.device,
@@ -104,7 +108,8 @@ impl Store {
                 run.count,
                 hash.as_slice(),
                 clock.boot.to_string(),
-                offset_of(clock)
+                offset_of(clock),
+                run.asked
             ])?;
         }
         tx.commit()?;
@@ -208,6 +213,7 @@ fn run(r: &Row<'_>) -> rusqlite::Result<Run> {
         step_ms: r.get(4)?,
         count: r.get(5)?,
         contents: r.get(6)?,
+        asked: text(7)?,
     })
 }
 
@@ -259,6 +265,7 @@ mod tests {
             device: "m".into(),
             profile: "p".into(),
             span: "holding 0 1".into(),
+            asked: "rtu 1".into(),
             from: Timestamp(from),
             step_ms: 10,
             count,
@@ -299,6 +306,21 @@ mod tests {
         store.trim(Timestamp(0), 100_000).unwrap();
         let (count, first) = left(&store);
         assert!(count < 4990 && first > 100 && store.bytes().unwrap() <= 100_000);
+    }
+
+    #[test]
+    fn what_an_older_program_kept_makes_room() {
+        let dir = tempfile::tempdir().unwrap();
+        let old = Connection::open(dir.path().join(NAME)).unwrap();
+        old.execute_batch("create table span(id integer primary key, device text, profile text, words text)")
+            .unwrap();
+        drop(old);
+        let mut store = Store::open(dir.path()).unwrap();
+        store.keep(&[run_of(0, 1, 1)], &clock(1, 0)).unwrap();
+        drop(store);
+        Store::open(dir.path()).unwrap();
+        let reader = Reader::open(dir.path()).unwrap();
+        assert_eq!(reader.newest("m", "holding 0 1", Timestamp(0)).unwrap(), Some(run_of(0, 1, 1)));
     }
 
     #[test]

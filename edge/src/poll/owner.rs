@@ -23,7 +23,7 @@ use super::task::{LineTask, Told};
 use super::timing::Timing;
 use super::turn::{Ask, Follow, Outcome, Turn};
 use super::window::{FlightNo, Window};
-use crate::evidence::{Heard, fingerprint};
+use crate::evidence::{Heard, asked, fingerprint};
 use crate::lend::{Errand, ErrandFailure, ForErrand, Loan, Visits, What};
 use crate::line::{Answer, Backoff, Dial, Failure, Manner, Shared, Wire, cost};
 
@@ -59,8 +59,8 @@ pub(super) struct Owner {
     timings: Vec<Timing>,
     /// Of what the line is asked for.
     judge: Judge,
-    /// Per device its name and what tells its profile from others.
-    names: Vec<(Arc<str>, Arc<str>)>,
+    /// Per device its name, what tells its profile from others, and how it is asked.
+    names: Vec<(Arc<str>, Arc<str>, Arc<str>)>,
 }
 
 /// A question that is over, and the wire that it was put on.
@@ -109,7 +109,11 @@ impl Owner {
         let start = Instant::now();
         let answered = vec![false; task.config.devices.len()];
         let names = task.config.devices.iter();
-        let names = names.map(|d| (d.name.as_str().into(), fingerprint(&d.profile).into())).collect();
+        let names = names.map(|d| {
+            let asked = asked(d.address, task.config.wire.framing()).into();
+            (d.name.as_str().into(), fingerprint(&d.profile).into(), asked)
+        });
+        let names = names.collect();
         let timings = vec![Timing::default(); task.config.devices.len()];
         Self {
             framing: task.config.wire.framing(),
@@ -416,8 +420,8 @@ impl Owner {
         };
         self.tell(Told::Readings(values.into_iter().filter_map(reading).collect())).await;
         if let Some(span) = ask.question.words() {
-            let (device, profile) = self.names[ask.device].clone();
-            self.task.evidence.heard(Heard { device, profile, span, at: ask.slot, contents });
+            let (device, profile, asked) = self.names[ask.device].clone();
+            self.task.evidence.heard(Heard { device, profile, span, asked, at: ask.slot, contents });
         }
     }
 

@@ -2,10 +2,10 @@
 
 use std::time::Duration;
 
-use steward_shared::profile::Framing;
+use steward_shared::profile::{Framing, Table};
 
 use super::call::Call;
-use super::{ascii, rtu, tcp};
+use super::{ascii, rtu, tcp, with_crc};
 use crate::exchange::Exchange;
 
 /// A function, to be put.
@@ -15,6 +15,21 @@ pub fn exchange<C: Call + 'static>(call: C, framing: Framing) -> Box<dyn Exchang
         Framing::Ascii => Box::new(ascii::Decoder::new(call)),
         Framing::Tcp => Box::new(tcp::Decoder::new(call, 0)),
     }
+}
+
+/// The frame in which a device answered a reading function with these contents, for people: an exchange keeps only the
+/// contents. The number of a frame on TCP is 0 here. `None` for what no answer can hold.
+pub fn answer_frame(unit: u8, table: Table, contents: &[u8], framing: Framing) -> Option<Vec<u8>> {
+    let bytes = u8::try_from(contents.len()).ok()?;
+    let body = [&[unit, table.function(), bytes], contents].concat();
+    Some(match framing {
+        Framing::Rtu => with_crc(body),
+        Framing::Ascii => ascii::frame_of(body),
+        Framing::Tcp => {
+            let length = u16::try_from(body.len()).ok()?.to_be_bytes();
+            [&[0, 0, 0, 0], length.as_slice(), &body].concat()
+        }
+    })
 }
 
 /// The silence between frames, t3.5: 38.5 bit times up to 19200 baud, 1.75 ms above

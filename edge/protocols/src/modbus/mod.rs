@@ -25,7 +25,7 @@ mod write;
 
 pub use call::Call;
 pub use crc::{crc, with_crc};
-pub use framing::{exchange, frame_gap};
+pub use framing::{answer_frame, exchange, frame_gap};
 pub use identify::{Identity, Level, identify};
 pub use pdu::{Exception, Request, RequestFault, Response};
 pub use plan::{Block, Hole, plan};
