@@ -1,9 +1,13 @@
 //! Counters as ledgers: from a meter's registers to events, readings, and what a person sees and says at the terminal.
 
 use std::path::Path;
+use std::sync::Arc;
 
+use steward_edge::buffer::{Buffer, BufferSettings, StoredCounter};
 use steward_shared::alarm::EventKind;
+use steward_shared::id::{PointNo, RandomIds};
 use steward_shared::reading::{Quality, Reading, Value};
+use steward_shared::time::{SystemClock, Timestamp};
 
 use crate::house::{House, Meter};
 use crate::program::program;
@@ -175,4 +179,32 @@ async fn another_ratio_of_the_transformers_is_told_and_counts_nothing() {
     assert!(list.contains("5001.0 kWh") && list.contains("ratio changed"), "{list}");
     let left = house.stop().await;
     assert_eq!(left.told(EventKind::RatioChanged), [true, true], "of the ratio and of the counter");
+}
+
+#[tokio::test]
+async fn where_a_counter_stands_and_how_fast_it_was_lasts_and_an_older_database_is_taken_over() {
+    let folder = tempfile::tempdir().unwrap();
+    let open = || {
+        let (clock, ids) = (Arc::new(SystemClock), Arc::new(RandomIds));
+        Buffer::open(folder.path(), BufferSettings::default(), clock, ids).unwrap()
+    };
+    let counter = StoredCounter {
+        point: PointNo(7),
+        at: Timestamp(1_700_000_000_000),
+        shown: 5001.1,
+        added: 1000.0,
+        pace: 12.75,
+    };
+    let buffer = open();
+    buffer.keep_counters(vec![counter], Vec::new()).await.unwrap();
+    buffer.close().await.unwrap();
+    let buffer = open();
+    assert_eq!(buffer.counters().await.unwrap(), [counter]);
+    buffer.close().await.unwrap();
+    let older = rusqlite::Connection::open(folder.path().join("telemetry.db")).unwrap();
+    older.execute_batch("drop table counter_pace; pragma user_version = 2;").unwrap();
+    drop(older);
+    let buffer = open();
+    assert_eq!(buffer.counters().await.unwrap(), [StoredCounter { pace: 0.0, ..counter }]);
+    buffer.close().await.unwrap();
 }
