@@ -1,14 +1,45 @@
 //! Who was asked, and in which framing, as it is kept beside an answer: by it the frames of then are shown whatever the
 //! gateway's file says now. Pure.
 
+use std::sync::Arc;
+
 use steward_protocols::question::Address;
 use steward_shared::profile::{Framing, Language};
+use steward_shared::time::Timestamp;
+
+use super::decode::fingerprint;
+use super::runs::Heard;
+use crate::config::DeviceConfig;
 
 const FRAMINGS: [(&str, Framing); 3] =
     [("rtu", Framing::Rtu), ("ascii", Framing::Ascii), ("tcp", Framing::Tcp)];
 
+/// Of one device on its line: what stands beside each of its answers.
+#[derive(Clone, Debug)]
+pub struct Witness {
+    device: Arc<str>,
+    /// What tells its profile from others.
+    profile: Arc<str>,
+    asked: Arc<str>,
+}
+
+impl Witness {
+    pub fn of(device: &DeviceConfig, framing: Framing) -> Self {
+        Self {
+            device: device.name.as_str().into(),
+            profile: fingerprint(&device.profile).into(),
+            asked: asked(device.address, framing).into(),
+        }
+    }
+
+    pub fn heard(&self, span: String, at: Timestamp, contents: Vec<u8>) -> Heard {
+        let Self { device, profile, asked } = self.clone();
+        Heard { device, profile, span, asked, at, contents }
+    }
+}
+
 /// In words: `rtu 1`, `000000000161`. Empty where nobody is asked in frames.
-pub fn asked(address: Address, framing: Framing) -> String {
+fn asked(address: Address, framing: Framing) -> String {
     match address {
         Address::Modbus(unit) => {
             let word = FRAMINGS.iter().find(|(_, known)| *known == framing).map_or("", |(word, _)| word);

@@ -19,8 +19,8 @@ mod runs;
 mod settings;
 mod store;
 
-pub use asked::asked;
-pub use decode::{Compared, Explained, compare, explain, fingerprint, redecoded};
+pub use asked::Witness;
+pub use decode::{Compared, Explained, compare, explain, redecoded};
 pub use keeper::Evidence;
 pub use runs::{Heard, Run};
 pub use settings::EvidenceSettings;

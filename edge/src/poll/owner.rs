@@ -23,7 +23,7 @@ use super::task::{LineTask, Told};
 use super::timing::Timing;
 use super::turn::{Ask, Follow, Outcome, Turn};
 use super::window::{FlightNo, Window};
-use crate::evidence::{Heard, asked, fingerprint};
+use crate::evidence::Witness;
 use crate::lend::{Errand, ErrandFailure, ForErrand, Loan, Visits, What};
 use crate::line::{Answer, Backoff, Dial, Failure, Manner, Shared, Wire, cost};
 
@@ -59,8 +59,7 @@ pub(super) struct Owner {
     timings: Vec<Timing>,
     /// Of what the line is asked for.
     judge: Judge,
-    /// Per device its name, what tells its profile from others, and how it is asked.
-    names: Vec<(Arc<str>, Arc<str>, Arc<str>)>,
+    witnesses: Vec<Witness>,
 }
 
 /// A question that is over, and the wire that it was put on.
@@ -108,15 +107,11 @@ impl Owner {
         }
         let start = Instant::now();
         let answered = vec![false; task.config.devices.len()];
-        let names = task.config.devices.iter();
-        let names = names.map(|d| {
-            let asked = asked(d.address, task.config.wire.framing()).into();
-            (d.name.as_str().into(), fingerprint(&d.profile).into(), asked)
-        });
-        let names = names.collect();
+        let framing = task.config.wire.framing();
+        let witnesses = task.config.devices.iter().map(|d| Witness::of(d, framing)).collect();
         let timings = vec![Timing::default(); task.config.devices.len()];
         Self {
-            framing: task.config.wire.framing(),
+            framing,
             task,
             wires,
             shared,
@@ -131,7 +126,7 @@ impl Owner {
             answered,
             timings,
             judge: Judge::default(),
-            names,
+            witnesses,
         }
     }
 
@@ -420,8 +415,7 @@ impl Owner {
         };
         self.tell(Told::Readings(values.into_iter().filter_map(reading).collect())).await;
         if let Some(span) = ask.question.words() {
-            let (device, profile, asked) = self.names[ask.device].clone();
-            self.task.evidence.heard(Heard { device, profile, span, asked, at: ask.slot, contents });
+            self.task.evidence.heard(self.witnesses[ask.device].heard(span, ask.slot, contents));
         }
     }
 
