@@ -31,9 +31,10 @@ fn is_good(value: &Value) -> bool {
     value["quality"] == "good"
 }
 
-/// A meter whose settlement day is not set shows no value there.
+/// A meter whose settlement day or clock is not set shows no value there.
 fn is_as_it_is(value: &Value) -> bool {
-    is_good(value) || value["point"] == "volume-settled" && value["quality"] == "no_value"
+    let not_set = ["volume-settled", "meter-date", "meter-time"];
+    is_good(value) || not_set.iter().any(|p| value["point"] == *p) && value["quality"] == "no_value"
 }
 
 #[test]

@@ -345,10 +345,10 @@ mod tests {
     }
 
     #[test]
-    fn a_derived_point_is_read_as_often_as_the_fastest_that_it_is_made_of() {
+    fn a_derived_point_is_reckoned_as_often_as_the_slowest_that_it_is_made_of() {
         let profile = profile("expression = \"{p} - {q}\"\nunit = \"kW\"\nmin = 0").unwrap();
         let point = profile.point("derived").unwrap();
-        assert_eq!((point.class, point.rules.min, point.register()), (PeriodClass::Fast, Some(0.0), None));
+        assert_eq!((point.class, point.rules.min, point.register()), (PeriodClass::Normal, Some(0.0), None));
     }
 
     #[test]

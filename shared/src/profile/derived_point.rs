@@ -52,7 +52,8 @@ pub(super) fn derived_point(fields: &Fields<'_>, points: &[PointDef]) -> Option<
     let inputs = derived.as_ref().map(Derived::inputs).unwrap_or_default();
     let of_inputs = points.iter().filter(|point| inputs.contains(&point.key)).map(|point| point.class);
     Some(PointDef {
-        class: of_inputs.min().unwrap_or(PeriodClass::Normal),
+        // It is reckoned when all of them are there: no oftener for sure than the slowest comes.
+        class: of_inputs.max().unwrap_or(PeriodClass::Normal),
         key: key?,
         title: title?,
         place: Place::Derived(derived?),
