@@ -195,6 +195,8 @@ fn every_value_of_a_simulated_meter_comes_back_as_it_was() {
             match key {
                 "meter-number" => Value::Text("000000000161".to_owned()),
                 "meter-clock" => Value::Text("20260918143005".to_owned()),
+                "meter-date" => Value::Text("26091805".to_owned()),
+                "meter-time" => Value::Text("143005".to_owned()),
                 "valve" | "battery-low" => Value::Number(1.0),
                 _ => Value::Number(f64::from(1 + place as u8 % 7)),
             }
