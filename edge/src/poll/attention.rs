@@ -49,12 +49,16 @@ impl Load {
     /// What would do.
     pub fn way_out(&self) -> String {
         let longer = self.longer();
-        let others = format!("make the periods {longer:.1} times as long, or move devices to another line");
         match (self.baud, self.own.is_empty()) {
-            (None, _) => others,
-            (Some(baud), true) => format!("{baud} baud would do, or {others}"),
+            (None, _) => {
+                format!("make the periods {longer:.1} times as long, or move devices to another line")
+            }
+            (Some(baud), true) => {
+                format!("{baud} baud would do, or make the periods {longer:.1} times as long")
+            }
             (Some(baud), false) => {
-                format!("{baud} baud on {} would do, or {others}", named(&self.own, "and more"))
+                let own = named(&self.own, "and more");
+                format!("{baud} baud on {own} would do, or make the periods {longer:.1} times as long")
             }
         }
     }

@@ -175,8 +175,15 @@ pub const FAULTS: &[(&str, &str)] = &[
         "就算设备应答不花时间，线路 {} 也要用 {} % 的线路时间",
     ),
     ("{} points would be late", "{} 个点位会迟到"),
-    ("{} baud would do, or make the periods longer", "改用 {} 波特即可，或把周期放长"),
-    ("make the periods longer, or move devices to another line", "把周期放长，或把设备移到别的线路"),
+    ("{} baud would do, or make the periods {} times as long", "改用 {} 波特即可，或把周期放长到 {} 倍"),
+    (
+        "{} baud on {} would do, or make the periods {} times as long",
+        "改用 {} 波特（设备 {}）即可，或把周期放长到 {} 倍",
+    ),
+    (
+        "make the periods {} times as long, or move devices to another line",
+        "把周期放长到 {} 倍，或把设备移到别的线路",
+    ),
     // Of a profile.
     ("a profile without a source cannot be checked", "没有来源的设备档案无从核对"),
     ("name the document or repository", "写明文件或代码库"),
