@@ -1,4 +1,4 @@
-//! Lists the repository's device profiles, so that a gateway knows them without any file beside it.
+//! Packs the repository's device profiles and lists them, so that a gateway knows them without any file beside it.
 
 use std::fmt::Write as _;
 use std::fs;
@@ -7,18 +7,23 @@ use std::path::{Path, PathBuf};
 fn main() {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../device-profiles");
     println!("cargo:rerun-if-changed={}", folder.display());
+    let out = std::env::var_os("OUT_DIR").expect("cargo sets OUT_DIR for build scripts");
+    let out = Path::new(&out);
     let mut list = String::from("&[\n");
     for vendor in children(&folder) {
         for model in children(&vendor).into_iter().filter(|p| p.extension().is_some_and(|e| e == "toml")) {
             println!("cargo:rerun-if-changed={}", model.display());
             let name = format!("device-profiles/{}/{}", last(&vendor), last(&model));
-            writeln!(list, "({name:?}, include_str!({:?})),", model.display().to_string())
+            let text = fs::read(&model).expect("a profile can be read");
+            let packed = out.join(name.replace('/', "-"));
+            fs::write(&packed, miniz_oxide::deflate::compress_to_vec(&text, 10))
+                .expect("OUT_DIR can be written");
+            writeln!(list, "({name:?}, include_bytes!({:?})),", packed.display().to_string())
                 .expect("a String takes all that is written to it");
         }
     }
     list.push_str("]\n");
-    let out = std::env::var_os("OUT_DIR").expect("cargo sets OUT_DIR for build scripts");
-    fs::write(Path::new(&out).join("profiles.rs"), list).expect("OUT_DIR can be written");
+    fs::write(out.join("profiles.rs"), list).expect("OUT_DIR can be written");
 }
 
 fn children(folder: &Path) -> Vec<PathBuf> {

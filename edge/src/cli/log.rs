@@ -2,19 +2,23 @@
 
 use std::io::IsTerminal;
 
-use tracing_subscriber::EnvFilter;
+use tracing::level_filters::LevelFilter;
+use tracing_subscriber::filter::Targets;
+use tracing_subscriber::layer::SubscriberExt as _;
+use tracing_subscriber::util::SubscriberInitExt as _;
+use tracing_subscriber::{fmt, registry};
 
 use crate::config::{Log, LogFormat};
 
 /// Starts the log of this process, once. Our own rooms speak at the level of the file; others at `warn`.
 pub fn start_log(log: &Log) {
-    let level = log.level.as_str().to_lowercase();
-    let filter =
-        EnvFilter::new(format!("warn,steward_edge={level},steward_protocols={level},steward_shared={level}"));
-    let subscriber = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    let ours = ["steward_edge", "steward_protocols", "steward_shared"].map(|room| (room, log.level));
+    let filter = Targets::new().with_default(LevelFilter::WARN).with_targets(ours);
+    let layer = fmt::layer().with_writer(std::io::stderr);
+    let heard = registry().with(filter);
     let started = match log.format {
-        LogFormat::Text => subscriber.with_ansi(std::io::stderr().is_terminal()).try_init(),
-        LogFormat::Json => subscriber.json().flatten_event(true).try_init(),
+        LogFormat::Text => heard.with(layer.with_ansi(std::io::stderr().is_terminal())).try_init(),
+        LogFormat::Json => heard.with(layer.json().flatten_event(true)).try_init(),
     };
     if let Err(e) = started {
         eprintln!("the log was started before: {e}");

@@ -1,39 +1,62 @@
 //! All profiles that a gateway knows: those of the repository, compiled in, and those of its own folders.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
-use std::sync::{Arc, LazyLock};
+use std::sync::{Arc, LazyLock, OnceLock};
 
 use super::definition::Profile;
 use crate::document::{Fault, nearest};
 
-/// The repository's profiles: file name and text. Written by `build.rs`.
-const COMPILED_IN: &[(&str, &str)] = include!(concat!(env!("OUT_DIR"), "/profiles.rs"));
+/// The repository's profiles: file name and packed text. Written by `build.rs`.
+const COMPILED_IN: &[(&str, &[u8])] = include!(concat!(env!("OUT_DIR"), "/profiles.rs"));
+
+/// One of the repository's profiles. It is unpacked and read when somebody asks for it: a gateway has a few of them.
+#[derive(Debug)]
+struct Shipped {
+    name: &'static str,
+    packed: &'static [u8],
+    read: OnceLock<Result<Arc<Profile>, Vec<Fault>>>,
+}
+
+impl Shipped {
+    fn read(&self) -> Result<&Arc<Profile>, &Vec<Fault>> {
+        let unpack = || {
+            let bytes = miniz_oxide::inflate::decompress_to_vec(self.packed).unwrap_or_default();
+            Profile::parse(self.name, &String::from_utf8_lossy(&bytes)).map(Arc::new)
+        };
+        self.read.get_or_init(unpack).as_ref()
+    }
+}
+
+static SHIPPED: LazyLock<BTreeMap<&str, Shipped>> = LazyLock::new(|| {
+    let known = COMPILED_IN.iter().map(|(name, packed)| {
+        let id = name.trim_start_matches("device-profiles/").trim_end_matches(".toml");
+        (id, Shipped { name, packed, read: OnceLock::new() })
+    });
+    known.collect()
+});
 
 /// Profiles by id.
 #[derive(Clone, Debug, Default)]
 pub struct Library {
     profiles: BTreeMap<String, Arc<Profile>>,
+    /// Behind them, those of the repository.
+    shipped: bool,
 }
 
 impl Library {
-    /// The profiles of the repository. They are read once in a process.
+    /// The profiles of the repository, each of which is read, and every fault in them.
     pub fn compiled_in() -> Result<Self, Vec<Fault>> {
-        static READ: LazyLock<Result<Library, Vec<Fault>>> = LazyLock::new(|| {
-            let mut library = Library::default();
-            let faults = library.add_all(COMPILED_IN.iter().map(|(name, text)| (*name, *text)));
-            if faults.is_empty() { Ok(library) } else { Err(faults) }
-        });
-        READ.clone()
+        let faults: Vec<Fault> = SHIPPED.values().filter_map(|s| s.read().err()).flatten().cloned().collect();
+        let library = Self { profiles: BTreeMap::new(), shipped: true };
+        if faults.is_empty() { Ok(library) } else { Err(faults) }
     }
 
     /// The repository's profiles, and over them those of `folders` (`<vendor>/<model>.toml`), later ones
-    /// first in rank. Every fault of every file comes back; a folder that does not exist is one.
+    /// first in rank. Every fault of every file in the folders comes back; a folder that does not exist is one.
     pub fn load<P: AsRef<Path>>(folders: &[P]) -> Result<Self, Vec<Fault>> {
-        let (mut library, mut faults) = match Self::compiled_in() {
-            Ok(library) => (library, Vec::new()),
-            Err(faults) => (Self::default(), faults),
-        };
+        let mut library = Self { profiles: BTreeMap::new(), shipped: true };
+        let mut faults = Vec::new();
         for folder in folders {
             let files = read_folder(folder.as_ref(), &mut faults);
             faults.extend(library.add_all(files.iter().map(|(name, text)| (name.as_str(), text.as_str()))));
@@ -42,16 +65,27 @@ impl Library {
     }
 
     pub fn get(&self, id: &str) -> Option<Arc<Profile>> {
-        self.profiles.get(id).cloned()
+        self.find(id).cloned()
+    }
+
+    fn find(&self, id: &str) -> Option<&Arc<Profile>> {
+        let shipped = || SHIPPED.get(id).filter(|_| self.shipped)?.read().ok();
+        self.profiles.get(id).or_else(shipped)
+    }
+
+    fn ids(&self) -> BTreeSet<&str> {
+        let shipped = SHIPPED.keys().copied().filter(|_| self.shipped);
+        self.profiles.keys().map(String::as_str).chain(shipped).collect()
     }
 
     /// The id that was probably meant.
     pub fn nearest(&self, id: &str) -> Option<&str> {
-        nearest(id, self.profiles.keys().map(String::as_str))
+        nearest(id, self.ids())
     }
 
+    /// All of them, by id. Those of the repository are read by it.
     pub fn iter(&self) -> impl Iterator<Item = &Arc<Profile>> {
-        self.profiles.values()
+        self.ids().into_iter().filter_map(|id| self.find(id))
     }
 
     /// The later of two profiles with one id stands.
