@@ -15,7 +15,7 @@ use crate::shell;
 use crate::tools::{self, Tool};
 
 /// The profile of what is given away.
-const GATEWAY: &str = "gateway";
+pub const GATEWAY: &str = "gateway";
 /// A larger program does not leave the house.
 const LARGEST: u64 = 12_000_000;
 /// What is only tried has what link-time optimisation would take away.
