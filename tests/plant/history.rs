@@ -172,8 +172,10 @@ pub fn polled(point: &PointDef, value: Option<&Value>) -> Option<(Option<Value>,
             let held = bacnet::held(point, value)?;
             return Some(bacnet::value_of(point, place.data, &Ok(vec![held]), None));
         }
+        // Reckoned from points that have gone through theirs.
+        Place::Derived(_) => return Some((value.cloned(), value.map_or(Quality::NoValue, |_| Quality::Good))),
         // The room has none of these.
-        Place::Derived(_) | Place::Mbus(_) | Place::Iec62056(_) | Place::Mqtt(_) => return None,
+        Place::Mbus(_) | Place::Iec62056(_) | Place::Mqtt(_) => return None,
         Place::Dlt645(item) => item.field,
         // The simulated meter counts in the unit of the point.
         Place::Cjt188(item) => item.field,
