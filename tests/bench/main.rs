@@ -3,7 +3,7 @@
 //!
 //! | file | figure |
 //! |---|---|
-//! | `poll` | readings a second from ten TCP servers, CPU and memory; beside tokio-modbus, libmodbus and pymodbus |
+//! | `poll` | readings a second from ten TCP servers, CPU and memory; beside tokio-modbus, libmodbus, pymodbus and Node-RED |
 //! | `serial` | `rtu`: how much of a serial line is used, beside the same; `dead`: what a dead device takes of it |
 //! | `plan` | line time of what is asked, beside the least that any plan takes |
 //! | `bacnet` | readings a second from BACnet devices and datagrams for each; beside bacpypes3 |
@@ -19,6 +19,7 @@ mod ingest;
 mod latency;
 mod machine;
 mod modbus;
+mod node_red;
 mod plan;
 mod poll;
 mod rows;

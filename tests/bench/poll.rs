@@ -13,6 +13,7 @@ use tokio::time::Instant;
 use crate::figures::{grouped, mb, median};
 use crate::machine;
 use crate::modbus::{BLOCK, EdgeLine, Peer, Points, REGISTERS, edge, stored};
+use crate::node_red;
 use crate::server::Server;
 
 const CONNECTIONS: usize = 10;
@@ -25,7 +26,13 @@ const CASES: [Case; 3] = [
     Case { units: 1, period: Duration::from_millis(100) },
     Case { units: 5, period: Duration::from_millis(100) },
 ];
-const PEERS: [Peer; 3] = [Peer::TokioModbus, Peer::Libmodbus, Peer::Pymodbus];
+const ALL: [Who; 5] = [
+    Who::Steward,
+    Who::Bare(Peer::TokioModbus),
+    Who::Bare(Peer::Libmodbus),
+    Who::Bare(Peer::Pymodbus),
+    Who::NodeRed,
+];
 const ROUNDS: usize = 3;
 const WARM: Duration = Duration::from_secs(4);
 const MEASURED: Duration = Duration::from_secs(15);
@@ -39,6 +46,23 @@ struct Case {
 impl Case {
     fn nominal(self) -> f64 {
         CONNECTIONS as f64 * f64::from(self.units) * f64::from(POINTS) / self.period.as_secs_f64()
+    }
+}
+
+#[derive(Clone, Copy)]
+enum Who {
+    Steward,
+    Bare(Peer),
+    NodeRed,
+}
+
+impl Who {
+    const fn name(self) -> &'static str {
+        match self {
+            Self::Steward => "**steward-edge**, stored durably",
+            Self::Bare(peer) => peer.name(),
+            Self::NodeRed => "Node-RED, contrib-modbus",
+        }
     }
 }
 
@@ -58,16 +82,15 @@ pub fn run() -> anyhow::Result<()> {
     );
     println!("|---|---|---|---|---|---|---|");
     for case in CASES {
-        let mut all: [Vec<Taken>; PEERS.len() + 1] = Default::default();
+        let mut all: [Vec<Taken>; ALL.len()] = Default::default();
         for round in 0..ROUNDS {
             // Each takes its turn at being first.
             for turn in 0..all.len() {
                 let who = (turn + round) % all.len();
-                all[who].push(one(who.checked_sub(1).map(|peer| PEERS[peer]), case, dir.path())?);
+                all[who].push(one(ALL[who], case, dir.path())?);
             }
         }
-        let names = ["**steward-edge**, stored durably"].into_iter().chain(PEERS.map(Peer::name));
-        for (name, taken) in names.zip(&all) {
+        for (name, taken) in ALL.map(Who::name).into_iter().zip(&all) {
             let of = |f: fn(&Taken) -> f64| median(taken.iter().map(f).collect());
             let stored = of(|t| t.stored);
             println!(
@@ -93,30 +116,35 @@ pub fn run() -> anyhow::Result<()> {
 }
 
 /// The edge, or one of its peers.
-fn one(peer: Option<Peer>, case: Case, dir: &Path) -> anyhow::Result<Taken> {
+fn one(who: Who, case: Case, dir: &Path) -> anyhow::Result<Taken> {
     let began = Instant::now();
     let server = || Server::start(Arc::new(move |unit, address| moving(began.elapsed(), unit, address)));
     let servers: Vec<Server> = (0..CONNECTIONS).map(|_| server()).collect::<anyhow::Result<_>>()?;
     let ports: Vec<u16> = servers.iter().map(|server| server.address.port()).collect();
-    let Some(peer) = peer else {
-        let own = TempDir::new()?;
-        let line = |port: &u16| EdgeLine {
-            keys: format!("kind = \"tcp\"\nhost = \"127.0.0.1\"\nport = {port}"),
-            units: (1..=case.units).collect(),
-        };
-        let lines: Vec<EdgeLine> = ports.iter().map(line).collect();
-        let mut edge = edge(own.path(), &lines, Points::Floats(POINTS), case.period)?;
-        edge.start()?;
-        let pid = edge.process().context("the edge runs")?.id();
-        let taken = measure(&servers, pid)?;
-        edge.stop()?;
-        let stored = stored(own.path())? as f64 / given(&servers) * 100.0;
-        return Ok(Taken { stored, ..taken });
+    let mut client = match who {
+        Who::Steward => return steward(&servers, &ports, case),
+        Who::Bare(peer) => peer.tcp(dir, &ports, case.units, case.period)?,
+        Who::NodeRed => node_red::start(dir, &ports, case.units, case.period)?,
     };
-    let mut client = peer.tcp(dir, &ports, case.units, case.period)?;
     let taken = measure(&servers, client.id());
     end(&mut client)?;
     taken
+}
+
+fn steward(servers: &[Server], ports: &[u16], case: Case) -> anyhow::Result<Taken> {
+    let own = TempDir::new()?;
+    let line = |port: &u16| EdgeLine {
+        keys: format!("kind = \"tcp\"\nhost = \"127.0.0.1\"\nport = {port}"),
+        units: (1..=case.units).collect(),
+    };
+    let lines: Vec<EdgeLine> = ports.iter().map(line).collect();
+    let mut edge = edge(own.path(), &lines, Points::Floats(POINTS), case.period)?;
+    edge.start()?;
+    let pid = edge.process().context("the edge runs")?.id();
+    let taken = measure(servers, pid)?;
+    edge.stop()?;
+    let stored = stored(own.path())? as f64 / given(servers) * 100.0;
+    Ok(Taken { stored, ..taken })
 }
 
 /// A register of a temperature that swings, each point at a speed of its own, as a sensor shows it: to a hundredth.

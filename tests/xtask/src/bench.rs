@@ -24,7 +24,7 @@ pub fn run(args: &[&str]) -> Result<(), String> {
         tools::POSTGRES,
         tools::CHROMIUM,
     ])?;
-    let (python, chromium) = (peers::python()?, tools::chromium()?);
+    let (python, chromium, node_red) = (peers::python()?, tools::chromium()?, peers::node_red()?);
     console::build()?;
     let programs = ["build", "--release", "--locked", "--workspace", "--exclude", "xtask", "--bins"];
     shell::show(&shell::cargo(&programs))?;
@@ -34,6 +34,7 @@ pub fn run(args: &[&str]) -> Result<(), String> {
             ["bench", "--quiet", "--locked", "--package", "steward-tests", "--bench", "steward-bench"];
         let mut command = shell::cargo(&bench);
         command.args(["--", name]).env("STEWARD_PYTHON", &python).env("STEWARD_CHROMIUM", &chromium);
+        command.env("STEWARD_NODE_RED", &node_red);
         let figures = shell::output(&command)?;
         say!("{figures}");
         files::write(&page, filled(&files::read(&page)?, name, &figures)?)?;

@@ -1,12 +1,33 @@
-//! The Python side of the tests: a virtual environment in `.venv` with the pinned packages of `tests/peers`.
+//! Peers from other registries: the Python side of the tests, a virtual environment in `.venv` with the pinned packages of
+//! `tests/peers`, and Node-RED for a benchmark.
 
 use std::path::PathBuf;
 
 use crate::fetched;
 use crate::files;
+use crate::shell;
 
 /// The interpreter of the environment; made or renewed when the requirements changed.
 pub fn python() -> Result<PathBuf, String> {
     let programs = fetched::python(&files::root().join(".venv"), "tests/peers/requirements.txt")?;
     Ok(programs.join("python"))
+}
+
+/// The folder with the packages that `tests/bench/node-red` pins, outside the sources; renewed when the lock file changed.
+pub fn node_red() -> Result<PathBuf, String> {
+    let (sources, folder) =
+        (files::root().join("tests/bench/node-red"), files::target().join("tools/node-red"));
+    let print = files::fingerprint(&[sources.join("package-lock.json")], &[]);
+    let stamp = folder.join(".steward-lock");
+    if files::read(&stamp).is_ok_and(|known| known == print) {
+        return Ok(folder);
+    }
+    files::remove(&folder)?;
+    files::make_folder(&folder)?;
+    for name in ["package.json", "package-lock.json", ".npmrc"] {
+        files::write(&folder.join(name), files::read(&sources.join(name))?)?;
+    }
+    shell::output(&shell::command("npm", &["ci", "--ignore-scripts"], &folder))?;
+    files::write(&stamp, print)?;
+    Ok(folder)
 }
