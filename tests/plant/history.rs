@@ -173,7 +173,9 @@ pub fn polled(point: &PointDef, value: Option<&Value>) -> Option<(Option<Value>,
             return Some(bacnet::value_of(point, place.data, &Ok(vec![held]), None));
         }
         // Reckoned from points that have gone through theirs.
-        Place::Derived(_) => return Some((value.cloned(), value.map_or(Quality::NoValue, |_| Quality::Good))),
+        Place::Derived(_) => {
+            return Some((value.cloned(), value.map_or(Quality::NoValue, |_| Quality::Good)));
+        }
         // The room has none of these.
         Place::Mbus(_) | Place::Iec62056(_) | Place::Mqtt(_) => return None,
         Place::Dlt645(item) => item.field,
