@@ -11,7 +11,7 @@ use steward_protocols::bacnet::device::Commanded;
 use steward_protocols::far_end::{Answer, Heard, Station};
 use steward_protocols::modbus::device::{Answers, Asked, Image, Outcome, Reply, Spoilt, to_serial};
 use steward_protocols::question::Address;
-use steward_shared::profile::{Library, PointDef, Profile};
+use steward_shared::profile::{Derived, Library, PointDef, Profile};
 use steward_shared::reading::Value;
 use steward_shared::time::{Clock, Timestamp};
 use steward_shared::wire::message::{Names, PointKind};
@@ -152,6 +152,17 @@ impl House {
 
     /// The value that a point of a healthy instrument shows of a scene.
     pub fn value(&self, device: &Device, point: &PointDef, scene: &Scene) -> Option<Value> {
+        if let Some(how) = point.derived() {
+            let of = |key: &String| {
+                let input = device.profile.points.iter().find(|other| other.key == *key)?;
+                self.value(device, input, scene)?.as_number()
+            };
+            let inputs = how.inputs().iter().map(of).collect::<Option<Vec<f64>>>()?;
+            return match how {
+                Derived::Expression(expression) => expression.value(&inputs).map(Value::Number),
+                Derived::Total(_) => inputs.first().copied().map(Value::Number),
+            };
+        }
         measure(device.role, point, scene, self.room.seed.wrapping_add(device.index))
     }
 

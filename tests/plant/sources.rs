@@ -27,6 +27,8 @@ pub fn measure(role: Role, point: &PointDef, scene: &Scene, seed: u64) -> Option
     match point.key.as_str() {
         "meter-number" => return Some(Value::Text("210401230645".to_owned())),
         "meter-clock" => return Some(Value::Text(local_clock(scene.t))),
+        "meter-date" => return Some(Value::Text(local_date(scene.t))),
+        "meter-time" => return local_clock(scene.t).get(8..).map(|time| Value::Text(time.to_owned())),
         _ => {}
     }
     let number = match role {
@@ -403,6 +405,12 @@ const fn tangent(feeder: Feeder) -> f64 {
 fn local_clock(t: f64) -> String {
     let local = Timestamp(((t + UTC_OFFSET_S) * 1000.0) as i64);
     local.to_string().chars().filter(char::is_ascii_digit).take(14).collect()
+}
+
+/// Year of the century, month, day and day of the week, Sunday being 0, as DL/T 645 has them.
+fn local_date(t: f64) -> String {
+    let days = ((t + UTC_OFFSET_S) / 86_400.0).floor() as i64;
+    format!("{}{:02}", local_clock(t).get(2..8).unwrap_or_default(), (days + 4).rem_euclid(7))
 }
 
 /// Voltage between two phases 120 degrees apart.
