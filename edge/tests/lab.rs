@@ -527,7 +527,19 @@ fn meters_on_one_bus_are_found_by_a_scan() {
     let at = bus.says(" at 127.0.0.1:");
     let line = format!("127.0.0.1:{}", at.split("127.0.0.1:").nth(1).unwrap().split(',').next().unwrap());
     let scan = edge(
-        &["scan", "--line", &line, "--framing", "rtu", "--mbus", "--patience", "30ms", "--json"],
+        &[
+            "scan",
+            "--line",
+            &line,
+            "--framing",
+            "rtu",
+            "--mbus",
+            "--addresses",
+            "1-9",
+            "--patience",
+            "250ms",
+            "--json",
+        ],
         dir.path(),
     );
     let told = said(&scan);
