@@ -161,6 +161,17 @@ pub fn stored(dir: &Path) -> anyhow::Result<u64> {
     Ok(count.unsigned_abs())
 }
 
+/// Readings a second of the span that is on a gateway's disk, in which each of `points` was read several times.
+pub fn stored_rate(dir: &Path, points: u64) -> anyhow::Result<f64> {
+    let file = dir.join("edge/telemetry.db");
+    let db = rusqlite::Connection::open_with_flags(&file, rusqlite::OpenFlags::SQLITE_OPEN_READ_ONLY)?;
+    let sum = "select sum(n), min(t0), max(t1) from batch";
+    let (count, first, last): (i64, i64, i64) =
+        db.query_row(sum, [], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))?;
+    // The first of each point begins the span.
+    Ok((count - points as i64) as f64 / ((last - first) as f64 / 1000.0))
+}
+
 /// A gateway with these lines and their devices.
 pub fn edge(dir: &Path, lines: &[EdgeLine], points: Points, period: Duration) -> anyhow::Result<Edge> {
     let profiles = dir.join("profiles/bench");
