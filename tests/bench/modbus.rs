@@ -153,21 +153,23 @@ pub enum Points {
     Floats(u16),
 }
 
-/// What a gateway's buffer has on its disk.
-pub fn stored(dir: &Path) -> anyhow::Result<u64> {
+/// The buffer of a gateway that has stopped; nobody else may look into it before.
+fn buffer(dir: &Path) -> anyhow::Result<rusqlite::Connection> {
     let file = dir.join("edge/telemetry.db");
-    let db = rusqlite::Connection::open_with_flags(&file, rusqlite::OpenFlags::SQLITE_OPEN_READ_ONLY)?;
-    let count: i64 = db.query_row("select coalesce(sum(n), 0) from batch", [], |row| row.get(0))?;
+    Ok(rusqlite::Connection::open_with_flags(&file, rusqlite::OpenFlags::SQLITE_OPEN_READ_ONLY)?)
+}
+
+/// Readings that it has on its disk.
+pub fn stored(dir: &Path) -> anyhow::Result<u64> {
+    let count: i64 = buffer(dir)?.query_row("select coalesce(sum(n), 0) from batch", [], |row| row.get(0))?;
     Ok(count.unsigned_abs())
 }
 
 /// Readings a second of the span that is on a gateway's disk, in which each of `points` was read several times.
 pub fn stored_rate(dir: &Path, points: u64) -> anyhow::Result<f64> {
-    let file = dir.join("edge/telemetry.db");
-    let db = rusqlite::Connection::open_with_flags(&file, rusqlite::OpenFlags::SQLITE_OPEN_READ_ONLY)?;
     let sum = "select sum(n), min(t0), max(t1) from batch";
     let (count, first, last): (i64, i64, i64) =
-        db.query_row(sum, [], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))?;
+        buffer(dir)?.query_row(sum, [], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))?;
     // The first of each point begins the span.
     Ok((count - points as i64) as f64 / ((last - first) as f64 / 1000.0))
 }

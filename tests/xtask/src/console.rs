@@ -2,10 +2,10 @@
 
 use std::path::PathBuf;
 
+use crate::fetched;
 use crate::files;
 use crate::report::say;
 use crate::shell;
-use crate::tools;
 
 pub fn folder() -> PathBuf {
     files::root().join("hub/console")
@@ -15,16 +15,10 @@ const NOT_SOURCES: &[&str] = &["node_modules", "dist", "test-results", "playwrig
 
 /// `npm ci`, unless what is installed came from this very lock file.
 pub fn install() -> Result<(), String> {
-    tools::need(&[tools::NODE])?;
-    let stamp = folder().join("node_modules/.steward-lock");
-    let print = files::fingerprint(&[folder().join("package-lock.json")], &[]);
-    if files::read(&stamp).is_ok_and(|known| known == print) {
+    if !fetched::npm(&folder())? {
         say!("  npm packages are as the lock file says");
-        return Ok(());
     }
-    // No package of ours has an install script; none shall get one unseen.
-    npm(&["ci", "--ignore-scripts", "--no-audit", "--no-fund"])?;
-    files::write(&stamp, print)
+    Ok(())
 }
 
 /// Installs and builds, each only if something changed.

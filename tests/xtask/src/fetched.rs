@@ -1,4 +1,4 @@
-//! Tools that come from package registries and are pinned here: Python packages in an environment of their own, programs
+//! What comes from package registries and is pinned: Python packages in an environment of their own, npm packages, programs
 //! that cargo builds into `target/tools`. Fetched once; who asks for one that is there gets it as it is.
 
 use std::path::{Path, PathBuf};
@@ -29,6 +29,20 @@ pub fn python(folder: &Path, requirements: &str) -> Result<PathBuf, String> {
     shell::output(&shell::command(&python, &args, &root))?;
     files::write(&stamp, print)?;
     Ok(programs)
+}
+
+/// `npm ci` in `folder`, unless what is installed there came from its very lock file; tells whether it was called.
+pub fn npm(folder: &Path) -> Result<bool, String> {
+    tools::need(&[tools::NODE])?;
+    let stamp = folder.join("node_modules/.steward-lock");
+    let print = files::fingerprint(&[folder.join("package-lock.json")], &[]);
+    if files::read(&stamp).is_ok_and(|known| known == print) {
+        return Ok(false);
+    }
+    // No package of ours has an install script; none shall get one unseen.
+    shell::show(&shell::command("npm", &["ci", "--ignore-scripts", "--no-audit", "--no-fund"], folder))?;
+    files::write(&stamp, print)?;
+    Ok(true)
 }
 
 /// A program of cargo's from the PATH, or built by us once. Its development profile builds in half the time and is fast

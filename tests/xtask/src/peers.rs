@@ -5,7 +5,6 @@ use std::path::PathBuf;
 
 use crate::fetched;
 use crate::files;
-use crate::shell;
 
 /// The interpreter of the environment; made or renewed when the requirements changed.
 pub fn python() -> Result<PathBuf, String> {
@@ -17,17 +16,10 @@ pub fn python() -> Result<PathBuf, String> {
 pub fn node_red() -> Result<PathBuf, String> {
     let (sources, folder) =
         (files::root().join("tests/bench/node-red"), files::target().join("tools/node-red"));
-    let print = files::fingerprint(&[sources.join("package-lock.json")], &[]);
-    let stamp = folder.join(".steward-lock");
-    if files::read(&stamp).is_ok_and(|known| known == print) {
-        return Ok(folder);
-    }
-    files::remove(&folder)?;
     files::make_folder(&folder)?;
     for name in ["package.json", "package-lock.json", ".npmrc"] {
         files::write(&folder.join(name), files::read(&sources.join(name))?)?;
     }
-    shell::output(&shell::command("npm", &["ci", "--ignore-scripts"], &folder))?;
-    files::write(&stamp, print)?;
+    fetched::npm(&folder)?;
     Ok(folder)
 }
