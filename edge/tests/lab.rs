@@ -294,7 +294,7 @@ fn a_profile_is_drawn_and_what_contradicts_in_it_is_an_error() {
     for wanted in [
         "holding\n",
         "addresses not read",
-        "█ read, verified by a sample frame",
+        "▓ read, only frames made from the map",
         "has no errors",
         "of a line at 19200 8N1",
     ] {

@@ -1,8 +1,10 @@
 """Both ends of the BACnet benchmark in bacpypes3.
 
     bacnet.py devices PORT DEVICES OBJECTS            devices 2001, 2002, … on 127.0.0.20 and the addresses after it
-    bacnet.py read PORT DEVICES OBJECTS PERIOD_MS     reads the present value of each object once a period
+    bacnet.py read PORT DEVICES OBJECTS PERIOD_MS OWN_PORT
+                                                      reads the present value of each object once a period
 
+The reader has a port of its own: what bacpypes3 sends to its own port on any address of the loopback, it answers itself.
 Either writes a line to its standard output: the devices when they serve, the reader after each round how many values it
 has.
 """
@@ -52,8 +54,8 @@ async def devices(port, count, objects):
     await asyncio.Event().wait()
 
 
-async def read(port, count, objects, period):
-    app = NormalApplication(device(3999), IPv4Address(f"127.0.0.19/8:{port}"))
+async def read(port, count, objects, period, own_port):
+    app = NormalApplication(device(3999), IPv4Address(f"127.0.0.19/8:{own_port}"))
     await opened(app)
     loop = asyncio.get_running_loop()
     wanted = []
@@ -74,11 +76,12 @@ async def read(port, count, objects, period):
         await asyncio.sleep(max(0.0, due - loop.time()))
 
 
-async def main(way, port, count, objects, *period):
+async def main(way, port, count, objects, *more):
     if way == "devices":
         await devices(int(port), int(count), int(objects))
     else:
-        await read(int(port), int(count), int(objects), int(period[0]) / 1000)
+        period, own_port = more
+        await read(int(port), int(count), int(objects), int(period) / 1000, int(own_port))
 
 
 asyncio.run(main(*sys.argv[1:]))

@@ -135,8 +135,8 @@ fn measure(pid: u32, readings: impl Fn() -> anyhow::Result<u64>) -> anyhow::Resu
 fn bacpypes() -> anyhow::Result<Taken> {
     let (_devices, port) = devices()?;
     let words = ["read".to_owned(), port.to_string(), DEVICES.to_string(), OBJECTS.to_string()];
-    let period = PERIOD.as_millis().to_string();
-    let (reader, out) = python(&[&words[..], &[period]].concat())?;
+    let more = [PERIOD.as_millis().to_string(), free_udp_port()?.to_string()];
+    let (reader, out) = python(&[&words[..], &more].concat())?;
     let read = Arc::new(AtomicU64::new(0));
     let counted = Arc::clone(&read);
     std::thread::spawn(move || {

@@ -24,6 +24,9 @@ const REGISTERS: u16 = 10;
 /// Baud rate, and what the devices take before they answer, in milliseconds.
 const CASES: [(u32, u64); 4] = [(9600, 5), (9600, 20), (115_200, 5), (115_200, 20)];
 const ROUNDS: usize = 3;
+/// A little more than the line can carry, so that there is always something due; the edge refuses a file that asks for
+/// much more.
+const FULL: f64 = 1.005;
 /// The edge learns in it how long each device takes.
 const WARM: Duration = Duration::from_secs(8);
 const MEASURED: Duration = Duration::from_secs(15);
@@ -104,8 +107,7 @@ fn one(peer: Option<Peer>, pace: Pace, turnaround: Duration, dir: &Path) -> anyh
     let path = own.path().join("port");
     let line = Serial::open(&path, pace, Arc::new(Devices { turnaround, dead: None }))?;
     let Some(peer) = peer else {
-        // A little more than the line can carry: there is always something due.
-        let period = Duration::from_secs_f64(f64::from(UNITS) / limit(pace, turnaround) / 1.05);
+        let period = Duration::from_secs_f64(f64::from(UNITS) / limit(pace, turnaround) / FULL);
         return steward(own.path(), &path, pace, UNITS, period, || measure(&line));
     };
     let mut client = peer.serial(dir, &path, pace.baud, UNITS, REGISTERS)?;
@@ -161,7 +163,7 @@ pub fn dead() -> anyhow::Result<()> {
             let path = own.path().join("port");
             let line = Serial::open(&path, pace, Arc::new(Devices { turnaround, dead }))?;
             // As often as it takes to fill the line with nine.
-            let period = Duration::from_secs_f64(9.0 / limit(pace, turnaround) / 1.05);
+            let period = Duration::from_secs_f64(9.0 / limit(pace, turnaround) / FULL);
             steward(own.path(), &path, pace, units, period, || {
                 // It is given up, and its timeout learned, before the figure begins.
                 std::thread::sleep(WARM * 3);

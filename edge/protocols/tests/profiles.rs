@@ -39,6 +39,19 @@ fn the_sample_frames_of_every_profile_give_the_values_that_it_states() {
 }
 
 #[test]
+fn a_frame_that_a_program_made_of_the_map_says_so() {
+    // These examples are printed in the manuals; a program only wrapped them.
+    let printed = ["is 47 %", "is 40 degC", "41 29 02 DE is 10.5632"];
+    for profile in library().iter() {
+        for frame in profile.frames.iter().filter(|frame| !frame.made) {
+            let by_us = frame.source.contains("made with") || frame.source.contains("words by Python");
+            let is_printed = printed.iter().any(|example| frame.source.contains(example));
+            assert!(!by_us || is_printed, "{}: {} wants `made = true`", profile.id, frame.source);
+        }
+    }
+}
+
+#[test]
 fn every_point_of_every_profile_has_a_value_in_a_sample_frame() {
     for profile in library().iter() {
         let tried = |key: &str| profile.frames.iter().flat_map(|f| &f.values).any(|(k, _)| k == key);

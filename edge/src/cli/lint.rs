@@ -100,7 +100,8 @@ pub fn warnings(profile: &Profile, lang: Lang) -> Vec<String> {
 fn legend(profile: &Profile, lang: Lang) -> Legend {
     Legend {
         title: format!("{}  {}", profile.id, lang.pick(&profile.title.zh, &profile.title.en)),
-        verified: text::verified(lang),
+        seen: text::seen(lang),
+        made: text::made(lang),
         wanted: text::wanted(lang),
         read_over: text::read_over(lang),
         hole: text::hole(lang),
@@ -123,17 +124,20 @@ fn sentence(finding: &Finding, lang: Lang) -> String {
             text::too_small(lang, key, *most, *usual, steward_shared::unit::symbol(unit))
         }
         Finding::StartsOver { key, end, days } => text::starts_over(lang, key, *end, *days),
-        Finding::Unverified { keys, of } => {
-            let few: Vec<&str> = keys.iter().take(6).map(String::as_str).collect();
-            let more = if keys.len() > few.len() { " …" } else { "" };
-            text::unverified(lang, keys.len(), *of, &(few.join(" ") + more))
-        }
+        Finding::Unverified { keys, of } => text::unverified(lang, keys.len(), *of, &a_few(keys)),
+        Finding::OnlyMade { keys, of } => text::only_made(lang, keys.len(), *of, &a_few(keys)),
     };
     match finding.rank() {
         Rank::Error => text::error(lang, &what),
         Rank::Warning => text::warning(lang, &what),
         Rank::Note => text::note(lang, &what),
     }
+}
+
+fn a_few(keys: &[String]) -> String {
+    let few: Vec<&str> = keys.iter().take(6).map(String::as_str).collect();
+    let more = if keys.len() > few.len() { " …" } else { "" };
+    few.join(" ") + more
 }
 
 fn told(finding: &Finding, lang: Lang) -> Value {
@@ -146,6 +150,7 @@ fn told(finding: &Finding, lang: Lang) -> Value {
         Finding::TooSmall { key, .. } => ("too-small", vec![key]),
         Finding::StartsOver { key, .. } => ("starts-over", vec![key]),
         Finding::Unverified { keys, .. } => ("unverified", keys.iter().map(String::as_str).collect()),
+        Finding::OnlyMade { keys, .. } => ("only-made", keys.iter().map(String::as_str).collect()),
     };
     let rank = match finding.rank() {
         Rank::Error => "error",

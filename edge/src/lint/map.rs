@@ -1,6 +1,6 @@
 //! The address space of a profile, cell by cell. `picture` draws it.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use steward_protocols::cost::Cost;
 use steward_protocols::question::{Question, questions};
@@ -13,10 +13,28 @@ pub struct Cell {
     pub points: Vec<String>,
     /// Whether it is asked for, wanted or not.
     pub is_read: bool,
-    /// Whether a sample frame gives a value of each of its points.
-    pub is_verified: bool,
+    /// What is known of the least known of its points.
+    pub proof: Proof,
     /// Whether two of its points cannot both be right.
     pub contradicts: bool,
+}
+
+/// What the sample frames of a profile prove of a point.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Proof {
+    #[default]
+    None,
+    /// Somebody made its frames from the same map: they prove the reading of it.
+    Made,
+    /// A device or its document gave the bytes.
+    Seen,
+}
+
+impl Proof {
+    pub fn of(profile: &Profile, key: &str) -> Self {
+        let frames = profile.frames.iter().filter(|frame| frame.values.iter().any(|(known, _)| known == key));
+        frames.map(|frame| if frame.made { Self::Made } else { Self::Seen }).max().unwrap_or_default()
+    }
 }
 
 /// Addresses of one table that lie near each other.
@@ -37,8 +55,6 @@ const APART: u32 = 16;
 
 /// `cost` is that of the line: what is read over depends on it.
 pub fn map(profile: &Profile, cost: &Cost) -> Map {
-    let verified: BTreeSet<&str> =
-        profile.frames.iter().flat_map(|frame| &frame.values).map(|(key, _)| key.as_str()).collect();
     let against = super::rules::contradictions(profile);
     let mut cells: BTreeMap<(Table, u32), Cell> = BTreeMap::new();
     for point in &profile.points {
@@ -50,7 +66,7 @@ pub fn map(profile: &Profile, cost: &Cost) -> Map {
         }
     }
     for cell in cells.values_mut() {
-        cell.is_verified = cell.points.iter().all(|key| verified.contains(key.as_str()));
+        cell.proof = cell.points.iter().map(|key| Proof::of(profile, key)).min().unwrap_or_default();
     }
     for (table, from, end) in blocks(profile, cost) {
         for address in from..end {

@@ -3,7 +3,7 @@
 
 use std::fmt::Write;
 
-use super::map::{Cell, Map, Run};
+use super::map::{Cell, Map, Proof, Run};
 
 /// Addresses in a row.
 const ROW: usize = 32;
@@ -12,7 +12,8 @@ const ROW: usize = 32;
 #[derive(Clone, Debug)]
 pub struct Legend {
     pub title: String,
-    pub verified: String,
+    pub seen: String,
+    pub made: String,
     pub wanted: String,
     pub read_over: String,
     pub hole: String,
@@ -23,7 +24,8 @@ pub struct Legend {
 
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Mark {
-    Verified,
+    Seen,
+    Made,
     Wanted,
     ReadOver,
     Hole,
@@ -36,19 +38,22 @@ impl Mark {
             Self::Overlap
         } else if cell.points.is_empty() {
             if cell.is_read { Self::ReadOver } else { Self::Hole }
-        } else if cell.is_verified {
-            Self::Verified
         } else {
-            Self::Wanted
+            match cell.proof {
+                Proof::Seen => Self::Seen,
+                Proof::Made => Self::Made,
+                Proof::None => Self::Wanted,
+            }
         }
     }
 
-    const ALL: [Self; 5] = [Self::Verified, Self::Wanted, Self::ReadOver, Self::Hole, Self::Overlap];
+    const ALL: [Self; 6] = [Self::Seen, Self::Made, Self::Wanted, Self::ReadOver, Self::Hole, Self::Overlap];
 
     const fn sign(self) -> char {
         match self {
-            Self::Verified => '█',
-            Self::Wanted => '▒',
+            Self::Seen => '█',
+            Self::Made => '▓',
+            Self::Wanted => '░',
             Self::ReadOver => '-',
             Self::Hole => '·',
             Self::Overlap => 'X',
@@ -57,8 +62,9 @@ impl Mark {
 
     const fn colour(self) -> &'static str {
         match self {
-            Self::Verified => "#2f7d4f",
-            Self::Wanted => "#8fc7a4",
+            Self::Seen => "#1f6d40",
+            Self::Made => "#66b285",
+            Self::Wanted => "#c4e3cf",
             Self::ReadOver => "#e2c46c",
             Self::Hole => "#ececec",
             Self::Overlap => "#c0392b",
@@ -67,7 +73,8 @@ impl Mark {
 
     fn words(self, legend: &Legend) -> &str {
         match self {
-            Self::Verified => &legend.verified,
+            Self::Seen => &legend.seen,
+            Self::Made => &legend.made,
             Self::Wanted => &legend.wanted,
             Self::ReadOver => &legend.read_over,
             Self::Hole => &legend.hole,
@@ -178,7 +185,8 @@ mod tests {
     fn legend() -> Legend {
         Legend {
             title: "a <b>".into(),
-            verified: "verified".into(),
+            seen: "seen".into(),
+            made: "made".into(),
             wanted: "wanted".into(),
             read_over: "read over".into(),
             hole: "not read".into(),
@@ -191,7 +199,8 @@ mod tests {
     fn every_kind_of_address_has_its_mark() {
         let wanted = Cell { points: vec!["a".into()], is_read: true, ..Cell::default() };
         let cells = vec![
-            Cell { is_verified: true, ..wanted.clone() },
+            Cell { proof: Proof::Seen, ..wanted.clone() },
+            Cell { proof: Proof::Made, ..wanted.clone() },
             wanted.clone(),
             Cell { is_read: true, ..Cell::default() },
             Cell::default(),
@@ -201,9 +210,9 @@ mod tests {
         let map = Map { runs: vec![run(10, cells), run(100, vec![wanted; 33])] };
         let told = text(&map, &legend());
         let lines: Vec<&str> = told.lines().collect();
-        assert_eq!(lines[..3], ["holding", "    10 █▒-·X", "       (85 not read)"]);
-        assert!(lines[3].starts_with("   100 ▒▒▒") && lines[4] == "   132 ▒", "{told}");
+        assert_eq!(lines[..3], ["holding", "    10 █▓░-·X", "       (84 not read)"]);
+        assert!(lines[3].starts_with("   100 ░░░") && lines[4] == "   132 ░", "{told}");
         let drawn = svg(&map, &legend());
-        assert!(drawn.contains("a &lt;b&gt;") && drawn.matches("<rect").count() == 5 + 33 + 5, "{drawn}");
+        assert!(drawn.contains("a &lt;b&gt;") && drawn.matches("<rect").count() == 6 + 33 + 6, "{drawn}");
     }
 }

@@ -4,6 +4,7 @@
 use steward_shared::profile::{DataType, PointDef, Profile, Register};
 use steward_shared::wire::message::PointKind;
 
+use super::map::Proof;
 use crate::lab::{counter_end, range, rate, usual_value};
 
 /// How bad a finding is.
@@ -32,6 +33,8 @@ pub enum Finding {
     StartsOver { key: String, end: f64, days: f64 },
     /// Points that no sample frame gives a value of.
     Unverified { keys: Vec<String>, of: usize },
+    /// Points that only frames made from the map give a value of.
+    OnlyMade { keys: Vec<String>, of: usize },
 }
 
 impl Finding {
@@ -42,7 +45,7 @@ impl Finding {
             | Self::ModulusOutOfReach { .. }
             | Self::LabelOutOfReach { .. } => Rank::Error,
             Self::SameBits { .. } | Self::TooSmall { .. } | Self::StartsOver { .. } => Rank::Warning,
-            Self::Unverified { .. } => Rank::Note,
+            Self::Unverified { .. } | Self::OnlyMade { .. } => Rank::Note,
         }
     }
 }
@@ -59,11 +62,20 @@ pub fn rules(profile: &Profile) -> Vec<Finding> {
         found.extend(too_small(point));
         found.extend(starts_over(point));
     }
-    let verified = |key: &str| profile.frames.iter().any(|f| f.values.iter().any(|(known, _)| known == key));
-    let keys: Vec<String> =
-        profile.points.iter().map(|p| &p.key).filter(|key| !verified(key)).cloned().collect();
-    if !keys.is_empty() {
-        found.push(Finding::Unverified { keys, of: profile.points.len() });
+    // What is reckoned stands in no frame.
+    let measured: Vec<&str> =
+        profile.points.iter().filter(|p| p.derived().is_none()).map(|p| p.key.as_str()).collect();
+    let of = measured.len();
+    let proved = |proof: Proof| -> Vec<String> {
+        let keys = measured.iter().filter(|key| Proof::of(profile, key) == proof);
+        keys.map(|key| (*key).to_owned()).collect()
+    };
+    let (unverified, made) = (proved(Proof::None), proved(Proof::Made));
+    if !unverified.is_empty() {
+        found.push(Finding::Unverified { keys: unverified, of });
+    }
+    if !made.is_empty() {
+        found.push(Finding::OnlyMade { keys: made, of });
     }
     found.sort_by_key(Finding::rank);
     found
@@ -248,6 +260,26 @@ mod tests {
         assert!(matches!(told.as_slice(), [Finding::LabelOutOfReach { code: 4, .. }]), "{told:?}");
         let told = found("key = \"room-temperature\"\naddress = 0\ntype = \"i16\"\nunit = \"1\"");
         assert!(matches!(told.as_slice(), [Finding::NoUnit { .. }]), "{told:?}");
+    }
+
+    #[test]
+    fn what_the_frames_prove_is_told_apart() {
+        let point = |n: u8| format!("key = \"p{n}\"\naddress = {n}\ntype = \"u16\"\nunit = \"V\"\n");
+        let frame = |n: u8, made: bool| {
+            format!(
+                "[[frame]]\nsource = \"s\"\nframing = \"rtu\"\nrequest = \"01\"\nresponse = \"01\"\nmade = {made}\n\
+                 values = {{ p{n} = 1 }}\n"
+            )
+        };
+        let frames = [frame(1, true), frame(2, true), frame(2, false)].concat();
+        let derived = "[[point]]\ntitle = { zh = \"点\", en = \"Point\" }\nkey = \"d\"\nexpression = \"{p1}\"\nunit = \"V\"\n";
+        let told = rules(&profile(&format!("{};{};{}{derived}{frames}", point(0), point(1), point(2))));
+        let of = 3;
+        let wanted = [
+            Finding::Unverified { keys: vec!["p0".to_owned()], of },
+            Finding::OnlyMade { keys: vec!["p1".to_owned()], of },
+        ];
+        assert_eq!(told, wanted);
     }
 
     #[test]

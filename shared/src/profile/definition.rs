@@ -236,6 +236,8 @@ pub enum Framing {
 pub struct SampleFrame {
     /// Where the bytes come from: a document, or the independent program that made them.
     pub source: String,
+    /// Whether somebody made its contents from the map, so that it proves how the map is read and not the map.
+    pub made: bool,
     /// Of Modbus; the other languages have one each.
     pub framing: Framing,
     pub request: Vec<u8>,
@@ -248,9 +250,9 @@ pub struct SampleFrame {
 /// Where a frame stands is no part of what it says: a line that is added above it changes no profile.
 impl PartialEq for SampleFrame {
     fn eq(&self, other: &Self) -> bool {
-        let Self { source, framing, request, response, values, spot: _ } = self;
-        (source, framing, request, response, values)
-            == (&other.source, &other.framing, &other.request, &other.response, &other.values)
+        let Self { source, made, framing, request, response, values, spot: _ } = self;
+        (source, made, framing, request, response, values)
+            == (&other.source, &other.made, &other.framing, &other.request, &other.response, &other.values)
     }
 }
 

@@ -12,6 +12,7 @@ pub(super) fn frames(root: &Fields<'_>, language: &Language, keys: &[String]) ->
 
 fn frame(fields: &Fields<'_>, language: &Language, keys: &[String]) -> Option<SampleFrame> {
     let source = fields.required::<String>("source");
+    let made = fields.or("made", false);
     let framing = match language {
         Language::Modbus(_) => {
             let framings = [("rtu", Framing::Rtu), ("ascii", Framing::Ascii), ("tcp", Framing::Tcp)];
@@ -44,7 +45,7 @@ fn frame(fields: &Fields<'_>, language: &Language, keys: &[String]) -> Option<Sa
     }
     let spot = fields.spot_here();
     let (source, framing, request, response) = (source?, framing?, request?, response?);
-    Some(SampleFrame { source, framing, request, response, values, spot })
+    Some(SampleFrame { source, made, framing, request, response, values, spot })
 }
 
 /// Bytes as `"01 03 00 6B"`.

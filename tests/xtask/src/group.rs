@@ -146,12 +146,13 @@ mod tests {
         let [out, _] = group.words();
         io::BufRead::read_line(&mut io::BufReader::new(out), &mut line).unwrap();
         let grandchild = PathBuf::from(format!("/proc/{}/cmdline", line.trim()));
-        assert!(std::fs::read_to_string(&grandchild).unwrap().contains("sleep"));
+        let command_line = || std::fs::read_to_string(&grandchild).unwrap_or_default();
+        // It has none for an instant, when it turns from the shell into `sleep`.
+        let up = crate::stopwatch::eventually(GRACE, || command_line().contains("sleep").then_some(()));
+        assert!(up.is_some());
         drop(group);
-        // A zombie that nobody has collected yet has no command line.
-        let gone = crate::stopwatch::eventually(GRACE, || {
-            std::fs::read_to_string(&grandchild).unwrap_or_default().is_empty().then_some(())
-        });
+        // A zombie that nobody has collected yet has none either.
+        let gone = crate::stopwatch::eventually(GRACE, || command_line().is_empty().then_some(()));
         assert!(gone.is_some());
     }
 
