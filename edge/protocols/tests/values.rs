@@ -25,7 +25,7 @@ fn point(data: DataType, order: Order) -> PointDef {
         modulus: None,
         class: PeriodClass::Normal,
         alarm: false,
-        rules: Rules::default(),
+        rules: Rules::default().into(),
         role: None,
         write: None,
     }

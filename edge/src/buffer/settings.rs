@@ -24,7 +24,7 @@ impl Default for BufferSettings {
     fn default() -> Self {
         Self {
             flush: Duration::from_secs(10),
-            flush_readings: 3000,
+            flush_readings: 10_000,
             retention: Duration::from_hours(7 * 24),
             quota_bytes: 512 << 20,
             alarm_quota_bytes: 32 << 20,

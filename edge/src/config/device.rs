@@ -257,7 +257,7 @@ fn read_port(table: &Table<'_>, language: Option<&Language>, carrier: Option<Car
 }
 
 /// The rules of the profile's points, with what `points = { key = { … } }` says otherwise for this device.
-fn read_rules(table: &Table<'_>, profile: Option<&Profile>) -> Vec<Rules> {
+fn read_rules(table: &Table<'_>, profile: Option<&Profile>) -> Vec<Arc<Rules>> {
     let own = table.optional_table("points");
     let Some(profile) = profile else {
         // Which points there are is not known: none is told.
@@ -276,12 +276,12 @@ fn read_rules(table: &Table<'_>, profile: Option<&Profile>) -> Vec<Rules> {
     }
     let rules = profile.points.iter().map(|point| {
         let own = own.as_ref().and_then(|own| own.optional_table(&point.key));
-        let Some(own) = own else { return point.rules.clone() };
+        let Some(own) = own else { return Arc::clone(&point.rules) };
         if own.has("max_age") && point.told().is_none() {
             let way_out = "remove it: a device that is asked and does not answer is known at once";
             own.fault("max_age", "only a value that comes by itself has a greatest age", way_out);
         }
-        Rules::read(&own, &point.rules, point.kind)
+        Arc::new(Rules::read(&own, &point.rules, point.kind))
     });
     rules.collect()
 }

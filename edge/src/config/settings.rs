@@ -276,7 +276,7 @@ pub struct DeviceConfig {
     pub place: String,
     pub periods: Periods,
     /// Of each of the profile's points, in its order.
-    pub rules: Vec<Rules>,
+    pub rules: Vec<Arc<Rules>>,
 }
 
 impl DeviceConfig {
@@ -299,13 +299,13 @@ impl DeviceConfig {
     }
 
     /// The profile's points, each with what is done with its values.
-    pub fn points(&self) -> impl Iterator<Item = (&PointDef, &Rules)> {
+    pub fn points(&self) -> impl Iterator<Item = (&PointDef, &Arc<Rules>)> {
         self.profile.points.iter().zip(&self.rules)
     }
 
     pub fn polls_like(&self, other: &Self) -> bool {
         let Self { name, title: _, profile, address, character, place: _, periods, rules } = self;
-        let often = |rules: &Rules| (rules.period, rules.max_age);
+        let often = |rules: &Arc<Rules>| (rules.period, rules.max_age);
         let is_as_often = rules.iter().map(often).eq(other.rules.iter().map(often));
         (name, address) == (&other.name, &other.address)
             && (character, periods) == (&other.character, &other.periods)

@@ -75,6 +75,6 @@ impl Redecoder {
 
 /// What a ledger said then stands: its offsets of that time, and what people confirmed, are not to be had from answers.
 fn is_total(book: &Book, reading: &Reading) -> bool {
-    let derived = book.points.get(&reading.point).and_then(|known| known.derived.as_ref());
+    let derived = book.points.get(reading.point).and_then(|known| known.derived.as_deref());
     matches!(derived, Some((Derived::Total(_), _)))
 }

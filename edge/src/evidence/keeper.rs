@@ -1,29 +1,31 @@
-//! The thread that owns `raw.db`. Answers come by a bounded channel and are dropped when it is full: evidence must never
-//! hold up a reading. They are written in one go every half minute, and sooner when the wall clock has jumped: what is
-//! written together bears the instants of one clock.
+//! The thread that owns `raw.db`. Answers are gathered by whoever heard them, without waking it, and dropped when it does not
+//! come by: evidence must never hold up a reading. They are written in one go every half minute, and sooner when many
+//! have gathered; what is written together bears the instants of one clock.
 
 use std::path::Path;
-use std::sync::Arc;
-use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, TrySendError, sync_channel};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use steward_shared::time::Clock;
 use steward_shared::wire::columns::Header;
 use tracing::warn;
 
-use super::runs::{Heard, Runs};
+use super::runs::{Heard, Run, Runs};
 use super::settings::EvidenceSettings;
 use super::store::Store;
 use crate::buffer::{Buffer, Moved, SAME_MS, offset_of};
 
-const PLACES: usize = 1024;
+const PLACES: usize = 16;
 const WRITE: Duration = Duration::from_secs(30);
 /// A disk that hangs keeps nobody waiting for longer.
 const DONE: Duration = Duration::from_secs(5);
 /// Every so many writes what is too old leaves.
 const TRIM_EVERY: u32 = 20;
-/// As many runs are written at once, however short the time.
+/// As many answers are written at once, however short the time.
 const MANY: usize = 4096;
+/// More are not gathered while the disk does not take them.
+const MOST: usize = 2 * MANY;
 
 /// The way to the thread; it ends, with everything written, when the last of these is gone.
 #[derive(Clone, Debug)]
@@ -32,17 +34,57 @@ pub struct Evidence(Option<Way>);
 #[derive(Clone, Debug)]
 struct Way {
     told: SyncSender<Told>,
+    gathered: Arc<Mutex<Gathered>>,
     /// Says which clock an answer bears the instant of.
     buffer: Buffer,
 }
 
 #[derive(Debug)]
 enum Told {
-    Heard(Heard, Header),
+    /// Much has gathered.
+    Write,
     /// The readings of a wrong clock were moved to this one.
     Moved(Vec<Moved>, Header, SyncSender<()>),
     /// Write now, and say when it is done.
     Flush(SyncSender<()>),
+}
+
+/// What was heard and is not written.
+#[derive(Debug, Default)]
+struct Gathered {
+    runs: Runs,
+    answers: usize,
+    /// Which instants the runs bear.
+    clock: Option<Header>,
+    /// Those of clocks before it.
+    over: Vec<(Vec<Run>, Header)>,
+}
+
+impl Gathered {
+    /// Whether it is time to write.
+    fn take(&mut self, heard: Heard, look: Header) -> bool {
+        if self.answers >= MOST {
+            return true;
+        }
+        let clock = *self.clock.get_or_insert(look);
+        if (offset_of(&look) - offset_of(&clock)).abs() > SAME_MS {
+            self.over.push((self.runs.close(), clock));
+            self.clock = Some(look);
+        }
+        self.runs.take(heard);
+        self.answers += 1;
+        self.answers == MANY
+    }
+
+    fn all(mut self) -> Vec<(Vec<Run>, Header)> {
+        self.over.extend(self.clock.map(|clock| (self.runs.close(), clock)));
+        self.over
+    }
+}
+
+fn gathered(gathered: &Mutex<Gathered>) -> MutexGuard<'_, Gathered> {
+    // A panic elsewhere loses an answer at most.
+    gathered.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 impl Evidence {
@@ -55,22 +97,28 @@ impl Evidence {
         if settings.keep.is_zero() {
             return Self::none();
         }
-        let (told, heard) = sync_channel(PLACES);
-        let folder = folder.to_owned();
+        let (told, orders) = sync_channel(PLACES);
+        let gathered = Arc::new(Mutex::new(Gathered::default()));
+        let (folder, waiting) = (folder.to_owned(), Arc::clone(&gathered));
         let begun = std::thread::Builder::new()
             .name("evidence".into())
-            .spawn(move || keep(&folder, settings, clock.as_ref(), &heard));
+            .spawn(move || keep(&folder, settings, clock.as_ref(), &waiting, &orders));
         if let Err(e) = begun {
             warn!(error = &e as &dyn std::error::Error, "raw answers are not kept");
+            return Self::none();
         }
-        Self(Some(Way { told, buffer }))
+        Self(Some(Way { told, gathered, buffer }))
     }
 
-    /// Never waits.
+    /// Never waits for the disk.
     pub fn heard(&self, heard: Heard) {
-        if let Some(way) = &self.0 {
-            // A full channel or a thread that gave up: a reading is worth more than its evidence.
-            let _ = way.told.try_send(Told::Heard(heard, way.buffer.look()));
+        if let Some(way) = &self.0
+            && gathered(&way.gathered).take(heard, way.buffer.look())
+        {
+            // A thread that is busy comes by itself, and one that has given up never does.
+            if let Err(TrySendError::Disconnected(_)) = way.told.try_send(Told::Write) {
+                *gathered(&way.gathered) = Gathered::default();
+            }
         }
     }
 
@@ -95,39 +143,28 @@ impl Evidence {
     }
 }
 
-fn keep(folder: &Path, settings: EvidenceSettings, clock: &dyn Clock, told: &Receiver<Told>) {
+fn keep(
+    folder: &Path,
+    settings: EvidenceSettings,
+    clock: &dyn Clock,
+    waiting: &Mutex<Gathered>,
+    orders: &Receiver<Told>,
+) {
     let mut store = match Store::open(folder) {
         Ok(store) => store,
         Err(e) => return warn!(error = &e as &dyn std::error::Error, "raw answers are not kept"),
     };
-    let (mut runs, mut writes, mut heard) = (Runs::default(), 0_u32, 0_usize);
-    let (mut failing, mut stamped) = (false, None::<Header>);
-    let mut next = tokio::time::Instant::now() + WRITE;
-    loop {
-        let wait = next.saturating_duration_since(tokio::time::Instant::now());
-        let (mut next_heard, mut moved, mut asked, mut is_over) = (None, None, None, false);
-        match told.recv_timeout(wait) {
-            Ok(Told::Heard(one, look)) => {
-                let clock = *stamped.get_or_insert(look);
-                if (offset_of(&look) - offset_of(&clock)).abs() <= SAME_MS {
-                    runs.take(one);
-                    heard += 1;
-                    if heard < MANY && !wait.is_zero() {
-                        continue;
-                    }
-                } else {
-                    next_heard = Some((one, look));
-                }
-            }
+    let (mut writes, mut failing, mut is_over) = (0_u32, false, false);
+    while !is_over {
+        let (mut moved, mut asked) = (None, None);
+        match orders.recv_timeout(WRITE) {
+            Ok(Told::Write) | Err(RecvTimeoutError::Timeout) => {}
             Ok(Told::Moved(what, right, done)) => (moved, asked) = (Some((what, right)), Some(done)),
             Ok(Told::Flush(done)) => asked = Some(done),
-            Err(RecvTimeoutError::Timeout) => {}
             Err(RecvTimeoutError::Disconnected) => is_over = true,
         }
-        let mut written = match stamped.take() {
-            Some(clock) => store.keep(&runs.close(), &clock),
-            None => Ok(()),
-        };
+        let all = std::mem::take(&mut *gathered(waiting)).all();
+        let mut written = all.iter().try_for_each(|(runs, clock)| store.keep(runs, clock));
         if let Some((what, right)) = moved {
             written = written.and_then(|()| store.shift(&what, &right));
         }
@@ -141,18 +178,8 @@ fn keep(folder: &Path, settings: EvidenceSettings, clock: &dyn Clock, told: &Rec
             warn!(error = e as &dyn std::error::Error, "raw answers could not be written; they are lost");
         }
         failing = written.is_err();
-        if let Some(done) = asked.take() {
+        if let Some(done) = asked {
             let _ = done.send(());
         }
-        if is_over {
-            return;
-        }
-        heard = 0;
-        if let Some((one, look)) = next_heard {
-            stamped = Some(look);
-            runs.take(one);
-            heard = 1;
-        }
-        next = tokio::time::Instant::now() + WRITE;
     }
 }

@@ -1,9 +1,11 @@
 //! `raw.db`: runs of answers, each content once. The keeper writes it, the command line reads it at the same time.
 
+use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 use std::path::Path;
 use std::sync::Arc;
 
-use rusqlite::{Connection, OpenFlags, OptionalExtension, Row, params};
+use rusqlite::{Connection, OpenFlags, OptionalExtension, Row, Transaction, params};
 use sha2::{Digest, Sha256};
 use steward_shared::time::Timestamp;
 use steward_shared::wire::columns::Header;
@@ -47,6 +49,47 @@ type Result<T> = std::result::Result<T, EvidenceError>;
 
 pub(super) struct Store {
     db: Connection,
+    /// Those of this program's time; none is ever removed.
+    spans: HashMap<Span, i64>,
+}
+
+#[derive(PartialEq, Eq, Hash)]
+struct Span {
+    device: Arc<str>,
+    words: String,
+    profile: Arc<str>,
+    asked: Arc<str>,
+}
+
+impl Span {
+    fn of(run: &Run) -> Self {
+        let Run { device, profile, span, asked, .. } = run;
+        Self {
+            device: Arc::clone(device),
+            words: span.clone(),
+            profile: Arc::clone(profile),
+            asked: Arc::clone(asked),
+        }
+    }
+}
+
+fn contents(tx: &Transaction<'_>, bytes: &[u8]) -> rusqlite::Result<i64> {
+    let hash = Sha256::digest(bytes);
+    let new = tx
+        .prepare_cached("insert or ignore into contents(hash, bytes) values (?1, ?2)")?
+        .execute(params![hash.as_slice(), bytes])?;
+    if new > 0 {
+        return Ok(tx.last_insert_rowid());
+    }
+    tx.prepare_cached("select id from contents where hash = ?1")?.query_row([hash.as_slice()], |r| r.get(0))
+}
+
+fn span(tx: &Transaction<'_>, run: &Run) -> rusqlite::Result<i64> {
+    let words = params![run.device, run.profile, run.span, run.asked];
+    tx.prepare_cached("insert or ignore into span(device, profile, words, asked) values (?1, ?2, ?3, ?4)")?
+        .execute(words)?;
+    tx.prepare_cached("select id from span where device = ?1 and profile = ?2 and words = ?3 and asked = ?4")?
+        .query_row(words, |r| r.get(0))
 }
 
 impl Store {
@@ -79,37 +122,39 @@ impl Store {
             db.pragma_update(None, "user_version", VERSION)?;
         }
         db.execute_batch(SCHEMA)?;
-        Ok(Self { db })
+        Ok(Self { db, spans: HashMap::new() })
     }
 
     /// Runs whose instants are of the clock that said this.
     pub fn keep(&mut self, runs: &[Run], clock: &Header) -> Result<()> {
+        let done = self.try_keep(runs, clock);
+        if done.is_err() {
+            // Whether what it knows was taken back is not known.
+            self.spans.clear();
+        }
+        done
+    }
+
+    fn try_keep(&mut self, runs: &[Run], clock: &Header) -> Result<()> {
         let tx = self.db.transaction()?;
         for run in runs {
-            let hash = Sha256::digest(&run.contents);
-            tx.prepare_cached("insert or ignore into contents(hash, bytes) values (?1, ?2)")?
-                .execute(params![hash.as_slice(), run.contents])?;
+            let contents = contents(&tx, &run.contents)?;
+            let span = match self.spans.entry(Span::of(run)) {
+                Entry::Occupied(known) => *known.get(),
+                Entry::Vacant(new) => *new.insert(span(&tx, run)?),
+            };
             tx.prepare_cached(
-                "insert or ignore into span(device, profile, words, asked) values (?1, ?2, ?3, ?4)",
-            )?
-            .execute(params![run.device, run.profile, run.span, run.asked])?;
-            tx.prepare_cached(
-                "insert into run(span, t0, t1, step, n, contents, boot, ahead) values
-                 ((select id from span where device = ?1 and words = ?2 and profile = ?3 and asked = ?11), ?4, ?5, ?6,
-                  ?7, (select id from contents where hash = ?8), ?9, ?10)",
+                "insert into run(span, t0, t1, step, n, contents, boot, ahead) values (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
             )?
             .execute(params![
-                run.device,
-                run.span,
-                run.profile,
+                span,
                 run.from.0,
                 run.last().0,
                 run.step_ms,
                 run.count,
-                hash.as_slice(),
+                contents,
                 clock.boot.to_string(),
                 offset_of(clock),
-                run.asked
             ])?;
         }
         tx.commit()?;

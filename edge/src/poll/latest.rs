@@ -2,14 +2,16 @@
 //! page reads it. A value that has outlived three of its periods is never shown as good, and neither is one of
 //! the future: the clock was set back since.
 
-use std::collections::BTreeMap;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use serde::Serialize;
 use steward_shared::id::PointNo;
 use steward_shared::reading::{Quality, Reading, Value};
 use steward_shared::time::Timestamp;
+
+use crate::numbered::Numbered;
 
 /// A good value is shown as such for this many periods of its point.
 const AGE_PERIODS: u32 = 3;
@@ -18,9 +20,9 @@ const AGE_PERIODS: u32 = 3;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Described {
     pub no: PointNo,
-    pub device: String,
-    pub point: String,
-    pub unit: String,
+    pub device: Arc<str>,
+    pub point: Arc<str>,
+    pub unit: Arc<str>,
     pub period: Duration,
 }
 
@@ -55,24 +57,28 @@ struct Row {
 
 /// One table for the whole gateway. Its lock is held for the copying of one block and never over an await.
 #[derive(Debug, Default)]
-pub struct Latest(Mutex<BTreeMap<PointNo, Row>>);
+pub struct Latest(Mutex<Numbered<Row>>);
 
 impl Latest {
     /// The points that are polled now. Rows that stay keep their values, the others go.
     pub fn describe(&self, points: Vec<Described>) {
         let mut rows = self.rows();
-        let mut former = std::mem::take(&mut *rows);
-        for described in points {
-            let last = former.remove(&described.no).and_then(|row| row.last);
-            rows.insert(described.no, Row { described, last });
-        }
+        let mut former: HashMap<PointNo, Reading> =
+            std::mem::take(&mut *rows).into_iter().filter_map(|(no, row)| Some((no, row.last?))).collect();
+        let row = |described: Described| {
+            let last = former.remove(&described.no);
+            (described.no, Row { described, last })
+        };
+        *rows = points.into_iter().map(row).collect();
     }
 
     /// Takes readings over; an older one never replaces a newer, unless that is of the future by now.
     pub fn take(&self, readings: &[Reading], now: Timestamp) {
-        let mut rows = self.rows();
+        let (mut rows, mut near) = (self.rows(), 0);
         for reading in readings {
-            if let Some(row) = rows.get_mut(&reading.point)
+            let Some(place) = rows.place(reading.point, near) else { continue };
+            near = place;
+            if let Some(row) = rows.at_mut(place)
                 && row.last.as_ref().is_none_or(|last| last.at <= reading.at || last.at > now)
             {
                 row.last = Some(reading.clone());
@@ -82,10 +88,10 @@ impl Latest {
 
     /// Every row as it may be shown at `now`.
     pub fn show(&self, now: Timestamp) -> Vec<Shown> {
-        self.rows().values().map(|row| row.show(now)).collect()
+        self.rows().iter().map(|(_, row)| row.show(now)).collect()
     }
 
-    fn rows(&self) -> MutexGuard<'_, BTreeMap<PointNo, Row>> {
+    fn rows(&self) -> MutexGuard<'_, Numbered<Row>> {
         // Each change is one insertion: a panic elsewhere cannot leave a row half written.
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -102,9 +108,9 @@ impl Row {
         });
         Shown {
             no,
-            device,
-            point,
-            unit,
+            device: device.to_string(),
+            point: point.to_string(),
+            unit: unit.to_string(),
             at: last.map(|r| r.at),
             age_ms: age.map(|a| u64::try_from(a.as_millis()).unwrap_or(u64::MAX)),
             value: last.and_then(|r| r.value.clone()).map(|v| match v {
@@ -124,9 +130,9 @@ mod tests {
         let latest = Latest::default();
         latest.describe(vec![Described {
             no: PointNo(7),
-            device: "meter".to_owned(),
-            point: "power".to_owned(),
-            unit: "kW".to_owned(),
+            device: "meter".into(),
+            point: "power".into(),
+            unit: "kW".into(),
             period: Duration::from_secs(10),
         }]);
         latest

@@ -46,9 +46,6 @@ const PATIENT: u32 = 4;
 /// Blocks that a device refused and that were halved are tried whole again after this time, and each time after twice as
 /// long: it may only have been starting. Most are settled sooner, by trials.
 const WHOLE_AGAIN: Duration = Duration::from_mins(10);
-const WHOLE_AGAIN_MOST: Duration = Duration::from_hours(24);
-/// A plan is made anew when a question costs this much more or less than it was made for.
-const DRIFT: f64 = 0.25;
 /// The wall clock is looked at again after this long, so that a step of it is seen.
 const LOOK_AGAIN: Duration = Duration::from_secs(5);
 /// The wall clock has jumped when it runs apart from the monotonic clock by more than this.
@@ -76,6 +73,9 @@ struct Device {
     cost: Cost,
     /// Its plan is to be made anew when none of its slots is open.
     stale_plan: bool,
+    /// The same for no other reason than what its questions cost, and not before this.
+    costs_otherwise: bool,
+    settled_until: Duration,
     silent: bool,
     probe_at: Duration,
     probes: u32,
@@ -142,6 +142,8 @@ impl Rounds {
                 whole_again: WHOLE_AGAIN,
                 trials: Trials::default(),
                 stale_plan: false,
+                costs_otherwise: false,
+                settled_until: Duration::ZERO,
                 silent: false,
                 probe_at: Duration::ZERO,
                 probes: 0,
@@ -527,58 +529,6 @@ impl Rounds {
         }
     }
 
-    /// What a question to the device costs, as it is known by now.
-    pub fn learned(&mut self, device: usize, cost: Cost) {
-        let Some(device) = self.devices.get_mut(device) else { return };
-        device.cost = cost;
-        let (old, new) = (device.plan.cost.question.as_secs_f64(), cost.question.as_secs_f64());
-        device.stale_plan |= (new - old).abs() > old * DRIFT;
-    }
-
-    /// The share of the line's time that is wanted of it, by what is known of its devices.
-    pub fn share(&self) -> f64 {
-        self.devices.iter().filter(|d| !d.silent).map(|d| d.plan.share(d.cost)).sum()
-    }
-
-    /// Makes plans anew: halving is undone after a while, and what is known better by now is taken in. Between two
-    /// slots, so that no slot is polled twice.
-    fn renew(&mut self, now: Timestamp, mono: Duration) {
-        for device in 0..self.devices.len() {
-            let own = &self.devices[device];
-            let is_over = own.halved.is_some_and(|at| mono >= at + own.whole_again);
-            let wanted = is_over || own.stale_plan && !own.silent && own.doubt == 0 && !own.trials.is_open();
-            let between = |b: &Scheduled| b.grid.next() > now && (is_over || b.failed == 0);
-            let between = |b: &Scheduled| b.device != device || between(b);
-            if wanted && own.asked == 0 && self.blocks.values().all(between) {
-                if is_over {
-                    // It will likely refuse again.
-                    self.devices[device].whole_again = (own.whole_again * 2).min(WHOLE_AGAIN_MOST);
-                }
-                self.replan(device, now);
-                for scheduled in self.blocks.values_mut().filter(|b| b.device == device) {
-                    scheduled.grid.take(now);
-                }
-            }
-        }
-    }
-
-    fn replan(&mut self, device: usize, now: Timestamp) {
-        let own = &mut self.devices[device];
-        own.halved = None;
-        own.trials.forget();
-        own.stale_plan = false;
-        own.plan.renew(own.cost, own.trials.holes());
-        // What rests is asked for by itself.
-        self.blocks.retain(|b| b.device != device || b.rests());
-        let plan = &self.devices[device].plan;
-        for (question, period) in &plan.questions {
-            self.blocks.add(Scheduled {
-                first: plan.is_first(question),
-                ..Scheduled::new(device, question.clone(), *period, now)
-            });
-        }
-    }
-
     fn follow_clock(&mut self, now: Timestamp, mono: Duration) {
         let (then, before) = self.last_look;
         self.last_look = (now, mono);
@@ -592,6 +542,8 @@ impl Rounds {
     }
 }
 
+#[path = "round_plans.rs"]
+mod plans;
 #[cfg(test)]
 #[path = "round_tests.rs"]
 mod tests;

@@ -561,6 +561,11 @@ fn points_are_put_together_anew_when_the_device_takes_longer_than_it_was_taken_f
     world.rounds.learned(0, Cost { question: Duration::from_millis(90), ..fast });
     world.run(Duration::from_secs(9), |_, _| Outcome::Answered);
     assert_eq!(questions_of_the_last_second(&world), [(0, 31)]);
+    world.rounds.learned(0, fast);
+    world.run(Duration::from_secs(30), |_, _| Outcome::Answered);
+    assert_eq!(questions_of_the_last_second(&world), [(0, 31)], "what comes and goes is waited for");
+    world.run(Duration::from_secs(75), |_, _| Outcome::Answered);
+    assert_eq!(questions_of_the_last_second(&world), [(0, 1), (30, 1)]);
     let slots: Vec<_> = world.asked.iter().map(|(_, ask, _)| (block(ask).address, ask.slot)).collect();
     let mut once = slots.clone();
     once.sort_unstable();

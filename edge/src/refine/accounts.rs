@@ -150,7 +150,7 @@ impl Accounts {
             .points
             .iter()
             .filter(|(_, known)| known.counter.is_some())
-            .map(|(no, known)| (*no, self.account(*no, known)))
+            .map(|(no, known)| (no, self.account(no, known)))
             .collect();
         shown.sort_by(|(_, a), (_, b)| (&a.device, &a.point).cmp(&(&b.device, &b.point)));
         shown
@@ -162,7 +162,7 @@ impl Accounts {
         let held = ledger.and_then(Ledger::held);
         Account {
             device: known.device.to_string(),
-            point: known.key.clone(),
+            point: known.key.to_string(),
             unit: known.unit.to_owned(),
             decimals: known.decimals,
             shown: last.map(|(_, shown)| shown),

@@ -1,10 +1,11 @@
 //! What the refinery knows of each point. The supervisor makes it of a configuration and the numbers that the buffer
 //! gave its points, and hands it over before the lines that it speaks of begin.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
+use rustc_hash::FxHashMap;
 use steward_shared::id::PointNo;
 use steward_shared::profile::{Derived, Profile, Role, Rules};
 use steward_shared::unit;
@@ -12,23 +13,25 @@ use steward_shared::wire::message::PointKind;
 
 use super::pace::common;
 use crate::config::Config;
+use crate::numbered::Numbered;
+use crate::texts::Texts;
 
 /// One point.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Known {
     pub line: Arc<str>,
     pub device: Arc<str>,
-    pub key: String,
+    pub key: Arc<str>,
     /// As people read it.
     pub unit: &'static str,
     pub decimals: u8,
     pub period: Duration,
-    pub rules: Rules,
+    pub rules: Arc<Rules>,
     /// Where its jumps are to be explained.
     pub counter: Option<Counter>,
     pub role: Option<Role>,
     /// How it is reckoned, where it is not measured, and of which points.
-    pub derived: Option<(Derived, Vec<PointNo>)>,
+    pub derived: Option<Box<(Derived, Vec<PointNo>)>>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -56,9 +59,9 @@ impl Known {
 /// All points that are configured.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Book {
-    pub points: HashMap<PointNo, Known>,
+    pub points: Numbered<Known>,
     /// Of each point those that are reckoned of it.
-    pub derived: HashMap<PointNo, Vec<PointNo>>,
+    pub derived: FxHashMap<PointNo, Vec<PointNo>>,
     /// Of each device its profile and the numbers of its points.
     pub devices: BTreeMap<String, (Arc<Profile>, Vec<PointNo>)>,
 }
@@ -67,27 +70,27 @@ impl Book {
     /// The point that people call `device/point`.
     pub fn find(&self, name: &str) -> Option<(PointNo, &Known)> {
         let (device, key) = name.split_once('/')?;
-        self.points.iter().find(|(_, k)| &*k.device == device && k.key == key).map(|(no, k)| (*no, k))
+        self.points.iter().find(|(_, k)| &*k.device == device && &*k.key == key)
     }
 }
 
 pub fn book(config: &Config, numbers: &[Vec<Vec<PointNo>>]) -> Book {
-    let (mut points, mut derived) = (HashMap::new(), HashMap::<PointNo, Vec<PointNo>>::new());
-    let mut devices = BTreeMap::new();
+    let (mut points, mut derived) = (Vec::new(), FxHashMap::<PointNo, Vec<PointNo>>::default());
+    let (mut devices, mut texts) = (BTreeMap::new(), Texts::default());
     for (line, numbers) in config.lines.iter().zip(numbers) {
-        let name: Arc<str> = line.name.as_str().into();
+        let name = texts.one(&line.name);
         for (device, numbers) in line.devices.iter().zip(numbers) {
-            let key: Arc<str> = device.name.as_str().into();
+            let key = texts.one(&device.name);
             devices.insert(device.name.clone(), (Arc::clone(&device.profile), numbers.clone()));
             for ((point, rules), no) in device.points().zip(numbers) {
                 let known = Known {
                     line: Arc::clone(&name),
                     device: Arc::clone(&key),
-                    key: point.key.clone(),
+                    key: texts.one(&point.key),
                     unit: unit::unit(&point.unit).map_or("", |unit| unit.symbol),
                     decimals: point.decimals,
                     period: device.period(point, rules),
-                    rules: rules.clone(),
+                    rules: Arc::clone(rules),
                     counter: (point.kind == PointKind::Counter && rules.ledger).then(|| Counter {
                         modulus: point.modulus,
                         common: common(&point.unit),
@@ -99,17 +102,17 @@ pub fn book(config: &Config, numbers: &[Vec<Vec<PointNo>>]) -> Book {
                             let index = device.profile.points.iter().position(|p| p.key == *key)?;
                             numbers.get(index).copied()
                         };
-                        (how.clone(), how.inputs().iter().filter_map(number).collect())
+                        Box::new((how.clone(), how.inputs().iter().filter_map(number).collect()))
                     }),
                 };
-                for input in known.derived.iter().flat_map(|(_, inputs)| inputs) {
+                for input in known.derived.iter().flat_map(|derived| &derived.1) {
                     derived.entry(*input).or_default().push(*no);
                 }
-                points.insert(*no, known);
+                points.push((*no, known));
             }
         }
     }
-    Book { points, derived, devices }
+    Book { points: points.into_iter().collect(), derived, devices }
 }
 
 #[cfg(test)]

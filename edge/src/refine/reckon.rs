@@ -9,7 +9,7 @@ use steward_shared::profile::Derived;
 use steward_shared::reading::{Quality, Reading, Value};
 use steward_shared::time::Timestamp;
 
-use super::book::{Book, Known};
+use super::book::Book;
 
 /// The newest reading of each point that others are reckoned of, and when each of those was reckoned last.
 #[derive(Debug, Default)]
@@ -21,7 +21,7 @@ pub(super) struct Reckoner {
 impl Reckoner {
     pub fn forget_unknown(&mut self, book: &Book) {
         self.newest.retain(|no, _| book.derived.contains_key(no));
-        self.done.retain(|no, _| book.points.contains_key(no));
+        self.done.retain(|no, _| book.points.contains(*no));
     }
 
     /// Takes note of what was read; answers what can be reckoned of it. `total` of a counter, by its ledger.
@@ -48,11 +48,11 @@ impl Reckoner {
         no: PointNo,
         total: &impl Fn(PointNo) -> Option<f64>,
     ) -> Option<Reading> {
-        let (how, inputs) = book.points.get(&no)?.derived.as_ref()?;
+        let (how, inputs) = book.points.get(no)?.derived.as_deref()?;
         let of_inputs = inputs.iter().map(|input| self.newest.get(input)).collect::<Option<Vec<_>>>()?;
         let at = of_inputs.iter().map(|reading| reading.at).max()?;
         let is_due = |reading: &&Reading| {
-            book.points.get(&reading.point).is_some_and(|known: &Known| reading.at.plus(known.period) <= at)
+            book.points.get(reading.point).is_some_and(|known| reading.at.plus(known.period) <= at)
         };
         // The clock may have been set back: then the last time lies ahead, and is none.
         if of_inputs.iter().any(is_due) || self.done.get(&no) == Some(&at) {

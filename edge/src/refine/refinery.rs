@@ -41,10 +41,26 @@ struct Followed {
     keeper: Keeper,
 }
 
+/// A point of the book.
+#[derive(Clone, Copy)]
+struct Row<'b> {
+    no: PointNo,
+    place: usize,
+    known: &'b Known,
+}
+
+impl<'b> Row<'b> {
+    fn of(book: &'b Book, no: PointNo, near: usize) -> Option<Self> {
+        let place = book.points.place(no, near)?;
+        Some(Self { no, place, known: book.points.at(place)? })
+    }
+}
+
 #[derive(Debug, Default)]
 pub struct Refinery {
     book: Arc<Book>,
-    points: HashMap<PointNo, Followed>,
+    /// One for each of the book's, in its order.
+    points: Vec<Followed>,
     doubts: Doubts,
     /// Whose counters are held back.
     holds: Doubts,
@@ -57,15 +73,18 @@ pub struct Refinery {
 impl Refinery {
     /// `counters`: where they stood when the program stopped.
     pub fn new(book: Arc<Book>, counters: Vec<StoredCounter>) -> Self {
-        Self { book, accounts: Accounts::new(counters), ..Self::default() }
+        let points = book.points.iter().map(|_| Followed::default()).collect();
+        Self { book, points, accounts: Accounts::new(counters), ..Self::default() }
     }
 
     /// Another configuration is in force. What is remembered of points that stay is kept.
     pub fn follow(&mut self, book: Arc<Book>) {
-        self.points.retain(|no, _| book.points.contains_key(no));
-        self.doubts.retain(|no| book.points.contains_key(no));
-        self.holds.retain(|no| book.points.contains_key(no));
-        self.drifts.retain(|no| book.points.contains_key(no));
+        let former = self.book.points.iter().map(|(no, _)| no).zip(std::mem::take(&mut self.points));
+        let mut former: HashMap<PointNo, Followed> = former.collect();
+        self.points = book.points.iter().map(|(no, _)| former.remove(&no).unwrap_or_default()).collect();
+        self.doubts.retain(|no| book.points.contains(*no));
+        self.holds.retain(|no| book.points.contains(*no));
+        self.drifts.retain(|no| book.points.contains(*no));
         self.reckoner.forget_unknown(&book);
         self.book = book;
     }
@@ -73,19 +92,24 @@ impl Refinery {
     pub fn take(&mut self, readings: Vec<Reading>) -> Refined {
         let mut refined = Refined::default();
         let book = Arc::clone(&self.book);
+        let mut near = 0;
         for reading in readings {
-            match book.points.get(&reading.point) {
-                // A line marks all its points; what is reckoned follows from the marks of the others.
-                Some(known) if known.derived.is_some() => {}
-                Some(known) => self.refine(known, reading, &mut refined),
+            match Row::of(&book, reading.point, near) {
+                Some(row) => {
+                    near = row.place;
+                    // A line marks all its points; what is reckoned follows from the marks of the others.
+                    if row.known.derived.is_none() {
+                        self.refine(row, reading, &mut refined);
+                    }
+                }
                 None => refined.pass(reading, true),
             }
         }
         let accounts = &self.accounts;
         let reckoned = self.reckoner.take(&book, &refined.seen, |no| accounts.total(no));
         for reading in reckoned {
-            if let Some(known) = book.points.get(&reading.point) {
-                self.refine(known, reading, &mut refined);
+            if let Some(row) = Row::of(&book, reading.point, 0) {
+                self.refine(row, reading, &mut refined);
             }
         }
         refined
@@ -132,13 +156,14 @@ impl Refinery {
         self.accounts.settled();
     }
 
-    fn refine(&mut self, known: &Known, mut reading: Reading, refined: &mut Refined) {
+    fn refine(&mut self, row: Row<'_>, mut reading: Reading, refined: &mut Refined) {
+        let known = row.known;
         if known.role == Some(Role::Clock)
             && reading.quality.is_good()
             && let Some(ahead) =
                 reading.value.as_ref().and_then(|value| ahead(value, reading.at, &known.rules))
         {
-            self.compare_clock(reading.point, known, ahead, refined);
+            self.compare_clock(row, ahead, refined);
         }
         if let (true, Some(Value::Number(value))) = (reading.quality.is_good(), &reading.value) {
             let (no, at, value) = (reading.point, reading.at, *value);
@@ -151,23 +176,22 @@ impl Refinery {
                 }
             }
             let is_held = match &known.counter {
-                Some(counter) if can_be => self.count((no, known, counter), at, value, refined),
+                Some(counter) if can_be => self.count(row, counter, (at, value), refined),
                 _ => false,
             };
             if is_held {
                 reading.value = None;
                 reading.quality = Quality::HeldBack;
             } else {
-                self.judge(known, &mut reading, value, refined);
+                self.judge(row, &mut reading, value, refined);
             }
         }
-        let followed = self.points.entry(reading.point).or_default();
-        let kept = followed.keeper.keeps(&reading, &known.rules, known.period);
+        let kept = self.points[row.place].keeper.keeps(&reading, &known.rules, known.period);
         refined.pass(reading, kept);
     }
 
-    fn judge(&mut self, known: &Known, reading: &mut Reading, value: f64, refined: &mut Refined) {
-        let followed = self.points.entry(reading.point).or_default();
+    fn judge(&mut self, row: Row<'_>, reading: &mut Reading, value: f64, refined: &mut Refined) {
+        let (known, followed) = (row.known, &mut self.points[row.place]);
         let doubt = followed.judge.judge(reading.at, value, &known.rules, known.counter.is_none());
         if let Some(doubt) = doubt {
             reading.quality = doubt.quality();
@@ -183,10 +207,10 @@ impl Refinery {
     }
 
     /// A device's clock against this gateway's, at the instant of the poll.
-    fn compare_clock(&mut self, no: PointNo, known: &Known, ahead: f64, refined: &mut Refined) {
+    fn compare_clock(&mut self, row: Row<'_>, ahead: f64, refined: &mut Refined) {
+        let (known, followed) = (row.known, &mut self.points[row.place]);
         let is_off = ahead.abs() > known.rules.max_drift.as_secs_f64();
-        let followed = self.points.entry(no).or_default();
-        if let Some(active) = self.drifts.note(&known.device, no, &mut followed.drift, is_off) {
+        if let Some(active) = self.drifts.note(&known.device, row.no, &mut followed.drift, is_off) {
             let which = if ahead > 0.0 { "ahead of" } else { "behind" };
             let detail =
                 format!("the clock of {} is {:.0} s {which} this gateway's", known.device, ahead.abs());
@@ -197,17 +221,18 @@ impl Refinery {
     /// Answers whether the value is held back.
     fn count(
         &mut self,
-        (no, known, counter): (PointNo, &Known, &Counter),
-        at: Timestamp,
-        value: f64,
+        row: Row<'_>,
+        counter: &Counter,
+        (at, value): (Timestamp, f64),
         refined: &mut Refined,
     ) -> bool {
+        let Row { no, known, .. } = row;
         let shown = self.accounts.total(no);
         let taken = self.accounts.take(no, counter, &known.rules, (at, value));
         if let Some(entry) = &taken.entry {
             refined.tell_entry(known, entry);
         }
-        let followed = self.points.entry(no).or_default();
+        let followed = &mut self.points[row.place];
         if let Some(active) = self.holds.note(&known.device, no, &mut followed.held, taken.is_held) {
             let (name, value) = (known.name(), known.shown(value));
             let detail = match (active, shown) {
@@ -231,7 +256,7 @@ impl Refinery {
         let book = Arc::clone(&self.book);
         let same = |known: &Known| known.device == ratio.device && known.counter.is_some();
         for (no, known) in book.points.iter().filter(|(_, known)| same(known)) {
-            if let Some(entry) = self.accounts.ratio_changed(*no, at, factor) {
+            if let Some(entry) = self.accounts.ratio_changed(no, at, factor) {
                 refined.tell_entry(known, &entry);
             }
         }

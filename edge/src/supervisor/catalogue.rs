@@ -13,6 +13,7 @@ use steward_shared::wire::message::{Catalogue, CatalogueDevice, CataloguePoint};
 
 use crate::config::{self, Config, DeviceConfig, LineConfig, WireConfig};
 use crate::poll::{Described, impossible};
+use crate::texts::Texts;
 
 /// Bytes of a frame around the catalogue.
 const AROUND: usize = 64;
@@ -118,16 +119,18 @@ pub fn catalogue(config: &Config, numbers: &[Vec<Vec<PointNo>>]) -> Catalogue {
 }
 
 pub fn described(config: &Config, numbers: &[Vec<Vec<PointNo>>]) -> Vec<Described> {
-    let mut rows = Vec::new();
+    let (mut rows, mut texts) = (Vec::new(), Texts::default());
     for (line, numbers) in config.lines.iter().zip(numbers) {
         for (device, numbers) in line.devices.iter().zip(numbers) {
-            rows.extend(device.points().zip(numbers).map(|((point, rules), no)| Described {
-                no: *no,
-                device: device.name.clone(),
-                point: point.key.clone(),
-                unit: point.unit.clone(),
-                period: device.period(point, rules),
-            }));
+            for ((point, rules), no) in device.points().zip(numbers) {
+                rows.push(Described {
+                    no: *no,
+                    device: texts.one(&device.name),
+                    point: texts.one(&point.key),
+                    unit: texts.one(&point.unit),
+                    period: device.period(point, rules),
+                });
+            }
         }
     }
     rows

@@ -1,5 +1,6 @@
 //! What a profile says, once it has been read and found in order.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use super::bacnet::{Bacnet, BacnetPoint};
@@ -155,8 +156,8 @@ pub struct PointDef {
     pub class: PeriodClass,
     /// It tells of something that somebody must hear of at once: it is read before the others.
     pub alarm: bool,
-    /// What is done with a value before it is kept.
-    pub rules: Rules,
+    /// What is done with a value before it is kept; shared with all devices for which the site says nothing else.
+    pub rules: Arc<Rules>,
     pub role: Option<Role>,
     /// What may be written into it; nothing where it is absent.
     pub write: Option<Writable>,

@@ -1,6 +1,8 @@
 //! A point that is reckoned of others, as a profile's file writes it: `expression` or `total_of` in the place of where it
 //! stands in the device. The profile's reader calls this when it has read the measured points.
 
+use std::sync::Arc;
+
 use super::decimal::Decimal;
 use super::definition::{PeriodClass, Place, PointDef};
 use super::derived::{Derived, Expression, ExpressionFault};
@@ -66,7 +68,7 @@ pub(super) fn derived_point(fields: &Fields<'_>, points: &[PointDef]) -> Option<
         alarm: false,
         sentinels: Vec::new(),
         modulus: None,
-        rules,
+        rules: Arc::new(rules),
         role: None,
         write: None,
     })

@@ -3,6 +3,7 @@
 
 use std::collections::BTreeSet;
 use std::path::Path;
+use std::sync::Arc;
 
 use super::decimal::Decimal;
 use super::definition::{Language, PeriodClass, PointDef, Profile, Role};
@@ -173,7 +174,7 @@ fn point(fields: &Fields<'_>, key: Option<String>, language: &Language) -> Optio
     let modulus = fields.optional::<f64>("modulus");
     let class = fields.word_or("class", &CLASSES, PeriodClass::Normal);
     let alarm = fields.or("alarm", false);
-    let rules = Rules::read(fields, &Rules::default(), kind);
+    let rules = Arc::new(Rules::read(fields, &Rules::default(), kind));
     if rules.max_age.is_some() && !matches!(language, Language::Mqtt(_)) {
         let way_out = "remove it: a device that is asked and does not answer is known at once";
         fields.fault("max_age", "only a value that comes by itself has a greatest age", way_out);

@@ -193,7 +193,7 @@ mod tests {
              kind = \"{kind}\"\n{rest}"
         );
         Profile::parse("a/m.toml", &text)
-            .map(|profile| profile.points[0].rules.clone())
+            .map(|profile| Rules::clone(&profile.points[0].rules))
             .map_err(|faults| faults.iter().map(ToString::to_string).collect())
     }
 
