@@ -135,7 +135,7 @@ fn short(event: &Value) -> (String, bool, Value) {
 }
 
 #[test]
-fn two_devices_that_claim_one_number_are_told_of() {
+fn fault_b10_two_devices_that_claim_one_number_are_told_of() {
     let Some(bed) = bed() else { return };
     let told = eventually("the conflict is at the hub", LONG, || bed.events("number_conflict").pop());
     let facts = &told["facts"];

@@ -89,7 +89,7 @@ fn every_target_has_a_program_and_every_program_a_target() {
     let mut programs: Vec<String> =
         programs.map(|path| path.file_stem().unwrap().to_str().unwrap().to_owned()).collect();
     let mut targets: Vec<&str> = TARGETS.iter().map(|target| target.name).collect();
-    targets.push("gateway_file");
+    targets.extend(["gateway_file", "capture_file"]);
     programs.sort();
     targets.sort_unstable();
     assert_eq!(programs, targets);

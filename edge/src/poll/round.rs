@@ -73,8 +73,7 @@ struct Device {
     cost: Cost,
     /// Its plan is to be made anew when none of its slots is open.
     stale_plan: bool,
-    /// The same for no other reason than what its questions cost, and not before this.
-    costs_otherwise: bool,
+    /// Not before this for no other reason than what its questions cost.
     settled_until: Duration,
     silent: bool,
     probe_at: Duration,
@@ -142,7 +141,6 @@ impl Rounds {
                 whole_again: WHOLE_AGAIN,
                 trials: Trials::default(),
                 stale_plan: false,
-                costs_otherwise: false,
                 settled_until: Duration::ZERO,
                 silent: false,
                 probe_at: Duration::ZERO,

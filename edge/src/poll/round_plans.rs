@@ -5,7 +5,7 @@ use std::time::Duration;
 use steward_protocols::cost::Cost;
 use steward_shared::time::Timestamp;
 
-use super::{Rounds, Scheduled};
+use super::{Device, Rounds, Scheduled};
 
 /// A plan is made anew when a question costs this much more or less than it was made for.
 const DRIFT: f64 = 0.25;
@@ -17,10 +17,9 @@ const WHOLE_AGAIN_MOST: Duration = Duration::from_hours(24);
 impl Rounds {
     /// What a question to the device costs, as it is known by now.
     pub fn learned(&mut self, device: usize, cost: Cost) {
-        let Some(device) = self.devices.get_mut(device) else { return };
-        device.cost = cost;
-        let (old, new) = (device.plan.cost.question.as_secs_f64(), cost.question.as_secs_f64());
-        device.costs_otherwise = (new - old).abs() > old * DRIFT;
+        if let Some(device) = self.devices.get_mut(device) {
+            device.cost = cost;
+        }
     }
 
     /// The share of the line's time that is wanted of it, by what is known of its devices.
@@ -34,7 +33,7 @@ impl Rounds {
         for device in 0..self.devices.len() {
             let own = &self.devices[device];
             let is_over = own.halved.is_some_and(|at| mono >= at + own.whole_again);
-            let is_stale = own.stale_plan || own.costs_otherwise && mono >= own.settled_until;
+            let is_stale = own.stale_plan || mono >= own.settled_until && costs_otherwise(own);
             let wanted = is_over || is_stale && !own.silent && own.doubt == 0 && !own.trials.is_open();
             let between = |b: &Scheduled| b.grid.next() > now && (is_over || b.failed == 0);
             let between = |b: &Scheduled| b.device != device || between(b);
@@ -56,7 +55,7 @@ impl Rounds {
         let own = &mut self.devices[device];
         own.halved = None;
         own.trials.forget();
-        (own.stale_plan, own.costs_otherwise) = (false, false);
+        own.stale_plan = false;
         own.plan.renew(own.cost, own.trials.holes());
         // What rests is asked for by itself.
         self.blocks.retain(|b| b.device != device || b.rests());
@@ -68,4 +67,9 @@ impl Rounds {
             });
         }
     }
+}
+
+fn costs_otherwise(device: &Device) -> bool {
+    let (old, new) = (device.plan.cost.question.as_secs_f64(), device.cost.question.as_secs_f64());
+    (new - old).abs() > old * DRIFT
 }

@@ -1,17 +1,21 @@
 //! BACnet/IP, layer by layer, and the client's machine with everything under way.
 
 use std::net::{Ipv4Addr, SocketAddrV4};
+use std::sync::{Arc, LazyLock};
 use std::time::{Duration, Instant};
 
 use steward_protocols::bacnet::apdu::{Apdu, error_of};
 use steward_protocols::bacnet::bvlc::Bvlc;
 use steward_protocols::bacnet::client::{Client, Foreign, Peer, Settings, Wanted};
+use steward_protocols::bacnet::device::Device;
 use steward_protocols::bacnet::mstp::{self, Frame, FrameType, Node, Receiver};
 use steward_protocols::bacnet::npdu::{Body, Npdu};
 use steward_protocols::bacnet::tag::Reader;
 use steward_protocols::bacnet::{
     CovNotice, EventNotice, IAm, ObjectId, ObjectType, PropertyId, PropertyRef, Request, Value,
 };
+use steward_shared::profile::{Library, PointDef, Profile};
+use steward_shared::reading::Value as Shown;
 
 use crate::input::{Input, hex};
 
@@ -220,6 +224,43 @@ pub fn client_seeds() -> Vec<Vec<u8>> {
         .chain([[&[0], all.as_slice()].concat()])
         .collect()
 }
+
+/// What a simulated device hears, one datagram after the other: its length, then its bytes. The lowest bit of the first byte
+/// says whether only messages are given, in their wrapping; the others are seconds between two.
+pub fn device(data: &[u8]) {
+    let mut input = Input(data);
+    let how = input.byte();
+    let mut device = Device::new(Arc::clone(&NORDIC), 1001);
+    let show = |point: &PointDef| Some(Shown::Number(f64::from(point.decimals)));
+    let (mut now, from) = (beginning(), SocketAddrV4::new(Ipv4Addr::LOCALHOST, 47809));
+    while !input.rest().is_empty() {
+        let len = usize::from(input.word());
+        let bytes = input.take(len);
+        let bytes = if how & 1 == 1 { datagram(bytes) } else { bytes.to_vec() };
+        let said = device.received(from, &bytes, now, None, &show);
+        let told = device.poll(now, &show);
+        for datagram in said.iter().chain(&told) {
+            assert!(Bvlc::decode(&datagram.bytes).is_ok(), "it says what is no BACnet: {datagram:?}");
+        }
+        for (key, _) in device.commanded() {
+            assert!(NORDIC.point(&key).is_some(), "{key} was commanded and is no point");
+        }
+        now += Duration::from_secs(u64::from(how >> 1));
+    }
+}
+
+/// The frames of the annex and of others, and what is asked of the device that the profile's frames are of.
+pub fn device_seeds() -> Vec<Vec<u8>> {
+    let one = |how: u8, bytes: &[u8]| [&[how], (bytes.len() as u16).to_be_bytes().as_slice(), bytes].concat();
+    let messages = frames().map(|(_, bytes)| one(1, &bytes));
+    let asked = NORDIC.frames.iter().map(|frame| one(0, &frame.request));
+    messages.chain(crashers().iter().map(|bytes| one(1, bytes))).chain(asked).collect()
+}
+
+static NORDIC: LazyLock<Arc<Profile>> = LazyLock::new(|| {
+    let library = Library::compiled_in().expect("the repository's own profiles");
+    library.get("flexit/nordic").expect("a device of BACnet")
+});
 
 /// Published frames that stopped other programs: see the tests of the protocol crate.
 fn crashers() -> Vec<Vec<u8>> {

@@ -3,6 +3,7 @@
 //! put the same bytes to the same functions without a fuzzer.
 
 pub mod bacnet;
+pub mod capture;
 #[allow(unused_imports, dead_code, reason = "the edge uses more of it than the reader needs")]
 #[path = "../../../src/config/mod.rs"]
 mod config;

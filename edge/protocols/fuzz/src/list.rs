@@ -1,6 +1,6 @@
 //! THE LIST of targets. One line makes a target known to the program that writes the corpora and to the tests; beside it
-//! stands a program of the same name in `targets/`. The gateway file's reader stands apart (`gateway`), for the tests of
-//! the protocol crate cannot reach it.
+//! stands a program of the same name in `targets/`. The readers of the gateway's file and of captures stand apart (`gateway`,
+//! `capture`), for the tests of the protocol crate cannot reach them.
 
 use crate::{bacnet, meters, modbus, mqtt, profile, wire};
 
@@ -28,6 +28,7 @@ pub const TARGETS: &[Target] = &[
     target("bacnet_apdu", bacnet::apdu, bacnet::apdu_seeds),
     target("bacnet_value", bacnet::value, bacnet::value_seeds),
     target("bacnet_client", bacnet::client, bacnet::client_seeds),
+    target("bacnet_device", bacnet::device, bacnet::device_seeds),
     target("bacnet_mstp", bacnet::mstp, bacnet::mstp_seeds),
     target("mqtt_packets", mqtt::packets, mqtt::packets_seeds),
     target("mqtt_payload", mqtt::payload, mqtt::payload_seeds),

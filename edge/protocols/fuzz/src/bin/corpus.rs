@@ -11,9 +11,9 @@ use std::process::ExitCode;
 
 // What is built with marks for the fuzzer links only with it.
 use libfuzzer_sys as _;
-use steward_fuzz::gateway;
 use steward_fuzz::input::hex;
 use steward_fuzz::list::{TARGETS, Target};
+use steward_fuzz::{capture, gateway};
 
 /// Longer inputs are not kept: what they show, a shorter one mostly shows too.
 const MOST_BYTES: usize = 600;
@@ -42,7 +42,7 @@ fn main() -> ExitCode {
 }
 
 fn targets() -> impl Iterator<Item = &'static Target> {
-    TARGETS.iter().chain([&gateway::TARGET])
+    TARGETS.iter().chain([&gateway::TARGET, &capture::TARGET])
 }
 
 fn named(name: &str) -> Result<&'static Target, String> {
