@@ -1,5 +1,6 @@
 //! One live connection for each gateway. A second one is a clone, unless the first one is dead and does not know it
-//! yet: so the first one is asked, and only if it answers the second is refused.
+//! yet: so the first one is asked, and only if it answers the second is refused. Of several that wait for that, the last
+//! to come is served: what the others said of their buffers when they came may be old by now, and they may be dead too.
 
 use std::collections::HashMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -14,7 +15,22 @@ const ANSWER: Duration = Duration::from_millis(1500);
 const LOOK: Duration = Duration::from_millis(25);
 
 #[derive(Default)]
-pub struct Seats(Mutex<HashMap<GatewayId, Connection>>);
+pub struct Seats(Mutex<HashMap<GatewayId, Place>>);
+
+#[derive(Default)]
+struct Place {
+    seated: Option<Connection>,
+    /// How many have come so far.
+    arrivals: u64,
+}
+
+pub enum Taken<'a> {
+    Seat(Seat<'a>),
+    /// Another connection of this gateway is alive.
+    ByAnother,
+    /// A newer one has come meanwhile.
+    Overtaken,
+}
 
 /// A gateway's seat; free again when this is dropped.
 pub struct Seat<'a> {
@@ -25,41 +41,57 @@ pub struct Seat<'a> {
 
 impl Drop for Seat<'_> {
     fn drop(&mut self) {
-        let mut taken = self.seats.lock();
-        if taken.get(&self.gateway).is_some_and(|c| c.stable_id() == self.connection) {
-            taken.remove(&self.gateway);
+        if let Some(place) = self.seats.lock().get_mut(&self.gateway)
+            && place.seated.as_ref().is_some_and(|c| c.stable_id() == self.connection)
+        {
+            place.seated = None;
         }
     }
 }
 
 impl Seats {
-    fn lock(&self) -> MutexGuard<'_, HashMap<GatewayId, Connection>> {
+    fn lock(&self) -> MutexGuard<'_, HashMap<GatewayId, Place>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// The seat, or none when another connection of this gateway is alive.
-    pub async fn take(
-        &self,
-        gateway: GatewayId,
-        connection: &Connection,
-        replaced: VarInt,
-    ) -> Option<Seat<'_>> {
+    pub async fn take(&self, gateway: GatewayId, connection: &Connection, replaced: VarInt) -> Taken<'_> {
+        let arrival = {
+            let mut places = self.lock();
+            let place = places.entry(gateway).or_default();
+            place.arrivals += 1;
+            place.arrivals
+        };
         loop {
             let older = {
-                let mut taken = self.lock();
-                match taken.get(&gateway) {
+                let mut places = self.lock();
+                let place = places.entry(gateway).or_default();
+                if place.arrivals != arrival {
+                    return Taken::Overtaken;
+                }
+                match &place.seated {
                     Some(older) if older.close_reason().is_none() => older.clone(),
                     _ => {
-                        taken.insert(gateway, connection.clone());
-                        return Some(Seat { seats: self, gateway, connection: connection.stable_id() });
+                        place.seated = Some(connection.clone());
+                        return Taken::Seat(Seat {
+                            seats: self,
+                            gateway,
+                            connection: connection.stable_id(),
+                        });
                     }
                 }
             };
             if answers(&older).await {
-                return None;
+                return Taken::ByAnother;
             }
             older.close(replaced, b"replaced by a newer connection");
         }
+    }
+}
+
+#[cfg(test)]
+impl Seats {
+    pub fn arrivals(&self, gateway: GatewayId) -> u64 {
+        self.lock().get(&gateway).map_or(0, |place| place.arrivals)
     }
 }
 

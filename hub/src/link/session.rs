@@ -19,6 +19,7 @@ use tokio_util::sync::CancellationToken;
 use super::endpoint::{Door, code};
 use super::frames::{self, PROMPT, StreamError};
 use super::lane::{self, LaneError, Lanes};
+use super::seats::Taken;
 use crate::gateways::{Beginning, CatalogueError, Happening, Identity, NotAdmitted, PointMap, RenewError};
 use crate::kernel::db::DbError;
 
@@ -40,6 +41,8 @@ enum End {
     Refused(RefusalReason, String),
     #[error("the gateway broke the protocol: {0}")]
     Breach(String),
+    #[error("a newer connection of the gateway has come")]
+    Overtaken,
     #[error("the gateway is revoked")]
     Revoked,
     #[error("the certificate of this connection has expired")]
@@ -97,6 +100,7 @@ pub async fn serve(door: &Arc<Door>, connection: &Connection, identity: Identity
             tracing::warn!(%gateway, error = %e, cause = ?e, "gateway broke the protocol");
             connection.close(code::PROTOCOL, e.to_string().as_bytes());
         }
+        End::Overtaken => connection.close(code::REPLACED, b"overtaken by a newer connection"),
         End::Revoked => connection.close(code::REVOKED, b"revoked"),
         End::Expired => {
             tracing::info!(%gateway, "the certificate of a gateway's connection has expired");
@@ -142,11 +146,15 @@ async fn run(
     let ahead = hello.now.as_millis().saturating_sub(door.clock.now().as_millis());
     check(door, &hello, &identity).await?;
     let gateway = identity.gateway;
-    let Some(_seat) = door.seats.take(gateway, connection, code::REPLACED).await else {
-        let address = connection.remote_address().to_string();
-        door.tell_once(gateway, &Happening::ClonedGateway { address }).await;
-        let detail = "another connection with this identity is alive".into();
-        return Err(End::Refused(RefusalReason::Duplicate, detail));
+    let _seat = match door.seats.take(gateway, connection, code::REPLACED).await {
+        Taken::Seat(seat) => seat,
+        Taken::Overtaken => return Err(End::Overtaken),
+        Taken::ByAnother => {
+            let address = connection.remote_address().to_string();
+            door.tell_once(gateway, &Happening::ClonedGateway { address }).await;
+            let detail = "another connection with this identity is alive".into();
+            return Err(End::Refused(RefusalReason::Duplicate, detail));
+        }
     };
     let address = connection.remote_address().ip().to_string();
     let beginning = door.fleet.begin(&hello).await?;

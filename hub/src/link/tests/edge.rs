@@ -43,6 +43,7 @@ pub struct Hub {
     pub fleet: Arc<Fleet>,
     pub readings: Arc<Readings>,
     pub address: SocketAddr,
+    pub door: Arc<Door>,
     stop: CancellationToken,
 }
 
@@ -80,8 +81,8 @@ impl Hub {
         let door = Door::new(fleet.clone(), readings.clone(), clock.clone());
         let endpoint = door.listen(SocketAddr::from((Ipv4Addr::LOCALHOST, 0))).unwrap();
         let address = endpoint.local_addr().unwrap();
-        tokio::spawn(door.serve(endpoint, stop.clone()));
-        Self { ctx, clock, fleet, readings, address, stop }
+        tokio::spawn(Arc::clone(&door).serve(endpoint, stop.clone()));
+        Self { ctx, clock, fleet, readings, address, door, stop }
     }
 
     /// A new gateway's code, as the API gives it.

@@ -1,6 +1,6 @@
 //! Who may be whom.
 
-use std::sync::mpsc;
+use std::sync::{Arc, mpsc};
 use std::time::Duration;
 
 use rcgen::KeyPair;
@@ -156,32 +156,68 @@ async fn a_second_living_connection_is_a_clone() {
     assert!(first.connection.close_reason().is_none(), "the first one goes on");
 }
 
-/// The first connection lives in a runtime that is not driven any more: its host has lost power.
-#[tokio::test]
-async fn a_gateway_that_comes_back_takes_over_from_its_dead_connection() {
-    let test = fresh_sqlite().await;
-    let hub = std::sync::Arc::new(Hub::on(&test).await);
-    let papers = hub.enrolled("east").await;
-    let buffer = BufferId::new(&RandomIds);
-    let (up, is_up) = tokio::sync::oneshot::channel();
-    let (end, ended) = mpsc::channel::<()>();
-    let dead = {
-        let (hub, papers) = (hub.clone(), papers.clone());
-        std::thread::spawn(move || {
+/// A session in a runtime that is not driven any more: its host has lost power.
+struct Dead {
+    end: Option<mpsc::Sender<()>>,
+    thread: Option<std::thread::JoinHandle<()>>,
+}
+
+impl Dead {
+    async fn on(hub: &Arc<Hub>, papers: &Papers, buffer: BufferId) -> Self {
+        let (up, is_up) = tokio::sync::oneshot::channel();
+        let (end, ended) = mpsc::channel::<()>();
+        let (hub, papers) = (Arc::clone(hub), papers.clone());
+        let thread = std::thread::spawn(move || {
             let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
             let session = runtime.block_on(hub.session(&papers, buffer, 0));
             up.send(()).unwrap();
             let _ = ended.recv();
             drop(session);
-        })
-    };
-    is_up.await.unwrap();
+        });
+        is_up.await.unwrap();
+        Self { end: Some(end), thread: Some(thread) }
+    }
+}
+
+impl Drop for Dead {
+    fn drop(&mut self) {
+        drop(self.end.take());
+        self.thread.take().map(std::thread::JoinHandle::join);
+    }
+}
+
+#[tokio::test]
+async fn a_gateway_that_comes_back_takes_over_from_its_dead_connection() {
+    let test = fresh_sqlite().await;
+    let hub = Arc::new(Hub::on(&test).await);
+    let papers = hub.enrolled("east").await;
+    let buffer = BufferId::new(&RandomIds);
+    let _dead = Dead::on(&hub, &papers, buffer).await;
     let again = hub.session(&papers, buffer, 0).await;
     assert!(again.welcome.is_some());
     assert!(hub.events(papers.gateway, "cloned_gateway").await.is_empty());
     assert!(hub.fleet.sight(papers.gateway).online);
-    drop(end);
-    dead.join().unwrap();
+}
+
+/// A gateway that is killed again and again leaves connections that wait for one another to be given up. What they said
+/// of its buffer is old when their turn comes: it would pass for a restored one, and all would be sent again.
+#[tokio::test]
+async fn of_two_that_wait_for_a_dead_connection_the_newer_one_is_served() {
+    let test = fresh_sqlite().await;
+    let hub = Arc::new(Hub::on(&test).await);
+    let papers = hub.enrolled("east").await;
+    let buffer = BufferId::new(&RandomIds);
+    let _dead = Dead::on(&hub, &papers, buffer).await;
+    let mut waiting = Session::dial(&hub, &papers).await;
+    waiting.say_hello(papers.gateway, buffer, 5).await;
+    while hub.door.seats.arrivals(papers.gateway) < 2 {
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+    let newer = hub.session(&papers, buffer, 9).await;
+    assert!(newer.welcome.is_some() && newer.connection.close_reason().is_none());
+    assert_eq!(closed(&waiting.connection).await, code::REPLACED.into_inner());
+    assert_eq!(hub.events(papers.gateway, "epoch_began").await.len(), 1);
+    assert!(hub.events(papers.gateway, "cloned_gateway").await.is_empty());
 }
 
 #[tokio::test]
