@@ -1,7 +1,10 @@
 //! `cargo xtask bench [NAME]`: makes the figures of docs/benchmarks.md in the release profile, and writes them there, each
 //! between its marks.
 
+use std::path::PathBuf;
+
 use crate::console;
+use crate::decode;
 use crate::files;
 use crate::peers;
 use crate::report::say;
@@ -9,7 +12,9 @@ use crate::shell;
 use crate::tools;
 
 const PAGE: &str = "docs/benchmarks.md";
-const ALL: [&str; 8] = ["poll", "rtu", "dead", "plan", "bacnet", "ingest", "bytes", "latency"];
+const ALL: [&str; 9] = ["poll", "rtu", "dead", "plan", "bacnet", DECODE, "ingest", "bytes", "latency"];
+/// The protocol crate's own.
+const DECODE: &str = "decode";
 
 pub fn run(args: &[&str]) -> Result<(), String> {
     let wanted = if args.is_empty() { &ALL[..] } else { args };
@@ -24,23 +29,30 @@ pub fn run(args: &[&str]) -> Result<(), String> {
         tools::POSTGRES,
         tools::CHROMIUM,
     ])?;
-    let (python, chromium, node_red) = (peers::python()?, tools::chromium()?, peers::node_red()?);
+    let peers = [
+        ("STEWARD_PYTHON", peers::python()?),
+        ("STEWARD_CHROMIUM", tools::chromium()?),
+        ("STEWARD_NODE_RED", peers::node_red()?),
+    ];
     console::build()?;
     let programs = ["build", "--release", "--locked", "--workspace", "--exclude", "xtask", "--bins"];
     shell::show(&shell::cargo(&programs))?;
     let page = files::root().join(PAGE);
     for name in std::iter::once(&"machine").chain(wanted) {
-        let bench =
-            ["bench", "--quiet", "--locked", "--package", "steward-tests", "--bench", "steward-bench"];
-        let mut command = shell::cargo(&bench);
-        command.args(["--", name]).env("STEWARD_PYTHON", &python).env("STEWARD_CHROMIUM", &chromium);
-        command.env("STEWARD_NODE_RED", &node_red);
-        let figures = shell::output(&command)?;
+        let figures = if *name == DECODE { decode::figures()? } else { measured(name, &peers)? };
         say!("{figures}");
         files::write(&page, filled(&files::read(&page)?, name, &figures)?)?;
     }
     say!("{PAGE} has the new figures");
     Ok(())
+}
+
+/// What a benchmark of `tests/bench` prints.
+fn measured(name: &str, peers: &[(&str, PathBuf)]) -> Result<String, String> {
+    let bench = ["bench", "--quiet", "--locked", "--package", "steward-tests", "--bench", "steward-bench"];
+    let mut command = shell::cargo(&bench);
+    command.args(["--", name]).envs(peers.iter().map(|(variable, path)| (*variable, path)));
+    shell::output(&command)
 }
 
 /// The page with these figures between `<!-- NAME -->` and `<!-- end of NAME -->`.

@@ -8,6 +8,7 @@ mod child;
 mod claim;
 mod console;
 mod cross;
+mod decode;
 mod demo;
 mod elf;
 mod emulation;
