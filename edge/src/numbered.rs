@@ -41,12 +41,11 @@ impl<T> Default for Numbered<T> {
     }
 }
 
-/// Each number once.
+/// A number belongs to one point for ever, so none comes twice.
 impl<T> FromIterator<(PointNo, T)> for Numbered<T> {
     fn from_iter<I: IntoIterator<Item = (PointNo, T)>>(rows: I) -> Self {
         let mut rows: Vec<(PointNo, T)> = rows.into_iter().collect();
         rows.sort_by_key(|(no, _)| *no);
-        rows.dedup_by_key(|(no, _)| *no);
         rows.shrink_to_fit();
         Self(rows)
     }

@@ -46,6 +46,9 @@ impl Redecoder {
                 Ok(Err(e)) => return Err(format!("{device}: {e}")),
                 Err(e) => return Err(format!("{device}: {e}")),
             };
+            if blocks.is_empty() {
+                continue;
+            }
             let (mut refinery, mut ready, mut count) =
                 (Refinery::new(Arc::clone(&book), Vec::new()), Vec::new(), 0);
             for block in blocks {

@@ -1,10 +1,10 @@
 //! The thread that owns `raw.db`. Answers are gathered by whoever heard them, without waking it, and dropped when it does not
 //! come by: evidence must never hold up a reading. They are written in one go every half minute, and sooner when many
-//! have gathered; what is written together bears the instants of one clock.
+//! have gathered; each run bears the instants of one clock.
 
 use std::path::Path;
-use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, TrySendError, sync_channel};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Duration;
 
 use steward_shared::time::Clock;
@@ -34,7 +34,8 @@ pub struct Evidence(Option<Way>);
 #[derive(Clone, Debug)]
 struct Way {
     told: SyncSender<Told>,
-    gathered: Arc<Mutex<Gathered>>,
+    /// Gone with the thread.
+    gathered: Weak<Mutex<Gathered>>,
     /// Says which clock an answer bears the instant of.
     buffer: Buffer,
 }
@@ -61,10 +62,10 @@ struct Gathered {
 }
 
 impl Gathered {
-    /// Whether it is time to write.
+    /// Whether it is time to write: once in a gathering.
     fn take(&mut self, heard: Heard, look: Header) -> bool {
         if self.answers >= MOST {
-            return true;
+            return false;
         }
         let clock = *self.clock.get_or_insert(look);
         if (offset_of(&look) - offset_of(&clock)).abs() > SAME_MS {
@@ -99,26 +100,25 @@ impl Evidence {
         }
         let (told, orders) = sync_channel(PLACES);
         let gathered = Arc::new(Mutex::new(Gathered::default()));
-        let (folder, waiting) = (folder.to_owned(), Arc::clone(&gathered));
+        let (folder, way) = (folder.to_owned(), Way { told, gathered: Arc::downgrade(&gathered), buffer });
         let begun = std::thread::Builder::new()
             .name("evidence".into())
-            .spawn(move || keep(&folder, settings, clock.as_ref(), &waiting, &orders));
+            .spawn(move || keep(&folder, settings, clock.as_ref(), &gathered, &orders));
         if let Err(e) = begun {
             warn!(error = &e as &dyn std::error::Error, "raw answers are not kept");
             return Self::none();
         }
-        Self(Some(Way { told, gathered, buffer }))
+        Self(Some(way))
     }
 
     /// Never waits for the disk.
     pub fn heard(&self, heard: Heard) {
         if let Some(way) = &self.0
-            && gathered(&way.gathered).take(heard, way.buffer.look())
+            && let Some(waiting) = way.gathered.upgrade()
+            && gathered(&waiting).take(heard, way.buffer.look())
         {
-            // A thread that is busy comes by itself, and one that has given up never does.
-            if let Err(TrySendError::Disconnected(_)) = way.told.try_send(Told::Write) {
-                *gathered(&way.gathered) = Gathered::default();
-            }
+            // A thread that is busy comes by itself.
+            let _ = way.told.try_send(Told::Write);
         }
     }
 
@@ -163,8 +163,12 @@ fn keep(
             Ok(Told::Flush(done)) => asked = Some(done),
             Err(RecvTimeoutError::Disconnected) => is_over = true,
         }
-        let all = std::mem::take(&mut *gathered(waiting)).all();
-        let mut written = all.iter().try_for_each(|(runs, clock)| store.keep(runs, clock));
+        let taken = std::mem::take(&mut *gathered(waiting));
+        // Whoever hears an answer meanwhile does not wait for this.
+        let mut written = Ok(());
+        for (runs, clock) in taken.all() {
+            written = store.keep(&runs, &clock).and(written);
+        }
         if let Some((what, right)) = moved {
             written = written.and_then(|()| store.shift(&what, &right));
         }
@@ -181,5 +185,55 @@ fn keep(
         if let Some(done) = asked {
             let _ = done.send(());
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use steward_shared::time::Timestamp;
+
+    use super::*;
+
+    fn clock(ahead: i64) -> Header {
+        Header {
+            boot: "00000000000000000000000000000001".parse().unwrap(),
+            mono_ms: 0,
+            wall: Timestamp(ahead),
+        }
+    }
+
+    fn heard(at: i64, byte: u8) -> Heard {
+        let (device, profile, asked) = ("m".into(), "p".into(), "rtu 1".into());
+        Heard {
+            device,
+            profile,
+            span: "holding 0 1".to_owned(),
+            asked,
+            at: Timestamp(at),
+            contents: vec![byte],
+        }
+    }
+
+    #[test]
+    fn runs_bear_one_clock_each_and_come_back_in_the_order_of_the_clocks() {
+        let mut gathered = Gathered::default();
+        for (at, ahead) in [(0, 0), (10, 0), (20, 60_000), (30, 60_001), (40, 0)] {
+            assert!(!gathered.take(heard(at, 7), clock(ahead)));
+        }
+        let all: Vec<(i64, Vec<i64>)> = gathered
+            .all()
+            .into_iter()
+            .map(|(runs, clock)| (clock.wall.0, runs.iter().map(|run| run.count).collect()))
+            .collect();
+        assert_eq!(all, [(0, vec![2]), (60_000, vec![2]), (0, vec![1])]);
+        assert!(Gathered::default().all().is_empty());
+    }
+
+    #[test]
+    fn it_is_said_once_that_many_have_gathered_and_no_more_than_that_are_kept() {
+        let mut gathered = Gathered::default();
+        let told = (0..3 * MANY as i64).filter(|at| gathered.take(heard(*at, *at as u8), clock(0))).count();
+        assert_eq!((told, gathered.answers), (1, MOST));
+        assert_eq!(gathered.all().iter().map(|(runs, _)| runs.len()).sum::<usize>(), MOST);
     }
 }

@@ -5,7 +5,6 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use rustc_hash::FxHashMap;
 use steward_shared::id::PointNo;
 use steward_shared::profile::{Derived, Profile, Role, Rules};
 use steward_shared::unit;
@@ -61,7 +60,7 @@ impl Known {
 pub struct Book {
     pub points: Numbered<Known>,
     /// Of each point those that are reckoned of it.
-    pub derived: FxHashMap<PointNo, Vec<PointNo>>,
+    pub derived: Numbered<Vec<PointNo>>,
     /// Of each device its profile and the numbers of its points.
     pub devices: BTreeMap<String, (Arc<Profile>, Vec<PointNo>)>,
 }
@@ -75,7 +74,7 @@ impl Book {
 }
 
 pub fn book(config: &Config, numbers: &[Vec<Vec<PointNo>>]) -> Book {
-    let (mut points, mut derived) = (Vec::new(), FxHashMap::<PointNo, Vec<PointNo>>::default());
+    let (mut points, mut derived) = (Vec::new(), BTreeMap::<PointNo, Vec<PointNo>>::new());
     let (mut devices, mut texts) = (BTreeMap::new(), Texts::default());
     for (line, numbers) in config.lines.iter().zip(numbers) {
         let name = texts.one(&line.name);
@@ -112,7 +111,7 @@ pub fn book(config: &Config, numbers: &[Vec<Vec<PointNo>>]) -> Book {
             }
         }
     }
-    Book { points: points.into_iter().collect(), derived, devices }
+    Book { points: points.into_iter().collect(), derived: derived.into_iter().collect(), devices }
 }
 
 #[cfg(test)]

@@ -20,7 +20,7 @@ pub(super) struct Reckoner {
 
 impl Reckoner {
     pub fn forget_unknown(&mut self, book: &Book) {
-        self.newest.retain(|no, _| book.derived.contains_key(no));
+        self.newest.retain(|no, _| book.derived.contains(*no));
         self.done.retain(|no, _| book.points.contains(*no));
     }
 
@@ -33,7 +33,7 @@ impl Reckoner {
     ) -> Vec<Reading> {
         let mut touched = Vec::new();
         for reading in seen {
-            if let Some(derived) = book.derived.get(&reading.point) {
+            if let Some(derived) = book.derived.get(reading.point) {
                 self.newest.insert(reading.point, reading.clone());
                 touched
                     .extend(derived.iter().copied().filter(|no| !touched.contains(no)).collect::<Vec<_>>());

@@ -329,3 +329,57 @@ fn why(known: &Known, value: f64, doubt: Doubt) -> String {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use steward_shared::profile::Rules;
+
+    use super::*;
+
+    fn book(numbers: &[u32]) -> Arc<Book> {
+        let rules = Rules { deadband: 10.0, max_silence: Some(Duration::from_hours(1)), ..Rules::default() };
+        let known = |no: &u32| {
+            let known = Known {
+                line: "l".into(),
+                device: "d".into(),
+                key: format!("p{no}").into(),
+                unit: "V",
+                decimals: 1,
+                period: Duration::from_secs(1),
+                rules: Arc::new(rules.clone()),
+                counter: None,
+                role: None,
+                derived: None,
+            };
+            (PointNo(*no), known)
+        };
+        Arc::new(Book { points: numbers.iter().map(known).collect(), ..Book::default() })
+    }
+
+    /// Numbers and values at one instant; the numbers of those that are kept.
+    fn kept(refinery: &mut Refinery, at: i64, values: &[(u32, f64)]) -> Vec<u32> {
+        let reading = |(no, value): &(u32, f64)| Reading {
+            point: PointNo(*no),
+            at: Timestamp(at),
+            value: Some(Value::Number(*value)),
+            quality: Quality::Good,
+        };
+        let refined = refinery.take(values.iter().map(reading).collect());
+        assert_eq!(refined.seen.len(), values.len());
+        refined.kept.iter().map(|reading| reading.point.0).collect()
+    }
+
+    #[test]
+    fn what_is_remembered_stays_with_its_point_when_others_come_and_go() {
+        let mut refinery = Refinery::new(book(&[3, 5, 9]), Vec::new());
+        assert_eq!(kept(&mut refinery, 1000, &[(3, 0.0), (5, 100.0), (9, 500.0)]), [3, 5, 9]);
+        assert!(kept(&mut refinery, 2000, &[(3, 1.0), (5, 101.0), (9, 501.0)]).is_empty());
+        refinery.follow(book(&[2, 5, 9, 12]));
+        let values = [(2, 100.0), (5, 102.0), (9, 502.0), (12, 500.0)];
+        assert_eq!(kept(&mut refinery, 3000, &values), [2, 12], "only the new ones begin anew");
+        refinery.follow(book(&[3, 5, 12]));
+        assert_eq!(kept(&mut refinery, 4000, &[(3, 1.0), (5, 111.0), (12, 501.0)]), [3, 5]);
+    }
+}
