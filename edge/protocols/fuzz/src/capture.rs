@@ -33,24 +33,12 @@ fn seeds() -> Vec<Vec<u8>> {
     [SERIAL, TCP].map(|text| text.as_bytes().to_vec()).into()
 }
 
-const SERIAL: &str = "\
-# steward capture 1
-# line = pumps
-# port = /dev/ttyUSB0
-# framing = rtu
-# character = 9600 8E1
-# began = 2026-11-28T05:13:11.123Z
-0.000000 > 11 03 00 6B 00 03 76 87
-0.031250 < 11 03 06 02 2B
-0.033000 < 00 00 00 64 C8 BA
-= level 555
-= empty
-0.500000 ? 01 03 02 00 01
-1.500000 ! closed
-";
+const SERIAL: &str = include_str!("../../../src/lab/capture/example.capture");
 const TCP: &str = "\
 # steward capture 1
 # framing = tcp
 
 0 > 00 01 00 00 00 06 11 03 00 6B 00 03
+0.5 ? 01 03 02 00 01
+= empty
 ";

@@ -258,19 +258,7 @@ mod tests {
 
     use super::*;
 
-    const TEXT: &str = "\
-# steward capture 1
-# line = pumps
-# port = /dev/ttyUSB0
-# framing = rtu
-# character = 9600 8E1
-# began = 2026-11-28T05:13:11.123Z
-0.000000 > 11 03 00 6B 00 03 76 87
-0.031250 < 11 03 06 02 2B
-0.033000 < 00 00 00 64 C8 BA
-= level 555
-1.500000 ! closed
-";
+    const TEXT: &str = include_str!("example.capture");
 
     #[test]
     fn a_capture_is_written_as_it_is_read() {
