@@ -66,7 +66,7 @@ fn read_root(root: &Table<'_>, folder: &Path, of_profiles: &mut Vec<Fault>) -> O
     let folders = root.table("profiles").and_then(|t| t.required::<Vec<PathBuf>>("folders"));
     let folders: Vec<_> = folders.unwrap_or_default().iter().map(|f| folder.join(f)).collect();
     let library = Library::load(&folders).map_err(|faults| of_profiles.extend(faults)).ok();
-    of_profiles.extend(library.iter().flat_map(Library::iter).flat_map(|profile| try_samples(profile)));
+    of_profiles.extend(library.iter().flat_map(Library::own).flat_map(|profile| try_samples(profile)));
     let http = root.table("http").and_then(|t| t.required("listen"));
     let log = root.table("log").and_then(|t| read_log(&t));
     let mut seen = Seen::default();
@@ -93,7 +93,8 @@ fn read_root(root: &Table<'_>, folder: &Path, of_profiles: &mut Vec<Fault>) -> O
     })
 }
 
-/// A profile whose sample frames do not give the values that it states would read its devices wrong.
+/// A profile whose sample frames do not give the values that it states would read its devices wrong. Those of
+/// the repository are tried before they are given away.
 fn try_samples(profile: &Profile) -> Vec<Fault> {
     verify_samples(profile).into_iter().map(Fault::from).collect()
 }

@@ -83,6 +83,11 @@ impl Library {
         nearest(id, self.ids())
     }
 
+    /// Those of a gateway's own folders, by id.
+    pub fn own(&self) -> impl Iterator<Item = &Arc<Profile>> {
+        self.profiles.values()
+    }
+
     /// All of them, by id. Those of the repository are read by it.
     pub fn iter(&self) -> impl Iterator<Item = &Arc<Profile>> {
         self.ids().into_iter().filter_map(|id| self.find(id))
