@@ -126,6 +126,10 @@ impl Publishers {
 
 fn directory(config: &Config, numbers: &[Vec<Vec<PointNo>>]) -> Directory {
     let mut devices = Vec::new();
+    // Nobody asks for the names where nothing is published.
+    if config.publish.is_empty() {
+        return Directory::new(config.name.clone(), devices);
+    }
     for (line, numbers) in config.lines.iter().zip(numbers) {
         for (device, numbers) in line.devices.iter().zip(numbers) {
             let point = |(point, no): (&steward_shared::profile::PointDef, &PointNo)| NamedPoint {
