@@ -16,7 +16,7 @@ use steward_shared::wire::message::{Catalogue, Lane, Watermark};
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::time::timeout;
 
-use super::boot::Boot;
+use super::boot::{Boot, offset_of};
 use super::error::BufferError;
 use super::settings::{
     BufferSettings, BufferState, BufferStats, Correction, Heads, StoredBatch, StoredCounter,
@@ -68,10 +68,16 @@ impl Buffer {
         self.ask(|reply| Command::SetCatalogue(present, reply)).await
     }
 
-    /// Readings for the next batch of the live lane. They are in memory until the flush.
+    /// Readings of now for the next batch of the live lane. They are in memory until the flush.
     pub async fn record(&self, readings: Vec<Reading>) {
+        self.record_by(readings, &self.look()).await;
+    }
+
+    /// The same with readings that bear the instants of this look at the clocks.
+    pub async fn record_by(&self, readings: Vec<Reading>, look: &Header) {
         let n = readings.len() as u64;
-        if !matches!(timeout(PATIENCE, self.commands.send(Command::Record(readings))).await, Ok(Ok(()))) {
+        let command = Command::Record(readings, offset_of(look));
+        if !matches!(timeout(PATIENCE, self.commands.send(command)).await, Ok(Ok(()))) {
             self.refused.fetch_add(n, Ordering::Relaxed);
             tracing::warn!(readings = n, "the buffer takes no readings; the disk may be failing");
         }

@@ -25,7 +25,7 @@ use tokio::time::Instant;
 
 use self::clock::Settled;
 pub(super) use self::open::start;
-use super::boot::Boot;
+use super::boot::{Boot, SAME_MS};
 use super::catalogue::{self, Sealed};
 use super::error::BufferError;
 use super::settings::{
@@ -45,7 +45,8 @@ const TRIM: Duration = Duration::from_hours(1);
 
 #[derive(Debug)]
 pub(super) enum Command {
-    Record(Vec<Reading>),
+    /// By how much the wall clock whose instants they bear was ahead of the time since boot.
+    Record(Vec<Reading>, i64),
     NumberPoints(Vec<(String, String)>, Reply<Vec<PointNo>>),
     SetCatalogue(Catalogue, Reply<()>),
     Event(Event, Reply<bool>),
@@ -160,7 +161,7 @@ impl Writer {
 
     fn take(&mut self, command: Command) {
         match command {
-            Command::Record(readings) => self.record(readings),
+            Command::Record(readings, offset) => self.record(readings, offset),
             Command::NumberPoints(points, reply) => {
                 let numbers = self.number_points(&points);
                 self.answer(reply, numbers);
@@ -247,14 +248,14 @@ impl Writer {
         })
     }
 
-    fn record(&mut self, readings: Vec<Reading>) {
-        if self.clock_moved() {
+    fn record(&mut self, readings: Vec<Reading>, offset: i64) {
+        if self.pending_offset.is_some_and(|of| (offset - of).abs() > SAME_MS) {
             // One batch bears the instants of one clock. What the disk refuses now keeps its instants for good.
             let _ = self.flush();
-            self.pending_offset = Some(self.offset());
+            self.pending_offset = Some(offset);
         }
         if self.pending.is_empty() {
-            self.pending_offset = Some(self.offset());
+            self.pending_offset = Some(offset);
             self.flush_at = Some(Instant::now() + self.settings.flush);
         }
         self.pending.extend(readings);

@@ -7,12 +7,13 @@ use std::time::Duration;
 
 use steward_shared::reading::Reading;
 use steward_shared::time::Clock;
+use steward_shared::wire::columns::Header;
 use tokio::sync::{Notify, broadcast, mpsc, watch};
-use tokio::time::{Instant, interval_at};
+use tokio::time::{Instant, interval_at, sleep_until};
 use tracing::error;
 
 use crate::alarm::Alarms;
-use crate::buffer::Buffer;
+use crate::buffer::{Buffer, SAME_MS, offset_of};
 use crate::control::{Answer, Asked, Request};
 use crate::poll::{Latest, Told};
 use crate::refine::{Book, Refined, Refinery};
@@ -35,8 +36,48 @@ pub struct Recorder {
     pub asked: mpsc::Receiver<Asked>,
 }
 
+/// So long what is kept gathers for the buffer, whose thread is woken a few times a second then, and not for each answer.
+const GATHER: Duration = Duration::from_millis(100);
+/// As many are handed over sooner.
+const MANY: usize = 1000;
 /// How often it is stored where the counters stand, when nothing happens to them.
 const KEEP: Duration = Duration::from_mins(15);
+
+/// What is kept and not handed over, and the clock whose instants it bears.
+#[derive(Default)]
+struct Gathered {
+    readings: Vec<Reading>,
+    by: Option<(Header, Instant)>,
+}
+
+impl Gathered {
+    async fn due(&self) {
+        match self.by {
+            Some((_, since)) => sleep_until(since + GATHER).await,
+            None => std::future::pending().await,
+        }
+    }
+
+    async fn hand_over(&mut self, buffer: &Buffer) {
+        if let Some((look, _)) = self.by.take() {
+            // As many come next.
+            let room = Vec::with_capacity(self.readings.len());
+            buffer.record_by(std::mem::replace(&mut self.readings, room), &look).await;
+        }
+    }
+
+    async fn take(&mut self, readings: Vec<Reading>, buffer: &Buffer) {
+        let look = buffer.look();
+        if self.by.is_some_and(|(by, _)| (offset_of(&look) - offset_of(&by)).abs() > SAME_MS) {
+            self.hand_over(buffer).await;
+        }
+        self.by.get_or_insert_with(|| (look, Instant::now()));
+        self.readings.extend(readings);
+        if self.readings.len() >= MANY {
+            self.hand_over(buffer).await;
+        }
+    }
+}
 
 impl Recorder {
     /// Ends when the last line has ended and everything that it told is handed over.
@@ -51,8 +92,9 @@ impl Recorder {
         let mut refinery = Refinery::new(Arc::clone(&self.book.borrow_and_update()), counters);
         let mut keep = interval_at(Instant::now() + KEEP, KEEP);
         let mut asks = true;
+        let mut gathered = Gathered::default();
         loop {
-            // Nothing is lost with another's turn: both channels keep what was not received, and a tick comes again.
+            // Nothing is lost with another's turn: both channels keep what was not received, and what is due stays so.
             let told = tokio::select! {
                 told = self.told.recv() => told,
                 asked = self.asked.recv(), if asks => {
@@ -69,20 +111,25 @@ impl Recorder {
                     self.keep(&mut refinery).await;
                     continue;
                 }
+                () = gathered.due() => {
+                    gathered.hand_over(&self.buffer).await;
+                    continue;
+                }
             };
             let Some(told) = told else { break };
             if self.book.has_changed().unwrap_or(false) {
                 refinery.follow(Arc::clone(&self.book.borrow_and_update()));
             }
             match told {
-                Told::Readings(readings) => self.take(&mut refinery, readings).await,
+                Told::Readings(readings) => self.take(&mut refinery, &mut gathered, readings).await,
                 told @ (Told::Alarm { .. } | Told::About { .. } | Told::Listed { .. }) => self.tell(told),
             }
         }
+        gathered.hand_over(&self.buffer).await;
         self.keep(&mut refinery).await;
     }
 
-    async fn take(&self, refinery: &mut Refinery, readings: Vec<Reading>) {
+    async fn take(&self, refinery: &mut Refinery, gathered: &mut Gathered, readings: Vec<Reading>) {
         let Refined { seen, kept, told } = refinery.take(readings);
         self.latest.take(&seen, self.clock.now());
         if self.live.receiver_count() > 0 {
@@ -94,7 +141,7 @@ impl Recorder {
                 // As above.
                 let _ = self.kept.send(Arc::from(kept.as_slice()));
             }
-            self.buffer.record(kept).await;
+            gathered.take(kept, &self.buffer).await;
         }
         for told in told {
             self.tell(told);
@@ -170,5 +217,67 @@ impl Recorder {
             }
             Told::Readings(_) => {}
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use steward_shared::id::{PointNo, RandomIds};
+    use steward_shared::reading::{Quality, Value};
+    use steward_shared::time::{ManualClock, Timestamp};
+    use steward_shared::wire::columns::decode;
+    use steward_shared::wire::message::Lane;
+
+    use super::*;
+    use crate::buffer::BufferSettings;
+
+    const NOON: Timestamp = Timestamp(1_760_000_000_000);
+
+    fn reading(at: Timestamp) -> Vec<Reading> {
+        let value = Some(Value::Number(21.5));
+        vec![Reading { point: PointNo(1), at, value, quality: Quality::Good }]
+    }
+
+    async fn stored(buffer: &Buffer) -> Vec<Vec<i64>> {
+        buffer.flush().await.unwrap();
+        let (mut all, mut seq) = (Vec::new(), 0);
+        while let Some(batch) = buffer.after(Lane::Live, seq).await.unwrap() {
+            seq = batch.seq;
+            let body = decode(&batch.body).unwrap();
+            let ahead = body.header.wall.0 - body.header.mono_ms as i64;
+            // Each reading with the clock that its batch is of, to the minute.
+            all.push(body.readings.iter().map(|r| (r.at.0 - ahead) / 60_000).collect());
+        }
+        all
+    }
+
+    #[tokio::test]
+    async fn what_gathers_is_handed_over_when_it_is_due_or_many_and_bears_one_clock() {
+        let dir = tempfile::tempdir().unwrap();
+        let clock = Arc::new(ManualClock::at(NOON));
+        let settings = BufferSettings::default();
+        let buffer = Buffer::open(dir.path(), settings, clock.clone(), Arc::new(RandomIds)).unwrap();
+        let since_boot = buffer.look().mono_ms as i64 / 60_000;
+        let mut gathered = Gathered::default();
+        gathered.take(reading(NOON), &buffer).await;
+        assert_eq!(stored(&buffer).await, Vec::<Vec<i64>>::new(), "it gathers");
+        gathered.due().await;
+        gathered.hand_over(&buffer).await;
+        assert_eq!(stored(&buffer).await.len(), 1);
+
+        gathered.take(reading(NOON), &buffer).await;
+        let later = NOON.plus(Duration::from_hours(1));
+        clock.set(later);
+        gathered.take(reading(later), &buffer).await;
+        gathered.hand_over(&buffer).await;
+        let of_both = stored(&buffer).await;
+        assert_eq!(of_both.len(), 3, "a batch for each clock: {of_both:?}");
+        for since in of_both.into_iter().flatten() {
+            assert!((since - since_boot).abs() <= 1, "{since} is by the clock that its batch names");
+        }
+
+        let many: Vec<Reading> = (0..MANY).flat_map(|i| reading(Timestamp(later.0 + i as i64))).collect();
+        gathered.take(many, &buffer).await;
+        assert!(gathered.readings.is_empty(), "many do not wait");
     }
 }

@@ -37,11 +37,6 @@ impl Writer {
         offset_of(&self.boot.header(self.clock.as_ref()))
     }
 
-    /// Whether readings that come now are of another clock than those in memory.
-    pub(super) fn clock_moved(&self) -> bool {
-        self.pending_offset.is_some_and(|of| (self.offset() - of).abs() > SAME_MS)
-    }
-
     /// The header of what is in memory: by the clock that its readings bear.
     pub(super) fn header(&self) -> Header {
         let header = self.boot.header(self.clock.as_ref());

@@ -56,7 +56,7 @@ fn a_flush_of_long_texts_becomes_batches_that_fit_into_a_frame() {
         .enumerate()
         .map(|(i, r)| Reading { value: Some(text(i)), ..r })
         .collect();
-    writer.record(all.clone());
+    writer.record(all.clone(), 0);
     assert!(writer.pending.is_empty(), "there were enough for a flush");
     let (mut seq, mut stored) = (0, Vec::new());
     while let Some(one) = writer.after(Lane::Live, seq, false).unwrap() {
@@ -79,7 +79,7 @@ fn while_the_disk_refuses_memory_holds_no_more_than_ten_flushes_and_one() {
     let mut writer = writer(dir.path(), &settings);
     writer.last_error = Some("the disk refuses".to_owned());
     for i in 0..200 {
-        writer.record(readings(i, 30));
+        writer.record(readings(i, 30), 0);
         assert!(writer.pending.len() <= 11 * 100, "{} after {i}", writer.pending.len());
     }
     assert_eq!(writer.dropped + writer.pending.len() as u64, 200 * 30, "what is not there is counted");
