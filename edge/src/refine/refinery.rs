@@ -90,7 +90,8 @@ impl Refinery {
     }
 
     pub fn take(&mut self, readings: Vec<Reading>) -> Refined {
-        let mut refined = Refined::default();
+        let (seen, kept) = (Vec::with_capacity(readings.len()), Vec::with_capacity(readings.len()));
+        let mut refined = Refined { seen, kept, told: Vec::new() };
         let book = Arc::clone(&self.book);
         let mut near = 0;
         for reading in readings {

@@ -152,7 +152,9 @@ impl Block {
             let (value, quality) = decode(point, &response, offset);
             Some(PointValue { point: *i, value, quality })
         };
-        self.points.iter().filter_map(value).collect()
+        let mut values = Vec::with_capacity(self.points.len());
+        values.extend(self.points.iter().filter_map(value));
+        values
     }
 
     /// Bytes of data in its answer; a bit is an eighth.

@@ -25,7 +25,7 @@ impl Writer {
         if self.pending.is_empty() {
             return Ok(());
         }
-        let readings = std::mem::take(&mut self.pending);
+        let mut readings = std::mem::take(&mut self.pending);
         let header = self.header();
         let rows = Self::rows(&readings, columns::MAX_READINGS, &header);
         let stored = rows.and_then(|rows| self.on_telemetry(|w| w.store(Lane::Live, &rows)));
@@ -33,6 +33,9 @@ impl Writer {
             Ok(()) => {
                 self.last_error = None;
                 self.stored_by(&header);
+                // The next flush is about as large.
+                readings.clear();
+                self.pending = readings;
             }
             Err(BufferError::DiskFull) => {
                 self.last_error = Some(BufferError::DiskFull.to_string());

@@ -137,16 +137,20 @@ pub fn encode(readings: &[Reading], header: &Header) -> Result<Vec<u8>, ColumnsE
     let (mut points, mut list_of, mut lengths, mut instants) = (vec![], vec![], vec![], vec![]);
     let (mut text_lengths, mut texts) = (vec![], vec![]);
     let mut numbers = Numbers::default();
+    let (mut times, mut values) = (vec![], vec![]);
     for of_point in sorted.chunk_by(|a, b| a.point == b.point) {
         points.extend(of_point.first().map(|r| i64::from(r.point.0)));
-        let times: Vec<i64> = of_point.iter().map(|r| r.at.0).collect();
-        let next = lists.len() as i64;
-        list_of.push(*lists.entry(times).or_insert_with_key(|times| {
+        times.clear();
+        times.extend(of_point.iter().map(|r| r.at.0));
+        let known = lists.get(times.as_slice()).copied();
+        list_of.push(known.unwrap_or_else(|| {
+            let next = lists.len() as i64;
             lengths.push(times.len() as i64);
-            instants.extend_from_slice(times);
+            instants.extend_from_slice(&times);
+            lists.insert(times.clone(), next);
             next
         }));
-        let mut values = Vec::with_capacity(of_point.len());
+        values.clear();
         for r in of_point {
             match &r.value {
                 Some(Value::Number(v)) => values.push(*v),
