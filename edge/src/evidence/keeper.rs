@@ -23,7 +23,7 @@ const DONE: Duration = Duration::from_secs(5);
 /// Every so many writes what is too old leaves.
 const TRIM_EVERY: u32 = 20;
 /// As many answers are written at once, however short the time.
-const MANY: usize = 4096;
+const MANY: usize = 1024;
 /// More are not gathered while the disk does not take them.
 const MOST: usize = 2 * MANY;
 

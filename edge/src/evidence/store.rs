@@ -111,6 +111,7 @@ impl Store {
 
     fn try_open(path: &Path) -> Result<Self> {
         let db = Connection::open(path)?;
+        db.pragma_update(None, "cache_size", -1024)?;
         db.pragma_update(None, "auto_vacuum", "incremental")?;
         db.pragma_update(None, "journal_mode", "wal")?;
         // A power cut may take the newest; no reading depends on it.
