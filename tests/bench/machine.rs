@@ -20,7 +20,7 @@ pub fn describe() -> anyhow::Result<()> {
     let kernel = std::fs::read_to_string("/proc/sys/kernel/osrelease")?;
     let rustc = Command::new("rustc").arg("--version").output()?;
     println!(
-        "{cores} cores of {model}, {} GiB, Linux {}, {}; release profile, everything on loopback of one machine.",
+        "{cores} cores of {model}, {} GiB, Linux {}, {}; everything on loopback of one machine.",
         kib / (1 << 20),
         kernel.trim(),
         String::from_utf8_lossy(&rustc.stdout).trim(),

@@ -1,9 +1,10 @@
-//! `cargo xtask bench [NAME]`: makes the figures of docs/benchmarks.md in the release profile, and writes them there, each
-//! between its marks.
+//! `cargo xtask bench [NAME]`: makes the figures of docs/benchmarks.md and writes them there, each between its marks. The
+//! programs are those of the release profile; steward-edge is the one that gateways get.
 
 use std::path::PathBuf;
 
 use crate::console;
+use crate::cross::{self, Cross};
 use crate::decode;
 use crate::files;
 use crate::peers;
@@ -28,8 +29,14 @@ pub fn run(args: &[&str]) -> Result<(), String> {
         tools::PYTHON,
         tools::POSTGRES,
         tools::CHROMIUM,
+        tools::RUSTUP,
+        cross::STANDARD_LIBRARIES,
     ])?;
+    let own = cross::ALL.into_iter().find(|arch| arch.triple.starts_with(std::env::consts::ARCH));
+    let own =
+        own.ok_or_else(|| format!("no gateway has a processor like this one, {}", std::env::consts::ARCH))?;
     let peers = [
+        ("STEWARD_EDGE_PROGRAM", Cross::ready()?.build(own, cross::GATEWAY)?),
         ("STEWARD_PYTHON", peers::python()?),
         ("STEWARD_CHROMIUM", tools::chromium()?),
         ("STEWARD_NODE_RED", peers::node_red()?),
