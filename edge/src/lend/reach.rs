@@ -52,6 +52,12 @@ impl Reach {
         Self { wire, ..Self::by_hand(line) }
     }
 
+    /// A wire of a test, to whoever is at its other end.
+    #[cfg(test)]
+    pub fn over(dial: std::sync::Arc<dyn crate::line::Dial>, line: &LineConfig) -> Self {
+        Self { wire: Wire::new(dial, line, line.slowest()), ..Self::by_hand(line) }
+    }
+
     pub async fn ask(
         &mut self,
         exchange: Box<dyn Exchange>,

@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use steward_protocols::fingerprint::probes_where;
+use steward_protocols::fingerprint::{probes_where, weight};
 use steward_protocols::question::{Address, questions};
 use steward_shared::profile::{Language, Library, Profile};
 use steward_shared::reading::Quality;
@@ -49,7 +49,8 @@ pub async fn known_meter(
                 Ok(Ok(contents)) => {
                     for read in question.values(&profile.points, &contents) {
                         if let Some(point) = profile.points.get(read.point) {
-                            weighing.add(profile, point, read.value.as_ref(), read.quality, out);
+                            let weighed = weight(profile, point, read.value.as_ref(), read.quality);
+                            weighing.add(point, read.value.as_ref(), weighed, out);
                         }
                     }
                     continue;
@@ -60,7 +61,7 @@ pub async fn known_meter(
                 Err(failure) => return Err(why(reach, &failure, out)),
             };
             for point in question.points().iter().filter_map(|i| profile.points.get(*i)) {
-                weighing.add(profile, point, None, quality, out);
+                weighing.add(point, None, weight(profile, point, None, quality), out);
             }
         }
     }

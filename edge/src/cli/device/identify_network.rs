@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use steward_protocols::bacnet::client::{Peer, first};
 use steward_protocols::bacnet::{ObjectId, PropertyId, PropertyRef, Value};
-use steward_protocols::fingerprint::probes_where;
+use steward_protocols::fingerprint::{probes_where, weight};
 use steward_shared::profile::{Language, Library, Profile};
 
 use super::super::out::Out;
@@ -55,7 +55,8 @@ pub async fn known_node(
         let probes = probes_where(profile, |point| point.bacnet().is_some());
         for read in net.points(peer, profile, &probes, out).await? {
             if let Some(point) = profile.points.get(read.point) {
-                weighing.add(profile, point, read.value.as_ref(), read.quality, out);
+                let weighed = weight(profile, point, read.value.as_ref(), read.quality);
+                weighing.add(point, read.value.as_ref(), weighed, out);
             }
         }
     }

@@ -4,8 +4,10 @@
 
 mod command;
 mod identify;
+mod identify_asker;
 mod identify_meter;
 mod identify_network;
+mod identify_registers;
 mod known;
 mod network;
 mod orders;

@@ -18,7 +18,7 @@ use tokio::time::{Instant, timeout};
 
 use super::super::out::Out;
 use super::super::text::scan as text;
-use super::identify;
+use super::identify_registers::known_registers;
 use super::known::{self, Known};
 use super::reach::why;
 use super::scan_meters::{Meter, alone, bus, identity_said, meet};
@@ -304,7 +304,7 @@ impl Scan {
         self.out.progress_over();
         self.out.text(text::found(self.out.lang, setting, unit));
         let mut reach = Reach::by_hand(line);
-        let known = match identify::known(&mut reach, line, unit, &self.library, self.out).await {
+        let known = match known_registers(&mut reach, line, unit, &self.library, self.out).await {
             Ok(known) => known,
             Err(why) => {
                 self.out.aside(why);
@@ -406,12 +406,7 @@ fn line_text(line: &LineConfig, number: usize) -> String {
 }
 
 fn device_text(known: &Known, address: &str, out: Out) -> String {
-    let best = known.proposals.first();
-    let profile = best.map_or_else(
-        || format!("profile = \"\"   # {}", text::no_profile(out.lang)),
-        |best| format!("profile = \"{}\"", best.profile.id),
-    );
-    let model = best.and_then(|b| b.profile.id.split('/').nth(1)).unwrap_or("device");
+    let (profile, model) = known.pasted(out);
     // The number of a meter stands in quotes: its zeros belong to it.
     let quote = if address.len() > 3 { "\"" } else { "" };
     let name = address.split('-').next().unwrap_or_default();

@@ -170,12 +170,7 @@ fn line_text(network: &BacnetConfig) -> String {
 }
 
 fn device_text(found: &Found, is_twice: bool, out: Out) -> String {
-    let best = found.known.proposals.first();
-    let profile = best.map_or_else(
-        || format!("profile = \"\"   # {}", text::no_profile(out.lang)),
-        |best| format!("profile = \"{}\"", best.profile.id),
-    );
-    let model = best.and_then(|b| b.profile.id.split('/').nth(1)).unwrap_or("device");
+    let (profile, model) = found.known.pasted(out);
     let instance = found.introduction.instance;
     // One of two with the number is meant: it is written down where it is.
     let host = if is_twice { host_text(&found.peer) } else { String::new() };
