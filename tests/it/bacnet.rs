@@ -2,6 +2,9 @@
 //! cuts its answers into segments, one cannot, one is a BBMD.
 #![allow(clippy::unwrap_used, reason = "a test says with a panic what broke")]
 
+#[path = "bacnet/happenings.rs"]
+mod happenings;
+
 use std::net::{Ipv4Addr, SocketAddr, SocketAddrV4};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -17,9 +20,10 @@ use steward_protocols::bacnet::{
 use steward_shared::id::RandomIds;
 use steward_tests::programs::{Peer, free_tcp_port, free_udp_port};
 use steward_tests::{Edge, eventually};
-use tokio::sync::mpsc;
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
+
+use happenings::Happenings;
 
 const LONG: Duration = Duration::from_secs(30);
 const DESCRIPTION: PropertyId = PropertyId(28);
@@ -31,7 +35,7 @@ struct Bed {
     port: u16,
     names: serde_json::Value,
     network: Network,
-    happened: mpsc::Receiver<Happening>,
+    happened: Happenings,
     cancel: CancellationToken,
 }
 
@@ -54,7 +58,7 @@ fn bed(settings: impl FnOnce(u16) -> Settings) -> Option<Bed> {
     let (line, network, happened) = UdpLine::new(Port { listen }, settings(port), Arc::new(RandomIds));
     let cancel = CancellationToken::new();
     tokio::spawn(line.run(cancel.clone()));
-    Some(Bed { peer, _folder: folder, port, names, network, happened, cancel })
+    Some(Bed { peer, _folder: folder, port, names, network, happened: Happenings(happened), cancel })
 }
 
 /// The loopback has a broadcast address like any network.
@@ -68,30 +72,16 @@ impl Bed {
         At::direct(SocketAddrV4::new(Ipv4Addr::new(127, 0, 0, host), self.port))
     }
 
-    /// Waits for a happening that is one of those looked for.
-    async fn happens<T>(&mut self, what: &str, mut is_it: impl FnMut(Event) -> Option<T>) -> T {
-        let begun = begun();
-        loop {
-            let next =
-                timeout(LONG, self.happened.recv()).await.unwrap_or_else(|_| panic!("in vain: {what}"));
-            if let Some(Happening::Event(event)) = next
-                && let Some(found) = is_it(event)
-            {
-                return found;
-            }
-            assert!(begun.elapsed() < LONG, "in vain: {what}");
-        }
-    }
-
     /// Lets a device introduce itself, so that its abilities are known.
     async fn introduced(&mut self, host: u8) -> u32 {
         let at = self.at(host);
         self.network.who_is_at(at).await.unwrap();
-        self.happens("the device introduces itself", |event| match event {
-            Event::Device { peer, introduction } if peer == at => Some(introduction.instance),
-            _ => None,
-        })
-        .await
+        self.happened
+            .first("the device introduces itself", |event| match event {
+                Event::Device { peer, introduction } if peer == at => Some(introduction.instance),
+                _ => None,
+            })
+            .await
     }
 
     async fn one(&self, at: At, target: PropertyRef) -> Reading {
@@ -136,18 +126,15 @@ async fn six_hundred_objects_are_read_in_segments_and_without() {
 async fn everybody_answers_a_broadcast_and_only_the_range_that_was_asked_for() {
     let Some(mut bed) = bed(usual) else { return };
     bed.network.who_is(Some((1001, 1002))).await.unwrap();
-    let mut found = Vec::new();
-    while found.len() < 2 {
-        let device = bed.happens("two devices introduce themselves", |event| match event {
-            Event::Device { introduction, .. } => Some(introduction.instance),
-            _ => None,
-        });
-        found.push(device.await);
-    }
+    let two = bed.happened.gather(2, "two devices introduce themselves", |event| match event {
+        Event::Device { introduction, .. } => Some(introduction.instance),
+        _ => None,
+    });
+    let mut found = two.await;
     found.sort_unstable();
     assert_eq!(found, [1001, 1002]);
     bed.network.who_is(None).await.unwrap();
-    let third = bed.happens("the third introduces itself", |event| match event {
+    let third = bed.happened.first("the third introduces itself", |event| match event {
         Event::Device { introduction, .. } => Some(introduction.instance),
         _ => None,
     });
@@ -242,25 +229,20 @@ async fn changes_of_value_come_confirmed_and_unconfirmed_and_end_when_they_are_n
         let object = ObjectId::new(ObjectType::ANALOG_INPUT, 1);
         let wanted = Wanted { peer: at, object, confirmed, lifetime: 60 };
         let number = bed.network.subscribe(wanted).await.unwrap();
-        let mut values = Vec::new();
-        while values.len() < 4 {
-            let value = bed
-                .happens("a change of value", |event| match event {
-                    Event::Changed { subscription, notice } if subscription == number => {
-                        first(&notice.values.first()?.value.clone().map_err(Failure::Refused))?.as_number()
-                    }
-                    Event::SubscriptionLost { loss, .. } => panic!("lost: {loss:?}"),
-                    _ => None,
-                })
-                .await;
-            values.push(value);
-        }
+        let four = bed.happened.gather(4, "a change of value", |event| match event {
+            Event::Changed { subscription, notice } if subscription == number => {
+                first(&notice.values.first()?.value.clone().map_err(Failure::Refused))?.as_number()
+            }
+            Event::SubscriptionLost { loss, .. } => panic!("lost: {loss:?}"),
+            _ => None,
+        });
+        let values = four.await;
         assert!(values.is_sorted_by(|a, b| a < b), "each is told once, in order: {values:?}");
         bed.network.unsubscribe(number).await.unwrap();
         // A question behind it: the device has heard both.
         bed.one(at, input(2, PropertyId::PRESENT_VALUE)).await.unwrap();
-        while bed.happened.try_recv().is_ok() {}
-        let more = timeout(Duration::from_secs(1), bed.happened.recv()).await;
+        while bed.happened.0.try_recv().is_ok() {}
+        let more = timeout(Duration::from_secs(1), bed.happened.0.recv()).await;
         assert!(more.is_err(), "{more:?}");
     }
 }
@@ -270,7 +252,7 @@ async fn told_of(bed: &mut Bed, number: u32, within: Duration) -> (Vec<Duration>
     let begun = begun();
     let (mut changes, mut others) = (Vec::new(), Vec::new());
     while let Some(left) = within.checked_sub(begun.elapsed()) {
-        match timeout(left, bed.happened.recv()).await {
+        match timeout(left, bed.happened.0.recv()).await {
             Ok(Some(Happening::Event(Event::Changed { subscription, .. }))) if subscription == number => {
                 changes.push(begun.elapsed());
             }
@@ -306,7 +288,7 @@ async fn a_subscription_outlives_its_lifetime_and_a_device_that_forgot_it() {
         assert!(gap < Duration::from_secs(4) && others.is_empty(), "{confirmed}: {changes:?} {others:?}");
         bed.network.unsubscribe(number).await.unwrap();
         bed.one(bed.at(10), input(2, PropertyId::PRESENT_VALUE)).await.unwrap();
-        while bed.happened.try_recv().is_ok() {}
+        while bed.happened.0.try_recv().is_ok() {}
     }
 }
 
@@ -335,11 +317,12 @@ async fn a_subscription_that_is_refused_is_told() {
     let object = ObjectId::new(ObjectType::ANALOG_INPUT, 9000);
     let wanted = Wanted { peer: bed.at(10), object, confirmed: false, lifetime: 60 };
     let number = bed.network.subscribe(wanted).await.unwrap();
-    bed.happens("the refusal", |event| match event {
-        Event::SubscriptionLost { subscription, .. } => (subscription == number).then_some(()),
-        _ => None,
-    })
-    .await;
+    bed.happened
+        .first("the refusal", |event| match event {
+            Event::SubscriptionLost { subscription, .. } => (subscription == number).then_some(()),
+            _ => None,
+        })
+        .await;
 }
 
 #[tokio::test]
@@ -352,7 +335,8 @@ async fn a_foreign_device_finds_others_through_its_bbmd() {
     bed.network.who_is(Some((1003, 1003))).await.unwrap();
     let mut registered = false;
     let found = bed
-        .happens("the BBMD's own device", |event| match event {
+        .happened
+        .first("the BBMD's own device", |event| match event {
             Event::Registration(standing) => {
                 registered = standing == Standing::Registered;
                 None

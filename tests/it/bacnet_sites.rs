@@ -2,21 +2,24 @@
 //! routers to networks behind them.
 #![allow(clippy::unwrap_used, reason = "a test says with a panic what broke")]
 
+#[path = "bacnet/happenings.rs"]
+mod happenings;
+
 use std::net::{Ipv4Addr, SocketAddr, SocketAddrV4};
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use steward_edge::line::bacnet::{Happening, Network, Port, UdpLine};
+use steward_edge::line::bacnet::{Network, Port, UdpLine};
 use steward_protocols::bacnet::client::{Event, Foreign, LinkAddress, Peer as At, Settings, Standing};
 use steward_protocols::bacnet::npdu::Station;
 use steward_protocols::bacnet::{ObjectId, ObjectType, PropertyId, PropertyRef, Value};
 use steward_shared::id::RandomIds;
 use steward_tests::programs::{Peer, free_tcp_port, free_udp_port};
 use steward_tests::{Edge, eventually};
-use tokio::sync::mpsc;
-use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
+
+use happenings::Happenings;
 
 const LONG: Duration = Duration::from_secs(30);
 
@@ -26,7 +29,7 @@ struct Bed {
     port: u16,
     other: u16,
     network: Network,
-    happened: mpsc::Receiver<Happening>,
+    happened: Happenings,
     cancel: CancellationToken,
 }
 
@@ -57,23 +60,18 @@ fn bed(foreign: bool) -> Option<Bed> {
     let (line, network, happened) = UdpLine::new(Port { listen }, settings, Arc::new(RandomIds));
     let cancel = CancellationToken::new();
     tokio::spawn(line.run(cancel.clone()));
-    Some(Bed { peer: peer.unwrap(), _folder: folder, port, other, network, happened, cancel })
+    Some(Bed {
+        peer: peer.unwrap(),
+        _folder: folder,
+        port,
+        other,
+        network,
+        happened: Happenings(happened),
+        cancel,
+    })
 }
 
 impl Bed {
-    async fn happens<T>(&mut self, what: &str, mut is_it: impl FnMut(Event) -> Option<T>) -> T {
-        let looking = async {
-            loop {
-                if let Some(Happening::Event(event)) = self.happened.recv().await
-                    && let Some(found) = is_it(event)
-                {
-                    return found;
-                }
-            }
-        };
-        timeout(LONG, looking).await.unwrap_or_else(|_| panic!("in vain: {what}"))
-    }
-
     async fn input(&self, peer: At) -> Vec<Value> {
         let input = PropertyRef::new(ObjectId::new(ObjectType::ANALOG_INPUT, 1), PropertyId::PRESENT_VALUE);
         self.network.read(peer, vec![input]).await.unwrap().remove(0).1.unwrap()
@@ -90,13 +88,14 @@ const fn device_of(event: &Event, wanted: u32) -> Option<At> {
 #[tokio::test]
 async fn a_foreign_device_is_told_what_a_station_behind_two_bbmds_says_to_all() {
     let Some(mut bed) = bed(true) else { return };
-    bed.happens("the BBMD takes us", |event| {
-        matches!(event, Event::Registration(Standing::Registered)).then_some(())
-    })
-    .await;
+    bed.happened
+        .first("the BBMD takes us", |event| {
+            matches!(event, Event::Registration(Standing::Registered)).then_some(())
+        })
+        .await;
     // Its broadcast goes from its BBMD to ours and from there to us, and bears its own address all the way.
     bed.peer.tell("announce").unwrap();
-    let found = bed.happens("the far device introduces itself", |event| device_of(&event, 1021)).await;
+    let found = bed.happened.first("the far device introduces itself", |event| device_of(&event, 1021)).await;
     assert_eq!(found, At::direct(at(18, bed.other)));
     assert_eq!(bed.input(found).await, [Value::Real(1021.0)]);
 }
@@ -105,14 +104,12 @@ async fn a_foreign_device_is_told_what_a_station_behind_two_bbmds_says_to_all() 
 async fn a_foreign_device_asks_all_of_both_networks() {
     let Some(mut bed) = bed(true) else { return };
     bed.network.who_is(Some((1003, 1021))).await.unwrap();
-    let mut found = Vec::new();
-    while found.len() < 3 {
-        let next = bed.happens("three devices of two networks introduce themselves", |event| match event {
-            Event::Device { introduction, .. } => Some(introduction.instance),
-            _ => None,
-        });
-        found.push(next.await);
-    }
+    let what = "three devices of two networks introduce themselves";
+    let three = bed.happened.gather(3, what, |event| match event {
+        Event::Device { introduction, .. } => Some(introduction.instance),
+        _ => None,
+    });
+    let mut found = three.await;
     found.sort_unstable();
     assert_eq!(found, [1003, 1004, 1021]);
 }
@@ -122,18 +119,15 @@ async fn routers_say_where_they_lead_and_a_device_behind_one_is_found_and_read()
     let Some(mut bed) = bed(false) else { return };
     let (router, rival) = (LinkAddress::Ip(at(19, bed.port)), LinkAddress::Ip(at(20, bed.port)));
     bed.network.who_is_router(None).await.unwrap();
-    let mut found = Vec::new();
-    while found.len() < 2 {
-        let next = bed.happens("two routers", |event| match event {
-            Event::Router { router, network } => Some((network, router)),
-            _ => None,
-        });
-        found.push(next.await);
-    }
+    let two = bed.happened.gather(2, "two routers", |event| match event {
+        Event::Router { router, network } => Some((network, router)),
+        _ => None,
+    });
+    let mut found = two.await;
     found.sort_unstable();
     assert_eq!(found, [(2001, router), (2002, rival)]);
     bed.network.who_is(Some((1030, 1030))).await.unwrap();
-    let peer = bed.happens("the device behind it", |event| device_of(&event, 1030)).await;
+    let peer = bed.happened.first("the device behind it", |event| device_of(&event, 1030)).await;
     assert_eq!(peer, At::behind(at(19, bed.port), Station::new(2001, &[5]).unwrap()));
     assert_eq!(bed.input(peer).await, [Value::Real(1030.0)]);
     let nobody = At::behind(at(19, bed.port), Station::new(4711, &[5]).unwrap());
