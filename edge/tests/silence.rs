@@ -21,12 +21,9 @@ use nix::sys::stat::Mode;
 use nix::sys::termios::{SetArg, cfmakeraw, tcgetattr, tcsetattr};
 use nix::time::{ClockId, clock_gettime};
 use steward_edge::config::load;
-use steward_edge::line::dial_of;
-use steward_edge::supervisor::{Setup, Supervisor, Systemd};
+use steward_edge::supervisor::{Setup, Supervisor};
 use steward_protocols::modbus::with_crc;
 use steward_shared::document::listing;
-use steward_shared::id::RandomIds;
-use steward_shared::time::SystemClock;
 use tokio::sync::mpsc;
 use tokio::time::{Instant, sleep};
 use tokio_util::sync::CancellationToken;
@@ -172,15 +169,7 @@ async fn daemon(folder: &Path, lines: &str) -> Supervisor {
     let path = folder.join("edge.toml");
     std::fs::write(&path, file).unwrap();
     let config = load(&path).unwrap_or_else(|f| panic!("{}", listing(&f)));
-    let setup = Setup {
-        path,
-        data: None,
-        clock: Arc::new(SystemClock),
-        ids: Arc::new(RandomIds),
-        dial: Arc::new(dial_of),
-        systemd: Systemd::default(),
-    };
-    Supervisor::start(setup, config).await.unwrap()
+    Supervisor::start(Setup::of(path), config).await.unwrap()
 }
 
 #[tokio::test]

@@ -2,11 +2,8 @@
 
 use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 
 use steward_shared::document::listing;
-use steward_shared::id::RandomIds;
-use steward_shared::time::SystemClock;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
@@ -17,7 +14,6 @@ use super::log::start_log;
 use super::out::Out;
 use super::text::common;
 use crate::config::LogFormat;
-use crate::line::dial_of;
 use crate::supervisor::{Setup, Supervisor, Systemd, read};
 
 pub async fn run(path: &Path, data: Option<PathBuf>, out: Out) -> Result<(), String> {
@@ -27,14 +23,7 @@ pub async fn run(path: &Path, data: Option<PathBuf>, out: Out) -> Result<(), Str
     }
     start_log(&config.log);
     let (stop, reload) = hear_signals().map_err(|e| format!("{}: {e}", common::signals(out.lang)))?;
-    let setup = Setup {
-        path: path.to_owned(),
-        data,
-        clock: Arc::new(SystemClock),
-        ids: Arc::new(RandomIds),
-        dial: Arc::new(dial_of),
-        systemd: Systemd::from_environment(),
-    };
+    let setup = Setup { data, systemd: Systemd::from_environment(), ..Setup::of(path.to_owned()) };
     info!(version = env!("CARGO_PKG_VERSION"), gateway = config.name, "steward-edge starts");
     let supervisor = Supervisor::start(setup, config).await.map_err(|e| chain(&e))?;
     supervisor.run(stop, reload).await.map_err(|e| chain(&e))

@@ -6,9 +6,9 @@ use std::time::Duration;
 
 use steward_shared::alarm::EventKind;
 use steward_shared::document::Fault;
-use steward_shared::id::Ids;
+use steward_shared::id::{Ids, RandomIds};
 use steward_shared::reading::Reading;
-use steward_shared::time::Clock;
+use steward_shared::time::{Clock, SystemClock};
 use steward_shared::wire::message::Health;
 use tokio::sync::{Notify, broadcast, mpsc, watch};
 use tokio::task::JoinHandle;
@@ -30,6 +30,7 @@ use crate::config::Config;
 use crate::control::{self, Asked, Redecoder};
 use crate::evidence::Evidence;
 use crate::health::{LineGauge, Pages, bind, serve};
+use crate::line::dial_of;
 use crate::poll::{Latest, Told};
 use crate::refine::{Book, book};
 use crate::uplink::{self, UplinkSettings, UplinkState};
@@ -63,6 +64,20 @@ pub struct Setup {
     pub ids: Arc<dyn Ids>,
     pub dial: DialOf,
     pub systemd: Systemd,
+}
+
+impl Setup {
+    /// What the machine has, for a program that nobody supervises.
+    pub fn of(path: PathBuf) -> Self {
+        Self {
+            path,
+            data: None,
+            clock: Arc::new(SystemClock),
+            ids: Arc::new(RandomIds),
+            dial: Arc::new(dial_of),
+            systemd: Systemd::default(),
+        }
+    }
 }
 
 pub struct Supervisor {

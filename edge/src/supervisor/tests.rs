@@ -100,14 +100,7 @@ impl House {
             wire.dialled = Arc::clone(seen.lock().unwrap().entry(*port).or_default());
             Arc::new(wire) as Arc<dyn Dial>
         };
-        let setup = Setup {
-            path: path.clone(),
-            data: None,
-            clock: Arc::new(SystemClock),
-            ids: Arc::new(RandomIds),
-            dial: Arc::new(dial),
-            systemd: Systemd::default(),
-        };
+        let setup = Setup { dial: Arc::new(dial), ..Setup::of(path.clone()) };
         let config = load(&path).unwrap_or_else(|f| panic!("{}", steward_shared::document::listing(&f)));
         let supervisor = Supervisor::start(setup, config).await.unwrap();
         let (latest, buffer, alarms) = (supervisor.latest(), supervisor.buffer(), supervisor.alarms());

@@ -9,9 +9,8 @@ use std::time::Duration;
 
 use steward_edge::buffer::{Buffer, BufferSettings};
 use steward_edge::config::load;
-use steward_edge::line::dial_of;
 use steward_edge::poll::{Latest, Shown, Word};
-use steward_edge::supervisor::{Setup, Supervisor, SupervisorError, Systemd};
+use steward_edge::supervisor::{Setup, Supervisor, SupervisorError};
 use steward_shared::alarm::{Event, EventKind};
 use steward_shared::document::listing;
 use steward_shared::id::RandomIds;
@@ -133,15 +132,7 @@ impl House {
     pub async fn start_again(&mut self) {
         let path = self.folder.path().join("edge.toml");
         let config = load(&path).unwrap_or_else(|f| panic!("{}", listing(&f)));
-        let setup = Setup {
-            path,
-            data: None,
-            clock: Arc::new(SystemClock),
-            ids: Arc::new(RandomIds),
-            dial: Arc::new(dial_of),
-            systemd: Systemd::default(),
-        };
-        let supervisor = Supervisor::start(setup, config).await.unwrap();
+        let supervisor = Supervisor::start(Setup::of(path), config).await.unwrap();
         self.latest = Some(supervisor.latest());
         self.stop = CancellationToken::new();
         let (_, reloads) = mpsc::channel(1);
