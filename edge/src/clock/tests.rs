@@ -36,9 +36,8 @@ fn open(dir: &Path, clock: &Arc<Skewed>) -> Gateway {
 impl Gateway {
     /// An answer of one byte, and the reading that is made of it.
     async fn hear(&self, clock: &Skewed, byte: u8) {
-        // Each at an instant of its own, also when a wrong clock has been put right.
-        tokio::time::sleep(Duration::from_millis(5)).await;
-        let at = clock.now();
+        // Each at an instant of its own, also when a wrong clock has been put right, and however fast this goes.
+        let at = clock.now().plus(Duration::from_millis(10) * byte.into());
         let (device, profile, asked) = ("m".into(), "p".into(), "tcp 1".into());
         self.evidence.heard(Heard { device, profile, span: SPAN.into(), asked, at, contents: vec![byte] });
         let value = Some(Value::Number(byte.into()));
