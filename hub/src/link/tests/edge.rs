@@ -103,8 +103,18 @@ impl Hub {
 
     pub async fn enrolled(&self, name: &str) -> Papers {
         let (_, code) = self.code(name).await;
+        self.enrolled_by(&code).await
+    }
+
+    /// A gateway that has its papers already gets others.
+    pub async fn enrolled_again(&self, gateway: GatewayId) -> Papers {
+        let new = self.ctx.db.tx(async |tx| self.fleet.new_code(&tx, gateway).await).await.unwrap();
+        self.enrolled_by(&new.code.secret).await
+    }
+
+    async fn enrolled_by(&self, code: &[u8]) -> Papers {
         let key = KeyPair::generate().unwrap();
-        match self.enrol(&code, &key).await {
+        match self.enrol(code, &key).await {
             EnrolAnswer::Accepted(e) => {
                 Papers { gateway: e.gateway, key: Arc::new(key), certificate: e.certificate.into() }
             }

@@ -6,14 +6,12 @@ use std::time::Duration;
 use rcgen::KeyPair;
 use steward_shared::id::{BufferId, RandomIds};
 use steward_shared::time::Timestamp;
-use steward_shared::wire::message::{
-    ALPN, ControlDown, ControlUp, EnrolAnswer, Health, RefusalReason, Renew,
-};
+use steward_shared::wire::message::{ALPN, ControlDown, ControlUp, Health, RefusalReason, Renew};
 
 use super::super::endpoint::code;
 use super::edge::{Hub, NOW, Papers, Session, closed, hear, request, say};
 use crate::gateways::{NotAdmitted, RenewError, identity};
-use crate::kernel::db::testing::fresh_sqlite;
+use crate::kernel::db::testing::{TestDb, fresh_sqlite};
 use crate::testing::eventually;
 
 async fn refused(session: &mut Session) -> RefusalReason {
@@ -37,11 +35,7 @@ async fn fault_t1_an_expired_certificate_is_refused_and_a_code_brings_the_gatewa
         Err(e) => e,
     };
     assert!(ended.to_string().contains("certificate"), "{ended}");
-    let new = hub.ctx.db.tx(async |tx| hub.fleet.new_code(&tx, papers.gateway).await).await.unwrap();
-    let key = KeyPair::generate().unwrap();
-    let answer = hub.enrol(&new.code.secret, &key).await;
-    let EnrolAnswer::Accepted(e) = answer else { panic!("{answer:?}") };
-    let again = Papers { gateway: e.gateway, key: key.into(), certificate: e.certificate.into() };
+    let again = hub.enrolled_again(papers.gateway).await;
     assert_eq!(again.gateway, papers.gateway);
     hub.session(&again, buffer, 0).await;
 }
@@ -85,16 +79,12 @@ async fn the_certificate_of_before_an_enrolment_is_void() {
     // All within one instant of the hub's clock, and then before it.
     for back in [0, 0, 5_000] {
         hub.clock.set(Timestamp(NOW - back));
-        let new = hub.ctx.db.tx(async |tx| hub.fleet.new_code(&tx, gateway).await).await.unwrap();
-        let key = KeyPair::generate().unwrap();
-        let answer = hub.enrol(&new.code.secret, &key).await;
-        let EnrolAnswer::Accepted(e) = answer else { panic!("{answer:?}") };
+        let new = hub.enrolled_again(gateway).await;
         for papers in &old {
             let mut session = Session::dial(&hub, papers).await;
             session.say_hello(gateway, BufferId::new(&RandomIds), 0).await;
             assert_eq!(refused(&mut session).await, RefusalReason::Unknown);
         }
-        let new = Papers { gateway, key: key.into(), certificate: e.certificate.into() };
         assert!(hub.session(&new, BufferId::new(&RandomIds), 0).await.welcome.is_some());
         old.push(new);
     }
@@ -109,8 +99,7 @@ async fn a_certificate_that_was_renewed_by_one_of_before_an_enrolment_is_void_to
     hub.clock.advance(Duration::from_hours(24 * 20));
     let csr = request(&old.key);
     let renewed = hub.fleet.renew(&by, &csr).await.unwrap();
-    let new = hub.ctx.db.tx(async |tx| hub.fleet.new_code(&tx, old.gateway).await).await.unwrap();
-    hub.enrol(&new.code.secret, &KeyPair::generate().unwrap()).await;
+    hub.enrolled_again(old.gateway).await;
     let admitted = hub.fleet.admit(&identity(&renewed.certificate).unwrap()).await.unwrap();
     assert_eq!(admitted, Err(NotAdmitted::Superseded));
     let expires = async || hub.fleet.gateway(old.gateway).await.unwrap().unwrap().certificate_expires;
@@ -156,26 +145,34 @@ async fn a_second_living_connection_is_a_clone() {
     assert!(first.connection.close_reason().is_none(), "the first one goes on");
 }
 
-/// A session in a runtime that is not driven any more: its host has lost power.
+/// A gateway whose host has lost power: its session is in a runtime that is not driven any more.
 struct Dead {
+    hub: Arc<Hub>,
+    papers: Papers,
+    buffer: BufferId,
     end: Option<mpsc::Sender<()>>,
     thread: Option<std::thread::JoinHandle<()>>,
+    _test: TestDb,
 }
 
 impl Dead {
-    async fn on(hub: &Arc<Hub>, papers: &Papers, buffer: BufferId) -> Self {
+    async fn new() -> Self {
+        let test = fresh_sqlite().await;
+        let hub = Arc::new(Hub::on(&test).await);
+        let papers = hub.enrolled("east").await;
+        let buffer = BufferId::new(&RandomIds);
         let (up, is_up) = tokio::sync::oneshot::channel();
         let (end, ended) = mpsc::channel::<()>();
-        let (hub, papers) = (Arc::clone(hub), papers.clone());
+        let (its_hub, its_papers) = (Arc::clone(&hub), papers.clone());
         let thread = std::thread::spawn(move || {
             let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-            let session = runtime.block_on(hub.session(&papers, buffer, 0));
+            let session = runtime.block_on(its_hub.session(&its_papers, buffer, 0));
             up.send(()).unwrap();
             let _ = ended.recv();
             drop(session);
         });
         is_up.await.unwrap();
-        Self { end: Some(end), thread: Some(thread) }
+        Self { hub, papers, buffer, end: Some(end), thread: Some(thread), _test: test }
     }
 }
 
@@ -188,12 +185,9 @@ impl Drop for Dead {
 
 #[tokio::test]
 async fn a_gateway_that_comes_back_takes_over_from_its_dead_connection() {
-    let test = fresh_sqlite().await;
-    let hub = Arc::new(Hub::on(&test).await);
-    let papers = hub.enrolled("east").await;
-    let buffer = BufferId::new(&RandomIds);
-    let _dead = Dead::on(&hub, &papers, buffer).await;
-    let again = hub.session(&papers, buffer, 0).await;
+    let dead = Dead::new().await;
+    let (hub, papers, buffer) = (&dead.hub, &dead.papers, dead.buffer);
+    let again = hub.session(papers, buffer, 0).await;
     assert!(again.welcome.is_some());
     assert!(hub.events(papers.gateway, "cloned_gateway").await.is_empty());
     assert!(hub.fleet.sight(papers.gateway).online);
@@ -203,17 +197,14 @@ async fn a_gateway_that_comes_back_takes_over_from_its_dead_connection() {
 /// of its buffer is old when their turn comes: it would pass for a restored one, and all would be sent again.
 #[tokio::test]
 async fn of_two_that_wait_for_a_dead_connection_the_newer_one_is_served() {
-    let test = fresh_sqlite().await;
-    let hub = Arc::new(Hub::on(&test).await);
-    let papers = hub.enrolled("east").await;
-    let buffer = BufferId::new(&RandomIds);
-    let _dead = Dead::on(&hub, &papers, buffer).await;
-    let mut waiting = Session::dial(&hub, &papers).await;
+    let dead = Dead::new().await;
+    let (hub, papers, buffer) = (&dead.hub, &dead.papers, dead.buffer);
+    let mut waiting = Session::dial(hub, papers).await;
     waiting.say_hello(papers.gateway, buffer, 5).await;
     while hub.door.seats.arrivals(papers.gateway) < 2 {
         tokio::time::sleep(Duration::from_millis(5)).await;
     }
-    let newer = hub.session(&papers, buffer, 9).await;
+    let newer = hub.session(papers, buffer, 9).await;
     assert!(newer.welcome.is_some() && newer.connection.close_reason().is_none());
     assert_eq!(closed(&waiting.connection).await, code::REPLACED.into_inner());
     assert_eq!(hub.events(papers.gateway, "epoch_began").await.len(), 1);
