@@ -3,23 +3,26 @@
 
 use std::collections::BTreeSet;
 use std::path::Path;
-use std::sync::Mutex;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
+use steward_shared::alarm::EventKind;
 use steward_shared::document::listing;
 use steward_shared::id::{PointNo, RandomIds};
-use steward_shared::reading::Value;
+use steward_shared::reading::{Quality, Reading, Value};
 use tokio::sync::mpsc;
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
-use super::*;
+use super::super::task::{LineTask, Told};
 use crate::config::{LineConfig, parse};
 use crate::evidence::Evidence;
 use crate::health::LineGauge;
+use crate::lend::Visits;
+use crate::line::Dial;
 use crate::line::fake::{Act, BASE, FakeWire, PausedClock, framed};
 
-#[path = "errand_tests.rs"]
 mod errands;
-#[path = "flight_tests.rs"]
 mod flights;
 
 /// A point for each of these registers, read every second.

@@ -6,7 +6,7 @@ use steward_shared::profile::{Framing, Table};
 use tokio::sync::oneshot;
 
 use super::*;
-use crate::lend::{Class, Door, ForErrand, What};
+use crate::lend::{Class, Door, Errand, ErrandFailure, ForErrand, What};
 
 const MS: Duration = Duration::from_millis(1);
 
