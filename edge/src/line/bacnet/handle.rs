@@ -50,6 +50,12 @@ pub struct Network {
 }
 
 impl Network {
+    /// The way to an owner that a test plays.
+    #[cfg(test)]
+    pub fn to(asked: mpsc::Sender<Asked>) -> Self {
+        Self { asked }
+    }
+
     async fn say(&self, asked: Asked) -> Result<(), NoAnswer> {
         self.asked.send(asked).await.map_err(|_| NoAnswer::Ended)
     }

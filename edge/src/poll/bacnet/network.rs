@@ -25,7 +25,7 @@ use super::ringing::Ringing;
 use super::subscribed::Subscribed;
 use crate::config::LineConfig;
 use crate::lend::Loan;
-use crate::line::bacnet::{Happening, Network, open};
+use crate::line::bacnet::{Happening, Network, Owner, open};
 
 /// After so many failures in a row the port is down and somebody is told; before, it may be a hiccup.
 const DOWN_AFTER: u32 = 3;
@@ -70,10 +70,15 @@ impl Shared {
 
 /// Polls the network until `cancel`.
 pub async fn run(task: LineTask, cancel: &CancellationToken) {
-    let opened = open(&task.config, &task.dial, Arc::clone(&task.ids), cancel);
-    let Some((port, handle, happened)) = opened else { return };
+    if let Some(opened) = open(&task.config, &task.dial, Arc::clone(&task.ids), cancel) {
+        poll(task, opened).await;
+    }
+}
+
+/// Polls until the port's owner has ended.
+async fn poll(task: LineTask, (port, network, happened): (Owner, Network, mpsc::Receiver<Happening>)) {
     let shared = Shared {
-        network: handle,
+        network,
         link: watch::Sender::new(Link::Down),
         subscribed: Subscribed::default(),
         ringing: Ringing::default(),
@@ -249,3 +254,7 @@ async fn changed(shared: &Shared, subscription: u32, notice: &CovNotice) {
     shared.subscribed.told(number);
     shared.teller.readings(vec![Reading { point: number, at, value, quality }]).await;
 }
+
+#[cfg(test)]
+#[path = "network_tests.rs"]
+mod tests;
