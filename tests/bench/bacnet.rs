@@ -162,7 +162,7 @@ fn steward() -> anyhow::Result<Taken> {
     let memory = machine::peak_memory(pid)?;
     edge.stop()?;
     Ok(Taken {
-        readings: stored_rate(dir.path(), u64::from(DEVICES) * u64::from(OBJECTS))?,
+        readings: stored_rate(dir.path(), PERIOD)?,
         datagrams: sent as f64 / passed,
         cpu: cpu.as_secs_f64() / passed,
         memory,

@@ -8,6 +8,7 @@ use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
 use anyhow::Context as _;
+use steward_shared::wire::columns::decode;
 use steward_tests::Edge;
 use steward_tests::programs::free_tcp_port;
 use tokio_modbus::Slave;
@@ -165,13 +166,24 @@ pub fn stored(dir: &Path) -> anyhow::Result<u64> {
     Ok(count.unsigned_abs())
 }
 
-/// Readings a second of the span that is on a gateway's disk, in which each of `points` was read several times.
-pub fn stored_rate(dir: &Path, points: u64) -> anyhow::Result<f64> {
-    let sum = "select sum(n), min(t0), max(t1) from batch";
-    let (count, first, last): (i64, i64, i64) =
-        buffer(dir)?.query_row(sum, [], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))?;
-    // The first of each point begins the span.
-    Ok((count - points as i64) as f64 / ((last - first) as f64 / 1000.0))
+/// Good readings a second that are on a gateway's disk, of whole periods: from one after the first reading on, when every
+/// device has its place in the period, to the last that has come to its end.
+pub fn stored_rate(dir: &Path, period: Duration) -> anyhow::Result<f64> {
+    let buffer = buffer(dir)?;
+    let mut batches = buffer.prepare("select body from batch")?;
+    let mut instants = Vec::new();
+    for body in batches.query_map([], |row| row.get::<_, Vec<u8>>(0))? {
+        let readings = decode(&body?)?.readings;
+        instants.extend(readings.iter().filter(|r| r.quality.is_good()).map(|r| r.at.as_millis()));
+    }
+    let period = i64::try_from(period.as_millis())?;
+    let (first, last) = instants.iter().min().zip(instants.iter().max()).context("nothing is stored")?;
+    let begins = first + period;
+    let periods = (last - begins) / period;
+    anyhow::ensure!(periods > 0, "less than two periods are stored");
+    let whole = begins..begins + periods * period;
+    let count = instants.iter().filter(|at| whole.contains(at)).count();
+    Ok(count as f64 / ((whole.end - whole.start) as f64 / 1000.0))
 }
 
 /// A gateway with these lines and their devices.
