@@ -1,9 +1,16 @@
 //! How well a device looks like a profile: a few of the profile's points are read, and what comes is weighed. Pure: the
 //! engineer's tool asks, and hands in what came.
 //!
-//! A weight is the logarithm of how much likelier it is that a device of the profile says so than that any other does:
-//! `probes` are the points that are worth asking for, `values` weighs what they read, `alike` how little
-//! several of one kind add to one, `common` how much the device says the same everywhere, `places` at which addresses it answers at all, `rank` makes likelihoods of the sums.
+//! A weight is the logarithm of how much likelier it is that a device of the profile says so than that any other does.
+//!
+//! | part | what it knows |
+//! |---|---|
+//! | `probes` | the points that are worth asking for |
+//! | `values` | what their values say |
+//! | `alike` | how little several of one kind add to one |
+//! | `common` | how much the device says the same everywhere |
+//! | `places` | at which addresses it answers at all |
+//! | `rank` | likelihoods of the sums |
 
 mod alike;
 mod common;
