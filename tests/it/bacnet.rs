@@ -167,11 +167,11 @@ async fn a_command_holds_its_priority_until_it_is_given_up() {
         bed.network.ask(at, request)
     };
     assert_eq!(write(Value::Real(77.5), 8).await, Ok(Answer::Done));
-    assert_eq!(bed.one(at, valve()).await, Ok(vec![Value::Real(77.5)]));
+    assert_eq!(bed.one(at, valve()).await.as_deref(), Ok([Value::Real(77.5)].as_slice()));
     let array = bed.one(at, PropertyRef { property: PropertyId::PRIORITY_ARRAY, ..valve() }).await.unwrap();
     assert_eq!((array.len(), array.iter().filter(|v| **v != Value::Null).count()), (16, 1));
     assert_eq!(write(Value::Null, 8).await, Ok(Answer::Done));
-    assert_eq!(bed.one(at, valve()).await, Ok(vec![Value::Real(42.0)]));
+    assert_eq!(bed.one(at, valve()).await.as_deref(), Ok([Value::Real(42.0)].as_slice()));
 }
 
 #[tokio::test]
@@ -185,7 +185,11 @@ async fn a_device_that_says_no_is_told_from_one_that_says_nothing() {
     assert_eq!(bed.one(at, input(9000, PropertyId::PRESENT_VALUE)).await, Err(Failure::Refused(unknown)),);
     let targets = vec![input(2, PropertyId::PRESENT_VALUE), input(9000, PropertyId::PRESENT_VALUE)];
     let readings = bed.network.read(at, targets).await.unwrap();
-    assert_eq!(readings[0].1, Ok(vec![Value::Real(1.0)]), "the refusal costs its neighbour nothing");
+    assert_eq!(
+        readings[0].1.as_deref(),
+        Ok([Value::Real(1.0)].as_slice()),
+        "the refusal costs its neighbour nothing"
+    );
     assert_eq!(readings[1].1, Err(Failure::Refused(unknown)));
 
     // Nobody is there; meanwhile another device is read as ever.
@@ -197,7 +201,7 @@ async fn a_device_that_says_no_is_told_from_one_that_says_nothing() {
     };
     let (dead, (alive, took)) = tokio::join!(dead, alive);
     assert_eq!(dead, Err(NoAnswer::Device(Failure::NoReply(3))));
-    assert_eq!(alive, Ok(vec![Value::Real(1.0)]));
+    assert_eq!(alive.as_deref(), Ok([Value::Real(1.0)].as_slice()));
     assert!(took < Duration::from_millis(800), "the living device was held up for {took:?}");
 }
 
@@ -216,7 +220,7 @@ async fn five_hundred_questions_at_once_get_their_own_answers() {
     for question in questions.collect::<Vec<_>>() {
         let (i, answer) = question.await.unwrap();
         let Ok(Answer::Properties(list)) = answer else { panic!("{i}: {answer:?}") };
-        assert_eq!(list[0].value, Ok(vec![Value::Real(i as f32 / 2.0)]));
+        assert_eq!(list[0].value.as_deref(), Ok([Value::Real(i as f32 / 2.0)].as_slice()));
     }
     println!("500 questions in {:?}", begun.elapsed());
 }

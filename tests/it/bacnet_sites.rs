@@ -74,7 +74,7 @@ fn bed(foreign: bool) -> Option<Bed> {
 impl Bed {
     async fn input(&self, peer: At) -> Vec<Value> {
         let input = PropertyRef::new(ObjectId::new(ObjectType::ANALOG_INPUT, 1), PropertyId::PRESENT_VALUE);
-        self.network.read(peer, vec![input]).await.unwrap().remove(0).1.unwrap()
+        self.network.read(peer, vec![input]).await.unwrap().remove(0).1.unwrap().values
     }
 }
 

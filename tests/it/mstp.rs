@@ -187,7 +187,10 @@ async fn the_token_goes_round_among_two_foreign_masters_and_ours() {
         let (first, second) = tokio::join!(read(2), read(9));
         for readings in [first.unwrap(), second.unwrap()] {
             for (target, reading) in readings {
-                assert_eq!(reading, Ok(vec![Value::Real(target.object.instance as f32 / 2.0)]));
+                assert_eq!(
+                    reading.as_deref(),
+                    Ok([Value::Real(target.object.instance as f32 / 2.0)].as_slice())
+                );
                 values += 1;
             }
         }

@@ -170,7 +170,8 @@ pub fn polled(point: &PointDef, value: Option<&Value>) -> Option<(Option<Value>,
         }
         Place::Bacnet(place) => {
             let held = bacnet::held(point, value)?;
-            return Some(bacnet::value_of(point, place.data, &Ok(vec![held]), None));
+            let content = bacnet::Content { values: vec![held], ..Default::default() };
+            return Some(bacnet::value_of(point, place.data, &Ok(content), None));
         }
         // Reckoned from points that have gone through theirs.
         Place::Derived(_) => {

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use steward_shared::profile::{Framing, Language, PointDef, Profile};
 use steward_shared::reading::{Quality, Value};
+use steward_shared::time::Timestamp;
 
 use crate::bacnet;
 use crate::cost::Cost;
@@ -22,6 +23,8 @@ pub enum Question {
     Iec62056(iec62056::Ask),
     /// Not put by an exchange of bytes: its network's client asks, and gives readings to `Batch::values`.
     Bacnet(bacnet::Batch),
+    /// Nobody asks: what a device tells under one topic, where it is kept.
+    Mqtt(mqtt::Subject),
 }
 
 /// Who is asked.
@@ -69,6 +72,28 @@ pub struct PointValue {
     pub point: usize,
     pub value: Option<Value>,
     pub quality: Quality,
+}
+
+/// What one part of an answer says of a point.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Part {
+    /// Which part, in the words of its language; nothing is the whole.
+    pub of: String,
+    /// Where it lies in the contents, where that can be told.
+    pub bytes: Option<Range<usize>>,
+    pub says: Said,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Said {
+    Words(String),
+    /// It had so many bytes, and at most so many are kept.
+    TooLong {
+        bytes: usize,
+        most: usize,
+    },
+    /// The answer does not say.
+    Nothing,
 }
 
 /// A question that cannot be put: a fault of ours, for the file's reader and the planner keep to the standards.
@@ -168,6 +193,7 @@ impl Question {
             Self::Mbus(ask) => &ask.points,
             Self::Iec62056(ask) => &ask.points,
             Self::Bacnet(batch) => &batch.points,
+            Self::Mqtt(subject) => &subject.points,
         }
     }
 
@@ -178,7 +204,7 @@ impl Question {
             Self::Modbus(block) => block.split(points).map(|split| split.map(Self::Modbus)),
             Self::Dlt645(ask) => ask.split(points).map(|split| split.map(Self::Dlt645)),
             // An item is read whole or not at all; and the client of BACnet has found the parts that are answered.
-            Self::Cjt188(_) | Self::Mbus(_) | Self::Iec62056(_) | Self::Bacnet(_) => None,
+            Self::Cjt188(_) | Self::Mbus(_) | Self::Iec62056(_) | Self::Bacnet(_) | Self::Mqtt(_) => None,
         }
     }
 
@@ -186,21 +212,21 @@ impl Question {
     pub fn bare(&self) -> Option<Self> {
         match self {
             Self::Modbus(block) => Some(Self::Modbus(modbus::Block { points: Vec::new(), ..block.clone() })),
-            Self::Dlt645(_) | Self::Cjt188(_) | Self::Mbus(_) | Self::Iec62056(_) | Self::Bacnet(_) => None,
+            _ => None,
         }
     }
 
     /// What it asks for, in words that [`Question::of`] understands: for answers that outlive the plan.
-    pub fn words(&self) -> Option<String> {
-        Some(match self {
+    pub fn words(&self) -> String {
+        match self {
             Self::Modbus(block) => modbus::span::words(block),
             Self::Dlt645(ask) => dlt645::span::words(ask),
             Self::Cjt188(ask) => cjt188::span::words(ask),
             // A meter sends all that it has.
             Self::Mbus(_) | Self::Iec62056(_) => READOUT.to_owned(),
-            // What it is answered is no string of bytes.
-            Self::Bacnet(_) => return None,
-        })
+            Self::Bacnet(batch) => bacnet::span::words(batch),
+            Self::Mqtt(subject) => subject.words(),
+        }
     }
 
     /// The question of such words, with every point of the profile that its answer holds.
@@ -209,7 +235,8 @@ impl Question {
             Language::Modbus(_) => modbus::span::block(words, &profile.points).map(Self::Modbus),
             Language::Dlt645(limits) => dlt645::span::ask(words, &profile.points, limits).map(Self::Dlt645),
             Language::Cjt188(limits) => cjt188::span::ask(words, &profile.points, *limits).map(Self::Cjt188),
-            Language::Bacnet(_) | Language::Mqtt(_) => None,
+            Language::Bacnet(_) => bacnet::span::batch(words, &profile.points).map(Self::Bacnet),
+            Language::Mqtt(limits) => mqtt::subject(words, &profile.points, limits).map(Self::Mqtt),
             Language::Mbus(_) | Language::Iec62056(_) if words != READOUT => None,
             Language::Mbus(limits) => {
                 mbus::plan(&profile.points, 0..profile.points.len(), limits).pop().map(Self::Mbus)
@@ -228,7 +255,27 @@ impl Question {
             Self::Cjt188(_) => cjt188::span::bytes(point),
             Self::Mbus(_) => mbus::bytes(point, contents),
             Self::Iec62056(_) => iec62056::bytes(point, contents),
-            Self::Bacnet(_) => None,
+            Self::Bacnet(batch) => bacnet::span::bytes(batch, point, contents),
+            // JSON tells its places by names.
+            Self::Mqtt(_) => None,
+        }
+    }
+
+    /// What an answer says of a point, part by part, where a language has such parts.
+    pub fn parts(&self, point: &PointDef, contents: &[u8]) -> Vec<Part> {
+        match self {
+            Self::Bacnet(batch) => bacnet::span::parts(batch, point, contents),
+            Self::Mqtt(subject) => subject.parts(point, contents),
+            _ => Vec::new(),
+        }
+    }
+
+    /// Whether nobody asked: the device told by itself.
+    pub const fn was_told(&self) -> bool {
+        match self {
+            Self::Bacnet(batch) => batch.told,
+            Self::Mqtt(_) => true,
+            _ => false,
         }
     }
 
@@ -243,6 +290,7 @@ impl Question {
             // As many as most readouts have: how many it is, only the meter knows.
             Self::Iec62056(ask) => f64::from(ask.dialect.bytes.min(1024)),
             Self::Bacnet(batch) => batch.contents_len(),
+            Self::Mqtt(_) => 0.0,
         }
     }
 
@@ -278,7 +326,21 @@ impl Question {
             Self::Cjt188(ask) => ask.values(points, contents),
             Self::Mbus(ask) => ask.values(points, contents),
             Self::Iec62056(ask) => ask.values(points, contents),
-            Self::Bacnet(_) => Vec::new(),
+            Self::Bacnet(batch) => batch.values(points, &bacnet::span::readings(batch, contents)),
+            Self::Mqtt(subject) => subject.values(points, contents),
+        }
+    }
+
+    /// The same of contents that came at `at`, each with its own instant where the contents say one.
+    pub fn values_at(
+        &self,
+        points: &[PointDef],
+        contents: &[u8],
+        at: Timestamp,
+    ) -> Vec<(PointValue, Option<Timestamp>)> {
+        match self {
+            Self::Mqtt(subject) => subject.values_at(points, contents, at),
+            _ => self.values(points, contents).into_iter().map(|value| (value, None)).collect(),
         }
     }
 }

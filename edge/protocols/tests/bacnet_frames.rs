@@ -9,7 +9,7 @@ use steward_protocols::bacnet::apdu::{Apdu, Segment, error_of};
 use steward_protocols::bacnet::bvlc::Bvlc;
 use steward_protocols::bacnet::npdu::{Body, Npdu, Station};
 use steward_protocols::bacnet::{
-    Answer, Bits, CovNotice, EventNotice, IAm, ObjectId, ObjectType, Priority, Property, PropertyId,
+    Answer, Bits, Content, CovNotice, EventNotice, IAm, ObjectId, ObjectType, Priority, Property, PropertyId,
     PropertyRef, Request, Segmentation, ServiceError, Stamp, Value, who_is,
 };
 
@@ -63,7 +63,7 @@ fn answered(request: &Request, name: &str) -> Answer {
 fn reading_is_written_and_read_as_in_the_standard() {
     let one = Request::ReadProperty(input(5));
     asks(&one, "read-property-request");
-    let value = Ok(vec![Value::Real(72.3)]);
+    let value = Ok(Content { values: vec![Value::Real(72.3)], bytes: vec![0x44, 0x42, 0x90, 0x99, 0x9A] });
     assert_eq!(
         answered(&one, "read-property-ack"),
         Answer::Properties(vec![Property { target: input(5), value: value.clone() }])
@@ -71,17 +71,16 @@ fn reading_is_written_and_read_as_in_the_standard() {
     let reliability = PropertyRef { property: PropertyId::RELIABILITY, ..input(16) };
     let two = Request::ReadPropertyMultiple(vec![input(16), reliability]);
     asks(&two, "read-property-multiple-request-1");
-    let list = vec![
-        Property { target: input(16), value },
-        Property { target: reliability, value: Ok(vec![Value::Enumerated(0)]) },
-    ];
+    let normal = Content { values: vec![Value::Enumerated(0)], bytes: vec![0x91, 0] };
+    let list =
+        vec![Property { target: input(16), value }, Property { target: reliability, value: Ok(normal) }];
     assert_eq!(answered(&two, "read-property-multiple-ack-1"), Answer::Properties(list));
     let three = Request::ReadPropertyMultiple(vec![input(33), input(50), input(35)]);
     asks(&three, "read-property-multiple-request-2");
     let Answer::Properties(list) = answered(&three, "read-property-multiple-ack-2") else { panic!() };
-    assert_eq!(list[0].value, Ok(vec![Value::Real(42.3)]));
+    assert_eq!(list[0].value.as_deref(), Ok([Value::Real(42.3)].as_slice()));
     assert_eq!(list[1].value, Err(ServiceError { class: 1, code: 31 }));
-    assert_eq!(list[2].value, Ok(vec![Value::Real(435.7)]));
+    assert_eq!(list[2].value.as_deref(), Ok([Value::Real(435.7)].as_slice()));
 }
 
 #[test]
@@ -138,8 +137,10 @@ fn changes_of_value_are_read_as_in_the_standard() {
         let notice = CovNotice::decode(content).unwrap();
         assert_eq!((notice.process, notice.device, notice.remaining), (18, 4, 0));
         assert_eq!(notice.object, input(10).object);
-        assert_eq!(notice.values[0].value, Ok(vec![Value::Real(65.0)]));
-        assert_eq!(notice.values[1].value, Ok(vec![Value::Bits(Bits::from_bools(&[false; 4]))]));
+        assert_eq!(notice.values[0].value.as_deref(), Ok([Value::Real(65.0)].as_slice()));
+        let normal =
+            Content { values: vec![Value::Bits(Bits::from_bools(&[false; 4]))], bytes: vec![0x82, 4, 0] };
+        assert_eq!(notice.values[1].value, Ok(normal));
     }
 }
 

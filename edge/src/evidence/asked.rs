@@ -38,7 +38,7 @@ impl Witness {
     }
 }
 
-/// In words: `rtu 1`, `000000000161`. Empty where nobody is asked in frames.
+/// In words: `rtu 1`, `000000000161`, `device 1001`; of a device that tells its topic.
 fn asked(address: Address, framing: Framing) -> String {
     match address {
         Address::Modbus(unit) => {
@@ -49,11 +49,12 @@ fn asked(address: Address, framing: Framing) -> String {
         Address::Cjt188(address) => address.to_string(),
         Address::Mbus(address) => address.to_string(),
         Address::Iec62056(address) => address.to_string(),
-        Address::Bacnet(_) | Address::Mqtt(_) => String::new(),
+        Address::Bacnet(node) => format!("device {}", node.instance),
+        Address::Mqtt(topic) => topic.to_string(),
     }
 }
 
-/// What the words say of a device of this language.
+/// What the words say of a device of this language that is asked in frames.
 pub(super) fn understood(words: &str, language: &Language) -> Option<(Address, Framing)> {
     let meter = |address: Address| Some((address, Framing::Rtu));
     match language {

@@ -22,10 +22,12 @@ const WRITE: Duration = Duration::from_secs(30);
 const DONE: Duration = Duration::from_secs(5);
 /// Every so many writes what is too old leaves.
 const TRIM_EVERY: u32 = 20;
-/// As many answers are written at once, however short the time.
+/// As many answers, or so many bytes of them, are written at once, however short the time.
 const MANY: usize = 1024;
+const MANY_BYTES: usize = 512 << 10;
 /// More are not gathered while the disk does not take them.
 const MOST: usize = 2 * MANY;
+const MOST_BYTES: usize = 2 * MANY_BYTES;
 
 /// The way to the thread; it ends, with everything written, when the last of these is gone.
 #[derive(Clone, Debug)]
@@ -55,6 +57,9 @@ enum Told {
 struct Gathered {
     runs: Runs,
     answers: usize,
+    bytes: usize,
+    /// The thread was told that many have gathered.
+    told: bool,
     /// Which instants the runs bear.
     clock: Option<Header>,
     /// Those of clocks before it.
@@ -64,7 +69,7 @@ struct Gathered {
 impl Gathered {
     /// Whether it is time to write: once in a gathering.
     fn take(&mut self, heard: Heard, look: Header) -> bool {
-        if self.answers >= MOST {
+        if self.answers >= MOST || self.bytes >= MOST_BYTES {
             return false;
         }
         let clock = *self.clock.get_or_insert(look);
@@ -72,9 +77,10 @@ impl Gathered {
             self.over.push((self.runs.close(), clock));
             self.clock = Some(look);
         }
-        self.runs.take(heard);
+        self.bytes += self.runs.take(heard);
         self.answers += 1;
-        self.answers == MANY
+        let many = self.answers >= MANY || self.bytes >= MANY_BYTES;
+        many && !std::mem::replace(&mut self.told, true)
     }
 
     fn all(mut self) -> Vec<(Vec<Run>, Header)> {
@@ -109,6 +115,11 @@ impl Evidence {
             return Self::none();
         }
         Self(Some(way))
+    }
+
+    /// Whether anything is kept: whoever would have to make something for that need not.
+    pub const fn is_kept(&self) -> bool {
+        self.0.is_some()
     }
 
     /// Never waits for the disk.
@@ -235,5 +246,17 @@ mod tests {
         let told = (0..3 * MANY as i64).filter(|at| gathered.take(heard(*at, *at as u8), clock(0))).count();
         assert_eq!((told, gathered.answers), (1, MOST));
         assert_eq!(gathered.all().iter().map(|(runs, _)| runs.len()).sum::<usize>(), MOST);
+    }
+
+    #[test]
+    fn long_answers_are_written_sooner_and_what_says_the_same_again_takes_no_room() {
+        let long = |at: i64, byte: u8| Heard { contents: vec![byte; 16 << 10], ..heard(at, byte) };
+        let mut gathered = Gathered::default();
+        let told: Vec<i64> = (0..1000).filter(|at| gathered.take(long(*at, *at as u8), clock(0))).collect();
+        assert_eq!(told, [(MANY_BYTES / ((16 << 10) + 13)) as i64]);
+        assert!(gathered.bytes < MOST_BYTES + (17 << 10) && gathered.answers < 260, "{gathered:?}");
+        let mut same = Gathered::default();
+        assert!((0..1000).all(|at| !same.take(long(at, 1), clock(0))));
+        assert_eq!((same.answers, same.all().len()), (1000, 1));
     }
 }

@@ -64,14 +64,17 @@ pub struct Runs {
 }
 
 impl Runs {
-    pub fn take(&mut self, heard: Heard) {
+    /// Answers how many bytes it is held in: none where it says the same again.
+    pub fn take(&mut self, heard: Heard) -> usize {
         let key = (Arc::clone(&heard.device), heard.span.clone());
         if self.open.get_mut(&key).is_some_and(|run| run.goes_on(&heard)) {
-            return;
+            return 0;
         }
+        let bytes = heard.span.len() + heard.contents.len();
         let Heard { device, profile, span, asked, at, contents } = heard;
         let run = Run { device, profile, span, asked, from: at, step_ms: 0, count: 1, contents };
         self.over.extend(self.open.insert(key, run));
+        bytes
     }
 
     /// All runs so far; each begins anew with its next answer.

@@ -1,9 +1,10 @@
 //! Where a command to a BACnet object stands: a slot of its priority array (ASHRAE 135, clause 19.2), or the present value
 //! of an object that has none. The tool that writes and the way back share it.
 
-use steward_protocols::bacnet::client::{Failure, Peer, first};
+use steward_protocols::bacnet::client::{Failure, Peer, Reading, first};
 use steward_protocols::bacnet::{
-    Answer, ObjectId, Priority, PropertyId, PropertyRef, Request, ServiceError, Value, command, value_of,
+    Answer, Content, ObjectId, Priority, PropertyId, PropertyRef, Request, ServiceError, Value, command,
+    value_of,
 };
 use steward_shared::profile::PointDef;
 use steward_shared::reading::Value as Shown;
@@ -39,9 +40,9 @@ impl<'n> Slot<'n> {
         Ok(slot)
     }
 
-    async fn read(&self, target: PropertyRef) -> Result<Result<Vec<Value>, Failure>, NoAnswer> {
+    async fn read(&self, target: PropertyRef) -> Result<Reading, NoAnswer> {
         let readings = self.network.read(self.peer, vec![target]).await?;
-        Ok(readings.into_iter().next().map_or(Ok(Vec::new()), |(_, reading)| reading))
+        Ok(readings.into_iter().next().map_or(Ok(Content::default()), |(_, reading)| reading))
     }
 
     async fn one(&self, target: PropertyRef) -> Result<Value, NoAnswer> {
@@ -84,7 +85,8 @@ impl<'n> Slot<'n> {
 /// A value of the slot as the point shows it.
 pub fn shown(def: &PointDef, value: &Value) -> Option<f64> {
     let place = def.bacnet()?;
-    value_of(def, place.data, &Ok(vec![value.clone()]), None).0?.as_number()
+    let content = Content { values: vec![value.clone()], bytes: Vec::new() };
+    value_of(def, place.data, &Ok(content), None).0?.as_number()
 }
 
 /// Whether two are the same value, as far as a real holds it.

@@ -14,6 +14,8 @@ use steward_protocols::bacnet::tag::Reader;
 use steward_protocols::bacnet::{
     CovNotice, EventNotice, IAm, ObjectId, ObjectType, PropertyId, PropertyRef, Request, Value,
 };
+use steward_protocols::cost::Cost;
+use steward_protocols::question::{Question, questions};
 use steward_shared::profile::{Library, PointDef, Profile};
 use steward_shared::reading::Value as Shown;
 
@@ -70,6 +72,7 @@ fn content(bytes: &[u8]) {
 
 /// Values as they stand in an answer; what was read is written as it was.
 pub fn value(data: &[u8]) {
+    kept(data);
     let Ok(values) = Value::read_all(Reader::new(data)) else { return };
     assert!(values.len() <= data.len(), "more values than bytes");
     let mut written = Vec::new();
@@ -80,6 +83,20 @@ pub fn value(data: &[u8]) {
     let again = Value::read_all(Reader::new(&written)).expect("what we write can be read");
     assert_eq!(format!("{again:?}"), format!("{values:?}"));
     content(data);
+}
+
+/// An answer that was kept: to a question of a profile, by whatever is kept of it.
+fn kept(data: &[u8]) {
+    let points = &NORDIC.points;
+    for question in &*KEPT {
+        let values = question.values(points, data);
+        assert!(values.len() <= points.len(), "{values:?}");
+        for point in points {
+            let parts = question.parts(point, data);
+            let ranges = parts.into_iter().filter_map(|part| part.bytes).chain(question.bytes(point, data));
+            ranges.for_each(|range| assert!(range.end <= data.len(), "{range:?}"));
+        }
+    }
 }
 
 fn point(instance: u32) -> PropertyRef {
@@ -199,7 +216,13 @@ pub fn apdu_seeds() -> Vec<Vec<u8>> {
 
 pub fn value_seeds() -> Vec<Vec<u8>> {
     let of_acks = frames().flat_map(|(_, bytes)| [bytes.get(3..).unwrap_or_default().to_vec(), bytes]);
-    of_acks.chain(crashers()).collect()
+    of_acks.chain(crashers()).chain(contents()).collect()
+}
+
+/// What is kept of answers: values and errors as they stand in acknowledgements, and what is not kept.
+fn contents() -> Vec<Vec<u8>> {
+    let all = ["4E44422933334F", "4E8204004F", "5E9101911F5F", "6E6F", "6E230111706F"].map(hex);
+    [all.concat()].into_iter().chain(all.iter().map(|one| one.repeat(20))).collect()
 }
 
 pub fn client_seeds() -> Vec<Vec<u8>> {
@@ -256,6 +279,12 @@ pub fn device_seeds() -> Vec<Vec<u8>> {
     let asked = NORDIC.frames.iter().map(|frame| one(0, &frame.request));
     messages.chain(crashers().iter().map(|bytes| one(1, bytes))).chain(asked).collect()
 }
+
+/// What the device is asked, as it is known by its words.
+static KEPT: LazyLock<Vec<Question>> = LazyLock::new(|| {
+    let asked = questions(&NORDIC, 0..NORDIC.points.len(), &Cost::tcp(Duration::from_millis(5)), &[]);
+    asked.iter().map(|one| Question::of(&NORDIC, &one.words()).expect("its own words")).collect()
+});
 
 static NORDIC: LazyLock<Arc<Profile>> = LazyLock::new(|| {
     let library = Library::compiled_in().expect("the repository's own profiles");

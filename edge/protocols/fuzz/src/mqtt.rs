@@ -2,9 +2,11 @@
 
 use std::sync::LazyLock;
 
-use steward_protocols::mqtt::{Inbox, Incoming, excerpt, hear};
+use steward_protocols::mqtt::{Inbox, Incoming, Manner, excerpt, hear, words};
+use steward_protocols::question::Question;
 use steward_shared::profile::{Language, Library, Profile};
 use steward_shared::reading::Value;
+use steward_shared::time::Timestamp;
 
 use crate::input::Input;
 
@@ -52,6 +54,21 @@ pub fn payload(data: &[u8]) {
         assert!(number.is_none_or(f64::is_finite), "{heard:?}");
     }
     assert!(excerpt(input.rest()).len() < 1000, "an excerpt is short");
+    kept(profile, input.rest());
+}
+
+/// The same payload out of what is kept, under the topic of one of the profile's points.
+fn kept(profile: &Profile, payload: &[u8]) {
+    let Some(point) = profile.points.get(payload.len() % profile.points.len().max(1)) else { return };
+    let Some(told) = point.told() else { return };
+    for manner in [Manner::Told, Manner::Retained, Manner::TooLong] {
+        let words = words(manner, &told.topic.of("own"), "own");
+        let question = Question::of(profile, &words).expect("its own words");
+        for (value, at) in question.values_at(&profile.points, payload, Timestamp(1_760_000_000_000)) {
+            assert!(question.points().contains(&value.point), "{value:?} at {at:?}");
+        }
+        assert!(question.parts(point, payload).len() <= 2, "a value and its instant");
+    }
 }
 
 /// Packets in the form of MQTT 3.1.1: CONNACK, SUBACK, PUBLISH of QoS 0 and 1, PUBACK, PINGRESP.

@@ -29,9 +29,8 @@ pub fn profile(data: &[u8]) {
             assert_sound(&values);
         }
         let _ = question.split(&profile.points);
-        if let Some(words) = question.words() {
-            assert!(steward_protocols::question::Question::of(&profile, &words).is_some(), "{words}");
-        }
+        let words = question.words();
+        assert!(steward_protocols::question::Question::of(&profile, &words).is_some(), "{words}");
     }
 }
 

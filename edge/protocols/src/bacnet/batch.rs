@@ -18,10 +18,15 @@ const POINT: f64 = 20.0;
 const FAULT: usize = 1;
 const OUT_OF_SERVICE: usize = 3;
 
-/// Indices into the profile's points.
+/// Some points of a device and the properties that tell of them.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Batch {
+    /// Indices into the profile's points.
     pub points: Vec<usize>,
+    /// Each point's property, and where it is wanted the status flags of its object behind it.
+    pub targets: Vec<PropertyRef>,
+    /// Nobody asked: the device told of a change.
+    pub told: bool,
 }
 
 /// The wanted points in as few questions as may be.
@@ -29,15 +34,17 @@ pub fn batches(points: &[PointDef], wanted: impl IntoIterator<Item = usize>, lim
     let most = limits.max_properties.map_or(MOST, usize::from).max(1);
     let wanted: Vec<usize> =
         wanted.into_iter().filter(|i| points.get(*i).is_some_and(|p| p.bacnet().is_some())).collect();
-    wanted.chunks(most).map(|points| Batch { points: points.to_vec() }).collect()
+    wanted.chunks(most).map(|some| Batch::of(points, some.to_vec(), limits)).collect()
 }
 
-const fn target(point: &BacnetPoint) -> PropertyRef {
+/// The property that a point is.
+pub const fn target(point: &BacnetPoint) -> PropertyRef {
     let object = ObjectId::new(point.object, point.instance);
     PropertyRef { object, property: point.property, index: point.index }
 }
 
-const fn status(point: &BacnetPoint) -> PropertyRef {
+/// The status flags of a point's object.
+pub const fn status(point: &BacnetPoint) -> PropertyRef {
     PropertyRef::new(ObjectId::new(point.object, point.instance), PropertyId::STATUS_FLAGS)
 }
 
@@ -46,16 +53,23 @@ impl Batch {
         self.points.len() as f64 * POINT
     }
 
-    /// The properties that are asked for: each point's, and the status flags of its object.
-    pub fn targets(&self, points: &[PointDef], limits: &Bacnet) -> Vec<PropertyRef> {
-        let mut targets = Vec::with_capacity(self.points.len() * 2);
-        for point in self.points.iter().filter_map(|i| points.get(*i)?.bacnet()) {
+    /// The wanted points, to be asked for.
+    pub fn of(points: &[PointDef], wanted: Vec<usize>, limits: &Bacnet) -> Self {
+        let mut targets = Vec::with_capacity(wanted.len() * 2);
+        for point in wanted.iter().filter_map(|i| points.get(*i)?.bacnet()) {
             targets.push(target(point));
             if limits.status && point.has_status() {
                 targets.push(status(point));
             }
         }
-        targets
+        targets.shrink_to_fit();
+        Self { points: wanted, targets, told: false }
+    }
+
+    /// What a device tells of one point by itself, with the status of its object where that is told too.
+    pub fn notice(point: usize, place: &BacnetPoint, with_status: bool) -> Self {
+        let targets = [target(place)].into_iter().chain(with_status.then(|| status(place))).collect();
+        Self { points: vec![point], targets, told: true }
     }
 
     /// What came of each point.
@@ -63,10 +77,15 @@ impl Batch {
         let mut rest = readings;
         let mut next = |wanted: PropertyRef| {
             // In the order of the questions: what is behind was taken already.
-            let at = rest.iter().position(|(target, _)| *target == wanted)?;
-            let (found, behind) = rest.split_at_checked(at + 1)?;
-            rest = behind;
-            found.last().map(|(_, reading)| reading)
+            let is_it = |(target, _): &(PropertyRef, Reading)| *target == wanted;
+            if let Some(at) = rest.iter().position(is_it)
+                && let Some((found, behind)) = rest.split_at_checked(at + 1)
+            {
+                rest = behind;
+                return found.last().map(|(_, reading)| reading);
+            }
+            // Several points of one property, where it was asked for once.
+            readings.iter().find(|told| is_it(told)).map(|(_, reading)| reading)
         };
         let of = |index: &usize| {
             let (def, point) = points.get(*index).and_then(|def| Some((def, def.bacnet()?)))?;
@@ -98,7 +117,7 @@ pub fn value_of(
     if flag(FAULT) || flag(OUT_OF_SERVICE) {
         return (None, Quality::NoValue);
     }
-    let [value] = values.as_slice() else { return (None, Quality::Undecodable) };
+    let [value] = values.values.as_slice() else { return (None, Quality::Undecodable) };
     decode(def, data, value)
 }
 

@@ -4,9 +4,9 @@
 use steward_shared::profile::{ObjectType, PropertyId};
 
 use super::object::{ObjectId, PropertyRef};
-use super::service::Property;
+use super::service::{Content, Property};
 use super::tag::{Fault, Reader, put_context_unsigned, unsigned, unsigned32};
-use super::value::{Date, Time, Value};
+use super::value::{Date, Time};
 
 /// Whether a device can cut messages into segments (clause 21, BACnetSegmentation).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -89,7 +89,7 @@ impl CovNotice {
         while !list.is_empty() {
             let property = PropertyId(unsigned32(list.context(0)?)?);
             let index = list.optional(1)?.map(unsigned32).transpose()?;
-            let value = Ok(Value::read_all(list.enclosed(2)?)?);
+            let value = Ok(Content::read(list.enclosed(2)?)?);
             list.optional(3)?;
             values.push(Property { target: PropertyRef { object, property, index }, value });
         }

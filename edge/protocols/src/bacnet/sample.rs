@@ -19,10 +19,9 @@ pub fn read_sample(profile: &Profile, sample: &SampleFrame) -> Result<Vec<PointV
     let given = |target: &PropertyRef| readings.iter().find(|(told, _)| told == target).cloned();
     let points = 0..profile.points.len();
     let values = points.flat_map(|point| {
-        let batch = Batch { points: vec![point] };
+        let batch = Batch::of(&profile.points, vec![point], &Bacnet::default());
         // Of status flags that the frame does not show nothing is known.
-        let told: Vec<_> =
-            batch.targets(&profile.points, &Bacnet::default()).iter().filter_map(given).collect();
+        let told: Vec<_> = batch.targets.iter().filter_map(given).collect();
         batch.values(&profile.points, &told)
     });
     Ok(values.collect())

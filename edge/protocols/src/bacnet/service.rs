@@ -1,6 +1,8 @@
 //! What is asked of a device and what it answers (ASHRAE 135, clauses 13 to 16): the content of confirmed requests and
 //! of their acknowledgements. Called by the client. An answer about something else than was asked is no answer.
 
+use std::ops::Deref;
+
 use steward_shared::profile::{ObjectType, PropertyId};
 
 use super::object::{ObjectId, PropertyRef, ServiceError};
@@ -68,7 +70,29 @@ pub enum Request {
 #[derive(Clone, Debug, PartialEq)]
 pub struct Property {
     pub target: PropertyRef,
-    pub value: Result<Vec<Value>, ServiceError>,
+    pub value: Result<Content, ServiceError>,
+}
+
+/// The values of a property, and the bytes that they came in.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Content {
+    pub values: Vec<Value>,
+    pub bytes: Vec<u8>,
+}
+
+impl Content {
+    /// All that a reader has.
+    pub fn read(reader: Reader<'_>) -> Result<Self, Fault> {
+        Ok(Self { values: Value::read_all(reader)?, bytes: reader.rest().to_vec() })
+    }
+}
+
+impl Deref for Content {
+    type Target = [Value];
+
+    fn deref(&self) -> &[Value] {
+        &self.values
+    }
 }
 
 /// An event that is active in a device (clause 13.12).
@@ -194,7 +218,7 @@ fn read_property(content: &[u8]) -> Result<Property, Fault> {
     let object = ObjectId::from_bytes(reader.context(0)?)?;
     let property = PropertyId(unsigned32(reader.context(1)?)?);
     let index = reader.optional(2)?.map(unsigned32).transpose()?;
-    let value = Value::read_all(reader.enclosed(3)?)?;
+    let value = Content::read(reader.enclosed(3)?)?;
     Ok(Property { target: PropertyRef { object, property, index }, value: Ok(value) })
 }
 
@@ -212,7 +236,7 @@ fn read_property_multiple(content: &[u8]) -> Result<Vec<Property>, Fault> {
                 let class = unsigned32(error.application(9)?)?;
                 Err(ServiceError { class, code: unsigned32(error.application(9)?)? })
             } else {
-                Ok(Value::read_all(results.enclosed(4)?)?)
+                Ok(Content::read(results.enclosed(4)?)?)
             };
             properties.push(Property { target: PropertyRef { object, property, index }, value });
         }

@@ -138,6 +138,26 @@ impl Value {
         number.is_finite().then_some(number)
     }
 
+    /// Its type, in the standard's word (clause 20.2).
+    pub const fn kind(&self) -> &'static str {
+        match self {
+            Self::Null => "NULL",
+            Self::Boolean(_) => "BOOLEAN",
+            Self::Unsigned(_) => "Unsigned",
+            Self::Signed(_) => "INTEGER",
+            Self::Real(_) => "REAL",
+            Self::Double(_) => "Double",
+            Self::Octets(_) => "OCTET STRING",
+            Self::Text(_) => "CharacterString",
+            Self::Bits(_) => "BIT STRING",
+            Self::Enumerated(_) => "ENUMERATED",
+            Self::Date(_) => "Date",
+            Self::Time(_) => "Time",
+            Self::Object(_) => "BACnetObjectIdentifier",
+            Self::Tagged(..) | Self::Group(..) | Self::Opaque(..) => "ABSTRACT-SYNTAX",
+        }
+    }
+
     /// One value, with what stands within it.
     pub fn read(reader: &mut Reader<'_>) -> Result<Self, Fault> {
         Self::read_at(reader, 0)

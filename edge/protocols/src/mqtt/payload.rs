@@ -1,6 +1,8 @@
 //! Makes values of what a device tells. A payload is anybody's: what it cannot be is told with what came and what was
 //! wanted, and nothing of it is guessed.
 
+use std::time::Duration;
+
 use serde_json::Value as Json;
 use steward_shared::profile::mqtt::{JsonType, Pointer, Told};
 use steward_shared::profile::{Decimal, PointDef};
@@ -11,6 +13,10 @@ use steward_shared::time::Timestamp;
 const LONGEST_TEXT: usize = 256;
 /// Characters of a payload that are shown to people.
 const SHOWN: usize = 80;
+/// A clock that is ahead by more is wrong.
+const AHEAD: Duration = Duration::from_mins(5);
+/// 1 January 2000: a clock before is not set.
+const UNSET: Timestamp = Timestamp(946_684_800_000);
 /// A number below counts seconds, one above milliseconds: the fifth millennium, and the spring of 1973.
 const SECONDS_END: f64 = 1e11;
 
@@ -25,6 +31,20 @@ pub struct Heard {
     pub at: Option<Timestamp>,
     /// What came and what was wanted, where that is not the same.
     pub fault: Option<String>,
+}
+
+impl Heard {
+    /// What is left of it where it came at `now`: an instant that cannot be is a fault.
+    #[must_use]
+    pub fn believed(self, now: Timestamp) -> Self {
+        match self.at.filter(|at| *at > now.plus(AHEAD) || *at < UNSET) {
+            Some(at) => {
+                let wrong = format!("its instant is {at}, and it is {now}: set the device's clock");
+                Self { value: None, quality: Quality::BadReply, at: None, fault: Some(wrong), ..self }
+            }
+            None => self,
+        }
+    }
 }
 
 /// A payload; it is read as JSON once, and only where somebody wants that.
@@ -83,6 +103,12 @@ pub fn word(path: Option<&Pointer>, payload: &[u8]) -> Option<String> {
         None => document.text().ok().map(str::to_owned),
         Some(path) => document.at(path).ok().flatten().and_then(plain),
     }
+}
+
+/// What stands at a place of a payload, as it is written in JSON.
+pub fn place(path: &Pointer, payload: &[u8]) -> Option<String> {
+    let mut document = Document::new(payload);
+    document.at(path).ok().flatten().map(|json| plain(json).unwrap_or_else(|| json.to_string()))
 }
 
 /// As much of a payload as people want to see, without what would spoil their terminal.

@@ -204,7 +204,7 @@ proptest! {
             Ok(Answer::Properties(found)) => {
                 let values = found[0].value.as_ref().unwrap();
                 let wanted: Vec<Value> = (0..600).map(|i| Value::Object(input(i).object)).collect();
-                prop_assert_eq!(values, &wanted);
+                prop_assert_eq!(&values.values, &wanted);
             }
             Err(Failure::NoReply(_) | Failure::Stalled) => prop_assert!(loss > 0),
             other => prop_assert!(false, "{:?}", other),

@@ -80,8 +80,8 @@ impl Net {
         out: Out,
     ) -> Result<Vec<Read>, String> {
         let Language::Bacnet(limits) = &profile.language else { return Ok(Vec::new()) };
-        let batch = Batch { points: wanted.to_vec() };
-        let readings = self.properties(peer, batch.targets(&profile.points, limits), out).await?;
+        let batch = Batch::of(&profile.points, wanted.to_vec(), limits);
+        let readings = self.properties(peer, batch.targets.clone(), out).await?;
         let told = |point: usize| {
             let place = profile.points.get(point)?.bacnet()?;
             let is_own = |target: &PropertyRef| {

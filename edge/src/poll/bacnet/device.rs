@@ -4,9 +4,9 @@
 use std::time::Duration;
 
 use steward_protocols::bacnet::client::{Failure, Peer, Wanted};
-use steward_protocols::bacnet::{Batch, ObjectId};
+use steward_protocols::bacnet::{ObjectId, contents, target};
 use steward_protocols::question::{Address, Node, Question};
-use steward_shared::profile::{Bacnet, Language};
+use steward_shared::profile::Language;
 use steward_shared::reading::{Quality, Reading};
 use tokio::sync::watch;
 use tokio::time::{Instant, sleep};
@@ -31,7 +31,6 @@ pub struct Device<'a> {
     shared: &'a Shared,
     index: usize,
     config: &'a DeviceConfig,
-    limits: Bacnet,
     node: Node,
     link: watch::Receiver<Link>,
     rounds: Rounds,
@@ -49,8 +48,7 @@ impl<'a> Device<'a> {
     /// Nothing where the device is none of this network: the file's reader lets no other through.
     pub fn new(shared: &'a Shared, index: usize, silent_before: bool) -> Option<Self> {
         let config = shared.config.devices.get(index)?;
-        let (Address::Bacnet(node), Language::Bacnet(limits)) = (config.address, &config.profile.language)
-        else {
+        let (Address::Bacnet(node), Language::Bacnet(_)) = (config.address, &config.profile.language) else {
             return None;
         };
         let plan = Plan::new(config, cost(&shared.config.wire, config, None));
@@ -63,7 +61,6 @@ impl<'a> Device<'a> {
             shared,
             index,
             config,
-            limits: limits.clone(),
             node,
             link: shared.link.subscribe(),
             rounds,
@@ -105,12 +102,9 @@ impl<'a> Device<'a> {
     }
 
     async fn ask(&mut self, ask: Ask) {
-        let Question::Bacnet(batch) = ask.question.clone() else {
-            return self.rounds.give_back(&ask);
-        };
         let begun = Instant::now();
         let read = match self.locate().await {
-            Ok(peer) => self.read(peer, &batch, &ask, begun).await,
+            Ok(peer) => self.read(peer, &ask, begun).await,
             Err(failed) => Err(failed),
         };
         let outcome = match read {
@@ -135,10 +129,11 @@ impl<'a> Device<'a> {
         }
     }
 
-    async fn read(&mut self, peer: Peer, batch: &Batch, ask: &Ask, begun: Instant) -> Result<(), Failed> {
+    async fn read(&mut self, peer: Peer, ask: &Ask, begun: Instant) -> Result<(), Failed> {
+        // The planner makes no other of this language.
+        let Question::Bacnet(batch) = &ask.question else { return Err(Failed::Link) };
         let points = &self.config.profile.points;
-        let targets = batch.targets(points, &self.limits);
-        let readings = self.shared.network.read(peer, targets).await?;
+        let mut readings = self.shared.network.read(peer, batch.targets.clone()).await?;
         let absence = |r: &Result<_, Failure>| r.as_ref().err().copied().filter(|f| f.is_absence());
         if let Some(failure) = readings.first().and_then(|(_, r)| absence(r))
             && readings.iter().all(|(_, r)| absence(r).is_some())
@@ -148,13 +143,21 @@ impl<'a> Device<'a> {
         }
         self.shared.teller.gauge.asked(self.index, Duration::ZERO, Ok((ask.slot, begun.elapsed())));
         self.note(Some(begun.elapsed()), doctor::Outcome::Answered);
-        let reading = |v: steward_protocols::question::PointValue| {
-            let point = self.shared.teller.number(self.index, v.point)?;
-            let newer = self.shared.subscribed.is_newer(point, self.shared.clock.now().since(ask.slot));
-            (!newer).then_some(Reading { point, at: ask.slot, value: v.value, quality: v.quality })
-        };
-        let values = batch.values(points, &readings).into_iter().filter_map(reading).collect();
+        let (mut values, mut told_since) = (Vec::new(), Vec::new());
+        for v in batch.values(points, &readings) {
+            let Some(point) = self.shared.teller.number(self.index, v.point) else { continue };
+            if self.shared.subscribed.is_newer(point, self.shared.clock.now().since(ask.slot)) {
+                told_since.extend(points.get(v.point).and_then(|def| def.bacnet()).map(target));
+            } else {
+                values.push(Reading { point, at: ask.slot, value: v.value, quality: v.quality });
+            }
+        }
         self.shared.teller.readings(values).await;
+        // What made no reading is not kept as if it had.
+        for (_, reading) in readings.iter_mut().filter(|(target, _)| told_since.contains(target)) {
+            *reading = Err(Failure::Expired);
+        }
+        self.shared.keep(self.index, &ask.question, ask.slot, || contents(readings.iter().map(|(_, r)| r)));
         if !std::mem::replace(&mut self.subscribed, true) {
             self.subscribe(peer).await?;
         }

@@ -8,11 +8,12 @@ use std::time::Duration;
 
 use futures_util::future::join_all;
 use steward_protocols::bacnet::client::{Event, Loss, Standing};
-use steward_protocols::bacnet::{CovNotice, PropertyId, value_of};
-use steward_protocols::question::Address;
+use steward_protocols::bacnet::{Batch, CovNotice, PropertyId, contents, value_of};
+use steward_protocols::question::{Address, Question};
 use steward_shared::alarm::{About, EventKind};
+use steward_shared::profile::Framing;
 use steward_shared::reading::Reading;
-use steward_shared::time::Clock;
+use steward_shared::time::{Clock, Timestamp};
 use tokio::sync::{mpsc, watch};
 use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
@@ -24,6 +25,7 @@ use super::device::Device;
 use super::ringing::Ringing;
 use super::subscribed::Subscribed;
 use crate::config::LineConfig;
+use crate::evidence::{Evidence, Witness};
 use crate::lend::Loan;
 use crate::line::bacnet::{Happening, Network, Owner, open};
 
@@ -53,11 +55,23 @@ pub struct Shared {
     /// Claims that are events already: what of, its number, and by whom.
     conflicts: Mutex<BTreeSet<(&'static str, u32, String)>>,
     pub teller: Teller,
+    /// Where raw answers go, and what stands beside those of each device.
+    pub evidence: Evidence,
+    witnesses: Vec<Witness>,
     pub clock: Arc<dyn Clock>,
     missed: Mutex<Vec<u64>>,
 }
 
 impl Shared {
+    /// What a device answered or told; the contents are made only where they are kept.
+    pub fn keep(&self, device: usize, question: &Question, at: Timestamp, made: impl FnOnce() -> Vec<u8>) {
+        if let Some(witness) = self.witnesses.get(device)
+            && self.evidence.is_kept()
+        {
+            self.evidence.heard(witness.heard(question.words(), at, made()));
+        }
+    }
+
     /// Slots that a device has missed, and with them those of all.
     pub fn missed(&self, device: usize, missed: u64) -> u64 {
         let mut all = self.missed.lock().unwrap_or_else(PoisonError::into_inner);
@@ -92,6 +106,9 @@ async fn poll(task: LineTask, (port, network, happened): (Owner, Network, mpsc::
             gauge: task.gauge,
             told: task.told,
         },
+        evidence: task.evidence,
+        // Nobody is asked in frames that differ by their line.
+        witnesses: task.config.devices.iter().map(|d| Witness::of(d, Framing::Tcp)).collect(),
         missed: Mutex::new(vec![0; task.config.devices.len()]),
         config: task.config,
         clock: task.clock,
@@ -249,10 +266,12 @@ async fn changed(shared: &Shared, subscription: u32, notice: &CovNotice) {
     };
     let Some(value) = of(bacnet.property) else { return };
     let flags = of(PropertyId::STATUS_FLAGS);
-    let (value, quality) = value_of(def, bacnet.data, &value, flags.as_ref());
+    let (shown, quality) = value_of(def, bacnet.data, &value, flags.as_ref());
     let at = shared.clock.now();
     shared.subscribed.told(number);
-    shared.teller.readings(vec![Reading { point: number, at, value, quality }]).await;
+    shared.teller.readings(vec![Reading { point: number, at, value: shown, quality }]).await;
+    let batch = Question::Bacnet(Batch::notice(point, bacnet, flags.is_some()));
+    shared.keep(device, &batch, at, || contents([&value].into_iter().chain(&flags)));
 }
 
 #[cfg(test)]

@@ -5,7 +5,8 @@ use std::net::{Ipv4Addr, SocketAddrV4};
 
 use steward_protocols::bacnet::client::Peer;
 use steward_protocols::bacnet::{
-    Answer, Bits, EventNotice, EventSummary, IAm, ObjectId, ObjectType, Request, Segmentation, Stamp, Value,
+    Answer, Bits, Content, EventNotice, EventSummary, IAm, ObjectId, ObjectType, PropertyRef, Request,
+    Segmentation, Stamp, Value,
 };
 use steward_shared::document::listing;
 use steward_shared::id::{PointNo, RandomIds};
@@ -88,7 +89,8 @@ impl Ahu {
                         PropertyId::STATUS_FLAGS => Value::Bits(Bits::from_bools(&[false; 4])),
                         _ => Value::Real(21.5),
                     };
-                    let readings = targets.into_iter().map(|t| (t, Ok(vec![value(t.property)])));
+                    let content = |t: PropertyRef| Content { values: vec![value(t.property)], bytes: vec![] };
+                    let readings = targets.into_iter().map(|t| (t, Ok(content(t))));
                     let _ = answer.send(Ok(readings.collect()));
                 }
                 Asked::Ask(_, Request::GetEventInformation { .. }, answer) => {

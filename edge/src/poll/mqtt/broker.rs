@@ -5,11 +5,12 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use steward_protocols::mqtt::{Event, Message, excerpt, word};
+use steward_protocols::mqtt::{Event, LONGEST, Manner, Message, excerpt, word, words};
+use steward_protocols::question::Address;
 use steward_shared::id::Ids;
-use steward_shared::profile::Language;
+use steward_shared::profile::{Framing, Language};
 use steward_shared::reading::Quality;
-use steward_shared::time::Clock;
+use steward_shared::time::{Clock, Timestamp};
 use tokio::time::{Instant, sleep, sleep_until};
 use tokio_util::sync::CancellationToken;
 use tracing::{debug, info, warn};
@@ -21,6 +22,7 @@ use super::gate::Gate;
 use super::news::News;
 use super::routes::{Route, Routes};
 use crate::config::{BrokerConfig, LineConfig};
+use crate::evidence::{Evidence, Witness};
 use crate::line::{Backoff, Broker, BrokerFault, Session, made_up_id};
 
 /// After so many failures in a row the broker is gone and somebody is told; before, it may be a hiccup.
@@ -50,6 +52,8 @@ struct Owner {
     news: News,
     ages: Ages,
     teller: Teller,
+    evidence: Evidence,
+    witnesses: Vec<Witness>,
     clock: Arc<dyn Clock>,
     ids: Arc<dyn Ids>,
     backoff: Backoff,
@@ -86,6 +90,8 @@ impl Owner {
                 dial: task.dial,
                 clock: Arc::clone(&task.clock),
             },
+            evidence: task.evidence,
+            witnesses: task.config.devices.iter().map(|d| Witness::of(d, Framing::Tcp)).collect(),
             config: task.config,
             clock: task.clock,
             ids: task.ids,
@@ -246,9 +252,36 @@ impl Owner {
         self.teller.gauge.told(device, gained.fault.as_deref().map_or(Ok(at), Err));
         let was_silent = self.ages.heard(device, &gained.points, now());
         self.teller.readings(gained.readings).await;
+        let manner = if message.retained { Manner::Retained } else { Manner::Told };
+        match message.payload.len() {
+            bytes if bytes > LONGEST => self.keep_length(device, &message.topic, bytes, at),
+            _ => self.keep(device, manner, &message.topic, || message.payload.clone(), at),
+        }
         if was_silent {
             self.answers_again(device).await;
         }
+    }
+
+    /// What the device told under a topic, for as long as raw answers are kept.
+    fn keep(
+        &self,
+        device: usize,
+        manner: Manner,
+        topic: &str,
+        payload: impl FnOnce() -> Vec<u8>,
+        at: Timestamp,
+    ) {
+        let own = self.config.devices.get(device).map(|device| device.address);
+        if let (Some(witness), Some(Address::Mqtt(own))) = (self.witnesses.get(device), own)
+            && self.evidence.is_kept()
+        {
+            self.evidence.heard(witness.heard(words(manner, topic, own.as_str()), at, payload()));
+        }
+    }
+
+    /// A message that is not kept itself: so much is.
+    fn keep_length(&self, device: usize, topic: &str, bytes: usize, at: Timestamp) {
+        self.keep(device, Manner::TooLong, topic, || bytes.to_string().into_bytes(), at);
     }
 
     async fn availability(&mut self, device: usize, message: &Message) {
@@ -286,7 +319,9 @@ impl Owner {
             debug!(line = self.teller.line, device = self.teller.name(device), why, "message too large");
             self.teller.gauge.told(device, Err(&why));
             if let (Route::Points { points, .. }, false) = (route, message.retained) {
-                self.teller.mark(device, &points, Quality::Undecodable, self.clock.now()).await;
+                let at = self.clock.now();
+                self.teller.mark(device, &points, Quality::Undecodable, at).await;
+                self.keep_length(device, &message.topic, bytes, at);
             }
         }
     }

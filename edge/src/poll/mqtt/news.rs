@@ -2,20 +2,14 @@
 //! what is known, its instant cannot be. Pure: the owner of the session calls it.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::time::Duration;
 
 use steward_protocols::mqtt::{Heard, Message, hear};
 use steward_shared::id::PointNo;
 use steward_shared::profile::Language;
-use steward_shared::reading::{Quality, Reading};
+use steward_shared::reading::Reading;
 use steward_shared::time::Timestamp;
 
 use crate::config::DeviceConfig;
-
-/// A clock that is ahead by more is wrong.
-const AHEAD: Duration = Duration::from_mins(5);
-/// 1 January 2000: a clock before is not set.
-const UNSET: Timestamp = Timestamp(946_684_800_000);
 
 #[derive(Debug, Default)]
 pub struct News {
@@ -63,16 +57,13 @@ impl News {
         &mut self,
         device: &DeviceConfig,
         number: PointNo,
-        mut heard: Heard,
+        heard: Heard,
         message: &Message,
         now: Timestamp,
         gained: &mut Gained,
     ) {
         let Some((def, rules)) = device.points().nth(heard.point) else { return };
-        if let Some(at) = heard.at.filter(|at| *at > now.plus(AHEAD) || *at < UNSET) {
-            let wrong = format!("its instant is {at}, and it is {now}: set the device's clock");
-            heard = Heard { value: None, quality: Quality::BadReply, at: None, fault: Some(wrong), ..heard };
-        }
+        let heard = heard.believed(now);
         if message.retained {
             let is_old = |at| device.max_age(def, rules).is_some_and(|max| now.since(at) > max);
             let is_state = def.told().is_some_and(|told| told.retained);
@@ -106,8 +97,9 @@ impl News {
 #[cfg(test)]
 mod tests {
     use std::path::Path;
+    use std::time::Duration;
 
-    use steward_shared::reading::Value;
+    use steward_shared::reading::{Quality, Value};
 
     use super::*;
 

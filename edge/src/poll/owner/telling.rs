@@ -21,7 +21,8 @@ impl Owner {
             Some(Reading { point, at: ask.slot, value: v.value, quality: v.quality })
         };
         self.tell(Told::Readings(values.into_iter().filter_map(reading).collect())).await;
-        if let Some(span) = ask.question.words() {
+        if self.task.evidence.is_kept() {
+            let span = ask.question.words();
             self.task.evidence.heard(self.witnesses[ask.device].heard(span, ask.slot, contents));
         }
     }

@@ -19,11 +19,11 @@ use super::abilities::Abilities;
 use super::failure::Failure;
 use crate::bacnet::apdu::reject;
 use crate::bacnet::object::{PropertyRef, usual_size};
-use crate::bacnet::service::{Answer, Property, Request, answers};
+use crate::bacnet::service::{Answer, Content, Property, Request, answers};
 use crate::bacnet::value::Value;
 
 /// What came of one property.
-pub type Reading = Result<Vec<Value>, Failure>;
+pub type Reading = Result<Content, Failure>;
 
 /// Elements of an array that is read one by one, at most.
 const MAX_ELEMENTS: u64 = 16_384;
@@ -47,7 +47,7 @@ enum What {
 #[derive(Clone, Debug)]
 enum Slot {
     Open,
-    Elements { values: Vec<Option<Vec<Value>>>, missing: usize },
+    Elements { contents: Vec<Option<Content>>, missing: usize },
     Done(Reading),
 }
 
@@ -269,15 +269,15 @@ impl Job {
                 let length = Want { target: whole.at(0), slot: want.slot, what: What::Length };
                 self.pending.push_back(vec![length]);
             }
-            (What::Length, Ok(values)) => match values.as_slice() {
+            (What::Length, Ok(length)) => match length.values.as_slice() {
                 [Value::Unsigned(n)] if *n <= MAX_ELEMENTS => {
                     let n = *n as usize;
                     let element =
                         |i| Want { target: whole.at(i as u32 + 1), slot: want.slot, what: What::Element(i) };
                     let slot = if n == 0 {
-                        Slot::Done(Ok(Vec::new()))
+                        Slot::Done(Ok(Content::default()))
                     } else {
-                        Slot::Elements { values: vec![None; n], missing: n }
+                        Slot::Elements { contents: vec![None; n], missing: n }
                     };
                     self.set(want.slot, slot);
                     self.cut((0..n).map(element).collect(), abilities);
@@ -315,14 +315,18 @@ impl Job {
 }
 
 impl Slot {
-    fn element(&mut self, at: usize, value: Vec<Value>) {
-        let Self::Elements { values, missing } = self else { return };
-        if let Some(empty @ None) = values.get_mut(at) {
-            *empty = Some(value);
+    fn element(&mut self, at: usize, content: Content) {
+        let Self::Elements { contents, missing } = self else { return };
+        if let Some(empty @ None) = contents.get_mut(at) {
+            *empty = Some(content);
             *missing -= 1;
         }
         if *missing == 0 {
-            let all = std::mem::take(values).into_iter().flatten().flatten().collect();
+            let mut all = Content::default();
+            for element in std::mem::take(contents).into_iter().flatten() {
+                all.values.extend(element.values);
+                all.bytes.extend(element.bytes);
+            }
             *self = Self::Done(Ok(all));
         }
     }
