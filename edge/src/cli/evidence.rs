@@ -14,7 +14,7 @@ use super::table::table;
 use super::text::Lang;
 use crate::config::{Config, load};
 use crate::control::{Answer, Request, ask};
-use crate::evidence::{Compared, EvidenceError, Explained, Reader};
+use crate::evidence::{Compared, EvidenceError, Explained, PartExplained, Reader, TooLong};
 use crate::poll::Word;
 
 pub fn explain(args: &Explain, out: Out) -> Result<(), String> {
@@ -123,7 +123,7 @@ fn lines(e: &Explained, lang: Lang) -> String {
     let mut rows = vec![
         row("点位", "point", e.point.clone()),
         row("数值", "value", number(e.value.as_ref(), Some(&e.unit))),
-        row("质量", "quality", e.quality.to_owned()),
+        row("质量", "quality", e.quality.unwrap_or("-").to_owned()),
         row("时间", "at", e.at.to_string()),
         row("规则", "rule", e.rule.clone()),
         row("设备档案", "profile", e.profile.clone()),
@@ -133,11 +133,24 @@ fn lines(e: &Explained, lang: Lang) -> String {
         let en = "changed since the device answered; another value may have been kept";
         rows.push(row("", "", lang.pick(zh, en).to_owned()));
     }
-    if !e.request.is_empty() {
+    if e.unasked {
+        rows.push(row("设备上报", "told by", e.asked.clone()));
+    } else if !e.asked.is_empty() {
         rows.push(row("当时询问", "asked", e.asked.clone()));
-        rows.push(row("请求", "request", e.request.clone()));
+    }
+    if let Some(topic) = &e.topic {
+        rows.push(row("主题", "topic", topic.clone()));
+        let payload = e.payload.as_ref().map_or_else(|| e.contents.clone(), |text| on_one_line(text));
+        rows.extend((!payload.is_empty()).then(|| row("载荷", "payload", payload)));
+    } else if e.parts.is_empty() {
+        rows.extend((!e.request.is_empty()).then(|| row("请求", "request", e.request.clone())));
         rows.extend(e.response.clone().map(|response| row("应答", "response", response)));
-        rows.push(row("应答内容", "contents", e.contents.clone()));
+        rows.extend((!e.contents.is_empty()).then(|| row("应答内容", "contents", e.contents.clone())));
+    }
+    for part in &e.parts {
+        let of =
+            if part.of.is_empty() { lang.pick("载荷", "payload") } else { lang.pick("其中", "of it") };
+        rows.push(vec![of.to_owned(), part_told(part, lang)]);
     }
     if let (Some(bytes), Some(offset)) = (&e.bytes, e.offset) {
         rows.push(match lang {
@@ -151,6 +164,26 @@ fn lines(e: &Explained, lang: Lang) -> String {
         text.push_str(&lines(input, lang));
     }
     text
+}
+
+/// What one property or one place of a message says: `analog-input 2 present-value: 44 41 A8 00 00 = REAL 21`.
+fn part_told(part: &PartExplained, lang: Lang) -> String {
+    let PartExplained { of, bytes, says, too_long } = part;
+    let said = match (bytes, says, too_long) {
+        (Some(bytes), Some(says), _) => format!("{bytes} = {says}"),
+        (None, Some(says), _) => on_one_line(says),
+        (_, None, Some(TooLong { bytes, most })) => match lang {
+            Lang::Zh => format!("共 {bytes} 字节；超过 {most} 字节的不保存"),
+            Lang::En => format!("{bytes} bytes came; what has more than {most} is not kept"),
+        },
+        (_, None, None) => lang.pick("设备没有说", "the device did not say").to_owned(),
+    };
+    if of.is_empty() { said } else { format!("{of}: {said}") }
+}
+
+/// What a device sends must not spoil the terminal.
+fn on_one_line(text: &str) -> String {
+    text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect()
 }
 
 fn differences(all: &[Compared], lang: Lang) -> String {

@@ -4,6 +4,7 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 
 use steward_shared::profile::Derived;
 use steward_shared::reading::Reading;
@@ -12,11 +13,13 @@ use steward_shared::wire::message::Lane;
 use tokio::sync::watch;
 
 use crate::buffer::Buffer;
-use crate::evidence::{Evidence, EvidenceError, Reader, redecoded};
+use crate::evidence::{Evidence, EvidenceError, Reader, fingerprint, redecoded};
 use crate::refine::{Book, Refinery};
 
 /// Readings that go to the buffer at once.
 const MOST: usize = 10_000;
+/// Answers of so long are read again at once: what is made of them must not take the gateway's memory.
+const TURN: Duration = Duration::from_mins(10);
 
 /// What it takes to read the raw answers again.
 #[derive(Clone)]
@@ -32,30 +35,30 @@ impl Redecoder {
     pub async fn redecode(&self, since: Timestamp) -> Result<BTreeMap<String, usize>, String> {
         let book = Arc::clone(&self.book.borrow());
         let mut counts = BTreeMap::new();
+        let evidence = self.evidence.clone();
+        let flushed = tokio::task::spawn_blocking(move || evidence.flush()).await;
+        flushed.map_err(|e| e.to_string())?;
         for (device, (profile, numbers)) in &book.devices {
-            let (data, evidence) = (self.data.clone(), self.evidence.clone());
-            let (name, profile, numbers) = (device.clone(), Arc::clone(profile), numbers.clone());
-            let read = tokio::task::spawn_blocking(move || {
-                evidence.flush();
-                let reader = Reader::open(&data)?;
-                redecoded(&reader, &name, &profile, &numbers, since)
-            });
-            let blocks = match read.await {
-                Ok(Ok(blocks)) => blocks,
-                Ok(Err(e @ EvidenceError::None(_))) => return Err(e.to_string()),
-                Ok(Err(e)) => return Err(format!("{device}: {e}")),
-                Err(e) => return Err(format!("{device}: {e}")),
-            };
-            if blocks.is_empty() {
-                continue;
-            }
             let (mut refinery, mut ready, mut count) =
                 (Refinery::new(Arc::clone(&book), Vec::new()), Vec::new(), 0);
-            for block in blocks {
-                // All of them, whatever a deadband would keep: what the wrong profile kept must not stay for one.
-                ready.extend(refinery.take(block).seen.into_iter().filter(|r| !is_total(&book, r)));
-                if ready.len() >= MOST {
-                    count += self.import(&mut ready).await?;
+            let mut from = since;
+            loop {
+                let (name, of, numbers) = (device.clone(), Arc::clone(profile), numbers.clone());
+                let read = move |reader: &Reader| {
+                    let first = reader.first_of_other_profiles(&name, &fingerprint(&of), from)?;
+                    let Some(first) = first else { return Ok(None) };
+                    let begin = first.max(from);
+                    let within = begin..begin.plus(TURN);
+                    Ok(Some((within.end, redecoded(reader, &name, &of, &numbers, &within)?)))
+                };
+                let Some((end, blocks)) = self.read(device, read).await? else { break };
+                from = end;
+                for block in blocks {
+                    // All of them, whatever a deadband would keep: what the wrong profile kept must not stay for one.
+                    ready.extend(refinery.take(block).seen.into_iter().filter(|r| !is_total(&book, r)));
+                    if ready.len() >= MOST {
+                        count += self.import(&mut ready).await?;
+                    }
                 }
             }
             count += self.import(&mut ready).await?;
@@ -64,6 +67,21 @@ impl Redecoder {
             }
         }
         Ok(counts)
+    }
+
+    /// Looks into the raw answers, off the runtime's threads.
+    async fn read<T: Send + 'static>(
+        &self,
+        device: &str,
+        read: impl FnOnce(&Reader) -> Result<T, EvidenceError> + Send + 'static,
+    ) -> Result<T, String> {
+        let data = self.data.clone();
+        match tokio::task::spawn_blocking(move || read(&Reader::open(&data)?)).await {
+            Ok(Ok(read)) => Ok(read),
+            Ok(Err(e @ EvidenceError::None(_))) => Err(e.to_string()),
+            Ok(Err(e)) => Err(format!("{device}: {e}")),
+            Err(e) => Err(format!("{device}: {e}")),
+        }
     }
 
     async fn import(&self, ready: &mut Vec<Reading>) -> Result<usize, String> {

@@ -10,17 +10,22 @@
 //! | `runs` | answers that repeat themselves become one run, pure |
 //! | `store` | SQL: `raw.db` |
 //! | `keeper` | the thread that owns the database |
+//! | `explain` | where a number comes from |
+//! | `rule` | how bytes become a value, in one line |
 //! | `decode` | from what is kept to values, by the profile of today or another one |
 
 mod asked;
 mod decode;
+mod explain;
 mod keeper;
+mod rule;
 mod runs;
 mod settings;
 mod store;
 
 pub use asked::Witness;
-pub use decode::{Compared, Explained, compare, explain, redecoded};
+pub use decode::{Compared, compare, fingerprint, redecoded};
+pub use explain::{Explained, PartExplained, TooLong, explain};
 pub use keeper::Evidence;
 pub use runs::{Heard, Run};
 pub use settings::EvidenceSettings;

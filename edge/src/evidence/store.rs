@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
+use std::ops::Range;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -34,6 +35,9 @@ create index if not exists run_contents on run(contents);
 ";
 const RUN: &str = "select s.device, s.profile, s.words, r.t0, r.step, r.n, c.bytes, s.asked
     from run r join span s on s.id = r.span join contents c on c.id = r.contents";
+
+/// Runs that are looked for at once.
+const PAGE: i64 = 256;
 
 #[derive(Debug, thiserror::Error)]
 pub enum EvidenceError {
@@ -235,16 +239,75 @@ impl Reader {
 
     /// The newest run of a question that began at `at` or before.
     pub fn newest(&self, device: &str, span: &str, at: Timestamp) -> Result<Option<Run>> {
-        let sql =
-            format!("{RUN} where s.device = ?1 and s.words = ?2 and r.t0 <= ?3 order by r.t0 desc limit 1");
-        Ok(self.db.prepare_cached(&sql)?.query_row(params![device, span, at.0], run).optional()?)
+        let mut newest = None;
+        self.back(device, span, at, |run| {
+            newest = Some(run);
+            false
+        })?;
+        Ok(newest)
     }
 
-    /// The runs of a device that ended at `since` or later and were made by another profile, in the order of time.
-    pub fn of_other_profiles(&self, device: &str, profile: &str, since: Timestamp) -> Result<Vec<Run>> {
-        let sql = format!("{RUN} where s.device = ?1 and s.profile <> ?2 and r.t1 >= ?3 order by r.t0");
+    /// Shows the runs of a question that began at `at` or before, the newest first, while more are wanted.
+    pub fn back(
+        &self,
+        device: &str,
+        span: &str,
+        at: Timestamp,
+        mut wants_more: impl FnMut(Run) -> bool,
+    ) -> Result<()> {
+        let mut places = self.db.prepare_cached(
+            "select r.t0, r.id from run r join span s on s.id = r.span where s.device = ?1 and s.words = ?2
+             and (r.t0, r.id) < (?3, ?4) order by r.t0 desc, r.id desc limit ?5",
+        )?;
+        let mut one = self.db.prepare_cached(&format!("{RUN} where r.id = ?1"))?;
+        let (mut behind, mut most) = ((at.0, i64::MAX), 1);
+        loop {
+            let place = |r: &Row<'_>| Ok((r.get(0)?, r.get(1)?));
+            let found = places.query_map(params![device, span, behind.0, behind.1, most], place)?;
+            let found: Vec<(i64, i64)> = found.collect::<rusqlite::Result<_>>()?;
+            for (_, id) in &found {
+                // It may have grown too old meanwhile.
+                let Some(run) = one.query_row([id], run).optional()? else { continue };
+                if !wants_more(run) {
+                    return Ok(());
+                }
+            }
+            match found.last() {
+                Some(oldest) if found.len() as i64 == most => (behind, most) = (*oldest, PAGE),
+                _ => return Ok(()),
+            }
+        }
+    }
+
+    /// When the first of a device's answers began that last until `since` or longer and were made by another profile.
+    pub fn first_of_other_profiles(
+        &self,
+        device: &str,
+        profile: &str,
+        since: Timestamp,
+    ) -> Result<Option<Timestamp>> {
+        let first: Option<i64> = self
+            .db
+            .prepare_cached(
+                "select min(r.t0) from run r join span s on s.id = r.span
+                 where s.device = ?1 and s.profile <> ?2 and r.t1 >= ?3",
+            )?
+            .query_row(params![device, profile, since.0], |r| r.get(0))?;
+        Ok(first.map(Timestamp))
+    }
+
+    /// The runs of a device that have answers within some time and were made by another profile, in the order of time.
+    pub fn of_other_profiles(
+        &self,
+        device: &str,
+        profile: &str,
+        within: &Range<Timestamp>,
+    ) -> Result<Vec<Run>> {
+        let sql = format!(
+            "{RUN} where s.device = ?1 and s.profile <> ?2 and r.t1 >= ?3 and r.t0 < ?4 order by r.t0"
+        );
         let mut statement = self.db.prepare_cached(&sql)?;
-        let runs = statement.query_map(params![device, profile, since.0], run)?;
+        let runs = statement.query_map(params![device, profile, within.start.0, within.end.0], run)?;
         Ok(runs.collect::<rusqlite::Result<_>>()?)
     }
 }
@@ -329,8 +392,38 @@ mod tests {
         let reader = Reader::open(dir.path()).unwrap();
         assert_eq!(reader.newest("m", "holding 0 1", Timestamp(35)).unwrap(), Some(run_of(30, 1, 2)));
         assert_eq!(reader.newest("m", "holding 0 1", Timestamp(-1)).unwrap(), None);
-        assert_eq!(reader.of_other_profiles("m", "q", Timestamp(31)).unwrap(), [run_of(40, 5, 1)]);
-        assert!(reader.of_other_profiles("m", "p", Timestamp(0)).unwrap().is_empty());
+        let within = |from, to| Timestamp(from)..Timestamp(to);
+        assert_eq!(reader.of_other_profiles("m", "q", &within(31, 99)).unwrap(), [run_of(40, 5, 1)]);
+        assert_eq!(reader.of_other_profiles("m", "q", &within(21, 40)).unwrap(), [run_of(30, 1, 2)]);
+        assert!(reader.of_other_profiles("m", "p", &within(0, 99)).unwrap().is_empty());
+        let first = |profile, since| reader.first_of_other_profiles("m", profile, Timestamp(since)).unwrap();
+        let found = [first("q", 20), first("q", 21), first("q", 81), first("p", 0)];
+        assert_eq!(found, [Some(Timestamp(0)), Some(Timestamp(30)), None, None]);
+    }
+
+    #[test]
+    fn the_runs_of_a_question_are_shown_backwards_as_long_as_they_are_wanted() {
+        let dir = tempfile::tempdir().unwrap();
+        let mut store = Store::open(dir.path()).unwrap();
+        // Two at a time, and more than are looked for at once.
+        let runs: Vec<Run> = (0..1000).map(|i| run_of(i / 2 * 10, 1, (i % 7) as u8)).collect();
+        store.keep(&runs, &clock(1, 0)).unwrap();
+        let reader = Reader::open(dir.path()).unwrap();
+        let back = |at, most: usize| {
+            let mut shown = Vec::new();
+            reader
+                .back("m", "holding 0 1", Timestamp(at), |run| {
+                    shown.push(run);
+                    shown.len() < most
+                })
+                .unwrap();
+            shown
+        };
+        let mut wanted = runs.clone();
+        wanted.reverse();
+        assert_eq!(back(i64::MAX, usize::MAX), wanted);
+        assert_eq!(back(95, 3), wanted[980..983]);
+        assert_eq!(back(-1, 3), []);
     }
 
     #[test]

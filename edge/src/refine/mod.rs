@@ -30,4 +30,5 @@ mod refinery;
 pub use accounts::Account;
 pub use book::{Book, Counter, Known, book};
 pub use ledger::{ConfirmFault, Entry, What};
+pub(crate) use plausible::can_be;
 pub use refinery::{Refined, Refinery};

@@ -67,7 +67,7 @@ impl Judge {
 }
 
 /// Whether a number lies within its limits.
-pub(super) fn can_be(value: f64, rules: &Rules) -> bool {
+pub(crate) fn can_be(value: f64, rules: &Rules) -> bool {
     rules.min.is_none_or(|min| value >= min) && rules.max.is_none_or(|max| value <= max)
 }
 

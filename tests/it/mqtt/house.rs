@@ -112,6 +112,11 @@ impl House {
         });
     }
 
+    /// Where the gateway's file lies.
+    pub fn folder(&self) -> &Path {
+        self.dir.path()
+    }
+
     /// What a tool of the engineer says beside the daemon.
     pub fn tool(&self, words: &[&str]) -> String {
         let mut command = Command::new(program("steward-edge", "steward-edge").unwrap());
