@@ -133,6 +133,11 @@ const QUANTITIES: [(&str, Quantity); 24] = [
 ];
 
 impl Quantity {
+    /// As profiles name it.
+    pub fn word(self) -> &'static str {
+        QUANTITIES.iter().find(|(_, own)| *own == self).map_or("", |(word, _)| *word)
+    }
+
     /// What its units measure; none for what has no unit.
     pub const fn dimension(self) -> Option<Dimension> {
         Some(match self {
