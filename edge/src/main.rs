@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use dlmalloc::GlobalDlmalloc;
 use steward_edge::cli::{execute, parse};
 
-/// One heap for all threads. A heap for each, as the C libraries have it, costs a gateway a third more memory, for haste that
+/// One heap for all threads. A heap for each, as the C libraries have it, costs a gateway a fifth more memory, for haste that
 /// nothing here needs.
 #[global_allocator]
 static HEAP: GlobalDlmalloc = GlobalDlmalloc;
