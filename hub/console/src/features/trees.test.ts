@@ -68,6 +68,16 @@ describe("the device tree", () => {
     const away = { ...estate, gateways: [gateway("g", { site: "b", state: "offline" })] };
     expect(pathTo(buildTree(away, i18n), "device:meter 2").at(-1)?.state).toBe("unknown");
   });
+  it("knows nothing of a device whose line is down, and calls it neither silent nor answering", () => {
+    const lines = [{ name: "rs485", up: false }] as NonNullable<Gateway["health"]>["lines"];
+    const health = { lines, devices: [] } as unknown as NonNullable<Gateway["health"]>;
+    const cut = gateway("g", { site: "b", health });
+    const devices = [device("cut", { line: "rs485" }), device("other", { line: "tcp" })];
+    const tree = buildTree({ ...estate, gateways: [cut], devices }, i18n);
+    expect(pathTo(tree, "device:cut").at(-1)?.state).toBe("line_down");
+    expect(pathTo(tree, "device:other").at(-1)?.state).toBe("answering");
+    expect(countDevices(devices, [cut])).toEqual({ inUse: 2, answering: 1, silent: 0, unknown: 1 });
+  });
   it("narrows to what was typed", () => {
     const tree = buildTree(estate, i18n, { q: "10" });
     expect(tree).toHaveLength(1);

@@ -127,7 +127,7 @@ export const en: Record<keyof typeof zh, string> = {
   "overview.of.online": "of {n}",
   "overview.devices": "Devices answering",
   "overview.of.answering": "of {n}",
-  "overview.unknown": "{n} unknown (gateway away)",
+  "overview.unknown": "{n} unknown (gateway away or line down)",
   "overview.silent": "Silent devices",
   "overview.points": "Points",
   "overview.sites": "Buildings",
@@ -155,6 +155,7 @@ export const en: Record<keyof typeof zh, string> = {
   "device.state.answering": "Answering",
   "device.state.silent": "Silent",
   "device.state.unknown": "Unknown",
+  "device.state.line_down": "Line down",
   "device.state.unused": "Not in use",
 
   "quality.none": "No data yet",
@@ -370,7 +371,7 @@ export const en: Record<keyof typeof zh, string> = {
   "tree.all": "All devices",
   "tree.points": "Matching points",
   "place.sub": "{n} {n#device|devices}, {silent} silent",
-  "place.sub.unknown": "{n} unknown (gateway away)",
+  "place.sub.unknown": "{n} unknown (gateway away or line down)",
   "place.filter": "Filter",
   "place.all": "All",
   "place.silent": "Silent {n}",
@@ -378,7 +379,7 @@ export const en: Record<keyof typeof zh, string> = {
   "place.nosilent.title": "No silent devices",
   "place.nosilent.text": "Every device here answers.",
   "place.nosilent.unknown":
-    "Of {n} {n#device|devices} nothing is known, for the gateway is away. All others answer.",
+    "Of {n} {n#device|devices} nothing is known, for the gateway is away or the line is down. All others answer.",
   "place.unused.title": "All devices here are out of use",
   "place.unused.text":
     "{n} {n#device is|devices are} no longer in the gateway's configuration, or the gateway is revoked. The history stays.",

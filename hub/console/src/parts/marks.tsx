@@ -1,7 +1,7 @@
 // The states of gateways, devices and values in words.
 import { Tooltip } from "antd";
 
-import type { Device, Gateway, GatewayState, Point } from "../api/types";
+import type { GatewayState, Point } from "../api/types";
 import { qualityNow } from "../format/quality";
 import { ago, instant } from "../format/time";
 import { unitSymbol } from "../format/unit";
@@ -32,13 +32,14 @@ export function GatewayMark({ state }: { state: string }) {
 export const DEVICE_TONE: Record<DeviceState, Tone> = {
   unused: "off",
   unknown: "off",
+  line_down: "warn",
   silent: "warn",
   answering: "good",
 };
 
 export function DeviceMark(props: {
-  device: Pick<Device, "silent" | "in_use">;
-  gateway: Pick<Gateway, "state"> | undefined;
+  device: Parameters<typeof deviceState>[0];
+  gateway: Parameters<typeof deviceState>[1];
 }) {
   const { t } = useI18n();
   const state = deviceState(props.device, props.gateway);

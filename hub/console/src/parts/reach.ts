@@ -1,9 +1,9 @@
-// What may be said of a device: its gateway's word, and only while the gateway is there to say it. Pure.
+// What may be said of a device: its gateway's word, and only while the gateway and the device's line are there. Pure.
 import type { Device, Gateway } from "../api/types";
 
-type Gate = Pick<Gateway, "state"> | undefined;
-type Thing = Pick<Device, "silent" | "in_use">;
-export type DeviceState = "unused" | "unknown" | "silent" | "answering";
+type Gate = (Pick<Gateway, "state"> & Partial<Pick<Gateway, "health">>) | undefined;
+type Thing = Pick<Device, "silent" | "in_use"> & Partial<Pick<Device, "line">>;
+export type DeviceState = "unused" | "unknown" | "line_down" | "silent" | "answering";
 
 /** Nothing new comes from a gateway that is not online; of one that we have not heard of, nothing is known. */
 export const isAway = (gateway: Gate): boolean => gateway?.state !== "online";
@@ -12,9 +12,14 @@ export const isAway = (gateway: Gate): boolean => gateway?.state !== "online";
 export const isRetired = (device: Pick<Device, "in_use">, gateway: Gate): boolean =>
   !device.in_use || gateway?.state === "revoked";
 
+/** Nobody asks a device while its line is down: it is neither silent nor answering, whatever it was before. */
+const isCutOff = (device: Thing, gateway: Gate): boolean =>
+  gateway?.health?.lines.some((line) => line.name === device.line && !line.up) ?? false;
+
 export function deviceState(device: Thing, gateway: Gate): DeviceState {
   if (isRetired(device, gateway)) return "unused";
   if (isAway(gateway)) return "unknown";
+  if (isCutOff(device, gateway)) return "line_down";
   return device.silent ? "silent" : "answering";
 }
 
@@ -22,7 +27,7 @@ export interface DeviceCounts {
   inUse: number;
   answering: number;
   silent: number;
-  /** Behind a gateway that is away. */
+  /** Behind a gateway that is away, or a line that is down. */
   unknown: number;
 }
 
@@ -33,7 +38,7 @@ export function countDevices(devices: Device[], gateways: Gateway[]): DeviceCoun
     const state = deviceState(device, known.get(device.gateway));
     if (state === "unused") continue;
     counts.inUse += 1;
-    counts[state] += 1;
+    counts[state === "line_down" ? "unknown" : state] += 1;
   }
   return counts;
 }

@@ -276,7 +276,10 @@ export function DevicesTable(props: { gateway: Gateway; health: GatewayHealth; d
           card: "side",
           compare: (a, b) => Number(b.silent) - Number(a.silent),
           render: (d) => (
-            <DeviceMark device={{ silent: d.silent, in_use: d.device?.in_use ?? true }} gateway={gateway} />
+            <DeviceMark
+              device={{ silent: d.silent, in_use: d.device?.in_use ?? true, line: d.device?.line ?? "" }}
+              gateway={gateway}
+            />
           ),
         },
         {

@@ -17,7 +17,7 @@ import type { ExploreSearch } from "./explore-search";
 import { devicesBelow, pathTo, type Node } from "./tree-nodes";
 
 /** What needs somebody stands first. */
-const RANK: DeviceState[] = ["silent", "unknown", "answering", "unused"];
+const RANK: DeviceState[] = ["silent", "line_down", "unknown", "answering", "unused"];
 
 export function PlacePage() {
   return <QueryState query={useAskedTree()}>{(tree) => <Ready tree={tree} />}</QueryState>;
@@ -36,7 +36,7 @@ function Ready({ tree }: { tree: Node[] }) {
   const all = node ? devicesBelow(node) : key ? [] : tree.flatMap(devicesBelow);
   const inUse = all.filter((d) => stateOf(d) !== "unused");
   const silent = inUse.filter((d) => stateOf(d) === "silent");
-  const unknown = inUse.filter((d) => stateOf(d) === "unknown").length;
+  const unknown = inUse.filter((d) => ["unknown", "line_down"].includes(stateOf(d))).length;
   const shown = only === "silent" ? silent : unused ? all : inUse;
   const kept = unused ? { unused } : {};
   const go = (change: Partial<ExploreSearch>) =>
