@@ -54,7 +54,7 @@ export function GatewaysPage() {
                   card: "head",
                   compare: (a, b) => collator.compare(a.name, b.name),
                   render: (g) => (
-                    <Link to="/gateways/$id" params={{ id: g.id }}>
+                    <Link to="/gateways/$id" params={{ id: g.id }} className="st-wrap">
                       {g.name}
                     </Link>
                   ),
@@ -66,7 +66,11 @@ export function GatewaysPage() {
                   compare: (a, b) => a.state.localeCompare(b.state),
                   render: (g) => <GatewayMark state={g.state} />,
                 },
-                { key: "site", title: t("gateway.site"), render: (g) => sitePath(sites, g.site) },
+                {
+                  key: "site",
+                  title: t("gateway.site"),
+                  render: (g) => <span className="st-wrap">{sitePath(sites, g.site)}</span>,
+                },
                 {
                   key: "devices",
                   title: t("gateway.devices"),

@@ -102,7 +102,7 @@ function Ready({ tree }: { tree: Node[] }) {
                 card: "head",
                 compare: (a, b) => collator.compare(name(a.title), name(b.title)),
                 render: (d) => (
-                  <Link to="/devices/$id" params={{ id: d.id }}>
+                  <Link to="/devices/$id" params={{ id: d.id }} className="st-wrap">
                     {name(d.title) || d.key}
                   </Link>
                 ),
@@ -137,7 +137,7 @@ function Ready({ tree }: { tree: Node[] }) {
               {
                 key: "gateway",
                 title: t("kind.gateway"),
-                render: (d) => gatewayOf(d)?.name,
+                render: (d) => <span className="st-wrap">{gatewayOf(d)?.name}</span>,
               },
             ]}
           />
