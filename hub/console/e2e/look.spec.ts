@@ -221,12 +221,58 @@ test("the overview and a gateway's page tell of trouble in Chinese, without a se
     let text = await page.locator("#main").innerText();
     for (const name of names) text = text.replaceAll(name, "·");
     expect(text.match(/[A-Za-z'-]+(?:[,;:]? [A-Za-z'-]+){2,}/g) ?? [], path).toEqual([]);
+    await axeFindsNothing(page);
   }
   const folded = page.locator("details.st-said").filter({ hasText: "connection refused" });
   const words = folded.getByText("cannot be used");
   await expect(words).toBeHidden();
   await folded.locator("summary").click();
   await expect(words).toBeVisible();
+  await axeFindsNothing(page);
+});
+
+test("a line that is asked for too much says how much, what would be late and what would do", async ({
+  page,
+}) => {
+  await enter(page);
+  await page.goto("/gateways");
+  const gateway =
+    (await page.locator(".ant-table-tbody a[href^='/gateways/']").first().getAttribute("href")) ?? "";
+  interface Health {
+    lines: { name: string }[];
+    devices: { key: string }[];
+  }
+  await change<{ health: Health }>(page, /\/api\/v1\/gateways\/[^/?]+$/, ({ health }) => {
+    const [line] = health.lines;
+    const points = ["gone/power", "gone/energy"];
+    const overloaded = { what: "overloaded", device: null, count: 61, of: 207, points, baud: 19_200 };
+    const babble = { what: "babble", device: null, count: 1, of: 207, points: [], baud: null };
+    if (line) Object.assign(line, { up: true, planned: 1.308, wasted: 0, troubles: [overloaded, babble] });
+  });
+  await page.goto(gateway);
+  await settled(page);
+  const troubles = page.getByRole("list", { name: en["health.troubles"] });
+  await expect(page.getByRole("row").filter({ hasText: "131%" })).toContainText("Overloaded");
+  await expect(troubles).toContainText("would be late: gone (power, energy) and more. 19200 baud would do");
+  await expect(troubles).toContainText("61 of 207 points");
+  await expect(troubles).toContainText("1 byte");
+  await axeFindsNothing(page);
+  await page.setViewportSize({ width: 360, height: 740 });
+  await fitsItsWindow(page);
+});
+
+test("a gateway without lines says what to do", async ({ page }) => {
+  await enter(page);
+  await page.goto("/gateways");
+  const gateway =
+    (await page.locator(".ant-table-tbody a[href^='/gateways/']").first().getAttribute("href")) ?? "";
+  await change<{ health: object }>(page, /\/api\/v1\/gateways\/[^/?]+$/, ({ health }) =>
+    Object.assign(health, { lines: [], devices: [] }),
+  );
+  await page.goto(gateway);
+  await settled(page);
+  await expect(page.getByRole("heading", { name: en["health.nolines.title"] })).toBeVisible();
+  await expect(page.locator(".ant-empty")).toHaveCount(0);
   await axeFindsNothing(page);
 });
 

@@ -12,6 +12,13 @@ const withoutGateway = (page: Page) =>
 
 test("the overview does not say that all is well before it knows", async ({ page }) => {
   await enter(page);
+  // A machine that is busy with other tests may make devices late: that is not what is tried here.
+  interface Fleet {
+    items: { health: { lines: { troubles: unknown[] }[] } | null }[];
+  }
+  await change<Fleet>(page, /\/api\/v1\/gateways\?/, ({ items }) => {
+    for (const line of items.flatMap(({ health }) => health?.lines ?? [])) line.troubles = [];
+  });
   let answer = (): void => undefined;
   const asked = new Promise<void>((done) => (answer = done));
   await page.route(/\/api\/v1\/devices\?/, async (route) => {

@@ -32,6 +32,12 @@ const device = (id: string, over: Partial<Device> = {}): Device =>
     silent: false,
     ...over,
   }) as Device;
+/** Of a gateway with the line "rs485". */
+const healthOf = (line: object): Gateway["health"] =>
+  ({
+    lines: [{ name: "rs485", up: true, troubles: [], ...line }],
+    devices: [],
+  }) as unknown as Gateway["health"];
 
 describe("the device tree", () => {
   const estate = {
@@ -69,9 +75,7 @@ describe("the device tree", () => {
     expect(pathTo(buildTree(away, i18n), "device:meter 2").at(-1)?.state).toBe("unknown");
   });
   it("knows nothing of a device whose line is down, and calls it neither silent nor answering", () => {
-    const lines = [{ name: "rs485", up: false }] as NonNullable<Gateway["health"]>["lines"];
-    const health = { lines, devices: [] } as unknown as NonNullable<Gateway["health"]>;
-    const cut = gateway("g", { site: "b", health });
+    const cut = gateway("g", { site: "b", health: healthOf({ up: false }) });
     const devices = [device("cut", { line: "rs485" }), device("other", { line: "tcp" })];
     const tree = buildTree({ ...estate, gateways: [cut], devices }, i18n);
     expect(pathTo(tree, "device:cut").at(-1)?.state).toBe("line_down");
@@ -123,6 +127,22 @@ describe("what needs somebody", () => {
   it("is a silent device in use", () => {
     const devices = [device("d", { silent: true }), device("e", { silent: true, in_use: false })];
     expect(matters([gateway("g")], devices, 0).map((m) => m.id)).toEqual(["dd"]);
+  });
+  it("of a line that is down is the line, not each of its devices", () => {
+    const devices = [device("d", { silent: true, line: "rs485" })];
+    const found = matters([gateway("g", { health: healthOf({ up: false }) })], devices, 0);
+    expect(found.map((m) => m.kind)).toEqual(["line_down"]);
+  });
+  it("is a line that has troubles to be mended, once for all of them", () => {
+    const trouble = (what: string) => ({ what, count: 3, of: 10, points: [] });
+    const health = healthOf({ troubles: [trouble("two_answers"), trouble("two_answers"), trouble("hasty")] });
+    const found = matters([gateway("g", { health })], [], 0);
+    expect(found.map((m) => [m.kind, m.line, m.troubles])).toEqual([
+      ["line_trouble", "rs485", ["two_answers"]],
+    ]);
+    expect(matters([gateway("g", { health: healthOf({ troubles: [trouble("hasty")] }) })], [], 0)).toEqual(
+      [],
+    );
   });
   it("is a certificate about to end", () => {
     const soon = gateway("g", { certificate_expires: "1970-01-03T00:00:00Z" });

@@ -6,18 +6,25 @@ import "./gateway-words.css";
 const KINDS: [RegExp, PlainKey][] = [
   [/^no (reply|answer)/i, "said.no_reply"],
   [/babbl/i, "said.babble"],
-  [/cannot be believed|check ?sum|broke off/i, "said.bad_reply"],
+  // Of a BACnet network: two with one number or one station, and what is wrong with the token or the wires.
+  [/have the \w+ number|speaks as station/i, "said.number_twice"],
+  [/token/i, "said.token"],
+  [/cannot be (believed|understood)|check ?sum|broke off|damaged/i, "said.bad_reply"],
   // Also a connection that is refused: no device heard of it.
-  [/line is lost|cannot be (opened|used)|connect/i, "said.line"],
+  [
+    /line is lost|cannot be (opened|used|sent)|was closed|no such (file|device)|connect|os error/i,
+    "said.line",
+  ],
   [/exception|refus/i, "said.refused"],
 ];
 
 export const saidKey = (words: string): PlainKey =>
   KINDS.find(([begins]) => begins.test(words))?.[1] ?? "said.other";
 
-export function GatewayWords({ words }: { words: string | null | undefined }) {
+/** `down`: they are about a line that is down, so whatever they are they say why. */
+export function GatewayWords({ words, down = false }: { words: string | null | undefined; down?: boolean }) {
   const { t } = useI18n();
-  return words ? <Folded sentence={t(saidKey(words))} words={words} /> : null;
+  return words ? <Folded sentence={t(down ? "said.line" : saidKey(words))} words={words} /> : null;
 }
 
 /** English words of a program, folded away under the sentence where the reader reads another language. */

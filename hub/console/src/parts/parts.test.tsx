@@ -180,6 +180,16 @@ describe("what a gateway says of a fault", () => {
     ["the line does not fall silent: something babbles on it", "said.babble"],
     ["the line is lost", "said.line"],
     ["10.0.0.7:502 cannot be used: connection refused", "said.line"],
+    ["No such file or directory", "said.line"],
+    ["the port was closed", "said.line"],
+    [
+      "two devices have the instance number 7: 10.0.0.1:47808 is asked, 10.0.0.2:47808 is not; give one of them another",
+      "said.number_twice",
+    ],
+    ["somebody else speaks as station 5; give the gateway or the other another mac", "said.number_twice"],
+    ["the token got lost; a station left the line, or two have one mac", "said.token"],
+    ["more is asked than the token lets through; raise max_info_frames, or poll more slowly", "said.token"],
+    ["100 of 1000 frames are damaged; check termination", "said.bad_reply"],
     ["something that nobody thought of", "said.other"],
   ])("%s", (words, key) => {
     expect(saidKey(words)).toBe(key);

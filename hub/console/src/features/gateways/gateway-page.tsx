@@ -45,7 +45,14 @@ function Ready({ gateway }: { gateway: Gateway }) {
                 {t("gateway.seen")} <Age at={gateway.last_seen} />
               </>
             )}
-            {gateway.enrolled_at && ` · ${t("gateway.enrolled", { at: instant(gateway.enrolled_at) })}`}
+            {gateway.enrolled_at && (
+              <>
+                {" · "}
+                <span className="st-nowrap">
+                  {t("gateway.enrolled", { at: instant(gateway.enrolled_at) })}
+                </span>
+              </>
+            )}
           </>
         }
         acts={<GatewayActs gateway={gateway} />}
@@ -73,19 +80,25 @@ function Ready({ gateway }: { gateway: Gateway }) {
           <>
             <HealthFigures gateway={gateway} health={health} />
             <Panel title={t("health.lines")}>
-              <LinesTable gateway={gateway} health={health} />
+              {health.lines.length > 0 ? (
+                <LinesTable gateway={gateway} health={health} />
+              ) : (
+                <EmptyPlace title={t("health.nolines.title")} text={t("health.nolines.text")} />
+              )}
               <Troubles health={health} devices={devices} />
             </Panel>
-            <Panel
-              title={t("health.devices")}
-              side={
-                <Link to="/devices" search={{ node: `gateway:${gateway.id}` }}>
-                  {t("gateway.values")}
-                </Link>
-              }
-            >
-              <DevicesTable gateway={gateway} health={health} devices={devices} />
-            </Panel>
+            {health.devices.length > 0 && (
+              <Panel
+                title={t("health.devices")}
+                side={
+                  <Link to="/devices" search={{ node: `gateway:${gateway.id}` }}>
+                    {t("gateway.values")}
+                  </Link>
+                }
+              >
+                <DevicesTable gateway={gateway} health={health} devices={devices} />
+              </Panel>
+            )}
           </>
         ) : (
           <Panel>

@@ -5,7 +5,7 @@ import { Link } from "@tanstack/react-router";
 import type { Device, Gateway, GatewayHealth } from "../../api/types";
 import { duration, minute } from "../../format/time";
 import { formatBytes, formatNumber, NO_VALUE } from "../../format/value";
-import { lookup, useI18n } from "../../i18n/i18n";
+import { fill, lookup, useI18n } from "../../i18n/i18n";
 import { useNow } from "../../live/now";
 import { GatewayWords } from "../../parts/gateway-words";
 import { Age, DeviceMark } from "../../parts/marks";
@@ -19,6 +19,8 @@ const DAY = 86_400_000;
 const CERTIFICATE_SOON_DAYS = 5;
 const DISK_SCARCE = 0.1;
 const LINE_BUSY = 0.85;
+/** Less leaves no room for retries and silent devices: the gateway's `check` and `sheet` judge by the same. */
+const HEADROOM_SCARCE = 0.2;
 
 export function CertificateEnd({ at }: { at: string | null | undefined }) {
   const { t } = useI18n();
@@ -113,17 +115,23 @@ const share = (errors: number, requests: number): string =>
 
 const percent = (part: number): string => `${formatNumber(part * 100, 0)}%`;
 
+type Line = GatewayHealth["lines"][number];
+
+/** The share of a line's time that its questions want; nothing where no time is reckoned: of networks and brokers. */
+function Wanted({ line }: { line: Line }) {
+  if (line.planned === 0) return <>{NO_VALUE}</>;
+  const share = <span className="st-num">{percent(line.planned)}</span>;
+  return line.planned > 1 ? <Mark tone="bad">{share}</Mark> : share;
+}
+
 /** What is left of a line's time beside what is wanted of it and what silent devices cost. */
-function Headroom({ line }: { line: GatewayHealth["lines"][number] }) {
+function Headroom({ line }: { line: Line }) {
   const { t } = useI18n();
-  if (line.planned === 0) {
-    return <>{NO_VALUE}</>;
-  }
+  if (line.planned === 0 && line.wasted === 0) return <>{NO_VALUE}</>;
   const left = 1 - line.planned - line.wasted;
-  if (left < 0) {
-    return <Mark tone="bad">{t("health.headroom.none")}</Mark>;
-  }
-  return <span className="st-num">{percent(left)}</span>;
+  if (left < 0) return <Mark tone="bad">{t("health.headroom.none")}</Mark>;
+  const share = <span className="st-num">{percent(left)}</span>;
+  return left < HEADROOM_SCARCE ? <Mark tone="warn">{share}</Mark> : share;
 }
 
 export function LinesTable({ gateway, health }: { gateway: Gateway; health: GatewayHealth }) {
@@ -169,6 +177,12 @@ export function LinesTable({ gateway, health }: { gateway: Gateway; health: Gate
           ),
         },
         {
+          key: "wanted",
+          title: t("health.wanted"),
+          align: "right",
+          render: (l) => <Wanted line={l} />,
+        },
+        {
           key: "headroom",
           title: t("health.headroom"),
           align: "right",
@@ -199,7 +213,7 @@ export function LinesTable({ gateway, health }: { gateway: Gateway; health: Gate
         {
           key: "last",
           title: t("health.last_error"),
-          render: (l) => l.last_error && <GatewayWords words={l.last_error} />,
+          render: (l) => <GatewayWords words={l.last_error} down={!l.up} />,
         },
       ]}
     />
@@ -209,6 +223,11 @@ export function LinesTable({ gateway, health }: { gateway: Gateway; health: Gate
 /** What is wrong with the wires, as far as the bytes on them tell; nothing where nothing is. */
 export function Troubles({ health, devices }: { health: GatewayHealth; devices: Device[] }) {
   const { t, name, language } = useI18n();
+  const countOf = ({ what, ...counts }: Line["troubles"][number]) => {
+    const slots = { count: formatNumber(counts.count, 0), of: formatNumber(counts.of, 0) };
+    const text = lookup(language, `trouble.count.${what}`);
+    return text ? fill(text, slots) : t("health.trouble.count", slots);
+  };
   const all = health.lines.flatMap((line) =>
     line.troubles.map((trouble) => ({ ...trouble, line: line.name })),
   );
@@ -216,7 +235,7 @@ export function Troubles({ health, devices }: { health: GatewayHealth; devices: 
     return null;
   }
   return (
-    <ul className="st-list" aria-label={t("health.troubles")}>
+    <ul className="st-list st-troubles" aria-label={t("health.troubles")}>
       {all.map((trouble) => {
         const device = devices.find((each) => each.key === trouble.device);
         const about = device ? name(device.title) : (trouble.device ?? trouble.line);
@@ -227,23 +246,41 @@ export function Troubles({ health, devices }: { health: GatewayHealth; devices: 
             <span className="st-list-main">
               <strong>{about} </strong>
               {words}
-              {trouble.points.length > 0 &&
-                t("health.trouble.points", {
-                  points: trouble.points.join(", "),
-                  more: trouble.count > trouble.points.length ? "…" : "",
-                })}
-              {trouble.baud !== null && t("health.trouble.baud", { baud: formatNumber(trouble.baud, 0) })}
+              {trouble.points.length > 0 && <LatePoints trouble={trouble} devices={devices} />}
             </span>
-            <span className="st-list-side st-num">
-              {t("health.trouble.count", {
-                count: formatNumber(trouble.count, 0),
-                of: formatNumber(trouble.of, 0),
-              })}
-            </span>
+            <span className="st-list-side st-num">{countOf(trouble)}</span>
           </li>
         );
       })}
     </ul>
+  );
+}
+
+/** Which points would be late, by the names of their devices, and what would do. */
+function LatePoints({ trouble, devices }: { trouble: Line["troubles"][number]; devices: Device[] }) {
+  const { t, name } = useI18n();
+  const byDevice = new Map<string, string[]>();
+  for (const point of trouble.points) {
+    const end = point.indexOf("/");
+    const keys = byDevice.get(point.slice(0, end)) ?? [];
+    byDevice.set(point.slice(0, end), [...keys, point.slice(end + 1)]);
+  }
+  const comma = t("health.trouble.comma");
+  const named = [...byDevice].map(([key, points]) => {
+    const device = devices.find((each) => each.key === key);
+    return t("health.trouble.of_device", {
+      device: device ? name(device.title) : key,
+      points: points.join(comma),
+    });
+  });
+  const more = trouble.count > trouble.points.length ? t("health.trouble.more") : "";
+  return (
+    <>
+      {t("health.trouble.points", { points: named.join(comma), more })}
+      {trouble.baud === null
+        ? t("health.trouble.slower")
+        : t("health.trouble.baud", { baud: String(trouble.baud) })}
+    </>
   );
 }
 
@@ -263,7 +300,7 @@ export function DevicesTable(props: { gateway: Gateway; health: GatewayHealth; d
           card: "head",
           render: (d) =>
             d.device ? (
-              <Link to="/devices/$id" params={{ id: d.device.id }}>
+              <Link to="/devices/$id" params={{ id: d.device.id }} className="st-wrap">
                 {name(d.device.title)}
               </Link>
             ) : (

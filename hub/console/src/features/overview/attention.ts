@@ -1,19 +1,25 @@
-// What needs somebody now: gateways that are away, lines that are down, devices that are silent. Worst first.
+// What needs somebody now: gateways that are away, lines that are down or in trouble, devices that are silent. Worst first.
 import type { Device, Gateway, Names } from "../../api/types";
+import { deviceState } from "../../parts/reach";
 
 export interface Matter {
   id: string;
-  kind: "gateway_offline" | "line_down" | "device_silent" | "data_dropped" | "certificate_ends";
+  kind:
+    "gateway_offline" | "line_down" | "device_silent" | "line_trouble" | "data_dropped" | "certificate_ends";
   gateway: Gateway;
   device?: { id: string; title: Names; place: string };
   line?: string;
   /** What the gateway says of it, in its own words. */
   words?: string;
+  /** The words of the line's troubles, each once. */
+  troubles?: string[];
   since: string | null;
 }
 
 const DAY = 86_400_000;
 const CERTIFICATE_DAYS = 5;
+/** Worth knowing to whoever looks for something, and nothing that must be mended. */
+const REMARKS = ["hasty", "pauses", "strangers"];
 
 export function matters(gateways: Gateway[], devices: Device[], now: number): Matter[] {
   const found: Matter[] = [];
@@ -30,7 +36,21 @@ export function matters(gateways: Gateway[], devices: Device[], now: number): Ma
     }
     if (gateway.state !== "online") continue;
     for (const line of gateway.health?.lines ?? []) {
-      if (line.up) continue;
+      if (line.up) {
+        const troubles = [...new Set(line.troubles.map(({ what }) => what))].filter(
+          (what) => !REMARKS.includes(what),
+        );
+        if (troubles.length === 0) continue;
+        found.push({
+          id: `t${gateway.id}${line.name}`,
+          kind: "line_trouble",
+          gateway,
+          line: line.name,
+          troubles,
+          since: null,
+        });
+        continue;
+      }
       found.push({
         id: `l${gateway.id}${line.name}`,
         kind: "line_down",
@@ -41,7 +61,7 @@ export function matters(gateways: Gateway[], devices: Device[], now: number): Ma
       });
     }
     for (const device of devices) {
-      if (device.gateway !== gateway.id || !device.silent || !device.in_use) continue;
+      if (device.gateway !== gateway.id || deviceState(device, gateway) !== "silent") continue;
       const health = gateway.health?.devices.find((d) => d.key === device.key);
       found.push({
         id: `d${device.id}`,
@@ -67,6 +87,7 @@ export function matters(gateways: Gateway[], devices: Device[], now: number): Ma
     "line_down",
     "data_dropped",
     "device_silent",
+    "line_trouble",
     "certificate_ends",
   ];
   return found.sort((a, b) => rank.indexOf(a.kind) - rank.indexOf(b.kind));

@@ -5,11 +5,12 @@ import { Link } from "@tanstack/react-router";
 import { devicesQuery, eventsQuery, gatewaysQuery, sitesQuery } from "../../api/queries";
 import type { Device, Gateway, GatewayEvent } from "../../api/types";
 import { formatNumber, NO_VALUE } from "../../format/value";
-import { useI18n } from "../../i18n/i18n";
+import { lookup, useI18n } from "../../i18n/i18n";
 import { useNow } from "../../live/now";
 import { LinkButton } from "../../parts/link-button";
 import { Age, EventText, GatewayMark } from "../../parts/marks";
 import { Fault } from "../../parts/fault";
+import { factsIn } from "../../parts/event-detail";
 import { saidKey } from "../../parts/gateway-words";
 import { countDevices } from "../../parts/reach";
 import { QueryState, type Asked } from "../../parts/state";
@@ -143,12 +144,19 @@ const TONE: Record<Matter["kind"], Tone> = {
   line_down: "bad",
   data_dropped: "bad",
   device_silent: "warn",
+  line_trouble: "warn",
   certificate_ends: "warn",
 };
 
 /** `fault`: what is shown is of before, for the hub did not answer since. */
 function Attention({ matters: open, fault }: { matters: Matter[]; fault: unknown }) {
-  const { t, name } = useI18n();
+  const { t, name, language } = useI18n();
+  const said = (m: Matter): string => {
+    if (m.kind === "line_down") return t("said.line");
+    return m.words ? t(saidKey(m.words)) : "";
+  };
+  const troubles = (m: Matter) =>
+    (m.troubles ?? []).map((what) => lookup(language, `trouble.${what}`) ?? t("health.trouble.other"));
   if (open.length === 0) {
     return (
       <div className="st-panel-body">
@@ -157,7 +165,7 @@ function Attention({ matters: open, fault }: { matters: Matter[]; fault: unknown
     );
   }
   return (
-    <ul className="st-list">
+    <ul className="st-list st-attention">
       {open.map((m) => (
         <li key={m.id}>
           <Mark tone={TONE[m.kind]} />
@@ -172,8 +180,8 @@ function Attention({ matters: open, fault }: { matters: Matter[]; fault: unknown
               </Link>
             )}{" "}
             {t(`matter.${m.kind}`)}
-            <div className="st-quiet st-small st-ellipsis" title={m.words}>
-              {[m.device ? m.gateway.name : "", m.device?.place ?? "", m.words ? t(saidKey(m.words)) : ""]
+            <div className={`st-quiet st-small ${m.troubles ? "" : "st-ellipsis"}`} title={m.words}>
+              {[m.device ? m.gateway.name : "", m.device?.place ?? "", said(m), ...troubles(m)]
                 .filter(Boolean)
                 .join(" · ")}
             </div>
@@ -186,7 +194,8 @@ function Attention({ matters: open, fault }: { matters: Matter[]; fault: unknown
 }
 
 function Events({ gateways, devices }: { gateways: Gateway[]; devices: Device[] }) {
-  const { t, name } = useI18n();
+  const i18n = useI18n();
+  const { t, name } = i18n;
   const asked = gateways.filter((g) => g.state !== "pending").slice(0, GATEWAYS_ASKED);
   const answers = useQueries({ queries: asked.map((g) => eventsQuery(g.id, EVENTS_SHOWN)) });
   const all: { gateway: Gateway; event: GatewayEvent }[] = [];
@@ -205,6 +214,7 @@ function Events({ gateways, devices }: { gateways: Gateway[]; devices: Device[] 
       {all.slice(0, EVENTS_SHOWN).map(({ gateway, event }) => {
         const device = devices.find((d) => d.gateway === gateway.id && d.key === event.device);
         const about = device ? name(device.title) : (event.device ?? event.line);
+        const facts = factsIn(event, i18n);
         return (
           <li key={event.id}>
             <span className="st-list-main">
@@ -212,6 +222,7 @@ function Events({ gateways, devices }: { gateways: Gateway[]; devices: Device[] 
                 {about && <strong>{about} </strong>}
                 <EventText kind={event.kind} active={event.active} />
               </div>
+              {facts && <div className="st-small">{facts}</div>}
               <div className="st-quiet st-small st-ellipsis">
                 <Link to="/gateways/$id" params={{ id: gateway.id }}>
                   {gateway.name}
