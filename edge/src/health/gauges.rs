@@ -1,7 +1,7 @@
 //! What a line's task counts while it works. One gauge a line, shared with the reporter; its lock is held
 //! for the writing of a few numbers and never over an await.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -35,8 +35,8 @@ struct Inner {
     /// Whoever dialled in and was not let in, and the last of them.
     turned_away: u64,
     last_turned_away: Option<String>,
-    /// Claims of a number of the network that another has.
-    claimed_twice: u64,
+    /// The numbers of the network that two claim, each with the device of ours that is meant by it.
+    claimed_twice: BTreeMap<(&'static str, u32), Option<usize>>,
     last_error: Option<String>,
     /// More is asked of it than comes in time.
     overload: Option<Trouble>,
@@ -90,10 +90,10 @@ impl LineGauge {
         inner.last_error = Some(what.to_owned());
     }
 
-    /// Two of the network claim one number.
-    pub fn claimed_twice(&self, what: &str) {
-        self.trouble(what);
-        self.inner().claimed_twice += 1;
+    /// Two of the network claim one number; `device`: the one of ours that is meant by it.
+    pub fn claimed_twice(&self, said: &str, number: (&'static str, u32), device: Option<usize>) {
+        self.trouble(said);
+        self.inner().claimed_twice.insert(number, device);
     }
 
     /// Somebody dialled in and was not let in.
@@ -246,13 +246,25 @@ impl Inner {
     fn troubles(&self, names: &[&str]) -> Vec<Trouble> {
         let mut found: Vec<_> = self.overload.iter().cloned().collect();
         found.extend(troubles(&self.book, names));
-        for (what, count) in [(What::Strangers, self.turned_away), (What::NumberTwice, self.claimed_twice)] {
-            if count > 0 {
-                let what = what.word().to_owned();
-                found.push(Trouble { what, count, of: self.requests, ..Trouble::default() });
-            }
+        if self.turned_away > 0 {
+            let (what, count, of) = (What::Strangers.word().to_owned(), self.turned_away, self.requests);
+            found.push(Trouble { what, count, of, ..Trouble::default() });
         }
+        found.extend(self.numbers_claimed_twice(names));
         found
+    }
+
+    /// One for each device that is polled; one for all others of the network.
+    fn numbers_claimed_twice(&self, names: &[&str]) -> Vec<Trouble> {
+        let mut counts: BTreeMap<Option<&str>, u64> = BTreeMap::new();
+        for device in self.claimed_twice.values() {
+            *counts.entry(device.and_then(|at| names.get(at)).copied()).or_default() += 1;
+        }
+        let told = |(device, count): (Option<&str>, u64)| {
+            let (what, device) = (What::NumberTwice.word().to_owned(), device.map(str::to_owned));
+            Trouble { what, device, count, of: self.requests, ..Trouble::default() }
+        };
+        counts.into_iter().map(told).collect()
     }
 }
 
@@ -275,6 +287,19 @@ impl DeviceGauge {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_number_that_two_claim_is_one_trouble_of_its_device_however_often_it_is_heard() {
+        let gauge = LineGauge::new("bms", ["ahu".to_owned(), "twin".to_owned()]);
+        for _ in 0..3 {
+            gauge.claimed_twice("two devices have the instance number 7", ("device", 7), Some(1));
+        }
+        gauge.claimed_twice("two routers lead to network 5", ("network", 5), None);
+        gauge.claimed_twice("two devices have the instance number 5", ("device", 5), None);
+        let troubles = gauge.read().0.troubles;
+        let told: Vec<_> = troubles.iter().map(|t| (t.what.as_str(), t.device.as_deref(), t.count)).collect();
+        assert_eq!(told, [("number_twice", None, 2), ("number_twice", Some("twin"), 1)]);
+    }
 
     #[test]
     fn the_turnaround_is_the_median_of_the_last_replies() {

@@ -236,7 +236,6 @@ async fn claimed_twice(
     said: String,
 ) {
     warn!(line = shared.teller.line, "{said}");
-    shared.teller.gauge.claimed_twice(&said);
     let is_news = {
         let mut conflicts = shared.conflicts.lock().unwrap_or_else(PoisonError::into_inner);
         conflicts.len() < MOST_CONFLICTS && conflicts.insert((what, number, other.clone()))
@@ -244,11 +243,12 @@ async fn claimed_twice(
     if !is_news {
         return;
     }
+    let is_it = |address| matches!(address, Address::Bacnet(node) if node.instance == number);
+    let device = shared.config.devices.iter().position(|d| what == "device" && is_it(d.address));
+    shared.teller.gauge.claimed_twice(&said, (what, number), device);
     let facts =
         [("what", what.to_owned()), ("number", number.to_string()), ("known", known), ("other", other)];
     let facts = facts.map(|(name, fact)| (name.to_owned(), fact)).into();
-    let is_it = |address| matches!(address, Address::Bacnet(node) if node.instance == number);
-    let device = shared.config.devices.iter().position(|d| what == "device" && is_it(d.address));
     let about = About { facts, ..About::default() };
     shared.teller.about(EventKind::NumberConflict, device, true, said, about).await;
 }
