@@ -93,6 +93,9 @@ fn summary(path: &Path, config: &Config, lang: Lang) -> String {
         None => text::no_hub(lang),
     });
     said.push(text::in_order(lang, &path.display().to_string(), config.lines.len(), points));
+    if points == 0 {
+        said.push(text::polls_nothing(lang));
+    }
     said.join("\n")
 }
 
@@ -148,11 +151,13 @@ address = 2
         let points = 2 * library.get("schneider/pm5350").unwrap().points.len();
         let told = checked(GOOD).unwrap();
         let wanted = format!(
-            "line chw: 2 devices, {points} points, about 1 % of its time\nhub: 10.0.0.5:7443\nedge.toml is in order: 1 lines, {points} points"
+            "line chw: 2 devices, {points} points, about 1 % of its time\nhub: 10.0.0.5:7443\nedge.toml is in order: 1 line, {points} points"
         );
         assert_eq!(told, wanted);
         let told = checked(&GOOD.replace("[hub]\naddress = \"10.0.0.5:7443\"", "")).unwrap();
         assert!(told.contains("hub: none, readings stay here"), "{told}");
+        let nothing = checked("[gateway]\nname = \"new\"\n").unwrap();
+        assert!(nothing.contains("0 lines, 0 points\nnothing is polled yet: write a [[line]]"), "{nothing}");
         let zh = checked_in(Lang::Zh, GOOD).unwrap();
         assert!(
             zh.starts_with(&format!(

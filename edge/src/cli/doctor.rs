@@ -9,9 +9,12 @@ use steward_shared::document::listing;
 use super::out::Out;
 use super::status::status;
 use super::table::table;
-use super::text::{Lang, doctor as text};
+use super::text::{Lang, doctor as text, told as said};
 use crate::config::load;
 use crate::doctor::{TURNAROUNDS_MS, What};
+
+/// Who has not answered so many questions may have been asked too soon.
+const ASKED_ENOUGH: u64 = 3;
 
 #[derive(Debug, clap::Args)]
 pub struct DoctorWords {
@@ -41,6 +44,10 @@ struct Health {
 struct OfLine {
     name: String,
     #[serde(default)]
+    up: bool,
+    #[serde(default)]
+    last_error: Option<String>,
+    #[serde(default)]
     requests: u64,
     #[serde(default)]
     troubles: Vec<Trouble>,
@@ -68,6 +75,9 @@ struct Line {
     #[serde(default)]
     messages: u64,
     devices: Vec<Device>,
+    /// Why it is down, where it is.
+    #[serde(default)]
+    down: Option<String>,
     /// What is wrong, by the program's own judgement.
     #[serde(default)]
     troubles: Vec<Trouble>,
@@ -103,6 +113,9 @@ pub fn doctor(words: &DoctorWords, out: Out) -> Result<(), String> {
             return Err(text::no_line(lang, name, &known.join(", ")));
         }
     }
+    if lines.is_empty() {
+        out.text(text::no_lines(lang));
+    }
     for line in &lines {
         out.text(shown(line, lang));
         out.value(line);
@@ -118,7 +131,8 @@ fn lines(address: SocketAddr, lang: Lang) -> Result<Vec<Line>, String> {
         let health = of(&line.name);
         let troubles = health.map(|of| of.troubles.clone()).unwrap_or_default();
         let messages = health.filter(|_| line.asked == 0).map_or(0, |of| of.requests);
-        Line { messages, troubles, ..line }
+        let down = health.filter(|of| !of.up).map(|of| of.last_error.clone().unwrap_or_default());
+        Line { messages, down, troubles, ..line }
     };
     Ok(status.doctor.into_iter().map(whole).collect())
 }
@@ -133,13 +147,27 @@ fn shown(line: &Line, lang: Lang) -> String {
     if line.devices.iter().any(|d| d.asked > 0) {
         told.push(table(&rows));
     }
-    if line.asked == 0 {
+    let mut found = never_answered(line, lang);
+    found.extend(line.troubles.iter().map(|trouble| sentence(trouble, lang)));
+    if let Some(why) = &line.down {
+        told.push(text::down(lang, &said(lang, why)));
+    } else if line.asked == 0 {
         told.push(text::never_asked(lang));
-    } else if line.troubles.is_empty() {
+    } else if found.is_empty() {
         told.push(text::healthy(lang));
     }
-    told.extend(line.troubles.iter().map(|trouble| sentence(trouble, lang)));
+    told.extend(found);
     told.join("\n") + "\n"
+}
+
+/// Whoever was asked and has never said a byte: all of the line, or each by its name.
+fn never_answered(line: &Line, lang: Lang) -> Vec<String> {
+    let asked = || line.devices.iter().filter(|d| d.asked >= ASKED_ENOUGH);
+    let is_mute = |d: &&Device| d.silent == d.asked;
+    if asked().count() > 1 && asked().all(|d| is_mute(&d)) {
+        return vec![text::all_silent(lang)];
+    }
+    asked().filter(is_mute).map(|d| text::never_answered(lang, &d.key)).collect()
 }
 
 fn row(device: &Device) -> Vec<String> {
@@ -197,7 +225,8 @@ pub fn sentence(trouble: &Trouble, lang: Lang) -> String {
         Some(What::OwnSilence) => text::own_silence(lang, count, of),
         Some(What::Strangers) => text::strangers(lang, count),
         Some(What::Overloaded) => text::overloaded(lang, count, &trouble.points, trouble.baud),
-        Some(What::NumberTwice) => text::number_twice(lang, count),
+        Some(What::NumberTwice) if device.is_empty() => text::number_twice(lang, count),
+        Some(What::NumberTwice) => text::its_number_twice(lang, device),
         None => text::unknown(lang, &trouble.what, device, count, of),
     }
 }
@@ -213,6 +242,37 @@ mod tests {
         let mut last = [0; 11];
         last[10] = 3;
         assert_eq!(spread(&last), "2000 █ … ms");
+    }
+
+    fn line(devices: &[(&str, u64, u64)]) -> Line {
+        let device = |(key, asked, silent): &(&str, u64, u64)| {
+            serde_json::json!({ "key": key, "asked": asked, "answered": asked - silent, "silent": silent,
+                "damaged": [], "came": [], "turnarounds": [], "twice": 0, "foreign": 0, "paused": 0, "late": 0, "hasty": 0 })
+        };
+        let devices: Vec<_> = devices.iter().map(device).collect();
+        let asked: u64 = devices.iter().filter_map(|d| d["asked"].as_u64()).sum();
+        let line =
+            serde_json::json!({ "name": "a", "asked": asked, "early": 0, "stray": 0, "devices": devices });
+        serde_json::from_value(line).unwrap()
+    }
+
+    #[test]
+    fn a_line_on_which_devices_are_silent_is_not_called_in_order() {
+        let one = shown(&line(&[("a", 9, 0), ("b", 9, 9), ("new", 1, 1)]), Lang::En);
+        assert!(one.contains("b: has never answered") && !one.contains("new:"), "{one}");
+        assert!(!one.contains("nothing is wrong"), "{one}");
+        let all = shown(&line(&[("a", 9, 9), ("b", 9, 9)]), Lang::Zh);
+        assert!(all.contains("没有一台设备应答过") && !all.contains("没有发现线路故障"), "{all}");
+        let well = shown(&line(&[("a", 9, 1)]), Lang::En);
+        assert!(well.contains("nothing is wrong with its wires"), "{well}");
+    }
+
+    #[test]
+    fn a_line_that_is_down_says_why() {
+        let down = Line { down: Some("Connection refused (os error 111)".into()), ..line(&[("a", 0, 0)]) };
+        assert!(shown(&down, Lang::En).contains("the line is down: Connection refused"));
+        let zh = shown(&down, Lang::Zh);
+        assert!(zh.contains("线路中断：对方拒绝连接") && !zh.contains("还没有"), "{zh}");
     }
 
     #[test]

@@ -12,6 +12,7 @@ use super::args::{Explain, Preview, Redecode, Told};
 use super::out::Out;
 use super::table::table;
 use super::text::Lang;
+use super::text::sheet::quality;
 use crate::config::{Config, load};
 use crate::control::{Answer, Request, ask};
 use crate::evidence::{Compared, EvidenceError, Explained, PartExplained, Reader, TooLong};
@@ -104,7 +105,8 @@ fn open(told_by: &Told, lang: Lang) -> Result<(Config, Reader), String> {
 }
 
 fn read_profile(path: &Path) -> Result<Profile, String> {
-    let text = std::fs::read_to_string(path).map_err(|e| format!("{}: {e}", path.display()))?;
+    let text =
+        std::fs::read_to_string(path).map_err(|e| format!("{}: cannot be read: {e}", path.display()))?;
     Profile::parse(&path.display().to_string(), &text).map_err(|faults| listing(&faults))
 }
 
@@ -123,7 +125,7 @@ fn lines(e: &Explained, lang: Lang) -> String {
     let mut rows = vec![
         row("点位", "point", e.point.clone()),
         row("数值", "value", number(e.value.as_ref(), Some(&e.unit))),
-        row("质量", "quality", e.quality.unwrap_or("-").to_owned()),
+        row("质量", "quality", e.quality.map_or_else(|| "-".to_owned(), |word| quality(lang, word))),
         row("时间", "at", e.at.to_string()),
         row("规则", "rule", e.rule.clone()),
         row("设备档案", "profile", e.profile.clone()),

@@ -37,14 +37,14 @@ impl Out {
 
     /// Beside the answer: how far it is, what to mind.
     pub fn aside(self, text: impl Display) {
-        eprintln!("{}", told(self.lang, &text.to_string()));
+        beside(&format!("{}\n", told(self.lang, &text.to_string())));
     }
 
     /// How far it is, on one line that is written over; only where somebody looks.
     #[allow(clippy::unused_self, reason = "one way to the reader")]
     pub fn progress(self, text: impl Display) {
         if io::stderr().is_terminal() {
-            eprint!("\r\x1b[K{text}");
+            beside(&format!("\r\x1b[K{text}"));
         }
     }
 
@@ -56,11 +56,16 @@ impl Out {
     /// Why the command could not do it.
     pub fn failed(self, why: &str) {
         if self.json {
-            eprintln!("{}", serde_json::json!({ "error": why }));
+            beside(&format!("{}\n", serde_json::json!({ "error": why })));
         } else {
-            eprintln!("{}", common::error(self.lang, &told(self.lang, why)));
+            beside(&format!("{}\n", common::error(self.lang, &told(self.lang, why))));
         }
     }
+}
+
+/// To standard error; nobody may read that any more (`2>&1 | head`), and the exit code says what there is to say.
+fn beside(text: &str) {
+    let _ = io::stderr().lock().write_all(text.as_bytes());
 }
 
 fn write(text: &str) {

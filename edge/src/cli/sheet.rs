@@ -161,6 +161,9 @@ pub fn sheet(words: &SheetWords, out: Out) -> Result<(), String> {
     if let Some(unknown) = words.device.iter().find(|name| !known.contains(&name.as_str())) {
         return Err(text::no_device(lang, unknown, &known.join(", ")));
     }
+    if known.is_empty() {
+        return Err(text::no_devices(lang, &words.config.display().to_string()));
+    }
     let status: Status = status(words.http.unwrap_or(config.http), lang)?;
     let wanted = |device: &DeviceConfig| words.device.is_empty() || words.device.contains(&device.name);
     let sheets: Vec<Sheet> = config

@@ -18,7 +18,7 @@ header { display: flex; justify-content: space-between; gap: 8mm; border-bottom:
 h1 { font-size: 16pt; margin: 0 0 1mm }
 .verdict { display: inline-block; border: 2px solid; padding: 0 4mm; font-weight: bold; font-size: 13pt }
 .good { color: #17663a } .bad { color: #a31515 }
-dl { display: grid; grid-template-columns: auto 1fr auto 1fr; gap: 0 4mm; margin: 3mm 0 }
+dl { display: grid; grid-template-columns: auto minmax(0, 1fr) auto minmax(0, 1fr); gap: 0 4mm; margin: 3mm 0 }
 dt { color: #555 } dd { margin: 0; font-weight: 500 }
 table { width: 100%; border-collapse: collapse; font-size: 9pt }
 th, td { text-align: left; border-bottom: 1px solid #ccc; padding: .6mm 1mm } thead { display: table-header-group }
@@ -27,7 +27,9 @@ td.number { font-variant-numeric: tabular-nums } tr { break-inside: avoid }
 .foot { display: flex; gap: 8mm; margin-top: 6mm; break-inside: avoid }
 .photo { flex: 1; height: 52mm; border: 1px dashed #777; color: #777; padding: 2mm }
 .sign { flex: 1 } .sign p { border-bottom: 1px solid #111; height: 14mm; margin: 0 0 1mm; color: #555 }
-svg { width: 26mm; height: 26mm }
+svg { width: 26mm; height: 26mm; flex: none } dd, td { overflow-wrap: anywhere }
+@media screen { body { padding: 0 4mm } section { padding: 8mm 0; border-bottom: 1px solid #ccc } }
+@media screen and (max-width: 150mm) { dl { grid-template-columns: auto 1fr } .foot { flex-direction: column } .photo, .sign { flex: none } }
 ";
 
 pub fn page(sheets: &[Sheet], lang: Lang) -> String {

@@ -41,6 +41,8 @@ pub struct Asker<'r> {
     common: Common,
     /// An address that the device has.
     had: Option<(Table, u16)>,
+    /// Whether it has ever said anything, be it a refusal.
+    answered: bool,
     silent: u32,
     pub out: Out,
 }
@@ -48,7 +50,7 @@ pub struct Asker<'r> {
 impl<'r> Asker<'r> {
     pub fn new(reach: &'r mut Reach, line: &'r LineConfig, unit: u8, out: Out) -> Self {
         let (answers, places, common) = (BTreeMap::new(), Places::default(), Common::default());
-        Self { reach, line, unit, answers, places, common, had: None, silent: 0, out }
+        Self { reach, line, unit, answers, places, common, had: None, answered: false, silent: 0, out }
     }
 
     /// What it says of itself.
@@ -149,7 +151,11 @@ impl<'r> Asker<'r> {
             let exchange = self.one(table, address)?;
             self.put(exchange, None).await?.ok();
         }
-        if self.silent == 0 { Ok(()) } else { Err(text::gone(self.out.lang)) }
+        match (self.silent, self.answered) {
+            (0, _) => Ok(()),
+            (_, true) => Err(text::gone(self.out.lang)),
+            (_, false) => Err(text::never(self.out.lang)),
+        }
     }
 
     async fn put(
@@ -163,7 +169,7 @@ impl<'r> Asker<'r> {
         };
         match asked {
             Ok(reply) => {
-                self.silent = 0;
+                (self.silent, self.answered) = (0, true);
                 Ok(reply.map_err(|refusal| refusal.quality))
             }
             Err(Failure::Device { quality, .. }) => {

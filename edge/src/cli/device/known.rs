@@ -62,7 +62,7 @@ impl Known {
             (None, None) if self.proposals.is_empty() => (None, text::no_profile(out.lang)),
             (None, None) => {
                 let ids: Vec<&str> = self.proposals.iter().map(|p| p.profile.id.as_str()).collect();
-                (None, text::perhaps(out.lang, &ids.join(", ")))
+                (None, text::perhaps(out.lang, &ids.join(out.lang.pick("、", ", "))))
             }
         };
         let id = best.map_or("", |best| best.profile.id.as_str());
@@ -144,7 +144,7 @@ pub fn tell(known: &Known, out: Out) {
         out.text(format!("    {}: {}", said.name, said.text));
     }
     for proposal in &known.proposals {
-        let (id, why) = (&proposal.profile.id, proposal.why.join(", "));
+        let (id, why) = (&proposal.profile.id, proposal.why.join(out.lang.pick("，", ", ")));
         let percent = (proposal.likelihood * 100.0).round();
         out.text(match proposal.strength {
             Strength::Strong => text::proposal(out.lang, id, percent, &why),

@@ -1,5 +1,6 @@
 //! What `doctor` says: what is wrong with a line's wires, and what to look at.
 
+use super::common::counted;
 use super::{Lang, texts};
 
 /// The head of the table of devices.
@@ -27,6 +28,16 @@ texts! {
         zh("线路 {name}：设备自己发来 {count} 条消息，这里不提问")
         en("line {name}: its devices have told {count} messages by themselves; nobody is asked there")
     never_asked() zh("还没有在上面提过问") en("nobody has been asked on it yet")
+    down(why: &str) zh("线路中断：{why}") en("the line is down: {why}")
+    no_lines()
+        zh("运行中的网关程序没有线路：在网关文件里写上 [[line]] 和设备")
+        en("the running program has no line: write a [[line]] and its devices into the gateway's file")
+    all_silent()
+        zh("线上没有一台设备应答过：请检查接线（A/B 是否接反）、供电、速率和校验，或用 scan 查找")
+        en("no device of it has ever answered: check wiring (A and B may be swapped), supply, rate and parity, or find with scan who answers")
+    never_answered(device: &str)
+        zh("{device}：从未应答：请检查它的供电、接线和地址，或用 scan 查找")
+        en("{device}: has never answered: check its supply, wiring and address, or find with scan who answers")
     healthy() zh("没有发现线路故障") en("nothing is wrong with its wires")
     two_answers(device: &str, count: u64, of: u64)
         zh("{device}：{of} 次提问中有 {count} 次收到不止一个应答：线上有两台设备用同一个地址，请逐台断开查找")
@@ -57,19 +68,22 @@ texts! {
         en("{count} who dialled in were turned away: their registration or network is not the gateway file's; /status names the last")
     overloaded(count: u64, points: &[String], baud: Option<u32>)
         zh("线路上要问的超过它的时间：{count} 个点位会迟到：{}{}；请放长周期，或把设备分到另一条线路",
-           first(points, count, "等"), baud.map_or_else(String::new, |baud| format!("；{baud} 波特即可")))
+           first(points, count, ("、", "等")), baud.map_or_else(String::new, |baud| format!("；{baud} 波特即可")))
         en("more is asked of the line than it has time for: {count} points would be late: {}{}; make the periods longer, or move devices to another line",
-           first(points, count, "and more"), baud.map_or_else(String::new, |baud| format!("; {baud} baud would do")))
+           first(points, count, (", ", "and more")), baud.map_or_else(String::new, |baud| format!("; {baud} baud would do")))
+    its_number_twice(device: &str)
+        zh("{device}：网络里另有一台设备用同一编号，网关只认先到者；请给其中一台改号")
+        en("{device}: another device of the network has its number; the first is kept to: give one of them another number")
     number_twice(count: u64)
         zh("网络里有 {count} 处编号重复：两台设备或两个路由器用同一编号，网关只认先到者；请给其中一个改号")
-        en("{count} numbers of the network are claimed twice, by devices or by routers; the first is kept to: give one of them another number")
+        en("{} of the network claimed twice, by devices or by routers; the first is kept to: give one of them another number", counted(usize::try_from(count).unwrap_or(usize::MAX), "number is", "numbers are"))
     unknown(what: &str, device: &str, count: u64, of: u64)
         zh("{device} {what}：{of} 次中 {count} 次")
         en("{device} {what}: {count} of {of}")
 }
 
 /// The late points that are known by name.
-fn first(points: &[String], count: u64, more: &str) -> String {
-    let named = points.join(", ");
+fn first(points: &[String], count: u64, (comma, more): (&str, &str)) -> String {
+    let named = points.join(comma);
     if count > points.len() as u64 { format!("{named} {more}") } else { named }
 }

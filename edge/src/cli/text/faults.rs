@@ -379,6 +379,10 @@ pub const FAULTS: &[(&str, &str)] = &[
     ("is /dev/pts mounted: {}", "/dev/pts 挂载了吗：{}"),
     ("the port {} cannot be opened: {}", "端口 {} 打不开：{}"),
     ("the link {} cannot be made", "链接 {} 建不了"),
+    ("the buffer cannot be used", "缓存不能使用"),
+    ("{} is held by another steward-edge", "{} 正被另一个 steward-edge 占用"),
+    ("stop that one, or give this one its own data folder", "停止那一个，或给这一个单独的数据目录"),
+    ("UDP port {}: {}", "UDP 端口 {}：{}"),
     ("remove what stands there: {}", "请移走那里的东西：{}"),
 ];
 

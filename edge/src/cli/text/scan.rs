@@ -53,6 +53,7 @@ texts! {
     perhaps(profiles: &str)
         zh("没有确定相符的设备档案，可能是 {profiles}") en("no profile fits for sure, perhaps {profiles}")
     a_guess() zh("猜测：以铭牌为准") en("a guess: go by the name plate")
+    never() zh("设备没有应答；检查地址、速率、校验和接线，或用 scan 查找谁在应答") en("the device does not answer; check address, rate, parity and wiring, or find with scan who answers")
     gone() zh("设备不再应答") en("the device does not answer any more")
     broken_off(asked: usize, all: usize)
         zh("在第 {asked}/{all} 次提问处中断；已找到的如下") en("ended at question {asked} of {all}; what was found follows")
