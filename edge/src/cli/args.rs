@@ -127,10 +127,10 @@ pub enum LedgerAct {
 /// Reads the raw answers.
 #[derive(Debug, clap::Args)]
 pub struct Explain {
-    #[command(flatten)]
-    pub told: Told,
     /// The point, DEVICE/POINT.
     pub of: String,
+    #[command(flatten)]
+    pub told: Told,
     /// The value of this instant or the last before it (RFC 3339); the newest, when nothing is said.
     #[arg(long, value_parser = super::evidence::instant)]
     pub at: Option<Timestamp>,
@@ -139,10 +139,10 @@ pub struct Explain {
 /// Reads the raw answers.
 #[derive(Debug, clap::Args)]
 pub struct Preview {
-    #[command(flatten)]
-    pub told: Told,
     /// The profile's file, VENDOR/MODEL.toml.
     pub profile: PathBuf,
+    #[command(flatten)]
+    pub told: Told,
     /// By the answers of this instant or the last before it (RFC 3339); the newest, when nothing is said.
     #[arg(long, value_parser = super::evidence::instant)]
     pub at: Option<Timestamp>,
