@@ -13,6 +13,7 @@
 //! | `ledger` | one counter: rollover, replacement, another ratio, jumps held back |
 //! | `pace` | how much a counter may rise |
 //! | `accounts` | all of them, and what is not stored yet |
+//! | `said` | what is told of them: a sentence and its facts |
 //! | `reckon` | points that are made of others |
 //! | `keeper` | deadband and longest silence |
 
@@ -26,6 +27,7 @@ mod pace;
 mod plausible;
 mod reckon;
 mod refinery;
+mod said;
 
 pub use accounts::Account;
 pub use book::{Book, Counter, Known, book};

@@ -4,7 +4,7 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use steward_shared::alarm::EventKind;
+use steward_shared::alarm::{About, EventKind};
 use steward_shared::id::PointNo;
 use steward_shared::profile::Role;
 use steward_shared::reading::{Quality, Reading, Value};
@@ -16,8 +16,9 @@ use super::clock::ahead;
 use super::doubt::{Doubts, Run};
 use super::keeper::Keeper;
 use super::ledger::{ConfirmFault, Entry, What};
-use super::plausible::{Doubt, Judge, can_be, power_of_ten};
+use super::plausible::{Judge, can_be};
 use super::reckon::Reckoner;
+use super::said::{self, Said};
 use crate::buffer::StoredCounter;
 use crate::poll::Told;
 
@@ -199,11 +200,11 @@ impl Refinery {
         }
         let told = self.doubts.note(&known.device, reading.point, &mut followed.run, doubt.is_some());
         if let Some(active) = told {
-            let detail = match doubt {
-                Some(doubt) => why(known, value, doubt),
-                None => format!("the values of {} can be believed", known.device),
+            let said = match doubt {
+                Some(doubt) => said::doubted(known, value, doubt),
+                None => Said::over(format!("the values of {} can be believed", known.device)),
             };
-            refined.tell(EventKind::Implausible, known, active, detail);
+            refined.tell(EventKind::Implausible, known, active, said);
         }
     }
 
@@ -212,10 +213,7 @@ impl Refinery {
         let (known, followed) = (row.known, &mut self.points[row.place]);
         let is_off = ahead.abs() > known.rules.max_drift.as_secs_f64();
         if let Some(active) = self.drifts.note(&known.device, row.no, &mut followed.drift, is_off) {
-            let which = if ahead > 0.0 { "ahead of" } else { "behind" };
-            let detail =
-                format!("the clock of {} is {:.0} s {which} this gateway's", known.device, ahead.abs());
-            refined.tell(EventKind::DeviceClock, known, active, detail);
+            refined.tell(EventKind::DeviceClock, known, active, said::clock_is_off(known, ahead));
         }
     }
 
@@ -235,25 +233,19 @@ impl Refinery {
         }
         let followed = &mut self.points[row.place];
         if let Some(active) = self.holds.note(&known.device, no, &mut followed.held, taken.is_held) {
-            let (name, value) = (known.name(), known.shown(value));
-            let detail = match (active, shown) {
-                (true, Some(total)) => format!(
-                    "{name} shows {value}, which does not go on from a total of {}; it is held back until its next \
-                     values or a person say why (steward-edge ledger)",
-                    known.shown(total)
-                ),
-                (true, None) => format!("{name} shows {value}; it is held back"),
-                (false, _) => format!("the counters of {} are counted", known.device),
+            let said = if active {
+                said::held(known, value, shown)
+            } else {
+                Said::over(format!("the counters of {} are counted", known.device))
             };
-            refined.tell(EventKind::CounterHeld, known, active, detail);
+            refined.tell(EventKind::CounterHeld, known, active, said);
         }
         taken.is_held
     }
 
     /// The counters of the same device follow the ratio, or go on as they did.
     fn ratio_changed(&mut self, ratio: &Known, at: Timestamp, factor: f64, refined: &mut Refined) {
-        let detail = format!("{} is {factor:.4} times what it was", ratio.name());
-        refined.tell(EventKind::RatioChanged, ratio, true, detail);
+        refined.tell(EventKind::RatioChanged, ratio, true, said::ratio(ratio, factor));
         let book = Arc::clone(&self.book);
         let same = |known: &Known| known.device == ratio.device && known.counter.is_some();
         for (no, known) in book.points.iter().filter(|(_, known)| same(known)) {
@@ -279,55 +271,19 @@ impl Refined {
         self.seen.push(reading);
     }
 
-    fn tell(&mut self, kind: EventKind, known: &Known, active: bool, detail: String) {
+    fn tell(&mut self, kind: EventKind, known: &Known, active: bool, Said { detail, facts }: Said) {
         let (line, device) = (known.line.to_string(), Some(known.device.to_string()));
-        self.told.push(Told::Alarm { kind, line, device, active, detail });
+        let about = About { facts, ..About::default() };
+        self.told.push(Told::About { kind, line, device, active, detail, about });
     }
 
     fn tell_entry(&mut self, known: &Known, entry: &Entry) {
-        let (name, before, after) = (known.name(), known.shown(entry.before), known.shown(entry.after));
-        let (kind, detail) = match entry.what {
-            What::RolledOver => (
-                EventKind::CounterRolledOver,
-                format!("{name} went from {before} to {after}, past its last digit"),
-            ),
-            What::Replaced => (
-                EventKind::MeterReplaced,
-                format!("{name} ended with {before} and goes on from {after}; its values have gone on since"),
-            ),
-            What::Confirmed => (
-                EventKind::MeterReplaced,
-                format!("{name} ended with {before} and goes on from {after}, as a person said"),
-            ),
-            What::Ratio => {
-                (EventKind::RatioChanged, format!("{name} went from {before} to {after} with the ratio"))
-            }
+        let kind = match entry.what {
+            What::RolledOver => EventKind::CounterRolledOver,
+            What::Replaced | What::Confirmed => EventKind::MeterReplaced,
+            What::Ratio => EventKind::RatioChanged,
         };
-        self.tell(kind, known, true, detail);
-    }
-}
-
-/// In plain words, for the log and for whoever reads English.
-fn why(known: &Known, value: f64, doubt: Doubt) -> String {
-    let (name, shown) = (known.name(), known.shown(value));
-    match doubt {
-        Doubt::OutOfRange => {
-            let limit = |limit: Option<f64>| limit.map_or("any".to_owned(), |limit| known.shown(limit));
-            let (min, max) = (limit(known.rules.min), limit(known.rules.max));
-            format!(
-                "{name} shows {shown}, which it cannot be (least {min}, most {max}); are its profile and wiring right?"
-            )
-        }
-        Doubt::TooFast { from } => {
-            let hint = match power_of_ten(from, value) {
-                Some(power) => format!("about {power} times apart: were its unit or its ratios changed?"),
-                None => "it cannot change so fast; check the sensor and its profile".to_owned(),
-            };
-            format!("{name} jumped from {} to {shown}: {hint}", known.shown(from))
-        }
-        Doubt::Stuck { since } => {
-            format!("{name} has been exactly {shown} since {since}; is it still measured?")
-        }
+        self.tell(kind, known, true, said::entry(known, entry));
     }
 }
 

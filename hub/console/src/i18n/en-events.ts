@@ -65,6 +65,27 @@ export const enEvents: Record<keyof typeof zhEvents, string> = {
   "event.facts.refused_certificate": "{why}",
   "event.facts.device_alarm": "{object}: {state}",
   "event.facts.device_alarm.text": "{object}: {state} ({text})",
+  "event.facts.implausible.below":
+    "{point} shows {shows}, and cannot be below {limit}: check its profile and wiring",
+  "event.facts.implausible.above":
+    "{point} shows {shows}, and cannot be above {limit}: check its profile and wiring",
+  "event.facts.implausible.jump":
+    "{point} jumped from {from} to {shows}, and cannot change so fast: check the sensor and its profile",
+  "event.facts.implausible.factor":
+    "{point} jumped from {from} to {shows}, about {times} times apart: were its unit or its ratios changed?",
+  "event.facts.implausible.stuck":
+    "{point} has been exactly {shows} since {since}: check whether it is still measured",
+  "event.facts.counter_held.jump":
+    "{point} shows {shows}, which does not go on from a total of {total}: look at the meter, then use “steward-edge ledger” on the gateway",
+  "event.facts.counter_held.first": "{point} shows {shows}",
+  "event.facts.counter_rolled_over": "{point} went from {from} to {to}",
+  "event.facts.meter_replaced.values":
+    "{point} ended with {from} and goes on from {to}; its values have gone on since",
+  "event.facts.meter_replaced.person": "{point} ended with {from} and goes on from {to}, as a person said",
+  "event.facts.ratio_changed.ratio": "{point} is {times} times what it was",
+  "event.facts.ratio_changed.counter": "{point} went from {from} to {to} with the ratio",
+  "event.facts.device_clock.ahead": "It is {age} ahead of the gateway's: set it",
+  "event.facts.device_clock.behind": "It is {age} behind the gateway's: set it",
   "event.facts.number_conflict":
     "{what} {number}: both {known} and {other} claim it; the gateway keeps to the first. Give one of them another number",
   "fact.state.normal": "normal",

@@ -151,6 +151,24 @@ describe("an event", () => {
       }),
       "设备 7：10.0.0.1:47808 与 10.0.0.2:47808 都自称是它，网关只认前者；请给其中一个改号",
     ],
+    [
+      event("implausible", { how: "above", point: "power-factor", shows: "2.36", limit: "1.00" }),
+      "power-factor 显示 2.36，不可能高于 1.00：请检查设备档案和接线",
+    ],
+    [{ ...event("implausible", {}, "the values of main can be believed"), active: false }, ""],
+    [
+      event("counter_held", { how: "jump", point: "energy", shows: "99.5 kWh", total: "11.0 kWh" }),
+      "energy 显示 99.5 kWh，与累计值 11.0 kWh 接不上：请先看表，再在网关上用“steward-edge ledger”",
+    ],
+    [
+      event("meter_replaced", { how: "person", point: "energy", from: "5001.0 kWh", to: "12.5 kWh" }),
+      "energy 止于 5001.0 kWh，从 12.5 kWh 继续，由人工确认",
+    ],
+    [
+      event("counter_rolled_over", { point: "energy", from: "999 kWh", to: "3 kWh" }),
+      "energy 从 999 kWh 变为 3 kWh",
+    ],
+    [event("device_clock", { how: "behind", seconds: "3900" }), "比网关慢 1 小时 5 分钟，请校时"],
   ])("of the kind $kind tells its facts in Chinese", (event, words) => {
     const { container } = show(<EventDetail event={event} />, "zh");
     expect(container.textContent).toBe(words);

@@ -156,9 +156,11 @@ pub struct GatewayEvent {
     /// What happened, in English.
     pub detail: String,
     /// Words and numbers for a sentence in another language. Of a gateway's kinds: {object, state, text} of device_alarm,
-    /// the text where the device gives one, {what: device | network, number, known, other} of number_conflict. Of the
-    /// hub's own: {host, address} of
-    /// gateway_enrolled, {by} of gateway_revoked, {epoch, reason: first | new_buffer | restored} of epoch_began, {lane,
+    /// the text where the device gives one, {what: device | network, number, known, other} of number_conflict, {how: below |
+    /// above | factor | jump | stuck, point, shows, limit, from, times, since} of implausible, {how: jump | first, point,
+    /// shows, total} of counter_held, {how: values | person, point, from, to} of counter_rolled_over and meter_replaced,
+    /// {how: ratio | counter, point, times, from, to} of ratio_changed, {how: ahead | behind, seconds} of device_clock,
+    /// each as far as it has them, and none of what is over. Of the hub's own: {host, address} of gateway_enrolled, {by} of gateway_revoked, {epoch, reason: first | new_buffer | restored} of epoch_began, {lane,
     /// from, to, why: dropped | forgotten} of data_missing, {lane, sequence, reason} of batch_quarantined, {readings} of
     /// readings_too_late, {lane, readings, first} of readings_out_of_time,
     /// {ahead_ms} of clock_differs, {lane} of lane_paused, {claimed} of identity_mismatch, {address} of cloned_gateway,
