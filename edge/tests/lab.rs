@@ -274,7 +274,7 @@ fn the_doctor_says_that_two_devices_answer_and_that_we_kept_every_silence() {
     assert!(told.contains("silence between frames broken by us 0 times"), "{told}");
     let sheet = edge(&["sheet", "--out", "sheet.html"], dir.path());
     assert_eq!(sheet.status.code(), Some(1), "{}", said(&sheet));
-    assert!(said(&sheet).contains("meter: meter: more than one answer"), "{}", said(&sheet));
+    assert!(said(&sheet).contains("\nmeter: more than one answer"), "{}", said(&sheet));
     let page = std::fs::read_to_string(dir.path().join("sheet.html")).unwrap();
     assert!(page.contains("FAIL") && page.contains("<svg") && page.contains("Hz"), "{page}");
     let again = edge(&["sheet", "meter", "--out", "sheet.html"], dir.path());

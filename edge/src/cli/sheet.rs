@@ -283,6 +283,12 @@ fn faults(sheet: &Sheet, silent: bool, lang: Lang) -> Vec<String> {
     faults
 }
 
+/// A fault with the name of its device, which some of the doctor's sentences begin with already.
+fn of_device(device: &str, fault: &str, lang: Lang) -> String {
+    let begins_so = fault.strip_prefix(device).is_some_and(|rest| rest.starts_with([':', '：']));
+    if begins_so { fault.to_owned() } else { format!("{device}{}{fault}", lang.pick("：", ": ")) }
+}
+
 fn summary(sheets: &[Sheet], lang: Lang) -> String {
     let mut rows = vec![text::head(lang)];
     rows.extend(sheets.iter().map(|sheet| {
@@ -296,6 +302,20 @@ fn summary(sheets: &[Sheet], lang: Lang) -> String {
         ]
     }));
     let faults =
-        sheets.iter().flat_map(|s| s.faults.iter().map(move |fault| format!("{}: {fault}", s.device)));
+        sheets.iter().flat_map(|s| s.faults.iter().map(move |fault| of_device(&s.device, fault, lang)));
     std::iter::once(table(&rows)).chain(faults).collect::<Vec<_>>().join("\n")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_fault_names_its_device_once() {
+        assert_eq!(of_device("i", "it does not answer", Lang::En), "i: it does not answer");
+        assert_eq!(
+            of_device("twin", "twin：网络里另有一台设备用同一编号", Lang::Zh),
+            "twin：网络里另有一台设备用同一编号"
+        );
+    }
 }

@@ -5,6 +5,7 @@ use std::fmt::Write;
 
 use qrcode::QrCode;
 use qrcode::render::svg;
+use steward_shared::time::Timestamp;
 
 use super::sheet::{Point, Sheet};
 use super::text::{Lang, sheet as text};
@@ -27,7 +28,7 @@ td.number { font-variant-numeric: tabular-nums } tr { break-inside: avoid }
 .foot { display: flex; gap: 8mm; margin-top: 6mm; break-inside: avoid }
 .photo { flex: 1; height: 52mm; border: 1px dashed #777; color: #777; padding: 2mm }
 .sign { flex: 1 } .sign p { border-bottom: 1px solid #111; height: 14mm; margin: 0 0 1mm; color: #555 }
-svg { width: 26mm; height: 26mm; flex: none } dd, td { overflow-wrap: anywhere }
+svg { width: 26mm; height: 26mm; flex: none } dd { overflow-wrap: anywhere }
 @media screen { body { padding: 0 4mm } section { padding: 8mm 0; border-bottom: 1px solid #ccc } }
 @media screen and (max-width: 150mm) { dl { grid-template-columns: auto 1fr } .foot { flex-direction: column } .photo, .sign { flex: none } }
 ";
@@ -56,7 +57,7 @@ fn section(sheet: &Sheet, lang: Lang) -> String {
         (text::asked(lang), format!("{} / {}", sheet.requests, sheet.errors)),
         (text::turnaround(lang), turnaround),
         (text::margin(lang), format!("{:.0} %", sheet.margin * 100.0)),
-        (text::at(lang), sheet.at.to_string()),
+        (text::at(lang), on_paper(sheet.at)),
     ];
     let facts =
         facts.map(|(name, value)| format!("<dt>{}</dt><dd>{}</dd>", escape(&name), escape(&value))).concat();
@@ -85,6 +86,12 @@ fn section(sheet: &Sheet, lang: Lang) -> String {
     told
 }
 
+/// An instant for people: to the second, with the name of its clock.
+fn on_paper(at: Timestamp) -> String {
+    let text = at.to_string().replace('T', " ");
+    format!("{} UTC", text.split(['.', 'Z']).next().unwrap_or_default())
+}
+
 fn row(point: &Point, lang: Lang) -> String {
     let tone = if point.is_there() { "" } else { " class=\"bad\"" };
     format!(
@@ -109,9 +116,12 @@ fn escape(text: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use steward_shared::time::Timestamp;
-
     use super::*;
+
+    #[test]
+    fn an_instant_on_paper_is_of_a_named_clock() {
+        assert_eq!(on_paper(Timestamp(1_500)), "1970-01-01 00:00:01 UTC");
+    }
 
     fn sheet(title: &str) -> Sheet {
         let point = |key: &str, quality: &str| Point {
