@@ -19,6 +19,8 @@ use crate::line::{Failure, cost};
 
 /// A device that has not answered so often in a row has gone, or is silent where it has no registers.
 const GONE: u32 = 5;
+/// The same of one that has not answered at all yet.
+const NEVER: u32 = 40;
 
 /// What a point reads as.
 pub struct Read {
@@ -43,6 +45,8 @@ pub struct Asker<'r> {
     had: Option<(Table, u16)>,
     /// Whether it has ever said anything, be it a refusal.
     answered: bool,
+    /// Whether it said who it is, or that it does not tell.
+    says: bool,
     silent: u32,
     pub out: Out,
 }
@@ -50,14 +54,28 @@ pub struct Asker<'r> {
 impl<'r> Asker<'r> {
     pub fn new(reach: &'r mut Reach, line: &'r LineConfig, unit: u8, out: Out) -> Self {
         let (answers, places, common) = (BTreeMap::new(), Places::default(), Common::default());
-        Self { reach, line, unit, answers, places, common, had: None, answered: false, silent: 0, out }
+        Self {
+            reach,
+            line,
+            unit,
+            answers,
+            places,
+            common,
+            had: None,
+            answered: false,
+            says: false,
+            silent: 0,
+            out,
+        }
     }
 
     /// What it says of itself.
     pub async fn identity(&mut self) -> Result<Vec<Said>, String> {
         let exchange =
             ask_identity(self.unit, Level::Basic, self.reach.framing).map_err(|e| e.to_string())?;
-        match self.reach.ask_unknown(exchange, None, None).await {
+        let asked = self.reach.ask_unknown(exchange, None, None).await;
+        self.says = asked.is_ok();
+        match asked {
             Ok(Ok(contents)) => {
                 let said = |(id, text): &(u8, String)| Said {
                     key: id.to_string(),
@@ -100,8 +118,12 @@ impl<'r> Asker<'r> {
         if self.places.knows((table, address)) {
             return Ok(());
         }
-        let exchange = self.one(table, address)?;
-        self.ask((table, address, 1), exchange, None).await
+        let mut answer = self.put(self.one(table, address)?, None).await?;
+        if answer == Err(Quality::NoReply) {
+            // A frame that was lost is no address that is missing.
+            answer = self.put(self.one(table, address)?, None).await?;
+        }
+        self.note((table, address, 1), answer).await
     }
 
     /// How much what a point was read from is its own, 0 to 1.
@@ -124,6 +146,10 @@ impl<'r> Asker<'r> {
         profile: Option<&Profile>,
     ) -> Result<(), String> {
         let answer = self.put(exchange, profile).await?;
+        self.note(key, answer).await
+    }
+
+    async fn note(&mut self, key: Key, answer: Result<Vec<u8>, Quality>) -> Result<(), String> {
         let (table, address, width) = key;
         match &answer {
             Ok(contents) => {
@@ -145,17 +171,19 @@ impl<'r> Asker<'r> {
         Ok(())
     }
 
-    /// Some devices are silent where they have no registers: one that still answers where it did has not gone.
+    /// Some devices are silent where they have no registers: one that still answers what it did has not gone.
     async fn make_sure(&mut self) -> Result<(), String> {
-        if let Some((table, address)) = self.had {
-            let exchange = self.one(table, address)?;
-            self.put(exchange, None).await?.ok();
-        }
-        match (self.silent, self.answered) {
-            (0, _) => Ok(()),
-            (_, true) => Err(text::gone(self.out.lang)),
-            (_, false) => Err(text::never(self.out.lang)),
-        }
+        let again = match self.had {
+            Some((table, address)) => self.one(table, address)?,
+            None if self.says => {
+                ask_identity(self.unit, Level::Basic, self.reach.framing).map_err(|e| e.to_string())?
+            }
+            None if self.silent < NEVER => return Ok(()),
+            None if self.answered => return Err(text::gone(self.out.lang)),
+            None => return Err(text::never(self.out.lang)),
+        };
+        self.put(again, None).await?.ok();
+        if self.silent == 0 { Ok(()) } else { Err(text::gone(self.out.lang)) }
     }
 
     async fn put(

@@ -1,5 +1,5 @@
 //! Which profile a device of registers looks like: by what it says of itself (function 43/14), by the values at the
-//! profile's addresses, and by which addresses it has at all. Asks each register once, and never writes.
+//! profile's addresses, and by which addresses it has at all. Asks each question once, and never writes.
 
 use std::sync::Arc;
 
