@@ -41,18 +41,26 @@ impl Redecoder {
         for (device, (profile, numbers)) in &book.devices {
             let (mut refinery, mut ready, mut count) =
                 (Refinery::new(Arc::clone(&book), Vec::new()), Vec::new(), 0);
-            let mut from = since;
-            loop {
-                let (name, of, numbers) = (device.clone(), Arc::clone(profile), numbers.clone());
+            let (name, print) = (device.clone(), fingerprint(profile));
+            let looked = self.read(device, move |reader| {
+                let others = reader.others(&name, &print)?;
+                let first = reader.first(&others, since)?;
+                Ok((others, first))
+            });
+            let (others, first) = looked.await?;
+            let others = Arc::new(others);
+            let mut from = first.map(|first| first.max(since));
+            while let Some(begin) = from {
+                let (of, numbers, others) = (Arc::clone(profile), numbers.clone(), Arc::clone(&others));
                 let read = move |reader: &Reader| {
-                    let first = reader.first_of_other_profiles(&name, &fingerprint(&of), from)?;
-                    let Some(first) = first else { return Ok(None) };
-                    let begin = first.max(from);
-                    let within = begin..begin.plus(TURN);
-                    Ok(Some((within.end, redecoded(reader, &name, &of, &numbers, &within)?)))
+                    let end = begin.plus(TURN);
+                    let blocks = redecoded(reader, &others, &of, &numbers, &(begin..end))?;
+                    // Where there was nothing, nothing may be for long.
+                    let next = if blocks.is_empty() { reader.first(&others, end)? } else { Some(end) };
+                    Ok((blocks, next.map(|next| next.max(end))))
                 };
-                let Some((end, blocks)) = self.read(device, read).await? else { break };
-                from = end;
+                let blocks;
+                (blocks, from) = self.read(device, read).await?;
                 for block in blocks {
                     // All of them, whatever a deadband would keep: what the wrong profile kept must not stay for one.
                     ready.extend(refinery.take(block).seen.into_iter().filter(|r| !is_total(&book, r)));

@@ -14,7 +14,7 @@ use steward_shared::reading::{Reading, Value};
 use steward_shared::time::Timestamp;
 
 use super::runs::Run;
-use super::store::{EvidenceError, Reader};
+use super::store::{EvidenceError, Others, Reader};
 use crate::config::DeviceConfig;
 use crate::poll::Word;
 
@@ -31,6 +31,14 @@ pub struct Compared {
     pub before_unit: Option<String>,
     pub after: Option<Word>,
     pub after_unit: Option<String>,
+}
+
+/// What another profile would make of what is kept.
+#[derive(Debug, Default)]
+pub struct Comparison {
+    pub changed: Vec<Compared>,
+    /// Its points of which no answer was found.
+    pub unseen: Vec<String>,
 }
 
 /// What tells a profile's way of reading from another's.
@@ -53,7 +61,7 @@ pub fn compare(
     device: &DeviceConfig,
     other: &Profile,
     at: Timestamp,
-) -> Result<Vec<Compared>, EvidenceError> {
+) -> Result<Comparison, EvidenceError> {
     let profiles = [&*device.profile, other];
     let mut found: [HashMap<String, Side>; 2] = Default::default();
     for span in reader.spans(&device.name)? {
@@ -81,8 +89,11 @@ pub fn compare(
         }
     }
     let [mut before, mut after] = found;
+    let is_unseen = |point: &&PointDef| point.derived().is_none() && !after.contains_key(&point.key);
+    let unseen = other.points.iter().filter(is_unseen).map(|point| point.key.clone()).collect();
     let in_order = profiles.into_iter().flat_map(|profile| &profile.points).map(|point| &point.key);
-    Ok(in_order.filter_map(|key| changed(key, before.remove(key), after.remove(key))).collect())
+    let changed = in_order.filter_map(|key| changed(key, before.remove(key), after.remove(key))).collect();
+    Ok(Comparison { changed, unseen })
 }
 
 /// What a profile makes of the newest answer that says something of a point.
@@ -100,17 +111,17 @@ fn changed(key: &str, before: Option<Side>, after: Option<Side>) -> Option<Compa
     differs.then(|| Compared { point: key.to_owned(), at, before, before_unit, after, after_unit })
 }
 
-/// What the profile makes of a device's answers that came within some time and that another profile had read: blocks of
-/// readings in the order of time. `numbers` of its points.
+/// What the profile makes of answers that came within some time and that another profile had read: blocks of readings in the
+/// order of time. `numbers` of its points.
 pub fn redecoded(
     reader: &Reader,
-    device: &str,
+    others: &Others,
     profile: &Profile,
     numbers: &[PointNo],
     within: &Range<Timestamp>,
 ) -> Result<Vec<Vec<Reading>>, EvidenceError> {
     let mut blocks = Vec::new();
-    for run in reader.of_other_profiles(device, &fingerprint(profile), within)? {
+    for run in reader.within(others, within)? {
         let Some(question) = Question::of(profile, &run.span) else { continue };
         let values = question.values_at(&profile.points, &run.contents, run.from);
         for came in run.instants().filter(|came| within.contains(came)) {

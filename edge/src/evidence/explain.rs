@@ -167,6 +167,8 @@ fn explain_derived(
         let Some(explained) = explain(reader, device, input, at, added)? else { return Ok(None) };
         of.push(explained);
     }
+    // As they are reckoned while polling: what is made of something doubtful is as doubtful.
+    let doubt = of.iter().find_map(|input| input.quality.filter(|quality| *quality != Quality::Good.word()));
     let numbers: Option<Vec<f64>> = of
         .iter()
         .map(|input| match input.value {
@@ -184,11 +186,18 @@ fn explain_derived(
             (total, added)
         }
     };
-    let rule = rule(point, rules_of(device, point));
+    let rules = rules_of(device, point);
+    let rule = rule(point, rules);
+    let value = value.filter(|_| doubt.is_none());
+    let quality = match value {
+        Some(value) if can_be(value, rules) => Quality::Good.word(),
+        Some(_) => Quality::OutOfRange.word(),
+        None => doubt.unwrap_or(Quality::NoValue.word()),
+    };
     Ok(Some(Explained {
         point: point.key.clone(),
         at: newest,
-        quality: Some(if value.is_some() { Quality::Good } else { Quality::NoValue }.word()),
+        quality: Some(quality),
         value: value.map(Word::Number),
         unit: unit_of(point),
         profile: device.profile.id.clone(),

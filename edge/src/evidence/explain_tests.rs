@@ -1,14 +1,16 @@
 //! Which of several answers a value comes from, and what another profile makes of them: devices of a network and of a broker,
 //! whose answers may leave a point out. The bytes of values are those of ASHRAE 135, clause 20.2.
 
+use std::ops::Range;
 use std::path::Path;
 
 use steward_protocols::mqtt::{Manner, words};
 use steward_shared::id::PointNo;
+use steward_shared::reading::Reading;
 use steward_shared::wire::columns::Header;
 
 use super::super::asked::Witness;
-use super::super::decode::{compare, redecoded};
+use super::super::decode::{Comparison, compare, fingerprint, redecoded};
 use super::super::runs::Heard;
 use super::super::store::Store;
 use super::*;
@@ -24,7 +26,8 @@ const PROFILES: [(&str, &str); 2] = [
         "net",
         "[bacnet]\n[[point]]\nkey = \"a\"\ntitle = { zh = \"甲\", en = \"A\" }\nobject = \"analog-input\"\ninstance = 1\n\
          unit = \"Cel\"\nmax = 50.0\ncov = true\n[[point]]\nkey = \"b\"\ntitle = { zh = \"乙\", en = \"B\" }\n\
-         object = \"analog-input\"\ninstance = 2\nunit = \"Cel\"\n",
+         object = \"analog-input\"\ninstance = 2\nunit = \"Cel\"\n[[point]]\nkey = \"sum\"\n\
+         title = { zh = \"和\", en = \"Sum\" }\nexpression = \"{a} - {b}\"\nunit = \"K\"\n",
     ),
     (
         "told",
@@ -85,6 +88,17 @@ impl House {
         explain(&self.reader(), device, point, Timestamp(at), &|_, _| None).unwrap()
     }
 
+    fn redecoded(
+        &self,
+        device: &str,
+        by: &Profile,
+        numbers: &[PointNo],
+        within: &Range<Timestamp>,
+    ) -> Vec<Vec<Reading>> {
+        let others = self.reader().others(device, &fingerprint(by)).unwrap();
+        redecoded(&self.reader(), &others, by, numbers, within).unwrap()
+    }
+
     /// The value, when it was so, and its quality.
     fn shown(&self, device: &str, point: &str, at: i64) -> Option<(f64, i64, &'static str)> {
         let explained = self.explain(device, point, at)?;
@@ -129,6 +143,11 @@ fn a_value_comes_from_the_last_answer_or_notice_that_says_it() {
     assert!(!house.explain("net", "b", 250).unwrap().unasked);
     // What cannot be true is doubted here as it was then, and what the device calls out of service is no value.
     assert_eq!(house.shown("net", "a", 300), Some((60.0, 300, "out_of_range")));
+    // And so is what is reckoned of it.
+    let sum = house.explain("net", "sum", 250).unwrap();
+    assert_eq!((sum.value, sum.quality), (Some(Word::Number(16.0)), Some("good")));
+    let sum = house.explain("net", "sum", 300).unwrap();
+    assert_eq!((sum.value, sum.quality), (None, Some("out_of_range")));
     let service = house.explain("net", "b", 300).unwrap();
     assert_eq!((service.value, service.quality), (None, Some("no_value")));
     assert_eq!(service.parts.last().and_then(|part| part.says.clone()), Some("BIT STRING 0001".into()));
@@ -140,7 +159,10 @@ fn another_profile_of_a_network_is_tried_on_the_newest_that_is_known_of_each_poi
     let rest = PROFILES[0].1.replace("instance = 2", "instance = 2\nscale = 10");
     let other = Profile::parse("a/net.toml", &profile("net", &rest)).unwrap();
     let device = house.device("net");
-    let compared = compare(&house.reader(), device, &other, Timestamp(250)).unwrap();
+    assert_eq!(compare(&house.reader(), device, &other, Timestamp(99)).unwrap().unseen, ["a", "b"]);
+    let Comparison { changed: compared, unseen } =
+        compare(&house.reader(), device, &other, Timestamp(250)).unwrap();
+    assert_eq!(unseen, Vec::<String>::new());
     let (before, after) = (Some(Word::Number(5.0)), Some(Word::Number(50.0)));
     let [only] = compared.as_slice() else { panic!("{compared:?}") };
     assert_eq!(
@@ -150,7 +172,7 @@ fn another_profile_of_a_network_is_tried_on_the_newest_that_is_known_of_each_poi
 
     let numbers = [PointNo(1), PointNo(2)];
     let within = Timestamp(0)..Timestamp(300);
-    let blocks = redecoded(&house.reader(), "net", &other, &numbers, &within).unwrap();
+    let blocks = house.redecoded("net", &other, &numbers, &within);
     let anew: Vec<_> =
         blocks.iter().flatten().map(|r| (r.point.0, r.at.0, r.value.clone().unwrap())).collect();
     let number = Value::Number;
@@ -201,11 +223,12 @@ fn messages_are_read_again_at_their_own_instants_and_what_was_no_news_then_is_no
     let house = broker();
     let rest = PROFILES[1].1.replace("time = \"/at\"", "time = \"/at\"\nscale = 10");
     let other = Profile::parse("a/told.toml", &profile("told", &rest)).unwrap();
-    let compared = compare(&house.reader(), house.device("told"), &other, Timestamp(T + 99_000)).unwrap();
+    let at = Timestamp(T + 99_000);
+    let compared = compare(&house.reader(), house.device("told"), &other, at).unwrap().changed;
     let [only] = compared.as_slice() else { panic!("{compared:?}") };
     assert_eq!((&only.before, &only.after), (&Some(Word::Number(22.0)), &Some(Word::Number(220.0))));
     let within = Timestamp(T)..Timestamp(T + 99_000);
-    let blocks = redecoded(&house.reader(), "told", &other, &[PointNo(1), PointNo(2)], &within).unwrap();
+    let blocks = house.redecoded("told", &other, &[PointNo(1), PointNo(2)], &within);
     let number = |r: &steward_shared::reading::Reading| r.value.as_ref().and_then(Value::as_number).unwrap();
     let anew: Vec<_> = blocks.iter().flatten().map(|r| (r.point.0, r.at.0 - T, number(r))).collect();
     assert_eq!(anew, [(1, 0, 200.0), (1, 30_000, 210.0), (2, 70_000, 1.0), (1, 90_000, 220.0)]);

@@ -24,9 +24,9 @@ mod settings;
 mod store;
 
 pub use asked::Witness;
-pub use decode::{Compared, compare, fingerprint, redecoded};
+pub use decode::{Compared, Comparison, compare, fingerprint, redecoded};
 pub use explain::{Explained, PartExplained, TooLong, explain};
 pub use keeper::Evidence;
 pub use runs::{Heard, Run};
 pub use settings::EvidenceSettings;
-pub use store::{EvidenceError, Reader};
+pub use store::{EvidenceError, Others, Reader};

@@ -279,37 +279,44 @@ impl Reader {
         }
     }
 
-    /// When the first of a device's answers began that last until `since` or longer and were made by another profile.
-    pub fn first_of_other_profiles(
-        &self,
-        device: &str,
-        profile: &str,
-        since: Timestamp,
-    ) -> Result<Option<Timestamp>> {
-        let first: Option<i64> = self
-            .db
-            .prepare_cached(
-                "select min(r.t0) from run r join span s on s.id = r.span
-                 where s.device = ?1 and s.profile <> ?2 and r.t1 >= ?3",
-            )?
-            .query_row(params![device, profile, since.0], |r| r.get(0))?;
+    /// The answers of a device that were made by another profile than this.
+    pub fn others(&self, device: &str, profile: &str) -> Result<Others> {
+        let longest = "select coalesce(max(r.t1 - r.t0), 0) from run r join span s on s.id = r.span
+                       where s.device = ?1 and s.profile <> ?2";
+        let longest = self.db.query_row(longest, [device, profile], |r| r.get(0))?;
+        Ok(Others { device: device.to_owned(), profile: profile.to_owned(), longest })
+    }
+
+    /// When the first of them began that last until `since` or longer.
+    pub fn first(&self, of: &Others, since: Timestamp) -> Result<Option<Timestamp>> {
+        let sql = "select min(r.t0) from run r join span s on s.id = r.span
+                   where s.device = ?1 and s.profile <> ?2 and r.t0 >= ?3 and r.t1 >= ?4";
+        let began = since.0.saturating_sub(of.longest);
+        let parameters = params![of.device, of.profile, began, since.0];
+        let first: Option<i64> = self.db.prepare_cached(sql)?.query_row(parameters, |r| r.get(0))?;
         Ok(first.map(Timestamp))
     }
 
-    /// The runs of a device that have answers within some time and were made by another profile, in the order of time.
-    pub fn of_other_profiles(
-        &self,
-        device: &str,
-        profile: &str,
-        within: &Range<Timestamp>,
-    ) -> Result<Vec<Run>> {
+    /// The runs of them that have answers within some time, in its order.
+    pub fn within(&self, of: &Others, within: &Range<Timestamp>) -> Result<Vec<Run>> {
         let sql = format!(
-            "{RUN} where s.device = ?1 and s.profile <> ?2 and r.t1 >= ?3 and r.t0 < ?4 order by r.t0"
+            "{RUN} where s.device = ?1 and s.profile <> ?2 and r.t0 >= ?3 and r.t0 < ?4 and r.t1 >= ?5 order by r.t0"
         );
+        let (start, end) = (within.start.0, within.end.0);
+        let began = start.saturating_sub(of.longest);
         let mut statement = self.db.prepare_cached(&sql)?;
-        let runs = statement.query_map(params![device, profile, within.start.0, within.end.0], run)?;
+        let runs = statement.query_map(params![of.device, of.profile, began, end, start], run)?;
         Ok(runs.collect::<rusqlite::Result<_>>()?)
     }
+}
+
+/// Answers of a device that were made by other profiles. How long the longest run of them is bounds where those of an instant
+/// can have begun, so that no more is looked through than what is wanted.
+#[derive(Debug)]
+pub struct Others {
+    device: String,
+    profile: String,
+    longest: i64,
 }
 
 fn run(r: &Row<'_>) -> rusqlite::Result<Run> {
@@ -393,10 +400,12 @@ mod tests {
         assert_eq!(reader.newest("m", "holding 0 1", Timestamp(35)).unwrap(), Some(run_of(30, 1, 2)));
         assert_eq!(reader.newest("m", "holding 0 1", Timestamp(-1)).unwrap(), None);
         let within = |from, to| Timestamp(from)..Timestamp(to);
-        assert_eq!(reader.of_other_profiles("m", "q", &within(31, 99)).unwrap(), [run_of(40, 5, 1)]);
-        assert_eq!(reader.of_other_profiles("m", "q", &within(21, 40)).unwrap(), [run_of(30, 1, 2)]);
-        assert!(reader.of_other_profiles("m", "p", &within(0, 99)).unwrap().is_empty());
-        let first = |profile, since| reader.first_of_other_profiles("m", profile, Timestamp(since)).unwrap();
+        let others = |profile| reader.others("m", profile).unwrap();
+        let found = |profile, from, to| reader.within(&others(profile), &within(from, to)).unwrap();
+        assert_eq!(found("q", 31, 99), [run_of(40, 5, 1)]);
+        assert_eq!(found("q", 21, 40), [run_of(30, 1, 2)]);
+        assert!(found("p", 0, 99).is_empty());
+        let first = |profile, since| reader.first(&others(profile), Timestamp(since)).unwrap();
         let found = [first("q", 20), first("q", 21), first("q", 81), first("p", 0)];
         assert_eq!(found, [Some(Timestamp(0)), Some(Timestamp(30)), None, None]);
     }

@@ -62,11 +62,15 @@ impl Subject {
         words(self.manner, &self.topic, &self.device)
     }
 
-    fn heard(&self, points: &[PointDef], payload: &[u8]) -> Vec<Heard> {
+    /// What a payload says that came at that instant, if one is given.
+    fn heard(&self, points: &[PointDef], payload: &[u8], came: Option<Timestamp>) -> Vec<Heard> {
         let mut heard = match self.manner {
             Manner::TooLong => Vec::new(),
             _ => hear(points, &self.points, self.partial, payload),
         };
+        if let Some(came) = came {
+            heard = heard.into_iter().map(|heard| heard.believed(came)).collect();
+        }
         if self.manner == Manner::Retained {
             let is_state = |heard: &Heard| {
                 points.get(heard.point).and_then(PointDef::told).is_some_and(|told| told.retained)
@@ -79,7 +83,7 @@ impl Subject {
     /// What a payload says.
     pub fn values(&self, points: &[PointDef], payload: &[u8]) -> Vec<PointValue> {
         let value = |Heard { point, value, quality, .. }: Heard| PointValue { point, value, quality };
-        self.heard(points, payload).into_iter().map(value).collect()
+        self.heard(points, payload, None).into_iter().map(value).collect()
     }
 
     /// What one that came at `at` says, each with the instant that it bears.
@@ -90,10 +94,10 @@ impl Subject {
         at: Timestamp,
     ) -> Vec<(PointValue, Option<Timestamp>)> {
         let value = |heard: Heard| {
-            let Heard { point, value, quality, at: own, .. } = heard.believed(at);
+            let Heard { point, value, quality, at: own, .. } = heard;
             (PointValue { point, value, quality }, own)
         };
-        self.heard(points, payload).into_iter().map(value).collect()
+        self.heard(points, payload, Some(at)).into_iter().map(value).collect()
     }
 
     /// What is said of a point: its value and its instant.
