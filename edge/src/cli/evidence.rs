@@ -15,7 +15,7 @@ use super::text::Lang;
 use super::text::sheet::quality;
 use crate::config::{Config, load};
 use crate::control::{Answer, Request, ask};
-use crate::evidence::{Compared, EvidenceError, Explained, PartExplained, Reader, TooLong};
+use crate::evidence::{Compared, Comparison, EvidenceError, Explained, PartExplained, Reader, TooLong};
 use crate::poll::Word;
 
 pub fn explain(args: &Explain, out: Out) -> Result<(), String> {
@@ -61,16 +61,20 @@ pub fn preview(args: &Preview, out: Out) -> Result<(), String> {
     let (config, reader) = open(&args.told, out.lang)?;
     let at = args.at.unwrap_or_else(|| SystemClock.now());
     let profile = read_profile(&args.profile)?;
-    let mut all = Vec::new();
+    let (mut all, mut unseen) = (Vec::new(), Vec::new());
     let devices = config.lines.iter().flat_map(|line| &line.devices);
     for device in devices.filter(|device| device.profile.id == profile.id) {
         let compared = crate::evidence::compare(&reader, device, &profile, at);
-        let compared = compared.map_err(|e| told(&e, out.lang))?;
-        all.extend(
-            compared.into_iter().map(|c| Compared { point: format!("{}/{}", device.name, c.point), ..c }),
-        );
+        let Comparison { changed, unseen: of_it } = compared.map_err(|e| told(&e, out.lang))?;
+        let name = |point: &str| format!("{}/{point}", device.name);
+        all.extend(changed.into_iter().map(|c| Compared { point: name(&c.point), ..c }));
+        unseen.extend(of_it.iter().map(|point| name(point)));
     }
     out.text(differences(&all, out.lang));
+    if !unseen.is_empty() {
+        let head = out.lang.pick("没有找到这些点位的应答", "no answer was found of");
+        out.text(format!("{head}: {}", unseen.join(", ")));
+    }
     out.value(&all);
     Ok(())
 }
@@ -172,7 +176,7 @@ fn lines(e: &Explained, lang: Lang) -> String {
 fn part_told(part: &PartExplained, lang: Lang) -> String {
     let PartExplained { of, bytes, says, too_long } = part;
     let said = match (bytes, says, too_long) {
-        (Some(bytes), Some(says), _) => format!("{bytes} = {says}"),
+        (Some(bytes), Some(says), _) => format!("{bytes} = {}", on_one_line(says)),
         (None, Some(says), _) => on_one_line(says),
         (_, None, Some(TooLong { bytes, most })) => match lang {
             Lang::Zh => format!("共 {bytes} 字节；超过 {most} 字节的不保存"),
@@ -212,7 +216,7 @@ fn differences(all: &[Compared], lang: Lang) -> String {
 fn number(value: Option<&Word>, unit: Option<&str>) -> String {
     let shown = match value {
         Some(Word::Number(n)) => n.to_string(),
-        Some(Word::Text(t)) => t.clone(),
+        Some(Word::Text(t)) => on_one_line(t),
         None => "-".to_owned(),
     };
     format!("{shown} {}", unit.unwrap_or_default()).trim_end().to_owned()
@@ -221,4 +225,19 @@ fn number(value: Option<&Word>, unit: Option<&str>) -> String {
 /// An instant as it is written at the terminal.
 pub(super) fn instant(text: &str) -> Result<Timestamp, NotAnInstant> {
     text.parse()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_device_sends_does_not_reach_the_terminal_raw() {
+        let says = Some("AHU\n\u{1b}]0;x".to_owned());
+        let part =
+            |bytes| PartExplained { of: "description".into(), bytes, says: says.clone(), too_long: None };
+        let told = [None, Some("75 06".to_owned())].map(|bytes| part_told(&part(bytes), Lang::En));
+        let shown = number(Some(&Word::Text(says.clone().unwrap())), None);
+        assert!(told.iter().chain([&shown]).all(|text| !text.contains(char::is_control)), "{told:?} {shown}");
+    }
 }
