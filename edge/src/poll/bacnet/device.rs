@@ -143,17 +143,20 @@ impl<'a> Device<'a> {
         }
         self.shared.teller.gauge.asked(self.index, Duration::ZERO, Ok((ask.slot, begun.elapsed())));
         self.note(Some(begun.elapsed()), doctor::Outcome::Answered);
-        let (mut values, mut told_since) = (Vec::new(), Vec::new());
+        let (mut values, mut told_since, mut shown) = (Vec::new(), Vec::new(), Vec::new());
         for v in batch.values(points, &readings) {
             let Some(point) = self.shared.teller.number(self.index, v.point) else { continue };
+            let property = points.get(v.point).and_then(|def| def.bacnet()).map(target);
             if self.shared.subscribed.is_newer(point, self.shared.clock.now().since(ask.slot)) {
-                told_since.extend(points.get(v.point).and_then(|def| def.bacnet()).map(target));
+                told_since.extend(property);
             } else {
+                shown.extend(property);
                 values.push(Reading { point, at: ask.slot, value: v.value, quality: v.quality });
             }
         }
         self.shared.teller.readings(values).await;
-        // What made no reading is not kept as if it had.
+        // What made no reading is not kept as if it had; a property may be two points'.
+        told_since.retain(|property| !shown.contains(property));
         for (_, reading) in readings.iter_mut().filter(|(target, _)| told_since.contains(target)) {
             *reading = Err(Failure::Expired);
         }
