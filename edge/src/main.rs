@@ -6,8 +6,8 @@ use std::process::ExitCode;
 use dlmalloc::GlobalDlmalloc;
 use steward_edge::cli::{execute, parse};
 
-/// One heap for all threads. A heap for each, as the C libraries have it, costs a gateway a fifth more memory, for haste that
-/// nothing here needs.
+/// One heap for all threads: glibc's, with one for each thread, takes a fifth more memory, and musl's, which gateways would
+/// have, more time.
 #[global_allocator]
 static HEAP: GlobalDlmalloc = GlobalDlmalloc;
 

@@ -24,7 +24,7 @@ use super::settings::{
 use super::writer::{self, Command};
 use crate::refine::Entry;
 
-const PLACES: usize = 256;
+const PLACES: usize = 64;
 const ANSWER: Duration = Duration::from_secs(30);
 const PATIENCE: Duration = Duration::from_secs(5);
 
