@@ -153,7 +153,7 @@ fn a_value_is_explained_by_the_bytes_that_the_device_sent_and_made_anew_by_a_men
     house.edge.start().unwrap();
     house.shows("t2", 1.0);
     let counts = house.json(&["redecode", "--since", BEGINNING]);
-    assert!(counts["big"].as_u64().unwrap() > 10, "{counts}");
+    assert!(counts["big"].as_u64().unwrap() > 0, "{counts}");
     let then = house.json(&["explain", "big/t2"]);
     assert_eq!((&then["value"], &then["profile_changed"]), (&1.0.into(), &false.into()));
     house.edge.stop().unwrap();
