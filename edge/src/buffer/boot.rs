@@ -25,6 +25,11 @@ const LOOKS: u32 = 5;
 /// Two looks at both clocks whose offsets differ by less are of the same wall clock.
 pub(crate) const SAME_MS: i64 = 3_000;
 
+/// Whether two looks were at the same wall clock, by how much it was ahead of the time since boot at each.
+pub(crate) fn is_same_clock(a: i64, b: i64) -> bool {
+    (a - b).abs() <= SAME_MS
+}
+
 /// By how much the wall clock is ahead of the time since boot.
 pub(crate) fn offset_of(header: &Header) -> i64 {
     header.wall.0.saturating_sub(i64::try_from(header.mono_ms).unwrap_or(i64::MAX))

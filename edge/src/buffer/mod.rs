@@ -25,7 +25,7 @@ mod space;
 mod store;
 mod writer;
 
-pub(crate) use boot::{SAME_MS, offset_of};
+pub(crate) use boot::{SAME_MS, is_same_clock, offset_of};
 pub use error::BufferError;
 pub use handle::Buffer;
 pub use settings::{

@@ -25,7 +25,7 @@ use tokio::time::Instant;
 
 use self::clock::Settled;
 pub(super) use self::open::start;
-use super::boot::{Boot, SAME_MS};
+use super::boot::{Boot, is_same_clock};
 use super::catalogue::{self, Sealed};
 use super::error::BufferError;
 use super::settings::{
@@ -249,7 +249,7 @@ impl Writer {
     }
 
     fn record(&mut self, readings: Vec<Reading>, offset: i64) {
-        if self.pending_offset.is_some_and(|of| (offset - of).abs() > SAME_MS) {
+        if self.pending_offset.is_some_and(|of| !is_same_clock(offset, of)) {
             // One batch bears the instants of one clock. What the disk refuses now keeps its instants for good.
             let _ = self.flush();
             self.pending_offset = Some(offset);

@@ -1,5 +1,5 @@
 //! Who was asked, and in which framing, as it is kept beside an answer: by it the frames of then are shown whatever the
-//! gateway's file says now. Pure.
+//! gateway's file says now. The owners of lines call this with what they hear.
 
 use std::sync::Arc;
 
@@ -8,11 +8,35 @@ use steward_shared::profile::{Framing, Language};
 use steward_shared::time::Timestamp;
 
 use super::decode::fingerprint;
+use super::keeper::Evidence;
 use super::runs::Heard;
 use crate::config::DeviceConfig;
 
 const FRAMINGS: [(&str, Framing); 3] =
     [("rtu", Framing::Rtu), ("ascii", Framing::Ascii), ("tcp", Framing::Tcp)];
+
+/// Where the answers of a line's devices go, and what stands beside those of each.
+#[derive(Debug)]
+pub struct Witnesses {
+    evidence: Evidence,
+    devices: Vec<Witness>,
+}
+
+impl Witnesses {
+    pub fn of(evidence: Evidence, devices: &[DeviceConfig], framing: Framing) -> Self {
+        Self { evidence, devices: devices.iter().map(|device| Witness::of(device, framing)).collect() }
+    }
+
+    /// What a device said, and to what, in words; both are made only where answers are kept.
+    pub fn heard(&self, device: usize, at: Timestamp, said: impl FnOnce() -> (String, Vec<u8>)) {
+        if let Some(witness) = self.devices.get(device)
+            && self.evidence.is_kept()
+        {
+            let (span, contents) = said();
+            self.evidence.heard(witness.heard(span, at, contents));
+        }
+    }
+}
 
 /// Of one device on its line: what stands beside each of its answers.
 #[derive(Clone, Debug)]

@@ -18,7 +18,7 @@ use crate::poll::Word;
 use crate::refine::can_be;
 
 /// Where a number comes from.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
 pub struct Explained {
     pub point: String,
     pub at: Timestamp,
@@ -149,8 +149,7 @@ fn told(device: &DeviceConfig, point: &PointDef, found: Found) -> Explained {
         bytes: own.map(|(_, bytes)| hex(bytes)),
         parts: parts.into_iter().map(|part| PartExplained::of(part, &run.contents)).collect(),
         rule: rule(point, rules),
-        added: None,
-        of: Vec::new(),
+        ..Explained::default()
     }
 }
 
@@ -202,19 +201,10 @@ fn explain_derived(
         unit: unit_of(point),
         profile: device.profile.id.clone(),
         profile_changed: of.iter().any(|input| input.profile_changed),
-        asked: String::new(),
-        unasked: false,
-        request: String::new(),
-        response: None,
-        topic: None,
-        payload: None,
-        contents: String::new(),
-        bytes: None,
-        offset: None,
-        parts: Vec::new(),
         rule: added.map_or_else(|| rule.clone(), |added| format!("{rule} + {added}")),
         added,
         of,
+        ..Explained::default()
     }))
 }
 

@@ -14,7 +14,7 @@ use tracing::warn;
 use super::runs::{Heard, Run, Runs};
 use super::settings::EvidenceSettings;
 use super::store::Store;
-use crate::buffer::{Buffer, Moved, SAME_MS, offset_of};
+use crate::buffer::{Buffer, Moved, is_same_clock, offset_of};
 
 const PLACES: usize = 16;
 const WRITE: Duration = Duration::from_secs(30);
@@ -73,7 +73,7 @@ impl Gathered {
             return false;
         }
         let clock = *self.clock.get_or_insert(look);
-        if (offset_of(&look) - offset_of(&clock)).abs() > SAME_MS {
+        if !is_same_clock(offset_of(&look), offset_of(&clock)) {
             self.over.push((self.runs.close(), clock));
             self.clock = Some(look);
         }
@@ -118,7 +118,7 @@ impl Evidence {
     }
 
     /// Whether anything is kept: whoever would have to make something for that need not.
-    pub const fn is_kept(&self) -> bool {
+    pub(super) const fn is_kept(&self) -> bool {
         self.0.is_some()
     }
 

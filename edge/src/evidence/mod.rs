@@ -23,7 +23,7 @@ mod runs;
 mod settings;
 mod store;
 
-pub use asked::Witness;
+pub use asked::Witnesses;
 pub use decode::{Compared, Comparison, compare, fingerprint, redecoded};
 pub use explain::{Explained, PartExplained, TooLong, explain};
 pub use keeper::Evidence;

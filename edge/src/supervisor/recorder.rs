@@ -13,7 +13,7 @@ use tokio::time::{Instant, interval_at, sleep_until};
 use tracing::error;
 
 use crate::alarm::Alarms;
-use crate::buffer::{Buffer, SAME_MS, offset_of};
+use crate::buffer::{Buffer, is_same_clock, offset_of};
 use crate::control::{Answer, Asked, Request};
 use crate::poll::{Latest, Told};
 use crate::refine::{Book, Refined, Refinery};
@@ -68,7 +68,7 @@ impl Gathered {
 
     async fn take(&mut self, readings: Vec<Reading>, buffer: &Buffer) {
         let look = buffer.look();
-        if self.by.is_some_and(|(by, _)| (offset_of(&look) - offset_of(&by)).abs() > SAME_MS) {
+        if self.by.is_some_and(|(by, _)| !is_same_clock(offset_of(&look), offset_of(&by))) {
             self.hand_over(buffer).await;
         }
         self.by.get_or_insert_with(|| (look, Instant::now()));

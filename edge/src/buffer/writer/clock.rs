@@ -9,7 +9,7 @@ use steward_shared::wire::columns::{self, Header};
 use steward_shared::wire::message::Lane;
 
 use super::{Result, Writer};
-use crate::buffer::boot::{SAME_MS, offset_of};
+use crate::buffer::boot::{SAME_MS, is_same_clock, offset_of};
 use crate::buffer::settings::{Correction, Moved};
 use crate::buffer::store::Row;
 
@@ -48,14 +48,14 @@ impl Writer {
 
     /// What the last flush stored bears the instants of this clock.
     pub(super) fn stored_by(&mut self, header: &Header) {
-        if (offset_of(header) - self.settled.offset).abs() > SAME_MS {
+        if !is_same_clock(offset_of(header), self.settled.offset) {
             self.settled.but_to = self.lane(Lane::Live).last;
         }
     }
 
     /// Whether everything that the hub has not got bears the instants of the present clock, as far as it could be done.
     pub(super) fn is_settled(&self) -> bool {
-        (self.offset() - self.settled.offset).abs() <= SAME_MS && self.settled.but_to <= self.sent
+        is_same_clock(self.offset(), self.settled.offset) && self.settled.but_to <= self.sent
     }
 
     /// The hub has nothing behind this live batch: what had been handed over can be corrected again.
@@ -69,7 +69,7 @@ impl Writer {
     pub(super) fn correct_clock(&mut self, right: &Header, after: u64) -> Result<Correction> {
         let (mut done, now) = (Correction::default(), offset_of(right));
         let mut shift_before = self.settled.shift.take().filter(|_| after > 0);
-        let same = (now - self.settled.offset).abs() <= SAME_MS;
+        let same = is_same_clock(now, self.settled.offset);
         let to = if same { self.settled.but_to } else { u64::MAX };
         if !same && after == 0 {
             // What the disk refuses is told there, and must not keep the rest from the hub.

@@ -25,7 +25,7 @@ use super::device::Device;
 use super::ringing::Ringing;
 use super::subscribed::Subscribed;
 use crate::config::LineConfig;
-use crate::evidence::{Evidence, Witness};
+use crate::evidence::Witnesses;
 use crate::lend::Loan;
 use crate::line::bacnet::{Happening, Network, Owner, open};
 
@@ -55,9 +55,7 @@ pub struct Shared {
     /// Claims that are events already: what of, its number, and by whom.
     conflicts: Mutex<BTreeSet<(&'static str, u32, String)>>,
     pub teller: Teller,
-    /// Where raw answers go, and what stands beside those of each device.
-    pub evidence: Evidence,
-    witnesses: Vec<Witness>,
+    witnesses: Witnesses,
     pub clock: Arc<dyn Clock>,
     missed: Mutex<Vec<u64>>,
 }
@@ -65,11 +63,7 @@ pub struct Shared {
 impl Shared {
     /// What a device answered or told; the contents are made only where they are kept.
     pub fn keep(&self, device: usize, question: &Question, at: Timestamp, made: impl FnOnce() -> Vec<u8>) {
-        if let Some(witness) = self.witnesses.get(device)
-            && self.evidence.is_kept()
-        {
-            self.evidence.heard(witness.heard(question.words(), at, made()));
-        }
+        self.witnesses.heard(device, at, || (question.words(), made()));
     }
 
     /// Slots that a device has missed, and with them those of all.
@@ -106,9 +100,8 @@ async fn poll(task: LineTask, (port, network, happened): (Owner, Network, mpsc::
             gauge: task.gauge,
             told: task.told,
         },
-        evidence: task.evidence,
         // Nobody is asked in frames that differ by their line.
-        witnesses: task.config.devices.iter().map(|d| Witness::of(d, Framing::Tcp)).collect(),
+        witnesses: Witnesses::of(task.evidence, &task.config.devices, Framing::Tcp),
         missed: Mutex::new(vec![0; task.config.devices.len()]),
         config: task.config,
         clock: task.clock,

@@ -22,7 +22,7 @@ use super::gate::Gate;
 use super::news::News;
 use super::routes::{Route, Routes};
 use crate::config::{BrokerConfig, LineConfig};
-use crate::evidence::{Evidence, Witness};
+use crate::evidence::Witnesses;
 use crate::line::{Backoff, Broker, BrokerFault, Session, made_up_id};
 
 /// After so many failures in a row the broker is gone and somebody is told; before, it may be a hiccup.
@@ -52,8 +52,7 @@ struct Owner {
     news: News,
     ages: Ages,
     teller: Teller,
-    evidence: Evidence,
-    witnesses: Vec<Witness>,
+    witnesses: Witnesses,
     clock: Arc<dyn Clock>,
     ids: Arc<dyn Ids>,
     backoff: Backoff,
@@ -90,8 +89,7 @@ impl Owner {
                 dial: task.dial,
                 clock: Arc::clone(&task.clock),
             },
-            evidence: task.evidence,
-            witnesses: task.config.devices.iter().map(|d| Witness::of(d, Framing::Tcp)).collect(),
+            witnesses: Witnesses::of(task.evidence, &task.config.devices, Framing::Tcp),
             config: task.config,
             clock: task.clock,
             ids: task.ids,
@@ -272,10 +270,8 @@ impl Owner {
         at: Timestamp,
     ) {
         let own = self.config.devices.get(device).map(|device| device.address);
-        if let (Some(witness), Some(Address::Mqtt(own))) = (self.witnesses.get(device), own)
-            && self.evidence.is_kept()
-        {
-            self.evidence.heard(witness.heard(words(manner, topic, own.as_str()), at, payload()));
+        if let Some(Address::Mqtt(own)) = own {
+            self.witnesses.heard(device, at, || (words(manner, topic, own.as_str()), payload()));
         }
     }
 

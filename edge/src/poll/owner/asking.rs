@@ -22,7 +22,7 @@ use super::super::task::LineTask;
 use super::super::timing::Timing;
 use super::super::turn::{Ask, Turn};
 use super::super::window::{FlightNo, Window};
-use crate::evidence::Witness;
+use crate::evidence::Witnesses;
 use crate::lend::{Errand, ErrandFailure, ForErrand, Loan, Visits, What};
 use crate::line::{Answer, Backoff, Dial, Failure, Manner, Shared, Wire, cost};
 
@@ -53,7 +53,7 @@ pub(in super::super) struct Owner {
     pub(super) timings: Vec<Timing>,
     /// Of what the line is asked for.
     pub(super) judge: Judge,
-    pub(super) witnesses: Vec<Witness>,
+    pub(super) witnesses: Witnesses,
 }
 
 /// A question that is over, and the wire that it was put on.
@@ -102,7 +102,7 @@ impl Owner {
         let start = Instant::now();
         let answered = vec![false; task.config.devices.len()];
         let framing = task.config.wire.framing();
-        let witnesses = task.config.devices.iter().map(|d| Witness::of(d, framing)).collect();
+        let witnesses = Witnesses::of(task.evidence.clone(), &task.config.devices, framing);
         let timings = vec![Timing::default(); task.config.devices.len()];
         Self {
             framing,

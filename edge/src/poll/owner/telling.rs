@@ -21,10 +21,7 @@ impl Owner {
             Some(Reading { point, at: ask.slot, value: v.value, quality: v.quality })
         };
         self.tell(Told::Readings(values.into_iter().filter_map(reading).collect())).await;
-        if self.task.evidence.is_kept() {
-            let span = ask.question.words();
-            self.task.evidence.heard(self.witnesses[ask.device].heard(span, ask.slot, contents));
-        }
+        self.witnesses.heard(ask.device, ask.slot, || (ask.question.words(), contents));
     }
 
     /// Bytes that nobody asked for are counted; the dangerous kind is warned of, once.
