@@ -5,17 +5,11 @@
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use std::sync::Arc;
 use std::time::Duration;
 
 use serde_json::Value as Json;
-use steward_edge::buffer::{Buffer, BufferSettings};
-use steward_shared::id::RandomIds;
 use steward_shared::reading::{Reading, Value};
-use steward_shared::time::SystemClock;
-use steward_shared::wire::columns::decode;
-use steward_shared::wire::message::Lane;
-use steward_tests::programs::{Peer, free_tcp_port, free_udp_port, program};
+use steward_tests::programs::{Peer, free_tcp_port, free_udp_port, history, program};
 use steward_tests::{Edge, eventually};
 use tempfile::TempDir;
 
@@ -91,16 +85,7 @@ impl House {
 
     #[tokio::main]
     async fn sent_anew(&self) -> Vec<Reading> {
-        let (clock, ids) = (Arc::new(SystemClock), Arc::new(RandomIds));
-        let data = self.folder.path().join("data");
-        let buffer = Buffer::open(&data, BufferSettings::default(), clock, ids).unwrap();
-        let (mut anew, mut seq) = (Vec::new(), 0);
-        while let Some(batch) = buffer.after(Lane::Backfill, seq).await.unwrap() {
-            anew.extend(decode(&batch.body).unwrap().readings);
-            seq = batch.seq;
-        }
-        buffer.close().await.unwrap();
-        anew
+        history(&self.folder.path().join("data")).await.unwrap()
     }
 }
 

@@ -192,10 +192,9 @@ pub fn polled(point: &PointDef, value: Option<&Value>) -> Option<(Option<Value>,
 mod tests {
     use std::path::Path;
 
-    use steward_shared::wire::columns;
-
     use super::*;
     use crate::plant::files::{EdgeSettings, edge_toml};
+    use crate::programs;
 
     // 2026-11-18 02:00 UTC.
     const UNTIL: Timestamp = Timestamp(1_794_967_200_000);
@@ -207,16 +206,7 @@ mod tests {
     }
 
     async fn batches(dir: &Path) -> Vec<Reading> {
-        let clock = Arc::new(SystemClock);
-        let buffer =
-            Buffer::open(&dir.join("edge"), BufferSettings::default(), clock, Arc::new(RandomIds)).unwrap();
-        let (mut seq, mut out) = (0, Vec::new());
-        while let Some(batch) = buffer.after(Lane::Backfill, seq).await.unwrap() {
-            seq = batch.seq;
-            out.extend(columns::decode(&batch.body).unwrap().readings);
-        }
-        buffer.close().await.unwrap();
-        out
+        programs::history(&dir.join("edge")).await.unwrap()
     }
 
     #[tokio::test(flavor = "multi_thread")]

@@ -1,16 +1,11 @@
 //! Where a value that a device told comes from: its topic, its payload, the place in it and the rule; another profile tried
 //! on what came, and readings made anew by a mended one.
 
-use std::sync::Arc;
-
 use serde_json::{Value as Json, json};
-use steward_edge::buffer::{Buffer, BufferSettings};
-use steward_shared::id::RandomIds;
 use steward_shared::reading::Value;
 use steward_shared::time::{Clock as _, SystemClock, Timestamp};
-use steward_shared::wire::columns::decode;
-use steward_shared::wire::message::Lane;
 use steward_tests::eventually;
+use steward_tests::programs::history;
 
 use super::house::{DEVICES, House, LONG, wanted};
 
@@ -89,11 +84,7 @@ fn probe(scale: &str) -> String {
 
 #[tokio::main]
 async fn sent_anew(house: &House) -> Vec<(Timestamp, Value)> {
-    let (clock, ids) = (Arc::new(SystemClock), Arc::new(RandomIds));
-    let buffer = Buffer::open(&house.folder().join("edge"), BufferSettings::default(), clock, ids).unwrap();
-    let batch = buffer.after(Lane::Backfill, 0).await.unwrap().unwrap();
-    let anew = decode(&batch.body).unwrap().readings;
-    buffer.close().await.unwrap();
+    let anew = history(&house.folder().join("edge")).await.unwrap();
     anew.into_iter().map(|reading| (reading.at, reading.value.unwrap())).collect()
 }
 

@@ -11,9 +11,11 @@
 //! | `python` | devices that we did not write |
 //! | `libmodbus` | a Modbus device in C that we did not write |
 //! | `mosquitto` | a broker of MQTT |
+//! | `history` | what a stopped edge has for its hub |
 //! | `plant` `edge` `hub` `house` | the three programs, and all of them together |
 
 mod edge;
+mod history;
 mod house;
 mod http;
 mod hub;
@@ -27,6 +29,7 @@ mod relay;
 mod wait;
 
 pub use edge::Edge;
+pub use history::history;
 pub use house::House;
 pub use http::{Answer, Http, Stream};
 pub use hub::{ADMIN, Hub, HubOptions, PASSWORD};
