@@ -32,6 +32,8 @@ pub struct Arch {
     pub machine: u16,
     /// What runs its programs on another processor; `None` where they run as they are.
     pub emulator: Option<&'static str>,
+    /// C whose functions stand in for what the emulator does wrong; in no program that is given away.
+    pub mended_by: &'static [&'static str],
 }
 
 pub const AMD64: Arch = Arch {
@@ -40,6 +42,7 @@ pub const AMD64: Arch = Arch {
     zig: "x86_64-linux-musl",
     machine: 62,
     emulator: None,
+    mended_by: &[],
 };
 pub const ARM64: Arch = Arch {
     name: "arm64",
@@ -47,6 +50,7 @@ pub const ARM64: Arch = Arch {
     zig: "aarch64-linux-musl",
     machine: 183,
     emulator: Some("qemu-aarch64-static"),
+    mended_by: &[],
 };
 pub const ARMHF: Arch = Arch {
     name: "armhf",
@@ -54,6 +58,7 @@ pub const ARMHF: Arch = Arch {
     zig: "arm-linux-musleabihf",
     machine: 40,
     emulator: Some("qemu-arm-static"),
+    mended_by: &["cross/mremap.c"],
 };
 pub const ALL: [&Arch; 3] = [&AMD64, &ARM64, &ARMHF];
 

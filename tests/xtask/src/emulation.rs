@@ -16,10 +16,13 @@ pub const PROFILE: &str = "cross";
 
 /// Tests of the program as it is given away: TCP, the disk, and the way to a hub that stands still meanwhile.
 const AS_IT_IS: &[&str] = &["--test", "whole", "--", "a_hub_that_stood_still_has_no_gap_afterwards"];
-/// Tests of the program that has `cross/termios2.c` in it, which the emulation of serial ports needs: a simulated meter on TCP
-/// and a serial line, signals, the engineer's bench; then the whole plant room, value by value, and its broken devices.
+/// Tests of the program with `SERIAL_PORTS` in it: a simulated meter on TCP and a serial line, signals, the engineer's bench;
+/// then the whole plant room, value by value, and its broken devices.
 const WITH_SERIAL_PORTS: &[&str] =
     &["--test", "daemon", "--test", "lab", "--test", "refine", "--test", "plant_and_edge"];
+
+/// What the emulation of serial ports needs.
+const SERIAL_PORTS: &str = "cross/termios2.c";
 
 /// What the program says of itself; nothing where its emulator is missing.
 pub fn version(arch: &Arch, program: &Path) -> Result<Option<String>, String> {
@@ -39,8 +42,9 @@ pub fn version(arch: &Arch, program: &Path) -> Result<Option<String>, String> {
 pub fn scenarios(arch: &Arch, counts: &mut Counts) -> Result<(), String> {
     let cross = Cross::ready()?;
     programs::build()?;
-    let with_serial_ports = wrapper(arch, &for_serial_ports(&cross, arch)?, "with-serial-ports")?;
-    let as_it_is = wrapper(arch, &cross.build(arch, PROFILE)?, "as-it-is")?;
+    let with_serial_ports = [arch.mended_by, &[SERIAL_PORTS]].concat();
+    let with_serial_ports = emulable(&cross, arch, &with_serial_ports, "with-serial-ports")?;
+    let as_it_is = emulable(&cross, arch, arch.mended_by, "as-it-is")?;
     for (program, tests) in [(with_serial_ports, WITH_SERIAL_PORTS), (as_it_is, AS_IT_IS)] {
         say!("  {}: cargo test {}", arch.name, tests.join(" "));
         let args = [&["test", "--workspace", "--locked"], tests].concat();
@@ -51,17 +55,23 @@ pub fn scenarios(arch: &Arch, counts: &mut Counts) -> Result<(), String> {
     Ok(())
 }
 
-/// The program with one function more; a copy, since the next build puts the other one in its place.
-fn for_serial_ports(cross: &Cross, arch: &Arch) -> Result<PathBuf, String> {
+/// The program with the functions of these files of C, ready to be started; a copy, since the next build puts another one in
+/// its place.
+fn emulable(cross: &Cross, arch: &Arch, sources: &[&str], name: &str) -> Result<PathBuf, String> {
     let folder = folder(arch)?;
-    let object = cross.compile_c(arch, "cross/termios2.c", &folder)?;
-    let link = format!("-Clink-arg={}", object.display());
-    let args = ["--package", "steward-edge", "--bin", "steward-edge", "--profile", PROFILE, "--", &link];
+    let mut args: Vec<String> =
+        ["--package", "steward-edge", "--bin", "steward-edge", "--profile", PROFILE, "--"]
+            .map(str::to_owned)
+            .into();
+    for source in sources {
+        args.push(format!("-Clink-arg={}", cross.compile_c(arch, source, &folder)?.display()));
+    }
+    let args: Vec<&str> = args.iter().map(String::as_str).collect();
     shell::show(&cross.command(arch, "rustc", &args)?)?;
-    let copy = folder.join("steward-edge-with-serial-ports");
+    let copy = folder.join(format!("steward-edge-{name}"));
     std::fs::copy(arch.program(PROFILE), &copy)
         .map_err(|e| format!("cannot write {}: {e}", copy.display()))?;
-    Ok(copy)
+    wrapper(arch, &copy, name)
 }
 
 fn folder(arch: &Arch) -> Result<PathBuf, String> {
