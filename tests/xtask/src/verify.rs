@@ -233,6 +233,7 @@ fn tests(counts: &mut Counts) -> Result<(), String> {
     without("STEWARD_WITHOUT_MOSQUITTO", "MQTT with a broker", tools::need(&[tools::MOSQUITTO]));
     let libmodbus = tools::need(&[tools::C_COMPILER, tools::LIBMODBUS]);
     without("STEWARD_WITHOUT_LIBMODBUS", "the edge on libmodbus", libmodbus);
+    without("STEWARD_WITHOUT_POWER_CUTS", "power cuts", tools::need(&[tools::C_COMPILER]));
     let python = tools::need(&[tools::PYTHON]).and_then(|()| peers::python());
     without("STEWARD_WITHOUT_PEERS", "the edge on pymodbus", python.as_ref().map(drop).map_err(Clone::clone));
     command.env("STEWARD_PYTHON", python.unwrap_or_default());

@@ -1,0 +1,198 @@
+//! The gateway's buffer. A child writes, acknowledges and trims, and says on standard error what is committed.
+
+use std::path::Path;
+use std::process::{Command, Stdio};
+use std::sync::Arc;
+use std::time::Duration;
+
+use steward_edge::buffer::{Buffer, BufferSettings};
+use steward_shared::alarm::{Event, EventKind};
+use steward_shared::id::{EventId, PointNo, RandomIds};
+use steward_shared::reading::{Quality, Reading, Value};
+use steward_shared::time::{ManualClock, Timestamp};
+use steward_shared::wire::columns;
+use steward_shared::wire::frame::from_cbor;
+use steward_shared::wire::message::Lane;
+
+use super::disk::{self, Cut, Entry};
+use super::{cut_everywhere, wanted};
+
+/// Where the child writes; set only for that process.
+const CHILD: &str = "STEWARD_TEST_POWER_CHILD";
+const NOON: Timestamp = Timestamp(1_760_000_000_000);
+const BATCHES: u64 = 400;
+/// The child acknowledges what lies so far back.
+const KEPT: u64 = 30;
+const CUTS: usize = 250;
+
+fn block_on<T>(work: impl Future<Output = T>) -> T {
+    tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(work)
+}
+
+fn open(folder: &Path) -> Buffer {
+    let settings = BufferSettings { retention: Duration::ZERO, ..BufferSettings::default() };
+    Buffer::open(folder, settings, Arc::new(ManualClock::at(NOON)), Arc::new(RandomIds)).unwrap()
+}
+
+fn readings(seq: u64) -> Vec<Reading> {
+    let one = |i: u32| Reading {
+        point: PointNo(i),
+        at: Timestamp(NOON.0 + seq as i64 * 10_000),
+        value: Some(Value::Number(f64::from(i) / 10.0)),
+        quality: Quality::Good,
+    };
+    (1..=40).map(one).collect()
+}
+
+/// No codec makes it small: the log is written back now and then, and the file grows and shrinks.
+fn noise(seed: u64) -> Vec<Reading> {
+    let mut chance = disk::Chance(seed);
+    let mut one = |i: u32| Reading {
+        point: PointNo(i % 200),
+        at: Timestamp(NOON.0 + i64::from(i)),
+        value: Some(Value::Number(chance.below(1 << 30) as f64 / 7.0)),
+        quality: Quality::Good,
+    };
+    (0..20_000).map(&mut one).collect()
+}
+
+fn event(seq: u64) -> Event {
+    Event {
+        id: EventId::new(&RandomIds),
+        at: NOON,
+        kind: EventKind::ConfigApplied,
+        active: true,
+        line: None,
+        device: None,
+        detail: seq.to_string(),
+        about: None,
+    }
+}
+
+/// In one write: it is one entry of the record.
+fn say(word: &str, seq: u64) {
+    use std::io::Write as _;
+    std::io::stderr().write_all(format!("{word} {seq}\n").as_bytes()).unwrap();
+}
+
+async fn write(folder: &Path) {
+    let buffer = open(folder);
+    for seq in 1..=BATCHES {
+        buffer.record(readings(seq)).await;
+        buffer.flush().await.unwrap();
+        say("live", seq);
+        if seq % 5 == 0 {
+            buffer.event(event(seq / 5)).await.unwrap();
+            say("alarm", seq / 5);
+        }
+        if seq % 20 == 0 {
+            buffer.import(Lane::Backfill, noise(seq)).await.unwrap();
+            buffer.ack(Lane::Backfill, u64::MAX).await.unwrap();
+        }
+        if seq % 9 == 0 {
+            say("acked", seq.saturating_sub(KEPT));
+            buffer.ack(Lane::Live, seq.saturating_sub(KEPT)).await.unwrap();
+            buffer.look_after().await.unwrap();
+        }
+    }
+    buffer.close().await.unwrap();
+    say("closed", 0);
+}
+
+#[derive(Clone, Copy, Debug, Default)]
+struct Told {
+    live: u64,
+    alarm: u64,
+    acked: u64,
+}
+
+fn told(entries: &[Entry]) -> Told {
+    let mut told = Told::default();
+    for said in entries.iter().filter(|e| e.is_said()).map(Entry::said) {
+        let number = |word: &str| said.strip_prefix(word).and_then(|n| n.trim().parse::<u64>().ok());
+        told.live = number("live ").unwrap_or_default().max(told.live);
+        told.alarm = number("alarm ").unwrap_or_default().max(told.alarm);
+        told.acked = number("acked ").unwrap_or_default().max(told.acked);
+    }
+    told
+}
+
+/// What the child does, written down; none in the child itself.
+fn recorded(test: &str) -> Option<Vec<Entry>> {
+    if let Ok(folder) = std::env::var(CHILD) {
+        block_on(write(Path::new(&folder)));
+        return None;
+    }
+    let place = tempfile::tempdir().unwrap();
+    let (folder, record) = (place.path().canonicalize().unwrap().join("data"), place.path().join("record"));
+    std::fs::create_dir(&folder).unwrap();
+    let ended = Command::new(std::env::current_exe().unwrap())
+        .args(["--exact", "--nocapture", test])
+        .env(CHILD, &folder)
+        .env("STEWARD_RECORD_FOLDER", &folder)
+        .env("STEWARD_RECORD", &record)
+        .env("LD_PRELOAD", disk::library(place.path()))
+        .stdout(Stdio::null())
+        .output()
+        .unwrap();
+    assert!(ended.status.success(), "{}", String::from_utf8_lossy(&ended.stderr));
+    let entries = disk::read(&record);
+    assert!(entries.len() > 1000, "only {} entries were written down", entries.len());
+    Some(entries)
+}
+
+/// What is missing of what was told, if anything is.
+fn missing(folder: &Path, told: Told) -> Result<(), String> {
+    block_on(async {
+        let buffer = open(folder);
+        let lanes = buffer.state().await.unwrap().lanes;
+        if lanes[1].last < told.live || lanes[0].last < told.alarm || lanes[1].first > told.acked + 1 {
+            return Err(format!("{lanes:?} of {told:?}"));
+        }
+        for seq in lanes[1].first..=lanes[1].last {
+            let batch = buffer.after(Lane::Live, seq - 1).await.unwrap().unwrap();
+            if batch.seq != seq || columns::decode(&batch.body).unwrap().readings != readings(seq) {
+                return Err(format!("batch {seq} is not what it was"));
+            }
+        }
+        let mut seq = 0;
+        while let Some(item) = buffer.after(Lane::Alarm, seq).await.unwrap() {
+            seq = item.seq;
+            let event: Event = from_cbor(&item.body).unwrap();
+            if event.kind != EventKind::ConfigApplied || event.detail != seq.to_string() {
+                return Err(format!("event {seq} is {event:?}"));
+            }
+        }
+        buffer.close().await.unwrap();
+        Ok(())
+    })
+}
+
+#[test]
+fn fault_s2_fault_s3_a_gateway_keeps_all_that_it_had_committed_when_the_power_is_cut() {
+    if !wanted() {
+        return;
+    }
+    let test = "gateway::fault_s2_fault_s3_a_gateway_keeps_all_that_it_had_committed_when_the_power_is_cut";
+    let Some(entries) = recorded(test) else { return };
+    for cut in [Cut::LosesAll, Cut::Tears] {
+        cut_everywhere(&entries, CUTS, cut, false, |folder, played, what| {
+            let told = told(&entries[..played]);
+            missing(folder, told).unwrap_or_else(|missing| panic!("{what}: {missing}"));
+        });
+    }
+}
+
+#[test]
+fn fault_s2_what_is_looked_for_is_missed_on_a_disk_that_syncs_nothing() {
+    if !wanted() {
+        return;
+    }
+    let test = "gateway::fault_s2_what_is_looked_for_is_missed_on_a_disk_that_syncs_nothing";
+    let Some(entries) = recorded(test) else { return };
+    let mut lost = 0;
+    cut_everywhere(&entries, 20, Cut::LosesAll, true, |folder, played, _| {
+        lost += u32::from(missing(folder, told(&entries[..played])).is_err());
+    });
+    assert!(lost >= 15, "only {lost} of 20 cuts were seen to lose something");
+}
