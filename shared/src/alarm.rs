@@ -46,10 +46,13 @@ pub enum EventKind {
     DeviceAlarm,
     /// Two devices or two routers of a network claim one number.
     NumberConflict,
+    /// The gateway's disk refuses to write; `active` turns false when it writes again. What happens meanwhile is only in
+    /// the memory, and is lost with the power.
+    StorageFailing,
 }
 
 impl EventKind {
-    pub const ALL: [Self; 17] = [
+    pub const ALL: [Self; 18] = [
         Self::DeviceSilent,
         Self::LineDown,
         Self::BufferDropped,
@@ -67,6 +70,7 @@ impl EventKind {
         Self::DeviceClock,
         Self::DeviceAlarm,
         Self::NumberConflict,
+        Self::StorageFailing,
     ];
 
     pub const fn word(self) -> &'static str {
@@ -88,6 +92,7 @@ impl EventKind {
             Self::DeviceClock => "device_clock",
             Self::DeviceAlarm => "device_alarm",
             Self::NumberConflict => "number_conflict",
+            Self::StorageFailing => "storage_failing",
         }
     }
 
@@ -101,6 +106,7 @@ impl EventKind {
                 | Self::CounterHeld
                 | Self::DeviceClock
                 | Self::DeviceAlarm
+                | Self::StorageFailing
         )
     }
 }

@@ -35,6 +35,19 @@ impl BufferError {
             || matches!(self, Self::File(e) if e.kind() == std::io::ErrorKind::StorageFull)
     }
 
+    /// The disk refuses: what was to be written may be on it in part, and the kernel may take it for written.
+    pub(super) fn is_refusal(&self) -> bool {
+        matches!(self, Self::Database(e) if matches!(
+            e.sqlite_error_code(),
+            Some(
+                rusqlite::ErrorCode::SystemIoFailure
+                    | rusqlite::ErrorCode::ReadOnly
+                    | rusqlite::ErrorCode::CannotOpen
+                    | rusqlite::ErrorCode::PermissionDenied
+            )
+        ))
+    }
+
     pub(super) fn is_damage(&self) -> bool {
         matches!(self, Self::Database(e) if matches!(
             e.sqlite_error_code(),

@@ -47,6 +47,8 @@ pub struct BufferStats {
     pub dropped: u64,
     /// The disk is full: telemetry only takes the place of older telemetry.
     pub is_full: bool,
+    /// The disk refuses to write at all: what happens now is in the memory only.
+    pub is_failing: bool,
     /// Why the last write failed, absent while writing works.
     pub last_error: Option<String>,
 }

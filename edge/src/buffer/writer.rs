@@ -6,6 +6,7 @@
 mod clock;
 mod events;
 mod open;
+mod refused;
 mod space;
 mod store;
 
@@ -25,6 +26,7 @@ use tokio::time::Instant;
 
 use self::clock::Settled;
 pub(super) use self::open::start;
+use self::refused::Refused;
 use super::boot::{Boot, is_same_clock};
 use super::catalogue::{self, Sealed};
 use super::error::BufferError;
@@ -102,6 +104,7 @@ pub(super) struct Writer {
     dropping: bool,
     /// The disk is full: the ballast is released, and telemetry only takes the place of older telemetry.
     full: bool,
+    refused: Refused,
     last_error: Option<String>,
     event_error: Option<String>,
     /// For which lanes `bytes` and `oldest_unacked` were asked for last.
@@ -362,6 +365,7 @@ impl Writer {
             oldest_unacked: self.oldest_unacked,
             dropped: self.dropped,
             is_full: self.full,
+            is_failing: self.refused.is_any(),
             last_error: self.last_error.clone().or(self.event_error.clone()),
         };
         self.stats.send_if_modified(|s| {

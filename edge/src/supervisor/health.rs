@@ -14,7 +14,7 @@ use tokio_util::sync::CancellationToken;
 use tracing::warn;
 
 use crate::alarm::Alarms;
-use crate::buffer::Buffer;
+use crate::buffer::{Buffer, BufferStats};
 use crate::clock::{Steps, Timekeeper};
 use crate::health::{LineGauge, Look, Machine, Reporter};
 
@@ -54,6 +54,7 @@ impl HealthTask {
                 unacked: stats.unacked,
                 oldest_unacked: stats.oldest_unacked,
                 dropped: stats.dropped,
+                storage: storage(&stats),
                 ..reporter.report(look, &lines, self.clock.now(), self.started.elapsed())
             };
             self.report.send_replace(health);
@@ -83,6 +84,16 @@ impl HealthTask {
             );
         }
     }
+}
+
+/// What is wrong with the disk, in a word.
+fn storage(stats: &BufferStats) -> Option<String> {
+    let word = match stats {
+        BufferStats { is_failing: true, .. } => "failing",
+        BufferStats { is_full: true, .. } => "full",
+        _ => return None,
+    };
+    Some(word.to_owned())
 }
 
 async fn look(machine: &Arc<Machine>) -> Look {

@@ -287,6 +287,9 @@ pub struct Health {
     pub lines: Vec<LineHealth>,
     pub devices: Vec<DeviceHealth>,
     pub certificate_expires: Option<Timestamp>,
+    /// What is wrong with the disk: `full`, `failing`. A hub shows one that it does not know as it is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub storage: Option<String>,
 }
 
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]

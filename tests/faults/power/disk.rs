@@ -77,6 +77,10 @@ impl Entry {
         String::from_utf8_lossy(&self.data).into_owned()
     }
 
+    pub fn is_failed_sync_of(&self, file: &str) -> bool {
+        self.kind == b'f' && self.path == file
+    }
+
     pub const fn is_said(&self) -> bool {
         self.kind == b'o'
     }
@@ -155,11 +159,22 @@ impl Disk {
                 for change in std::mem::take(&mut file.since) {
                     change.reaches(&mut file.synced);
                 }
-                // A file that is synced is found again: so do the usual file systems.
+                // A file that is synced is found again, by its name: so do the usual file systems.
                 let id = self.names[path];
                 let made = |n: &Naming| matches!(n, Naming::Made(_, of) if *of == id);
                 if let Some(i) = self.since.iter().position(made) {
-                    self.since.remove(i).reaches(&mut self.synced);
+                    let mut later = self.since.split_off(i + 1);
+                    let (now, others): (Vec<_>, Vec<_>) =
+                        std::mem::take(&mut self.since).into_iter().partition(|n| n.is_of(path));
+                    now.into_iter().for_each(|n| n.reaches(&mut self.synced));
+                    self.since = others;
+                    self.since.append(&mut later);
+                }
+            }
+            // The kernel takes what it could not write for written, and tells so once.
+            b'f' => {
+                if let Some(id) = self.names.get(path) {
+                    self.files[*id].since.clear();
                 }
             }
             b'd' if !self.lies => {
@@ -241,6 +256,13 @@ impl Unsynced {
 }
 
 impl Naming {
+    fn is_of(&self, path: &str) -> bool {
+        match self {
+            Self::Made(of, _) | Self::Removed(of) => of == path,
+            Self::Renamed(from, to) => from == path || to == path,
+        }
+    }
+
     fn lies_in(&self, folder: &str) -> bool {
         let (Self::Made(path, _) | Self::Removed(path) | Self::Renamed(_, path)) = self;
         path.rsplit_once('/').map_or("", |(of, _)| of) == folder

@@ -3,15 +3,18 @@
  *
  *     STEWARD_RECORD_FOLDER   the folder, without links in its path
  *     STEWARD_RECORD          the record, a file elsewhere
+ *     STEWARD_RECORD_FAILS    a number n, or nothing: one of n syncs fails with EIO, by chance, and what it was for
+ *                             never reaches the disk
  *
  * One entry: kind (1 byte), number (8), length of the path (4), length of the data (4), path, data; in one write, so that
  * others may write entries of their own between them. Integers are little-endian, as on every machine that this runs on. Kinds:
- * c a file was made with a mode, w data at an offset, t cut or lengthened to a size, s synced, d a folder was synced, u removed,
- * r renamed (data: the new path), m a folder was made, o said on standard error, x something that this cannot follow.
+ * c a file was made with a mode, w data at an offset, t cut or lengthened to a size, s synced, f a sync failed, d a folder was synced,
+ * u removed, r renamed (data: the new path), m a folder was made, o said on standard error, x something that this cannot follow.
  *
  * Each call is done and written down under one lock, so the record has the order of the disk. */
 #define _GNU_SOURCE
 #include <dlfcn.h>
+#include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
 #include <pthread.h>
@@ -30,6 +33,7 @@ static pthread_mutex_t one = PTHREAD_MUTEX_INITIALIZER;
 static int record = -1;
 static char folder[PATH_MAX];
 static size_t folder_len;
+static uint64_t one_of, chance = 1;
 
 static void __attribute__((constructor)) begin(void)
 {
@@ -38,6 +42,8 @@ static void __attribute__((constructor)) begin(void)
         return;
     strcpy(folder, name);
     folder_len = strlen(folder);
+    const char *fails = getenv("STEWARD_RECORD_FAILS");
+    one_of = fails ? strtoul(fails, NULL, 10) : 0;
     record = (int)syscall(SYS_openat, AT_FDCWD, file, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
 }
 
@@ -231,10 +237,17 @@ static int synced(int fd, long call)
         return (int)syscall(call, fd);
     pthread_mutex_lock(&one);
     struct stat is;
-    int done = (int)syscall(call, fd);
-    if (done == 0 && fstat(fd, &is) == 0)
-        note(S_ISDIR(is.st_mode) ? 'd' : 's', 0, name, NULL, 0);
+    int is_file = fstat(fd, &is) == 0 && S_ISREG(is.st_mode), done;
+    chance = chance * 6364136223846793005u + 1442695040888963407u;
+    if (is_file && one_of && (chance >> 33) % one_of == 0) {
+        note('f', 0, name, NULL, 0);
+        errno = EIO;
+        done = -1;
+    } else if ((done = (int)syscall(call, fd)) == 0)
+        note(is_file ? 's' : 'd', 0, name, NULL, 0);
+    int why = errno;
     pthread_mutex_unlock(&one);
+    errno = why;
     return done;
 }
 

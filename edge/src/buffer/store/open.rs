@@ -74,7 +74,17 @@ fn prepare(db: &Connection, path: &Path, version: i64, schema: &str) -> Result<(
     if found < version {
         db.execute_batch(&format!("begin immediate; {schema} pragma user_version = {version}; commit;"))?;
     }
-    Ok(())
+    // A program that ended because a sync had failed leaves in the log what is there only by the kernel's word: nothing may
+    // be built on it before it is in the database, and that is synced.
+    match write_back(db) {
+        Err(e) if e.sqlite_error_code() != Some(ErrorCode::DiskFull) => Err(e.into()),
+        _ => Ok(()),
+    }
+}
+
+/// Everything that is committed, from the log into the database, synced; and the log begins anew.
+pub(super) fn write_back(db: &Connection) -> rusqlite::Result<()> {
+    db.query_row("pragma wal_checkpoint(truncate)", [], |_| Ok(()))
 }
 
 fn damaged(what: String) -> BufferError {

@@ -7,6 +7,7 @@ use steward_shared::id::PointNo;
 use steward_shared::time::Timestamp;
 use steward_shared::wire::message::{CataloguePoint, Lane, LaneState};
 
+use super::open::write_back;
 use crate::buffer::StoredCounter;
 use crate::refine::{Entry, What};
 
@@ -209,7 +210,7 @@ impl TelemetryStore {
     }
 
     pub fn checkpoint(&self) -> Result<()> {
-        self.db.query_row("pragma wal_checkpoint(truncate)", [], |_| Ok(()))
+        write_back(&self.db)
     }
 
     /// The number of each (device, key), given now where there was none.

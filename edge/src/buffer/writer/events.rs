@@ -70,10 +70,23 @@ impl Writer {
     /// An event of the buffer itself; it is stored after the present turn.
     pub(super) fn tell(&mut self, kind: EventKind, detail: String) {
         tracing::warn!(kind = kind.word(), "{detail}");
+        let event = self.own_event(kind, detail);
+        self.will_tell(event);
+    }
+
+    /// The end of one that lasts.
+    pub(super) fn tell_end(&mut self, kind: EventKind, detail: String) {
+        tracing::info!(kind = kind.word(), "{detail}");
+        let event = Event { active: false, ..self.own_event(kind, detail) };
+        self.will_tell(event);
+        // Something can be stored again.
+        self.tell_at = None;
+    }
+
+    fn will_tell(&mut self, event: Event) {
         if self.untold.len() == UNTOLD {
             self.untold.pop_front();
         }
-        let event = self.own_event(kind, detail);
         self.untold.push_back(event);
     }
 

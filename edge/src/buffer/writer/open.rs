@@ -13,6 +13,7 @@ use steward_shared::wire::message::{Catalogue, Lane};
 use tokio::sync::{mpsc, watch};
 
 use super::clock::Settled;
+use super::refused::{Base, Refused};
 use super::{Command, Result, Writer};
 use crate::buffer::boot::Boot;
 use crate::buffer::catalogue::Sealed;
@@ -101,6 +102,7 @@ impl Writer {
             dropped: telemetry.meta::<i64>("dropped")?.unwrap_or(0) as u64,
             dropping: false,
             full: false,
+            refused: Refused::default(),
             last_error: None,
             event_error: None,
             measured: None,
@@ -144,26 +146,28 @@ impl Writer {
 
     /// Does `work`. If `telemetry.db` turns out to be damaged, a new one takes its place and the work is done there.
     pub(super) fn on_telemetry<T>(&mut self, work: impl Fn(&mut Self) -> Result<T>) -> Result<T> {
-        match work(self) {
+        let done = match work(self) {
             Err(e) if e.is_damage() => {
                 let replaced = self.replace_telemetry();
                 self.broken |= replaced.is_err();
                 replaced.and_then(|()| work(self))
             }
             other => other,
-        }
+        };
+        self.note(Base::Telemetry, done)
     }
 
     /// The same with `alarms.db`.
     pub(super) fn on_alarms<T>(&mut self, work: impl Fn(&mut Self) -> Result<T>) -> Result<T> {
-        match work(self) {
+        let done = match work(self) {
             Err(e) if e.is_damage() => {
                 let replaced = self.replace_alarms();
                 self.broken |= replaced.is_err();
                 replaced.and_then(|()| work(self))
             }
             other => other,
-        }
+        };
+        self.note(Base::Alarms, done)
     }
 
     /// The points keep their numbers, and the hub gets the catalogue of before: what is polled next means what it meant.

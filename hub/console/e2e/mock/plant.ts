@@ -213,6 +213,7 @@ export function gateways(now: number): S["Gateway"][] {
         buffer_bytes: 38_400_000,
         unacked: 2,
         dropped: 0,
+        storage: null,
         oldest_unacked: iso(now - 9000),
         certificate_expires: iso(now + 21 * 24 * HOUR),
         lines: lines.map((name, i) => ({

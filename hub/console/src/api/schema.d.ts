@@ -727,7 +727,7 @@ export interface components {
             gateway: string;
             id: string;
             /**
-             * @description device_silent, line_down, buffer_dropped, buffer_corrupt, started, config_applied, config_refused, clock_step, implausible, counter_held, counter_rolled_over, meter_replaced, ratio_changed, clock_corrected, device_clock, device_alarm, number_conflict;
+             * @description device_silent, line_down, buffer_dropped, buffer_corrupt, started, config_applied, config_refused, clock_step, implausible, counter_held, counter_rolled_over, meter_replaced, ratio_changed, clock_corrected, device_clock, device_alarm, number_conflict, storage_failing;
              *     gateway_silent, gateway_enrolled, gateway_revoked, epoch_began, data_missing, batch_quarantined,
              *     readings_too_late, readings_out_of_time, clock_differs, lane_paused;
              *     identity_mismatch, cloned_gateway, batch_forked, refused_certificate.
@@ -771,6 +771,11 @@ export interface components {
             oldest_unacked: string | null;
             /** Format: int64 */
             rss_bytes: number;
+            /**
+             * @description What is wrong with the gateway's disk, if anything is: `full` (the oldest readings give way), `failing` (it refuses
+             *     to write: what comes now is in the memory only).
+             */
+            storage: string | null;
             /**
              * Format: int64
              * @description Batches and events that the hub has not acknowledged.
@@ -1009,7 +1014,7 @@ export interface components {
                 gateway: string;
                 id: string;
                 /**
-                 * @description device_silent, line_down, buffer_dropped, buffer_corrupt, started, config_applied, config_refused, clock_step, implausible, counter_held, counter_rolled_over, meter_replaced, ratio_changed, clock_corrected, device_clock, device_alarm, number_conflict;
+                 * @description device_silent, line_down, buffer_dropped, buffer_corrupt, started, config_applied, config_refused, clock_step, implausible, counter_held, counter_rolled_over, meter_replaced, ratio_changed, clock_corrected, device_clock, device_alarm, number_conflict, storage_failing;
                  *     gateway_silent, gateway_enrolled, gateway_revoked, epoch_began, data_missing, batch_quarantined,
                  *     readings_too_late, readings_out_of_time, clock_differs, lane_paused;
                  *     identity_mismatch, cloned_gateway, batch_forked, refused_certificate.

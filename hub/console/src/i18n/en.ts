@@ -143,6 +143,8 @@ export const en: Record<keyof typeof zh, string> = {
   "matter.line_down": "line is down",
   "matter.line_trouble": "has trouble",
   "matter.device_silent": "does not answer",
+  "matter.disk_failing": "disk refuses to write: what comes now is in memory only",
+  "matter.disk_full": "disk full: the oldest readings give way",
   "matter.data_dropped": "dropped data for want of space",
   "matter.certificate_ends": "certificate is about to expire",
 
@@ -348,6 +350,8 @@ export const en: Record<keyof typeof zh, string> = {
   "health.unacked.none": "Everything is delivered",
   "health.oldest": "oldest {age} ago",
   "health.buffer": "Local buffer",
+  "health.disk.failing": "Refuses to write: readings are in memory only",
+  "health.disk.full": "Full: the oldest readings give way",
   "health.dropped": "{n} readings dropped",
   "health.dropped.none": "Nothing was ever dropped",
   "health.disk": "Disk free",

@@ -134,6 +134,8 @@ export const zh = {
   "matter.line_down": "线路中断",
   "matter.line_trouble": "线路有故障",
   "matter.device_silent": "无应答",
+  "matter.disk_failing": "磁盘拒绝写入：现在的读数只在内存里，断电即失",
+  "matter.disk_full": "磁盘已满：最早的读数正在让位",
   "matter.data_dropped": "因空间不足丢弃过数据",
   "matter.certificate_ends": "证书即将到期",
 
@@ -327,6 +329,8 @@ export const zh = {
   "health.unacked.none": "全部已送达",
   "health.oldest": "最早的在 {age}前",
   "health.buffer": "本地缓存",
+  "health.disk.failing": "拒绝写入：读数只在内存里",
+  "health.disk.full": "已满：最早的读数正在让位",
   "health.dropped": "已丢弃 {n} 条读数",
   "health.dropped.none": "没有丢弃过数据",
   "health.disk": "磁盘剩余",

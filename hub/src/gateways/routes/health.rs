@@ -24,6 +24,10 @@ pub struct GatewayHealth {
     pub oldest_unacked: Option<Timestamp>,
     /// Readings dropped for want of space since the gateway's database was made.
     pub dropped: u64,
+    /// What is wrong with the gateway's disk, if anything is: `full` (the oldest readings give way), `failing` (it refuses
+    /// to write: what comes now is in the memory only).
+    #[schema(required = true)]
+    pub storage: Option<String>,
     pub lines: Vec<LineHealth>,
     pub devices: Vec<DeviceHealth>,
     #[schema(value_type = Option<String>, format = DateTime, required = true)]
@@ -128,6 +132,7 @@ impl From<Health> for GatewayHealth {
             unacked: h.unacked,
             oldest_unacked: h.oldest_unacked,
             dropped: h.dropped,
+            storage: h.storage,
             lines: h.lines.into_iter().map(line).collect(),
             devices: h.devices.into_iter().map(device).collect(),
             certificate_expires: h.certificate_expires,

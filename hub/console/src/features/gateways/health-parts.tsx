@@ -36,11 +36,17 @@ export function CertificateEnd({ at }: { at: string | null | undefined }) {
   );
 }
 
+const diskTrouble: Record<string, "health.disk.failing" | "health.disk.full"> = {
+  failing: "health.disk.failing",
+  full: "health.disk.full",
+};
+
 export function HealthFigures({ gateway, health }: { gateway: Gateway; health: GatewayHealth }) {
   const { t } = useI18n();
   const now = useNow();
   const used = health.disk_total_bytes > 0 ? 1 - health.disk_free_bytes / health.disk_total_bytes : 0;
   const scarce = 1 - used < DISK_SCARCE;
+  const trouble = diskTrouble[health.storage ?? ""];
   return (
     <div className="st-stats">
       <div className="st-stat">
@@ -73,15 +79,19 @@ export function HealthFigures({ gateway, health }: { gateway: Gateway; health: G
         <Stat
           label={t("health.disk")}
           value={formatBytes(health.disk_free_bytes)}
-          {...(scarce ? { tone: "bad" } : {})}
+          {...(scarce || trouble ? { tone: "bad" } : {})}
           note={
-            <Progress
-              percent={Math.round(used * 100)}
-              size="small"
-              showInfo={false}
-              status={scarce ? "exception" : "normal"}
-              aria-label={t("health.disk.used", { n: Math.round(used * 100) })}
-            />
+            trouble ? (
+              <span className="st-tone-bad">{t(trouble)}</span>
+            ) : (
+              <Progress
+                percent={Math.round(used * 100)}
+                size="small"
+                showInfo={false}
+                status={scarce ? "exception" : "normal"}
+                aria-label={t("health.disk.used", { n: Math.round(used * 100) })}
+              />
+            )
           }
         />
       </div>

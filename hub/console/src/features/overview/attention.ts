@@ -5,7 +5,14 @@ import { deviceState } from "../../parts/reach";
 export interface Matter {
   id: string;
   kind:
-    "gateway_offline" | "line_down" | "device_silent" | "line_trouble" | "data_dropped" | "certificate_ends";
+    | "gateway_offline"
+    | "line_down"
+    | "device_silent"
+    | "line_trouble"
+    | "disk_failing"
+    | "disk_full"
+    | "data_dropped"
+    | "certificate_ends";
   gateway: Gateway;
   device?: { id: string; title: Names; place: string };
   line?: string;
@@ -72,6 +79,10 @@ export function matters(gateways: Gateway[], devices: Device[], now: number): Ma
         since: health?.last_good ?? null,
       });
     }
+    const storage = gateway.health?.storage;
+    if (storage === "failing" || storage === "full") {
+      found.push({ id: `s${gateway.id}`, kind: `disk_${storage}`, gateway, since: null });
+    }
     if ((gateway.health?.dropped ?? 0) > 0) {
       found.push({ id: `x${gateway.id}`, kind: "data_dropped", gateway, since: null });
     }
@@ -84,7 +95,9 @@ export function matters(gateways: Gateway[], devices: Device[], now: number): Ma
   }
   const rank: Matter["kind"][] = [
     "gateway_offline",
+    "disk_failing",
     "line_down",
+    "disk_full",
     "data_dropped",
     "device_silent",
     "line_trouble",

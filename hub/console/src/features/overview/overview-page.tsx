@@ -142,6 +142,8 @@ function Ready(props: { gateways: Gateway[]; devices: Asked<Device[]>; fault: un
 const TONE: Record<Matter["kind"], Tone> = {
   gateway_offline: "bad",
   line_down: "bad",
+  disk_failing: "bad",
+  disk_full: "bad",
   data_dropped: "bad",
   device_silent: "warn",
   line_trouble: "warn",
