@@ -1,5 +1,5 @@
 //! Power cuts at any moment, on what gateway and hub keep: what a program wrote and did not sync is lost or torn, and what it
-//! had promised by then is there all the same. Each seed is one cut; a failure names it.
+//! had promised by then is there all the same. Each seed is one cut; a failure names it. And disks that refuse or dawdle.
 #![allow(
     clippy::unwrap_used,
     clippy::indexing_slicing,
@@ -13,6 +13,8 @@ mod disk;
 mod gateway;
 #[path = "power/hub.rs"]
 mod hub;
+#[path = "power/moods.rs"]
+mod moods;
 
 use std::path::Path;
 

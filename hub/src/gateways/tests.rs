@@ -568,7 +568,7 @@ fn with_old_data(hello: Hello, epoch: u32) -> Hello {
 }
 
 #[tokio::test]
-async fn what_a_hub_restored_from_a_copy_has_lost_and_the_gateway_keeps_no_more_is_told() {
+async fn fault_y6_what_a_hub_restored_from_a_copy_has_lost_and_the_gateway_keeps_no_more_is_told() {
     on_each_database(async |hub| {
         let fleet = hub.ctx.part::<Fleet>();
         let live = |b: &Beginning| b.watermarks.iter().find(|w| w.lane == Lane::Live).unwrap().seq;

@@ -166,7 +166,9 @@ impl Disk {
                     let mut later = self.since.split_off(i + 1);
                     let (now, others): (Vec<_>, Vec<_>) =
                         std::mem::take(&mut self.since).into_iter().partition(|n| n.is_of(path));
-                    now.into_iter().for_each(|n| n.reaches(&mut self.synced));
+                    for naming in now {
+                        naming.reaches(&mut self.synced);
+                    }
                     self.since = others;
                     self.since.append(&mut later);
                 }

@@ -1,10 +1,14 @@
 /* What a program does to the files of one folder, written down in the order in which it does it, so that a test can say what
- * a power cut at any moment leaves on the disk. Loaded before the program's other libraries (LD_PRELOAD); Linux and glibc.
+ * a power cut at any moment leaves on the disk; and a disk with moods. Loaded before the program's other libraries
+ * (LD_PRELOAD); Linux and glibc.
  *
  *     STEWARD_RECORD_FOLDER   the folder, without links in its path
  *     STEWARD_RECORD          the record, a file elsewhere
  *     STEWARD_RECORD_FAILS    a number n, or nothing: one of n syncs fails with EIO, by chance, and what it was for
  *                             never reaches the disk
+ *
+ *     STEWARD_DISK_MOOD       a file, or nothing: while it holds the word, the disk is read_only (EROFS), gives back errors (EIO on
+ *                             each sync), or is slow (each sync takes five seconds)
  *
  * One entry: kind (1 byte), number (8), length of the path (4), length of the data (4), path, data; in one write, so that
  * others may write entries of their own between them. Integers are little-endian, as on every machine that this runs on. Kinds:
@@ -34,6 +38,27 @@ static int record = -1;
 static char folder[PATH_MAX];
 static size_t folder_len;
 static uint64_t one_of, chance = 1;
+static const char *mood_file;
+
+static int is_mood(const char *mood)
+{
+    char now[16] = "";
+    int fd = mood_file ? (int)syscall(SYS_openat, AT_FDCWD, mood_file, O_RDONLY | O_CLOEXEC, 0) : -1;
+    if (fd < 0)
+        return 0;
+    ssize_t n = syscall(SYS_read, fd, now, sizeof now - 1);
+    syscall(SYS_close, fd);
+    return n > 0 && strncmp(now, mood, strlen(mood)) == 0;
+}
+
+/* Whether nothing may be changed now; errno says so. */
+static int is_refused(const char *name)
+{
+    if (!name || !is_mood("read_only"))
+        return 0;
+    errno = EROFS;
+    return 1;
+}
 
 static void __attribute__((constructor)) begin(void)
 {
@@ -42,6 +67,7 @@ static void __attribute__((constructor)) begin(void)
         return;
     strcpy(folder, name);
     folder_len = strlen(folder);
+    mood_file = getenv("STEWARD_DISK_MOOD");
     const char *fails = getenv("STEWARD_RECORD_FAILS");
     one_of = fails ? strtoul(fails, NULL, 10) : 0;
     record = (int)syscall(SYS_openat, AT_FDCWD, file, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
@@ -101,6 +127,8 @@ static int opened(int at, const char *path, int flags, mode_t mode)
     const char *name = below(absolute(at, path, room));
     if (!name)
         return (int)syscall(SYS_openat, at, path, flags, mode);
+    if ((flags & (O_WRONLY | O_RDWR | O_CREAT)) && is_refused(name))
+        return -1;
     pthread_mutex_lock(&one);
     struct stat was;
     int is_new = syscall(SYS_newfstatat, at, path, &was, 0) != 0;
@@ -146,6 +174,8 @@ static ssize_t wrote(int fd, const void *data, size_t len, off64_t offset, int i
     }
     if (!name)
         return is_at ? syscall(SYS_pwrite64, fd, data, len, offset) : syscall(SYS_write, fd, data, len);
+    if (is_refused(name))
+        return -1;
     pthread_mutex_lock(&one);
     if (!is_at && fcntl(fd, F_GETFL) & O_APPEND)
         offset = lseek64(fd, 0, SEEK_END);
@@ -204,6 +234,8 @@ static int sized(int fd, off64_t size)
     const char *name = of(fd, room);
     if (!name)
         return (int)syscall(SYS_ftruncate, fd, size);
+    if (is_refused(name))
+        return -1;
     pthread_mutex_lock(&one);
     int done = (int)syscall(SYS_ftruncate, fd, size);
     if (done == 0)
@@ -219,6 +251,8 @@ static int reserved(int fd, int mode, off64_t at, off64_t len)
 {
     char room[PATH_MAX];
     const char *name = of(fd, room);
+    if (is_refused(name))
+        return -1;
     int done = (int)syscall(SYS_fallocate, fd, mode, at, len);
     struct stat now;
     if (name && done == 0 && fstat(fd, &now) == 0)
@@ -235,11 +269,13 @@ static int synced(int fd, long call)
     const char *name = of(fd, room);
     if (!name)
         return (int)syscall(call, fd);
+    if (is_mood("slow"))
+        sleep(5);
     pthread_mutex_lock(&one);
     struct stat is;
     int is_file = fstat(fd, &is) == 0 && S_ISREG(is.st_mode), done;
     chance = chance * 6364136223846793005u + 1442695040888963407u;
-    if (is_file && one_of && (chance >> 33) % one_of == 0) {
+    if (is_file && ((one_of && (chance >> 33) % one_of == 0) || is_mood("errors"))) {
         note('f', 0, name, NULL, 0);
         errno = EIO;
         done = -1;
@@ -258,6 +294,8 @@ static int removed(int at, const char *path, int flags)
 {
     char room[PATH_MAX];
     const char *name = below(absolute(at, path, room));
+    if (is_refused(name))
+        return -1;
     pthread_mutex_lock(&one);
     int done = (int)syscall(SYS_unlinkat, at, path, flags);
     if (name && done == 0)
@@ -273,6 +311,8 @@ int rename(const char *from, const char *to)
 {
     char a[PATH_MAX], b[PATH_MAX];
     const char *old = below(absolute(AT_FDCWD, from, a)), *new = below(absolute(AT_FDCWD, to, b));
+    if (is_refused(old))
+        return -1;
     pthread_mutex_lock(&one);
     int done = (int)syscall(SYS_renameat2, AT_FDCWD, from, AT_FDCWD, to, 0);
     if (done == 0 && old && new)
@@ -287,6 +327,8 @@ int mkdir(const char *path, mode_t mode)
 {
     char room[PATH_MAX];
     const char *name = below(absolute(AT_FDCWD, path, room));
+    if (is_refused(name))
+        return -1;
     int done = (int)syscall(SYS_mkdirat, AT_FDCWD, path, mode);
     if (done == 0 && name)
         note('m', 0, name, NULL, 0);

@@ -14,11 +14,9 @@ const ASIDE: usize = 3;
 /// SQLite before 3.51.3 could reset a write-ahead log under a concurrent checkpoint and lose commits.
 const OLDEST_SQLITE: i32 = 3_051_003;
 
-pub(in crate::buffer) fn assert_sqlite() -> Result<(), BufferError> {
-    if rusqlite::version_number() < OLDEST_SQLITE {
-        return Err(BufferError::OldSqlite(rusqlite::version()));
-    }
-    Ok(())
+/// The library that this program is linked with, by its number and its words.
+pub(in crate::buffer) const fn assert_sqlite(number: i32, words: &'static str) -> Result<(), BufferError> {
+    if number < OLDEST_SQLITE { Err(BufferError::OldSqlite(words)) } else { Ok(()) }
 }
 
 /// A database with `schema` as its version `version`, and where its damaged forerunner was moved, if it was.
@@ -139,4 +137,17 @@ fn with(path: &Path, end: &str) -> PathBuf {
     let mut name = OsString::from(path);
     name.push(end);
     PathBuf::from(name)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn fault_s14_a_program_with_an_sqlite_that_loses_commits_does_not_begin() {
+        let refused = assert_sqlite(3_051_002, "3.51.2").unwrap_err().to_string();
+        assert!(refused.contains("3.51.2") && refused.contains("3.51.3 or newer"), "{refused}");
+        assert!(assert_sqlite(3_051_003, "3.51.3").is_ok());
+        assert!(assert_sqlite(rusqlite::version_number(), rusqlite::version()).is_ok());
+    }
 }

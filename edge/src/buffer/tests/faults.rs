@@ -168,7 +168,7 @@ fn block_on(work: impl Future<Output = ()>) {
 }
 
 #[tokio::test]
-async fn a_batch_that_no_longer_matches_its_hash_is_told_and_the_rest_flows() {
+async fn fault_y10_a_batch_that_no_longer_matches_its_hash_is_told_and_the_rest_flows() {
     let dir = tempfile::tempdir().unwrap();
     let b = open(dir.path(), BufferSettings::default(), &clock());
     for i in 0..3 {
@@ -203,7 +203,7 @@ fn flip_one_bit(file: &Path, body: &[u8]) {
 }
 
 #[tokio::test]
-async fn a_damaged_database_is_moved_aside_and_a_new_one_begins() {
+async fn fault_s10_fault_s11_a_damaged_database_is_moved_aside_and_a_new_one_begins() {
     let dir = tempfile::tempdir().unwrap();
     let b = open(dir.path(), BufferSettings::default(), &clock());
     let before = b.state().await.unwrap().id;
@@ -218,6 +218,79 @@ async fn a_damaged_database_is_moved_aside_and_a_new_one_begins() {
     assert_eq!(aside.count(), 1);
     b.record(readings(0, 3)).await;
     b.flush().await.unwrap();
+}
+
+/// A database whose first sixteen bytes are gone is none.
+#[tokio::test]
+async fn fault_s10_a_header_that_is_gone_costs_that_file_and_nothing_else() {
+    let dir = tempfile::tempdir().unwrap();
+    let b = open(dir.path(), BufferSettings::default(), &clock());
+    b.record(readings(0, 3)).await;
+    b.event(applied(7)).await.unwrap();
+    b.close().await.unwrap();
+    let file = std::fs::OpenOptions::new().write(true).open(dir.path().join("telemetry.db")).unwrap();
+    file.write_all_at(&[0; 16], 0).unwrap();
+    let b = open(dir.path(), BufferSettings::default(), &clock());
+    let kinds: Vec<_> = events(&b).await.iter().map(|e| e.kind).collect();
+    assert_eq!(
+        kinds,
+        [EventKind::ConfigApplied, EventKind::BufferCorrupt],
+        "what had happened is still known"
+    );
+    b.record(readings(1, 3)).await;
+    b.flush().await.unwrap();
+    assert_eq!(b.after(Lane::Live, 0).await.unwrap().unwrap().seq, 1);
+}
+
+/// Only what no checkpoint had written back yet can be lost with the log, and the sequences say so to the hub.
+#[tokio::test]
+async fn fault_s12_a_log_that_is_gone_or_garbage_costs_what_was_in_it_only() {
+    for garbage in [None, Some(vec![0x5a; 9000])] {
+        let dir = tempfile::tempdir().unwrap();
+        let b = open(dir.path(), BufferSettings::default(), &clock());
+        for i in 0..3 {
+            b.record(readings(i, 30)).await;
+            b.flush().await.unwrap();
+        }
+        b.close().await.unwrap();
+        let copy = tempfile::tempdir().unwrap();
+        let b = open(dir.path(), BufferSettings::default(), &clock());
+        b.record(readings(3, 30)).await;
+        b.flush().await.unwrap();
+        // As a power cut leaves it, and then its log is lost.
+        for name in ["telemetry.db", "alarms.db"] {
+            std::fs::copy(dir.path().join(name), copy.path().join(name)).unwrap();
+        }
+        if let Some(garbage) = garbage {
+            std::fs::write(copy.path().join("telemetry.db-wal"), &garbage).unwrap();
+            std::fs::write(copy.path().join("telemetry.db-shm"), &garbage).unwrap();
+        }
+        let left = open(copy.path(), BufferSettings::default(), &clock());
+        let (now, then) = (b.state().await.unwrap(), left.state().await.unwrap());
+        assert_eq!((then.id, then.lanes[1].last), (now.id, 3), "the same buffer, one batch behind");
+        for seq in 1..=3 {
+            assert_eq!(left.after(Lane::Live, seq - 1).await.unwrap().unwrap().seq, seq);
+        }
+        left.record(readings(4, 30)).await;
+        left.flush().await.unwrap();
+        left.close().await.unwrap();
+    }
+}
+
+/// Readers of the file from outside are kept out, and what one transaction leaves of the log is bounded.
+#[tokio::test]
+async fn fault_s13_nobody_holds_the_log_open_and_it_does_not_grow_without_end() {
+    let dir = tempfile::tempdir().unwrap();
+    let b = open(dir.path(), BufferSettings::default(), &clock());
+    let reader = rusqlite::Connection::open(dir.path().join("telemetry.db")).unwrap();
+    let read = reader.query_row("select count(*) from batch", [], |r| r.get::<_, i64>(0));
+    assert_eq!(read.unwrap_err().sqlite_error_code(), Some(rusqlite::ErrorCode::DatabaseBusy));
+    let mut longest = 0;
+    for i in 0..60 {
+        b.import(Lane::Backfill, noise(i, 20_000)).await.unwrap();
+        longest = longest.max(std::fs::metadata(dir.path().join("telemetry.db-wal")).unwrap().len());
+    }
+    assert!(longest < 10 << 20, "the log grew to {longest} bytes");
 }
 
 /// A small disk of its own, taken away at the end.
@@ -262,6 +335,27 @@ fn fill(file: &mut std::fs::File) {
     for size in [65_536, 4096, 1] {
         while std::io::Write::write_all(file, &vec![1; size]).is_ok() {}
     }
+}
+
+#[tokio::test]
+async fn fault_s6_a_gateway_starts_on_a_full_disk_and_keeps_its_alarms() {
+    let Some(disk) = SmallDisk::mount("16m") else {
+        return in_a_namespace(
+            "buffer::tests::faults::fault_s6_a_gateway_starts_on_a_full_disk_and_keeps_its_alarms",
+        );
+    };
+    let dir = disk.0.path().join("data");
+    let b = open(&dir, BufferSettings::default(), &clock());
+    b.record(noise(1, 1000)).await;
+    b.event(applied(1)).await.unwrap();
+    b.close().await.unwrap();
+    let mut hog = std::fs::File::create(disk.0.path().join("hog")).unwrap();
+    fill(&mut hog);
+    let b = open(&dir, BufferSettings::default(), &clock());
+    b.event(applied(2)).await.unwrap();
+    assert_eq!(events(&b).await.iter().filter(|e| e.kind == EventKind::ConfigApplied).count(), 2);
+    assert_eq!(b.after(Lane::Live, 0).await.unwrap().unwrap().count, 1000);
+    b.close().await.unwrap();
 }
 
 #[tokio::test]

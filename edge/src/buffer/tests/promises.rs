@@ -110,7 +110,7 @@ async fn the_buffer_keeps_its_identity_and_epoch_and_a_new_file_begins_a_new_one
 }
 
 #[tokio::test]
-async fn a_hub_restored_from_its_backup_gets_again_what_is_kept() {
+async fn fault_y6_a_hub_restored_from_its_backup_gets_again_what_is_kept() {
     let dir = tempfile::tempdir().unwrap();
     let b = open(dir.path(), BufferSettings::default(), &clock());
     for i in 0..5 {

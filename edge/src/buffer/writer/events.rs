@@ -5,6 +5,7 @@ use steward_shared::alarm::{About, Event, EventKind};
 use steward_shared::id::EventId;
 use tokio::time::Instant;
 
+use super::refused::Base;
 use super::{Result, UPKEEP, Writer};
 use crate::buffer::store::Key;
 
@@ -17,6 +18,7 @@ impl Writer {
         self.event_error = stored.as_ref().err().map(ToString::to_string);
         let stored = stored?;
         if let Some(seq) = stored {
+            self.wrote(Base::Alarms);
             self.lanes[0].last = seq;
             self.lanes[0].first = self.lanes[0].first.min(seq);
         }
@@ -79,8 +81,6 @@ impl Writer {
         tracing::info!(kind = kind.word(), "{detail}");
         let event = Event { active: false, ..self.own_event(kind, detail) };
         self.will_tell(event);
-        // Something can be stored again.
-        self.tell_at = None;
     }
 
     fn will_tell(&mut self, event: Event) {

@@ -38,7 +38,7 @@ pub(in crate::buffer) fn start(
     boot: Boot,
     commands: mpsc::Receiver<Command>,
 ) -> Result<Started> {
-    assert_sqlite()?;
+    assert_sqlite(rusqlite::version_number(), rusqlite::version())?;
     std::fs::create_dir_all(dir).map_err(|e| BufferError::Folder(dir.to_owned(), e))?;
     let ballast = Ballast::in_folder(dir);
     let opened = match Writer::open(dir, settings, clock, ids, boot) {

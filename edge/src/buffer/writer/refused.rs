@@ -34,26 +34,28 @@ impl Refused {
 }
 
 impl Writer {
-    /// Whether a write was refused, or went well. It is told by event as soon as one can be stored: until then the gateway's
-    /// health tells it.
+    /// Remembers a refusal. It is told by event as soon as one can be stored: until then the gateway's health tells it.
     pub(super) fn note<T>(&mut self, base: Base, done: Result<T>) -> Result<T> {
-        let was_refused = self.refused.is_any();
-        match &done {
-            Ok(_) => {
-                *self.refused.of(base) = false;
-                if was_refused && !self.refused.is_any() {
-                    self.tell_end(EventKind::StorageFailing, "the disk writes again".to_owned());
-                }
+        if let Err(e) = &done
+            && e.is_refusal()
+        {
+            if !self.refused.is_any() {
+                self.tell(EventKind::StorageFailing, words(e));
             }
-            Err(e) if e.is_refusal() => {
-                if !was_refused {
-                    self.tell(EventKind::StorageFailing, words(e));
-                }
-                *self.refused.of(base) = true;
-            }
-            Err(_) => {}
+            *self.refused.of(base) = true;
         }
         done
+    }
+
+    /// Something was written, and synced.
+    pub(super) fn wrote(&mut self, base: Base) {
+        if std::mem::take(self.refused.of(base)) {
+            // What waits to be told can be stored too, as it seems.
+            self.tell_at = None;
+            if !self.refused.is_any() {
+                self.tell_end(EventKind::StorageFailing, "the disk writes again".to_owned());
+            }
+        }
     }
 }
 

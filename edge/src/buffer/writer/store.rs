@@ -7,6 +7,7 @@ use steward_shared::wire::columns::{self, Header};
 use steward_shared::wire::frame::MAX_FRAME;
 use steward_shared::wire::message::Lane;
 
+use super::refused::Base;
 use super::{Instant, Result, Writer};
 use crate::buffer::error::BufferError;
 use crate::buffer::settings::StoredBatch;
@@ -138,6 +139,7 @@ impl Writer {
             TelemetryStore::set_acked(&tx, l.lane, l.acked)?;
         }
         tx.commit()?;
+        self.wrote(Base::Telemetry);
         if last > 0 {
             self.lane_mut(lane).last = last;
         }

@@ -35,7 +35,7 @@ fn told(hub: &Hub) -> Vec<EventKind> {
 }
 
 #[tokio::test]
-async fn what_was_stored_before_the_clock_was_set_is_corrected_before_the_hub_gets_it() {
+async fn fault_c1_what_was_stored_before_the_clock_was_set_is_corrected_before_the_hub_gets_it() {
     let hub = Hub::start();
     let dir = enrolled(&hub);
     let clock = Skewed::by(-HOURS);
@@ -68,7 +68,7 @@ async fn what_an_earlier_run_of_the_program_stored_is_corrected_too() {
 }
 
 #[tokio::test]
-async fn batches_wait_for_the_right_time_and_events_do_not() {
+async fn fault_c1_batches_wait_for_the_right_time_and_events_do_not() {
     let hub = Hub::start();
     let dir = enrolled(&hub);
     let clock = Skewed::by(-HOURS);
@@ -94,7 +94,7 @@ async fn batches_wait_for_the_right_time_and_events_do_not() {
 }
 
 #[tokio::test]
-async fn a_clock_that_is_set_in_the_middle_of_a_session_corrects_what_is_stored_and_goes_next() {
+async fn fault_c2_a_clock_that_is_set_in_the_middle_of_a_session_corrects_what_is_stored_and_goes_next() {
     let hub = Hub::start();
     let dir = enrolled(&hub);
     let clock = Skewed::by(0);

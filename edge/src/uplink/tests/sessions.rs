@@ -117,7 +117,7 @@ async fn a_refusal_is_heeded_though_the_hub_said_nothing_of_what_came_behind_the
 }
 
 #[tokio::test]
-async fn what_was_dropped_in_the_middle_of_a_session_does_not_stop_the_rest() {
+async fn fault_y8_what_was_dropped_in_the_middle_of_a_session_does_not_stop_the_rest() {
     let hub = Hub::start();
     let dir = enrolled(&hub);
     hub.seen().nack_all = Some(Lane::Live);
@@ -160,7 +160,7 @@ async fn a_batch_that_the_hub_never_takes_ends_the_session_and_not_the_uplink() 
 }
 
 #[tokio::test]
-async fn a_hub_that_went_back_to_its_backup_gets_again_what_it_lacks() {
+async fn fault_y6_a_hub_that_went_back_to_its_backup_gets_again_what_it_lacks() {
     let hub = Hub::start();
     let dir = enrolled(&hub);
     let g = Gateway::start(dir.path(), &hub);

@@ -56,7 +56,7 @@ async fn fault_t3_a_hello_that_claims_another_gateway_is_refused_and_told() {
 }
 
 #[tokio::test]
-async fn a_revoked_gateway_is_out_at_once_and_stays_out() {
+async fn fault_t2_a_revoked_gateway_is_out_at_once_and_stays_out() {
     let test = fresh_sqlite().await;
     let hub = Hub::on(&test).await;
     let papers = hub.enrolled("east").await;
@@ -131,7 +131,7 @@ async fn a_certificate_is_renewed_once_half_of_its_life_is_over_and_not_before()
 }
 
 #[tokio::test]
-async fn a_second_living_connection_is_a_clone() {
+async fn fault_t4_a_second_living_connection_is_a_clone() {
     let test = fresh_sqlite().await;
     let hub = Hub::on(&test).await;
     let papers = hub.enrolled("east").await;

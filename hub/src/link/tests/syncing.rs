@@ -155,7 +155,7 @@ async fn fault_y4_a_restored_database_begins_an_epoch_and_overwrites_nothing() {
 }
 
 #[tokio::test]
-async fn a_gap_is_answered_with_the_watermark_and_nothing_is_applied() {
+async fn fault_y8_a_gap_is_answered_with_the_watermark_and_nothing_is_applied() {
     let test = fresh_sqlite().await;
     let hub = Hub::on(&test).await;
     let papers = hub.enrolled("east").await;
@@ -169,7 +169,7 @@ async fn a_gap_is_answered_with_the_watermark_and_nothing_is_applied() {
 }
 
 #[tokio::test]
-async fn a_poisoned_batch_is_kept_aside_and_what_follows_goes_on() {
+async fn fault_y9_a_poisoned_batch_is_kept_aside_and_what_follows_goes_on() {
     let test = fresh_sqlite().await;
     let hub = Hub::on(&test).await;
     let papers = hub.enrolled("east").await;
@@ -185,7 +185,7 @@ async fn a_poisoned_batch_is_kept_aside_and_what_follows_goes_on() {
 }
 
 #[tokio::test]
-async fn one_sequence_with_two_contents_is_a_security_event() {
+async fn fault_y7_one_sequence_with_two_contents_is_a_security_event() {
     let test = fresh_sqlite().await;
     let hub = Hub::on(&test).await;
     let papers = hub.enrolled("east").await;
@@ -353,7 +353,7 @@ async fn an_item_of_the_alarm_lane_that_is_no_single_event_is_set_aside() {
 }
 
 #[tokio::test]
-async fn a_lane_whose_batches_are_all_set_aside_pauses_and_the_others_go_on() {
+async fn fault_y9_a_lane_whose_batches_are_all_set_aside_pauses_and_the_others_go_on() {
     let test = fresh_sqlite().await;
     let hub = Hub::on(&test).await;
     let papers = hub.enrolled("east").await;
