@@ -3,13 +3,14 @@
 
 use std::collections::BTreeMap;
 
-use serde::{Deserialize, Serialize};
+use serde::de::{self, EnumAccess, VariantAccess};
+use serde::{Deserialize, Deserializer, Serialize};
 
 use crate::id::EventId;
 use crate::time::Timestamp;
 
 /// What happened. Words are stable: they name the event in the API, in logs and in translations.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum EventKind {
     /// A device has not answered for three polls; `active` turns false when it answers again.
@@ -49,6 +50,9 @@ pub enum EventKind {
     /// The gateway's disk refuses to write; `active` turns false when it writes again. What happens meanwhile is only in
     /// the memory, and is lost with the power.
     StorageFailing,
+    /// What a newer gateway tells of and this program has no word for; its detail says it. Always the last here.
+    #[serde(skip_serializing)]
+    Unknown,
 }
 
 impl EventKind {
@@ -93,6 +97,7 @@ impl EventKind {
             Self::DeviceAlarm => "device_alarm",
             Self::NumberConflict => "number_conflict",
             Self::StorageFailing => "storage_failing",
+            Self::Unknown => "unknown",
         }
     }
 
@@ -108,6 +113,39 @@ impl EventKind {
                 | Self::DeviceAlarm
                 | Self::StorageFailing
         )
+    }
+}
+
+/// By its place, or by its word: a kind that is not known is no reason to lose the event.
+impl<'de> Deserialize<'de> for EventKind {
+    fn deserialize<D: Deserializer<'de>>(d: D) -> Result<Self, D::Error> {
+        struct Named(EventKind);
+        impl<'de> Deserialize<'de> for Named {
+            fn deserialize<D: Deserializer<'de>>(d: D) -> Result<Self, D::Error> {
+                d.deserialize_identifier(Kind).map(Named)
+            }
+        }
+        struct Kind;
+        impl<'de> de::Visitor<'de> for Kind {
+            type Value = EventKind;
+            fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                f.write_str("the kind of an event")
+            }
+            fn visit_u64<E: de::Error>(self, place: u64) -> Result<EventKind, E> {
+                let known = usize::try_from(place).ok().and_then(|place| EventKind::ALL.get(place));
+                Ok(known.copied().unwrap_or(EventKind::Unknown))
+            }
+            fn visit_str<E: de::Error>(self, word: &str) -> Result<EventKind, E> {
+                let known = EventKind::ALL.into_iter().find(|kind| kind.word() == word);
+                Ok(known.unwrap_or(EventKind::Unknown))
+            }
+            fn visit_enum<A: EnumAccess<'de>>(self, data: A) -> Result<EventKind, A::Error> {
+                let (Named(kind), rest) = data.variant()?;
+                rest.unit_variant()?;
+                Ok(kind)
+            }
+        }
+        d.deserialize_enum("EventKind", &[], Kind)
     }
 }
 
@@ -148,4 +186,29 @@ pub struct About {
     /// Words and numbers that a page makes a sentence of in the reader's language.
     #[serde(default)]
     pub facts: BTreeMap<String, String>,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::wire::frame::{from_cbor, to_cbor};
+
+    #[test]
+    fn each_kind_is_its_place_on_the_wire_and_its_word_elsewhere() {
+        for (place, kind) in EventKind::ALL.into_iter().enumerate() {
+            let bytes = to_cbor(&kind).unwrap();
+            assert_eq!(bytes, to_cbor(&(place as u64)).unwrap());
+            assert_eq!(from_cbor::<EventKind>(&bytes).unwrap(), kind);
+            let words = serde_cbor::to_vec(&kind).unwrap();
+            assert_eq!(words, serde_cbor::to_vec(&kind.word()).unwrap());
+            assert_eq!(from_cbor::<EventKind>(&words).unwrap(), kind);
+        }
+    }
+
+    #[test]
+    fn fault_y11_a_kind_that_only_a_newer_gateway_knows_is_unknown_and_no_error() {
+        assert_eq!(from_cbor::<EventKind>(&to_cbor(&200u64).unwrap()).unwrap(), EventKind::Unknown);
+        assert_eq!(from_cbor::<EventKind>(&to_cbor(&"meteor").unwrap()).unwrap(), EventKind::Unknown);
+        assert!(from_cbor::<EventKind>(&to_cbor(&vec![1u8; 3]).unwrap()).is_err(), "a list is no kind");
+    }
 }

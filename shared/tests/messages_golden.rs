@@ -121,6 +121,7 @@ fn what_a_gateway_says_of_itself_is_as_the_golden_frames_have_it() {
             },
         ],
         certificate_expires: Some(Timestamp(NOW.0 + 2_592_000_000)),
+        storage: None,
     };
     let content = [
         ControlUp::Hello(hello),

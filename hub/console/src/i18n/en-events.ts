@@ -34,6 +34,7 @@ export const enEvents: Record<keyof typeof zhEvents, string> = {
   "event.storage_failing": "disk refuses to write",
   "event.storage_failing.begin": "disk refuses to write; readings are in memory only",
   "event.storage_failing.end": "disk writes again",
+  "event.unknown": "something that only a newer hub has words for",
   "event.other": "event: {kind}",
   "event.gateway_silent": "gateway silent",
   "event.gateway_silent.begin": "gateway went silent",

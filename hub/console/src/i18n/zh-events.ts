@@ -32,6 +32,7 @@ export const zhEvents = {
   "event.storage_failing": "磁盘拒绝写入",
   "event.storage_failing.begin": "磁盘拒绝写入，读数只在内存里",
   "event.storage_failing.end": "磁盘恢复写入",
+  "event.unknown": "较新的网关发来的事件，本服务器还不认识",
   "event.other": "事件：{kind}",
   "event.gateway_silent": "网关失联",
   "event.gateway_silent.begin": "网关失去联系",
