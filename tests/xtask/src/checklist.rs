@@ -2,6 +2,7 @@
 //! `fault_b4_a_late_reply_…`, `seed_e07_…`, `control_37_…`. The ids stand in `tests/checklist/*.txt`.
 
 use std::collections::BTreeMap;
+use std::fmt::Write as _;
 
 use crate::files;
 use crate::report::say;
@@ -38,6 +39,44 @@ pub fn run(args: &[&str]) -> Result<(), String> {
     }
     say!("\nwith a test: {}", totals.join(", "));
     Ok(())
+}
+
+/// The page of the faults: each row, and what its tests say in their names.
+pub fn faults() -> Result<String, String> {
+    let names = test_names()?;
+    let list = files::read(&files::root().join("tests/checklist/faults.txt"))?;
+    let rows = rows(&list)?;
+    let tried = rows.iter().filter(|row| !bearing(&names, &format!("fault_{}", row.id)).is_empty()).count();
+    let mut out = format!(
+        "# Faults that Steward is tried with\n\n<!-- made by `cargo xtask gen` from tests/checklist/faults.txt and the \
+         names of the tests -->\n\n{tried} of {} rows have a test. `cargo verify` runs them all, and is red if one fails.\n\n\
+         | Fault | What happens | Tried in |\n|---|---|---|\n",
+        rows.len()
+    );
+    for row in &rows {
+        let id = format!("fault_{}", row.id);
+        let (mut says, mut places) = (Vec::new(), Vec::new());
+        for (name, file) in bearing(&names, &id) {
+            says.push(in_words(name));
+            if !places.contains(&file) {
+                places.push(file);
+            }
+        }
+        let says = if says.is_empty() { "**no test yet**".to_owned() } else { says.join(";<br>") };
+        let places: Vec<String> = places.iter().map(|file| format!("`{file}`")).collect();
+        let (id, title) = (row.id.to_uppercase(), &row.title);
+        let _ = writeln!(out, "| {id} {title} | {says} | {} |", places.join("<br>"));
+    }
+    Ok(out)
+}
+
+/// `fault_y1_fault_y2_a_hub_…` without its ids, as a sentence.
+fn in_words(name: &str) -> String {
+    let mut rest = name;
+    while let Some(behind) = rest.strip_prefix("fault_") {
+        rest = behind.split_once('_').map_or(behind, |(_, words)| words);
+    }
+    rest.replace('_', " ")
 }
 
 /// `B4 title` is one row. `E01-E25 title` stands for that many rows.
@@ -107,6 +146,12 @@ fn bearing<'a>(names: &'a BTreeMap<String, String>, id: &str) -> Vec<(&'a String
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_a_test_says_is_its_name_without_the_ids() {
+        assert_eq!(in_words("fault_y1_fault_y2_a_hub_killed_at_any_moment"), "a hub killed at any moment");
+        assert_eq!(in_words("fault_b4_late"), "late");
+    }
 
     #[test]
     fn a_range_stands_for_its_rows() {

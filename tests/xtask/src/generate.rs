@@ -4,6 +4,7 @@
 use std::fmt::Write;
 use std::path::PathBuf;
 
+use crate::checklist;
 use crate::console;
 use crate::files;
 use crate::fuzz;
@@ -17,6 +18,7 @@ const POLICIES: &str = "hub/policies.txt";
 const CLIENT: &str = "hub/console/src/api/schema.d.ts";
 const POLICY: &str = "docs/src/engineers/policy.md";
 const DECISIONS: &str = "docs/src/contributors/decisions.md";
+const FAULTS: &str = "docs/src/contributors/faults.md";
 const DEVICES: &str = "docs/src/engineers/devices.md";
 const DEVICES_ZH: &str = "docs/src/engineers/devices.zh.md";
 
@@ -35,7 +37,7 @@ pub fn run(args: &[&str]) -> Result<(), String> {
 
 /// Makes every generated file again; returns those that were out of date.
 pub fn renew() -> Result<Vec<String>, String> {
-    let made = [OPENAPI, POLICIES, CLIENT, POLICY, DEVICES, DEVICES_ZH, DECISIONS, fuzz::LOCK];
+    let made = [OPENAPI, POLICIES, CLIENT, POLICY, DEVICES, DEVICES_ZH, DECISIONS, FAULTS, fuzz::LOCK];
     let before: Vec<(String, String)> = made.iter().map(|name| ((*name).to_owned(), now(name))).collect();
     let hub = |word| shell::output(&shell::command(programs::path("steward-hub"), &[word], &files::root()));
     let openapi = hub("openapi")?;
@@ -47,6 +49,7 @@ pub fn renew() -> Result<Vec<String>, String> {
         files::write(&place(name), page)?;
     }
     files::write(&place(DECISIONS), decisions())?;
+    files::write(&place(FAULTS), checklist::faults()?)?;
     fuzz::renew_lock()?;
     Ok(before.into_iter().filter(|(name, text)| now(name) != *text).map(|(name, _)| name).collect())
 }
