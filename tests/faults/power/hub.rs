@@ -2,8 +2,9 @@
 //! acknowledged stands in the record between what the hub did.
 
 use std::fs::File;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use rusqlite::Connection;
@@ -18,6 +19,7 @@ use steward_shared::time::{Clock, SystemClock, Timestamp};
 use steward_shared::wire::message::{Catalogue, CatalogueDevice, CataloguePoint, Lane, Names, PointKind};
 use steward_tests::Hub;
 use steward_tests::programs::HubOptions;
+use tempfile::TempDir;
 use tokio::sync::{broadcast, watch};
 use tokio::time::{Instant, sleep};
 use tokio_util::sync::CancellationToken;
@@ -35,6 +37,8 @@ struct Gateway {
     buffer: Buffer,
     first: PointNo,
     began: Timestamp,
+    /// Turns of `write` so far: no instant comes twice.
+    turns: AtomicU32,
 }
 
 /// In the order of `Lane::ALL`.
@@ -59,7 +63,7 @@ impl Gateway {
             in_use: true,
         };
         buffer.set_catalogue(Catalogue { devices: vec![device], points }).await.unwrap();
-        Self { buffer, first: numbers[0], began: SystemClock.now() }
+        Self { buffer, first: numbers[0], began: SystemClock.now(), turns: AtomicU32::new(0) }
     }
 
     fn readings(&self, from: Timestamp, instants: u32) -> Vec<Reading> {
@@ -73,10 +77,11 @@ impl Gateway {
     }
 
     /// Live readings, history of hours that are over, and events, until the time is over; acknowledgements go to the record.
-    async fn write(&self, record: &File) {
-        let (begun, mut n) = (Instant::now(), 0u32);
+    async fn write(&self, record: &File, how_long: Duration) {
+        let begun = Instant::now();
         let hours_ago = self.began.minus(Duration::from_hours(30));
-        while begun.elapsed() < WRITING {
+        while begun.elapsed() < how_long {
+            let n = self.turns.fetch_add(1, Ordering::Relaxed);
             let live = self.began.minus(Duration::from_mins(10)).plus(Duration::from_millis(1) * n);
             self.buffer.record(self.readings(live, 1)).await;
             self.buffer.flush().await.unwrap();
@@ -87,7 +92,6 @@ impl Gateway {
             if n.is_multiple_of(7) {
                 self.buffer.event(event(n)).await.unwrap();
             }
-            n += 1;
             sleep(Duration::from_millis(20)).await;
             let acked = self.buffer.state().await.unwrap().lanes.map_marks();
             disk::say(record, &format!("acked {} {} {}", acked[0], acked[1], acked[2]));
@@ -219,41 +223,97 @@ fn missing(folder: &Path, told: Marks) -> Result<(), String> {
     Ok(())
 }
 
+/// A hub that is written down, and a gateway that is enrolled there.
+struct Recorded {
+    hub: Hub,
+    gateway: Gateway,
+    gateway_folder: PathBuf,
+    folder: PathBuf,
+    record: PathBuf,
+    root: PathBuf,
+    _place: TempDir,
+}
+
+impl Recorded {
+    async fn start() -> Self {
+        let place = tempfile::tempdir().unwrap();
+        let root = place.path().canonicalize().unwrap();
+        let (folder, record, gateway_folder) = (root.join("hub"), root.join("record"), root.join("gateway"));
+        let hub = Hub::new(&folder, &HubOptions::default()).unwrap();
+        disk::library(&root);
+        let gateway = Gateway::new(&gateway_folder).await;
+        let mut all = Self { hub, gateway, gateway_folder, folder, record, root, _place: place };
+        all.start_hub();
+        let hub = &all.hub;
+        let (_, code) =
+            tokio::task::block_in_place(|| hub.add_gateway(&hub.admin().unwrap(), "plant-room")).unwrap();
+        let address = hub.gateways.to_string();
+        let clock = Arc::new(SystemClock);
+        uplink::enrol(&all.gateway_folder, &address, &code, "0.1.0", clock).await.unwrap();
+        all
+    }
+
+    fn start_hub(&mut self) {
+        let (library, mood) = (self.root.join("record.so"), self.root.join("mood"));
+        let variables = [
+            ("LD_PRELOAD", library.to_str().unwrap()),
+            ("STEWARD_RECORD_FOLDER", self.folder.to_str().unwrap()),
+            ("STEWARD_RECORD", self.record.to_str().unwrap()),
+            ("STEWARD_DISK_MOOD", mood.to_str().unwrap()),
+        ];
+        tokio::task::block_in_place(|| self.hub.start_with(&variables)).unwrap();
+    }
+
+    async fn write(&self, how_long: Duration) {
+        let own = File::options().append(true).open(&self.record).unwrap();
+        let writing = self.gateway.write(&own, how_long);
+        self.gateway.linked(&self.gateway_folder, &self.hub, writing).await;
+    }
+}
+
+/// Cuts the power at so many moments of a record, in both ways: all that was told is there, once.
+fn assert_kept(entries: &[Entry], cuts: usize) {
+    for cut in [Cut::LosesAll, Cut::Tears] {
+        cut_everywhere(entries, cuts, cut, false, |left, played, what| {
+            missing(left, told(&entries[..played])).unwrap_or_else(|missing| panic!("{what}: {missing}"));
+        });
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn fault_s8_the_hub_builds_nothing_on_what_failed_syncs_left_behind_when_it_was_killed() {
+    if !wanted() {
+        return;
+    }
+    let mut all = Recorded::start().await;
+    all.write(Duration::from_secs(3)).await;
+    std::fs::write(all.root.join("mood"), "errors").unwrap();
+    all.write(Duration::from_secs(2)).await;
+    all.hub.kill().unwrap();
+    std::fs::write(all.root.join("mood"), "well").unwrap();
+    let before = told(&disk::read(&all.record));
+    all.start_hub();
+    all.write(Duration::from_secs(5)).await;
+    all.hub.kill().unwrap();
+    let entries = disk::read(&all.record);
+    assert!(entries.iter().any(|e| e.is_failed_sync_of("steward.db-wal")), "no sync has failed");
+    assert!(told(&entries).iter().zip(before).all(|(now, then)| *now > then), "it went on after the start");
+    assert_kept(&entries, CUTS / 2);
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn fault_s2_fault_s3_the_hub_keeps_once_all_that_it_had_acknowledged_when_the_power_is_cut() {
     if !wanted() {
         return;
     }
-    let place = tempfile::tempdir().unwrap();
-    let root = place.path().canonicalize().unwrap();
-    let (folder, record) = (root.join("hub"), root.join("record"));
-    let mut hub = Hub::new(&folder, &HubOptions::default()).unwrap();
-    let library = disk::library(&root).display().to_string();
-    let recording = [
-        ("LD_PRELOAD", library.as_str()),
-        ("STEWARD_RECORD_FOLDER", folder.to_str().unwrap()),
-        ("STEWARD_RECORD", record.to_str().unwrap()),
-    ];
-    tokio::task::block_in_place(|| hub.start_with(&recording)).unwrap();
-    let gateway_folder = root.join("gateway");
-    let gateway = Gateway::new(&gateway_folder).await;
-    let (_, code) =
-        tokio::task::block_in_place(|| hub.add_gateway(&hub.admin().unwrap(), "plant-room")).unwrap();
-    let address = hub.gateways.to_string();
-    uplink::enrol(&gateway_folder, &address, &code, "0.1.0", Arc::new(SystemClock)).await.unwrap();
-
-    let own = File::options().append(true).open(&record).unwrap();
-    gateway.linked(&gateway_folder, &hub, gateway.write(&own)).await;
-    hub.kill().unwrap();
-    let entries = disk::read(&record);
-    let all = told(&entries);
-    assert!(all.iter().all(|mark| *mark > 10), "too little was written: {all:?}");
-
-    for cut in [Cut::LosesAll, Cut::Tears] {
-        cut_everywhere(&entries, CUTS, cut, false, |left, played, what| {
-            missing(left, told(&entries[..played])).unwrap_or_else(|missing| panic!("{what}: {missing}"));
-        });
-    }
+    let mut all = Recorded::start().await;
+    all.write(WRITING).await;
+    all.hub.kill().unwrap();
+    let entries = disk::read(&all.record);
+    let marks = told(&entries);
+    assert!(marks.iter().all(|mark| *mark > 10), "too little was written: {marks:?}");
+    assert_kept(&entries, CUTS);
+    let Recorded { mut hub, gateway, gateway_folder, folder, _place, .. } = all;
 
     // And one of them is started again: the gateway goes on where the hub is, and in the end all of it is there once.
     let cut_at = entries.len() * 2 / 3;

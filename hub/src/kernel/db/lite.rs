@@ -212,6 +212,12 @@ fn writer(file: &Path) -> rusqlite::Result<Connection> {
         "pragma journal_mode = wal; pragma synchronous = full; pragma foreign_keys = on;
          pragma temp_store = memory; pragma cache_size = -32768; pragma journal_size_limit = 67108864;",
     )?;
+    // A hub that was killed after a sync had failed leaves in the log what is there only by the kernel's word: nothing may be
+    // built on it before it is in the database, and that is synced. A full disk must not keep the hub from starting.
+    match conn.query_row("pragma wal_checkpoint(truncate)", [], |_| Ok(())) {
+        Err(e) if e.sqlite_error_code() != Some(rusqlite::ErrorCode::DiskFull) => return Err(e),
+        _ => {}
+    }
     conn.set_prepared_statement_cache_capacity(256);
     Ok(conn)
 }
