@@ -6,3 +6,4 @@ pub mod columns;
 mod depth;
 pub mod frame;
 pub mod message;
+pub mod mux;
