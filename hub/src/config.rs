@@ -54,6 +54,15 @@ fn read(root: &Table<'_>) -> Option<Config> {
 
     let gateways = root.table("gateways");
     let gateways_listen = gateways.as_ref().and_then(|t| t.required::<SocketAddr>("listen"));
+    if let (Some(table), Some(http), Some(of_gateways)) = (&gateways, listen, gateways_listen)
+        && share_a_port(http, of_gateways)
+    {
+        table.fault(
+            "listen",
+            "the port of [http] listen",
+            "give gateways another one: they use it by UDP and by TCP",
+        );
+    }
     let address = gateways.as_ref().map(|t| t.optional::<HostPort>("address"));
     let enrolment = gateways.as_ref().and_then(|t| positive(t, "enrolment_valid"));
 
@@ -88,6 +97,11 @@ fn read(root: &Table<'_>) -> Option<Config> {
             metrics_token: metrics_token?,
         },
     })
+}
+
+fn share_a_port(a: SocketAddr, b: SocketAddr) -> bool {
+    let meet = a.ip() == b.ip() || a.ip().is_unspecified() || b.ip().is_unspecified();
+    a.port() == b.port() && a.port() != 0 && meet
 }
 
 fn positive(table: &Table<'_>, key: &str) -> Option<Duration> {
@@ -189,6 +203,15 @@ mod tests {
         ] {
             assert!(text.contains(wanted), "{wanted} is missing in:\n{text}");
         }
+    }
+
+    #[test]
+    fn gateways_and_people_come_in_by_different_ports() {
+        let at = |listen: &str| load(None, [("STEWARD_HUB__GATEWAYS__LISTEN".to_owned(), listen.to_owned())]);
+        let fault = at("0.0.0.0:8080").unwrap_err()[0].to_string();
+        assert!(fault.contains("gateways.listen") && fault.contains("another one"), "{fault}");
+        assert!(at("127.0.0.2:8080").is_ok());
+        assert!(at("0.0.0.0:8443").is_ok());
     }
 
     #[test]

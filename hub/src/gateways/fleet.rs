@@ -14,7 +14,7 @@ use tokio_util::sync::CancellationToken;
 use super::ca::{Ca, Identity};
 use super::catalogue::set_devices_silent;
 use super::happening::Happening;
-use super::model::{Enrolment, NotAdmitted, admit, state_word};
+use super::model::{Enrolment, NotAdmitted, RoadKind, admit, state_word};
 use super::presence::Presence;
 use super::store::{self, EventRow, NewEvent};
 use crate::kernel::ctx::Ctx;
@@ -47,6 +47,7 @@ struct Seat {
     kept: Option<Timestamp>,
     version: String,
     address: String,
+    road: Option<RoadKind>,
     /// Cancelled when the gateway is revoked: every session of it ends at once.
     out: CancellationToken,
 }
@@ -62,6 +63,7 @@ impl Seat {
             kept: None,
             version: String::new(),
             address: String::new(),
+            road: None,
             out: CancellationToken::new(),
         }
     }
@@ -75,6 +77,8 @@ impl Seat {
 #[derive(Clone, Debug)]
 pub struct Sight {
     pub online: bool,
+    /// By which road it came last; nothing is said of one that is away.
+    pub road: Option<RoadKind>,
     pub health: Option<Health>,
     pub seen: Option<Timestamp>,
 }
@@ -124,6 +128,7 @@ impl Fleet {
         gateway: GatewayId,
         version: &str,
         address: &str,
+        road: RoadKind,
     ) -> Result<CancellationToken, DbError> {
         let now = self.clock.now();
         self.db.tx(async |tx| store::set_seen(&tx, gateway, now, version, address, None).await).await?;
@@ -134,6 +139,7 @@ impl Fleet {
             seat.seen = Some(now);
             version.clone_into(&mut seat.version);
             address.clone_into(&mut seat.address);
+            seat.road = Some(road);
             seat.out.clone()
         };
         if let Err(e) = self.tell_silence(gateway).await {
@@ -332,6 +338,7 @@ impl Fleet {
         let seat = seats.get(&gateway);
         Sight {
             online: seat.is_some_and(Seat::is_online),
+            road: seat.filter(|s| s.is_online()).and_then(|s| s.road),
             health: seat.and_then(|s| s.health.clone()),
             seen: seat.and_then(|s| s.seen),
         }

@@ -19,7 +19,7 @@ pub use catalogue::{CatalogueError, DeviceFilter, DeviceRow, PointMap, PointRow}
 pub use enrol::{FleetError, NewCode, RenewError, Tries};
 pub use fleet::{Fleet, Sight};
 pub use happening::Happening;
-pub use model::{NotAdmitted, Position, Standing, kind_of};
+pub use model::{NotAdmitted, Position, RoadKind, Standing, kind_of};
 pub use routes::module;
 pub use store::{EventRow, GatewayRow, MIGRATIONS};
 pub use sync::{Beginning, Fate, Received};

@@ -24,6 +24,23 @@ pub struct Position {
     pub seq: u64,
 }
 
+/// By which road a gateway's connection came.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum RoadKind {
+    Quic,
+    /// UDP did not come through when it connected.
+    Tcp,
+}
+
+impl RoadKind {
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Quic => "quic",
+            Self::Tcp => "tcp",
+        }
+    }
+}
+
 /// What becomes of a batch.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Standing {

@@ -16,7 +16,7 @@ use steward_shared::wire::message::{
 
 use super::model::kind;
 use super::store::MIGRATIONS;
-use super::{Beginning, CatalogueError, DeviceFilter, DeviceRow, EventRow, Fleet, PointMap};
+use super::{Beginning, CatalogueError, DeviceFilter, DeviceRow, EventRow, Fleet, PointMap, RoadKind};
 use crate::kernel::caller::Role;
 use crate::kernel::db::testing::fresh_databases;
 use crate::kernel::db::{Blob, DbError, migrate};
@@ -168,7 +168,7 @@ async fn fault_n5_a_link_that_flaps_for_ten_minutes_makes_no_event_and_a_lost_on
             }
         };
         for _ in 0..100 {
-            fleet.arrived(gateway, "0.1.0", "10.0.0.7").await.unwrap();
+            fleet.arrived(gateway, "0.1.0", "10.0.0.7", RoadKind::Quic).await.unwrap();
             pass(3).await;
             fleet.left(gateway).await.unwrap();
             pass(3).await;
@@ -185,7 +185,7 @@ async fn fault_n5_a_link_that_flaps_for_ten_minutes_makes_no_event_and_a_lost_on
         hub.clock.advance(Duration::from_mins(5));
         again.look_round().await.unwrap();
         assert_eq!(told(&hub, gateway, kind::GATEWAY_SILENT).await.len(), 1);
-        fleet.arrived(gateway, "0.2.0", "10.0.0.8").await.unwrap();
+        fleet.arrived(gateway, "0.2.0", "10.0.0.8", RoadKind::Quic).await.unwrap();
         let events = told(&hub, gateway, kind::GATEWAY_SILENT).await;
         assert_eq!((events.len(), events[0].active), (2, false), "it is back");
         let row = fleet.gateway(gateway).await.unwrap().unwrap();
@@ -207,7 +207,7 @@ async fn refuse_events_of(hub: &Hub, gateway: GatewayId) {
 async fn a_gateway_that_came_back_while_no_event_could_be_stored_is_told_later_and_falls_silent_again() {
     let hub = Hub::on_sqlite().await;
     let (fleet, gateway) = (hub.ctx.part::<Fleet>(), enrolled(&hub, "east").await);
-    fleet.arrived(gateway, "0.1.0", "10.0.0.7").await.unwrap();
+    fleet.arrived(gateway, "0.1.0", "10.0.0.7", RoadKind::Quic).await.unwrap();
     fleet.left(gateway).await.unwrap();
     let pass = async || {
         hub.clock.advance(Duration::from_mins(1));
@@ -216,7 +216,7 @@ async fn a_gateway_that_came_back_while_no_event_could_be_stored_is_told_later_a
     pass().await.unwrap();
     assert!(!fleet.sight(gateway).online);
     refuse_events_of(&hub, gateway).await;
-    fleet.arrived(gateway, "0.1.0", "10.0.0.7").await.unwrap();
+    fleet.arrived(gateway, "0.1.0", "10.0.0.7", RoadKind::Quic).await.unwrap();
     assert!(fleet.sight(gateway).online, "the session goes on");
     fleet.look_round().await.unwrap_err();
     hub.ctx.db.execute("drop trigger refuses", vec![]).await.unwrap();
@@ -240,7 +240,7 @@ async fn a_session_that_could_not_be_stored_does_not_count() {
     fleet.look_round().await.unwrap();
     let refuses = "create trigger refuses before update on gateway begin select raise(abort, 'refused'); end";
     hub.ctx.db.execute(refuses, vec![]).await.unwrap();
-    fleet.arrived(gateway, "0.1.0", "10.0.0.7").await.unwrap_err();
+    fleet.arrived(gateway, "0.1.0", "10.0.0.7", RoadKind::Quic).await.unwrap_err();
     hub.ctx.db.execute("drop trigger refuses", vec![]).await.unwrap();
     fleet.look_round().await.unwrap();
     assert!(!fleet.sight(gateway).online);
@@ -291,7 +291,7 @@ async fn what_a_gateway_says_of_itself_is_seen_at_once_and_kept_now_and_then_and
     on_each_database(async |hub| {
         let (fleet, gateway) = (hub.ctx.part::<Fleet>(), enrolled(&hub, "east").await);
         catalogue(&hub, gateway, &["chiller", "meter"]).await;
-        fleet.arrived(gateway, "0.1.0", "10.0.0.7").await.unwrap();
+        fleet.arrived(gateway, "0.1.0", "10.0.0.7", RoadKind::Quic).await.unwrap();
         let report = |unacked, silent: &[bool]| Health {
             at: hub.now(),
             unacked,
@@ -330,7 +330,7 @@ async fn what_a_gateway_says_of_itself_is_seen_at_once_and_kept_now_and_then_and
 async fn a_report_without_measure_is_cut_down() {
     on_each_database(async |hub| {
         let (fleet, gateway) = (hub.ctx.part::<Fleet>(), enrolled(&hub, "east").await);
-        fleet.arrived(gateway, "0.1.0", "10.0.0.7").await.unwrap();
+        fleet.arrived(gateway, "0.1.0", "10.0.0.7", RoadKind::Quic).await.unwrap();
         let device = |i: usize| DeviceHealth {
             key: format!("d{i}\0"),
             silent: i.is_multiple_of(2),
@@ -376,7 +376,7 @@ fn states_told(hub: &Hub) -> impl FnMut() -> Vec<String> {
 async fn pages_are_told_of_a_report_that_changes_something_and_not_of_each() {
     let hub = Hub::on_sqlite().await;
     let (fleet, gateway) = (hub.ctx.part::<Fleet>(), enrolled(&hub, "east").await);
-    fleet.arrived(gateway, "0.1.0", "10.0.0.7").await.unwrap();
+    fleet.arrived(gateway, "0.1.0", "10.0.0.7", RoadKind::Quic).await.unwrap();
     let mut states = states_told(&hub);
     let mut told_of = async |up, silent, cpu| {
         let lines = vec![LineHealth { name: "bus".into(), up, ..LineHealth::default() }];
@@ -400,7 +400,7 @@ async fn pages_are_told_the_real_state_after_an_enrolment_and_after_a_revocation
     let new = hub.ctx.db.tx(async |tx| fleet.new_code(&tx, gateway).await).await.unwrap();
     enrol(&fleet, &new.code).await;
     assert_eq!(states(), ["offline"]);
-    fleet.arrived(gateway, "0.1.0", "10.0.0.7").await.unwrap();
+    fleet.arrived(gateway, "0.1.0", "10.0.0.7", RoadKind::Quic).await.unwrap();
     assert_eq!(states(), ["online"]);
     let mut engineer = hub.logged_in_as(Role::Engineer).await;
     engineer.post(&format!("/api/v1/gateways/{gateway}/revoke"), json!({})).await;

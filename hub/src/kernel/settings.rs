@@ -10,7 +10,7 @@ use steward_shared::document::HostPort;
 pub struct Settings {
     /// Where files, the CA and (by default) the database lie.
     pub data: PathBuf,
-    /// UDP, for the gateways' QUIC.
+    /// For gateways: UDP for QUIC, and TCP.
     pub gateways_listen: SocketAddr,
     /// By which name and port gateways reach this hub, where that cannot be told from the page's address.
     pub gateways_address: Option<HostPort>,

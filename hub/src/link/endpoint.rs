@@ -1,57 +1,41 @@
-//! The QUIC endpoint: TLS 1.3 with the hub's own CA, who may come in at all, and how many at once.
+//! The door: TLS 1.3 with the hub's own CA by either road, who may come in at all, and how many at once.
 
 use std::collections::HashMap;
 use std::net::{IpAddr, SocketAddr};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use quinn::crypto::rustls::{HandshakeData, QuicServerConfig};
-use quinn::{Connection, Endpoint, Incoming, TransportConfig, VarInt};
+use quinn::crypto::rustls::HandshakeData;
+use quinn::{Connection, Incoming, VarInt};
 use rustls::pki_types::{CertificateDer, UnixTime};
 use rustls::server::WebPkiClientVerifier;
 use rustls::time_provider::TimeProvider;
 use steward_shared::id::GatewayId;
 use steward_shared::time::{Clock, Timestamp};
 use steward_shared::wire::message::{ALPN, ALPN_ENROL, Lane};
+use steward_shared::wire::mux::{Link, Side, Trust};
+use tokio::net::TcpStream;
+use tokio_rustls::TlsAcceptor;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use super::frames::PROMPT;
 use super::pauses::Pauses;
+use super::ports::Ports;
+use super::road::{Road, code};
 use super::seats::Seats;
-use super::{enrol, session};
+use super::strangers::{Place, Strangers};
+use super::{enrol, session, tcp};
 use crate::gateways::{Ca, CaError, Fleet, Happening, Identity, ServerLeaf, Tries, identity};
 use crate::kernel::module::{BoxError, Module, Task};
 use crate::telemetry::Readings;
 
-/// Why a connection is closed, for the peer.
-pub mod code {
-    use quinn::VarInt;
-
-    pub const DONE: VarInt = VarInt::from_u32(0);
-    pub const REFUSED: VarInt = VarInt::from_u32(1);
-    pub const PROTOCOL: VarInt = VarInt::from_u32(2);
-    /// Come again later.
-    pub const BUSY: VarInt = VarInt::from_u32(3);
-    pub const REVOKED: VarInt = VarInt::from_u32(4);
-    pub const REPLACED: VarInt = VarInt::from_u32(5);
-    /// The clocks differ by more than any reading may: the gateway keeps what it has until they agree.
-    pub const CLOCK: VarInt = VarInt::from_u32(6);
-    /// What came last could not be used: the gateway keeps the rest, and one is tried each hour.
-    pub const PAUSED: VarInt = VarInt::from_u32(7);
-}
-
 /// From here on a peer must first show that it can receive at its address (RFC 9000, 8.1.2).
 const RETRY_FROM: usize = 256;
 const MOST_CONNECTIONS: usize = 10_000;
-const IDLE: Duration = Duration::from_secs(30);
-/// The control stream, three lanes, and room for the next protocol.
-const STREAMS: u32 = 8;
-const STREAM_WINDOW: u32 = 1 << 20;
-const CONNECTION_WINDOW: u32 = 4 << 20;
-/// The same as long as it is not known who it is.
-const STRANGERS_WINDOW: u32 = 16 << 10;
-const DATAGRAMS: usize = 256 << 10;
+/// After an error of the socket on which connections come: of too many open files, for one.
+const AGAIN: Duration = Duration::from_secs(1);
 /// The same event about the same gateway is told once in this time.
 const REPEAT: Duration = Duration::from_hours(1);
 const GOODBYE: Duration = Duration::from_secs(5);
@@ -59,10 +43,10 @@ const GOODBYE: Duration = Duration::from_secs(5);
 #[derive(Debug, thiserror::Error)]
 pub enum LinkError {
     #[error(
-        "cannot listen for gateways on {address} (UDP); is a hub running already? stop it, or set another port as \
+        "cannot listen for gateways on {address} ({kind}); is a hub running already? stop it, or set another port as \
          [gateways] listen (or STEWARD_HUB__GATEWAYS__LISTEN)"
     )]
-    Bind { address: SocketAddr, source: std::io::Error },
+    Bind { address: SocketAddr, kind: &'static str, source: std::io::Error },
     #[error("the TLS of the gateways' port cannot be set up")]
     Tls(#[from] rustls::Error),
     #[error("the verifier of gateways' certificates cannot be set up")]
@@ -82,12 +66,15 @@ pub struct Door {
     tries: Mutex<Tries>,
     told: Mutex<HashMap<(GatewayId, &'static str), Timestamp>>,
     pauses: Mutex<Pauses>,
+    strangers: Strangers,
+    /// Connections by TCP.
+    open: AtomicUsize,
 }
 
-/// The door with its port, bound while the program is put together: a port that is taken ends the start.
+/// The door with its ports, until the task takes them.
 struct Open {
     door: Arc<Door>,
-    endpoint: Endpoint,
+    ports: Mutex<Option<Ports>>,
 }
 
 pub fn module() -> Module {
@@ -96,7 +83,10 @@ pub fn module() -> Module {
         run: |ctx, stop| {
             Box::pin(async move {
                 let open = ctx.part::<Open>();
-                Arc::clone(&open.door).serve(open.endpoint.clone(), stop).await;
+                let ports = open.ports.lock().unwrap_or_else(PoisonError::into_inner).take();
+                if let Some(ports) = ports {
+                    Arc::clone(&open.door).serve(ports, stop).await;
+                }
                 Ok::<_, BoxError>(())
             })
         },
@@ -106,9 +96,9 @@ pub fn module() -> Module {
         setup: Some(|ctx| {
             Box::pin(async move {
                 let door = Door::new(ctx.part::<Fleet>(), ctx.part::<Readings>(), ctx.clock.clone());
-                let endpoint = door.listen(ctx.settings.gateways_listen)?;
-                tracing::info!(address = %endpoint.local_addr()?, "listening for gateways");
-                ctx.put(Arc::new(Open { door, endpoint }));
+                let ports = door.listen(ctx.settings.gateways_listen)?;
+                tracing::info!(address = %ports.local_addr()?, "listening for gateways, by UDP and TCP");
+                ctx.put(Arc::new(Open { door, ports: Mutex::new(Some(ports)) }));
                 Ok::<_, BoxError>(())
             })
         }),
@@ -127,42 +117,61 @@ impl Door {
             tries: Mutex::default(),
             told: Mutex::default(),
             pauses: Mutex::default(),
+            strangers: Strangers::default(),
+            open: AtomicUsize::new(0),
         })
     }
 
-    /// Binds the port. Within a runtime.
-    pub fn listen(&self, address: SocketAddr) -> Result<Endpoint, LinkError> {
-        let tls = tls(self.fleet.ca(), self.clock.clone())?;
-        let mut config = quinn::ServerConfig::with_crypto(Arc::new(QuicServerConfig::try_from(tls)?));
-        config.transport_config(Arc::new(transport()));
-        Endpoint::server(config, address).map_err(|source| LinkError::Bind { address, source })
+    /// Binds the port, for both roads. Within a runtime.
+    pub fn listen(&self, address: SocketAddr) -> Result<Ports, LinkError> {
+        Ports::bind(address, tls(self.fleet.ca(), self.clock.clone())?)
     }
 
     /// Until the token is cancelled; then says goodbye and waits for the sessions.
-    pub async fn serve(self: Arc<Self>, endpoint: Endpoint, stop: CancellationToken) {
+    pub async fn serve(self: Arc<Self>, ports: Ports, stop: CancellationToken) {
         let sessions = TaskTracker::new();
+        let Ports { quic, tcp, tls } = ports;
         loop {
-            // Losing either branch is harmless: accept is cancel safe, and cancellation is remembered.
-            let incoming = tokio::select! {
-                incoming = endpoint.accept() => incoming,
-                () = stop.cancelled() => None,
-            };
-            let Some(incoming) = incoming else { break };
-            if endpoint.open_connections() >= MOST_CONNECTIONS {
-                incoming.refuse();
-            } else if endpoint.open_connections() >= RETRY_FROM && !incoming.remote_address_validated() {
-                // It fails only for validated addresses.
-                let _ = incoming.retry();
-            } else {
-                sessions.spawn(Arc::clone(&self).greet(incoming, stop.child_token()));
+            // Losing any branch is harmless: both accepts are cancel safe, and cancellation is remembered.
+            tokio::select! {
+                incoming = quic.accept() => {
+                    let Some(incoming) = incoming else { break };
+                    let open = quic.open_connections() + self.open.load(Ordering::Relaxed);
+                    if open >= MOST_CONNECTIONS {
+                        incoming.refuse();
+                    } else if quic.open_connections() >= RETRY_FROM && !incoming.remote_address_validated() {
+                        // It fails only for validated addresses.
+                        let _ = incoming.retry();
+                    } else {
+                        sessions.spawn(Arc::clone(&self).greet(incoming, stop.child_token()));
+                    }
+                }
+                accepted = tcp.accept() => match accepted {
+                    Ok((socket, from)) => {
+                        let open = quic.open_connections() + self.open.load(Ordering::Relaxed);
+                        if open < MOST_CONNECTIONS
+                            && let Some(place) = self.strangers.let_in(from.ip())
+                        {
+                            let door = Arc::clone(&self);
+                            let tls = tls.clone();
+                            sessions.spawn(door.greet_over_tcp(tls, socket, from, place, stop.child_token()));
+                        }
+                    }
+                    Err(e) => {
+                        tracing::warn!(error = %e, "gateways' connections by TCP cannot be taken at present");
+                        tokio::time::sleep(AGAIN).await;
+                    }
+                },
+                () = stop.cancelled() => break,
             }
         }
+        drop(tcp);
         sessions.close();
         if tokio::time::timeout(GOODBYE, sessions.wait()).await.is_err() {
             tracing::warn!("sessions with gateways did not end in time and are cut");
         }
-        endpoint.close(code::BUSY, b"the hub stops");
-        let _ = tokio::time::timeout(Duration::from_secs(1), endpoint.wait_idle()).await;
+        quic.close(VarInt::from_u32(code::BUSY), b"the hub stops");
+        let _ = tokio::time::timeout(Duration::from_secs(1), quic.wait_idle()).await;
     }
 
     async fn greet(self: Arc<Self>, incoming: Incoming, stop: CancellationToken) {
@@ -180,23 +189,76 @@ impl Door {
             .handshake_data()
             .and_then(|d| d.downcast::<HandshakeData>().ok())
             .and_then(|d| d.protocol);
-        match protocol.as_deref() {
-            Some(p) if p == ALPN_ENROL => enrol::serve(&self, &connection).await,
-            Some(p) if p == ALPN => match self.certified(&connection) {
+        let leaf = leaf(&connection);
+        self.attend(&Road::Quic(connection), protocol.as_deref(), leaf.as_ref(), stop).await;
+    }
+
+    async fn greet_over_tcp(
+        self: Arc<Self>,
+        tls: TlsAcceptor,
+        socket: TcpStream,
+        from: SocketAddr,
+        place: Place,
+        stop: CancellationToken,
+    ) {
+        let _counted = Counted::new();
+        let _open = Opened::new(&self.open);
+        let accepted = async {
+            tcp::prepare(&socket)?;
+            tcp::accept(&tls, socket).await
+        };
+        // Losing the handshake is harmless: nothing has been said yet.
+        let accepted = tokio::select! {
+            accepted = tokio::time::timeout(PROMPT, accepted) => accepted,
+            () = stop.cancelled() => return,
+        };
+        let stream = match accepted {
+            Ok(Ok(stream)) => stream,
+            Ok(Err(e)) => {
+                tracing::info!(%from, error = %e, "a connection was refused");
+                return;
+            }
+            Err(_) => return,
+        };
+        drop(place);
+        let (_, session) = stream.get_ref();
+        let protocol = session.alpn_protocol().map(<[u8]>::to_vec);
+        let leaf =
+            session.peer_certificates().and_then(|chain| chain.first()).map(|c| c.clone().into_owned());
+        let link = Link::new(Side::Hub, Trust::STRANGER);
+        let road = Road::Tcp(link.clone(), from);
+        let attended = async {
+            self.attend(&road, protocol.as_deref(), leaf.as_ref(), stop).await;
+            // Whatever it ended with: the socket is held by nobody any more.
+            road.close(code::DONE, b"");
+        };
+        tokio::join!(attended, tcp::drive(stream, &link));
+    }
+
+    /// A connection whose handshake is done, by its protocol.
+    async fn attend(
+        self: &Arc<Self>,
+        road: &Road,
+        protocol: Option<&[u8]>,
+        leaf: Option<&CertificateDer<'_>>,
+        stop: CancellationToken,
+    ) {
+        match protocol {
+            Some(p) if p == ALPN_ENROL => enrol::serve(self, road).await,
+            Some(p) if p == ALPN => match leaf.and_then(|leaf| self.certified(leaf)) {
                 Some(identity) => {
-                    connection.set_receive_window(VarInt::from_u32(CONNECTION_WINDOW));
-                    session::serve(&self, &connection, identity, stop).await;
+                    road.trust();
+                    session::serve(self, road, identity, stop).await;
                 }
-                None => connection.close(code::REFUSED, b"a gateway's certificate is needed; enrol first"),
+                None => road.close(code::REFUSED, b"a gateway's certificate is needed; enrol first"),
             },
-            _ => connection.close(code::PROTOCOL, b"unknown protocol"),
+            _ => road.close(code::PROTOCOL, b"unknown protocol"),
         }
     }
 
     /// Who the peer is by its certificate; the handshake has checked it against the CA.
-    fn certified(&self, connection: &Connection) -> Option<Identity> {
-        let chain = connection.peer_identity()?.downcast::<Vec<CertificateDer<'static>>>().ok()?;
-        identity(chain.first()?).filter(|i| i.expires > self.clock.now())
+    fn certified(&self, leaf: &CertificateDer<'_>) -> Option<Identity> {
+        identity(leaf).filter(|i| i.expires > self.clock.now())
     }
 
     pub(super) fn may_try(&self, from: IpAddr) -> bool {
@@ -261,6 +323,22 @@ impl Drop for Counted {
     }
 }
 
+/// A connection by TCP, as it counts for how many there may be.
+struct Opened<'a>(&'a AtomicUsize);
+
+impl<'a> Opened<'a> {
+    fn new(open: &'a AtomicUsize) -> Self {
+        open.fetch_add(1, Ordering::Relaxed);
+        Self(open)
+    }
+}
+
+impl Drop for Opened<'_> {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
 /// rustls asks our clock, so that tests can let certificates expire.
 #[derive(Debug)]
 pub(super) struct Time(pub Arc<dyn Clock>);
@@ -291,13 +369,7 @@ fn tls(ca: &Arc<Ca>, clock: Arc<dyn Clock>) -> Result<rustls::ServerConfig, Link
     Ok(tls)
 }
 
-fn transport() -> TransportConfig {
-    let mut t = TransportConfig::default();
-    t.max_concurrent_bidi_streams(VarInt::from_u32(STREAMS))
-        .max_concurrent_uni_streams(VarInt::from_u32(0))
-        .stream_receive_window(VarInt::from_u32(STREAM_WINDOW))
-        .receive_window(VarInt::from_u32(STRANGERS_WINDOW))
-        .datagram_receive_buffer_size(Some(DATAGRAMS))
-        .max_idle_timeout(IDLE.try_into().ok());
-    t
+fn leaf(connection: &Connection) -> Option<CertificateDer<'static>> {
+    let chain = connection.peer_identity()?.downcast::<Vec<CertificateDer<'static>>>().ok()?;
+    chain.first().cloned()
 }

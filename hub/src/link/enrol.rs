@@ -1,18 +1,18 @@
 //! A machine without a certificate: one question, one answer, and the connection ends.
 
-use quinn::Connection;
 use steward_shared::wire::message::{Enrol, EnrolAnswer, EnrolRefusal};
 
-use super::endpoint::{Door, code};
+use super::endpoint::Door;
 use super::frames::{self, PROMPT};
+use super::road::{Road, code};
 
 /// A request is about one kilobyte.
 const MOST: usize = 16 << 10;
 
-pub async fn serve(door: &Door, connection: &Connection) {
-    let from = connection.remote_address();
-    let Ok(Ok((mut send, mut recv))) = tokio::time::timeout(PROMPT, connection.accept_bi()).await else {
-        connection.close(code::PROTOCOL, b"an enrolment opens one stream");
+pub async fn serve(door: &Door, road: &Road) {
+    let from = road.remote_address();
+    let Ok(Some((mut send, mut recv))) = tokio::time::timeout(PROMPT, road.accept()).await else {
+        road.close(code::PROTOCOL, b"an enrolment opens one stream");
         return;
     };
     let answer = if door.may_try(from.ip()) {
@@ -30,9 +30,9 @@ pub async fn serve(door: &Door, connection: &Connection) {
     match answer {
         Some(answer) => {
             frames::send_last(&mut send, &answer).await;
-            connection.close(code::DONE, b"");
+            road.close(code::DONE, b"");
         }
-        None => connection.close(code::BUSY, b"the hub cannot enrol at present; try again"),
+        None => road.close(code::BUSY, b"the hub cannot enrol at present; try again"),
     }
 }
 

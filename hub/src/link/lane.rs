@@ -4,7 +4,6 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use quinn::{RecvStream, SendStream};
 use steward_shared::id::GatewayId;
 use steward_shared::time::Timestamp;
 use steward_shared::wire::message::{Batch, Lane, LaneDown, LaneUp, Quarantined};
@@ -13,6 +12,7 @@ use tokio::time::Instant;
 
 use super::endpoint::Door;
 use super::frames::{self, StreamError};
+use super::road::{Incoming, Outgoing};
 use crate::gateways::{Fate, Happening, PointMap, Position, Received};
 use crate::telemetry::{Checked, IngestError, Opened, Receipt, check, is_in_time};
 
@@ -70,7 +70,7 @@ enum Due {
     After(u64, Receipt),
 }
 
-pub async fn serve(mut lanes: Lanes, send: SendStream, mut recv: RecvStream) -> Result<(), LaneError> {
+pub async fn serve(mut lanes: Lanes, send: Outgoing, mut recv: Incoming) -> Result<(), LaneError> {
     let lane = match frames::prompt::<LaneUp>(&mut recv).await? {
         LaneUp::Open(lane) => lane,
         LaneUp::Batch(_) => return Err(LaneError::Breach("a lane begins with its name".into())),
@@ -96,7 +96,7 @@ pub async fn serve(mut lanes: Lanes, send: SendStream, mut recv: RecvStream) -> 
     tokio::try_join!(reading, answer(send, answers)).map(drop)
 }
 
-async fn answer(mut send: SendStream, mut answers: mpsc::Receiver<Due>) -> Result<(), LaneError> {
+async fn answer(mut send: Outgoing, mut answers: mpsc::Receiver<Due>) -> Result<(), LaneError> {
     while let Some(due) = answers.recv().await {
         let message = match due {
             Due::Now(message) => message,

@@ -6,20 +6,19 @@ use std::collections::HashMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use bytes::Bytes;
-use quinn::{Connection, VarInt};
 use steward_shared::id::GatewayId;
+
+use super::road::Road;
 
 /// For each of two questions to the older connection.
 const ANSWER: Duration = Duration::from_millis(1500);
-const LOOK: Duration = Duration::from_millis(25);
 
 #[derive(Default)]
 pub struct Seats(Mutex<HashMap<GatewayId, Place>>);
 
 #[derive(Default)]
 struct Place {
-    seated: Option<Connection>,
+    seated: Option<Road>,
     /// How many have come so far.
     arrivals: u64,
 }
@@ -36,13 +35,13 @@ pub enum Taken<'a> {
 pub struct Seat<'a> {
     seats: &'a Seats,
     gateway: GatewayId,
-    connection: usize,
+    road: Road,
 }
 
 impl Drop for Seat<'_> {
     fn drop(&mut self) {
         if let Some(place) = self.seats.lock().get_mut(&self.gateway)
-            && place.seated.as_ref().is_some_and(|c| c.stable_id() == self.connection)
+            && place.seated.as_ref().is_some_and(|road| road.is_same(&self.road))
         {
             place.seated = None;
         }
@@ -54,7 +53,7 @@ impl Seats {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    pub async fn take(&self, gateway: GatewayId, connection: &Connection, replaced: VarInt) -> Taken<'_> {
+    pub async fn take(&self, gateway: GatewayId, road: &Road, replaced: u32) -> Taken<'_> {
         let arrival = {
             let mut places = self.lock();
             let place = places.entry(gateway).or_default();
@@ -71,12 +70,8 @@ impl Seats {
                 match &place.seated {
                     Some(older) if older.close_reason().is_none() => older.clone(),
                     _ => {
-                        place.seated = Some(connection.clone());
-                        return Taken::Seat(Seat {
-                            seats: self,
-                            gateway,
-                            connection: connection.stable_id(),
-                        });
+                        place.seated = Some(road.clone());
+                        return Taken::Seat(Seat { seats: self, gateway, road: road.clone() });
                     }
                 }
             };
@@ -96,20 +91,6 @@ impl Seats {
 }
 
 /// Twice in a row: what was under way when the peer died may look like one answer, but not like two.
-async fn answers(connection: &Connection) -> bool {
-    answers_once(connection).await && answers_once(connection).await
-}
-
-/// Whether anything comes back for a datagram, which a living peer acknowledges.
-async fn answers_once(connection: &Connection) -> bool {
-    let before = connection.stats().udp_rx.datagrams;
-    // An error is a dead connection, or a peer without datagrams; then only its own packets tell.
-    let _ = connection.send_datagram(Bytes::new());
-    let answered = tokio::time::timeout(ANSWER, async {
-        while connection.stats().udp_rx.datagrams == before && connection.close_reason().is_none() {
-            tokio::time::sleep(LOOK).await;
-        }
-        connection.close_reason().is_none()
-    });
-    answered.await.unwrap_or(false)
+async fn answers(road: &Road) -> bool {
+    road.answers(ANSWER).await && road.answers(ANSWER).await
 }

@@ -5,7 +5,6 @@ use std::convert::Infallible;
 use std::sync::Arc;
 use std::time::Duration;
 
-use quinn::{Connection, RecvStream, SendStream};
 use steward_shared::id::{BufferId, GatewayId, PointNo};
 use steward_shared::wire::frame::from_cbor;
 use steward_shared::wire::message::{
@@ -16,9 +15,10 @@ use tokio::task::JoinSet;
 use tokio::time::{Instant, MissedTickBehavior};
 use tokio_util::sync::CancellationToken;
 
-use super::endpoint::{Door, code};
+use super::endpoint::Door;
 use super::frames::{self, PROMPT, StreamError};
 use super::lane::{self, LaneError, Lanes};
+use super::road::{Incoming, Outgoing, Road, code};
 use super::seats::Taken;
 use crate::gateways::{Beginning, CatalogueError, Happening, Identity, NotAdmitted, PointMap, RenewError};
 use crate::kernel::db::DbError;
@@ -74,13 +74,13 @@ impl From<LaneError> for End {
     }
 }
 
-pub async fn serve(door: &Arc<Door>, connection: &Connection, identity: Identity, stop: CancellationToken) {
-    let accepted = tokio::time::timeout(PROMPT, connection.accept_bi()).await;
-    let Ok(Ok((mut send, mut recv))) = accepted else {
-        connection.close(code::PROTOCOL, b"a session begins with the control stream");
+pub async fn serve(door: &Arc<Door>, road: &Road, identity: Identity, stop: CancellationToken) {
+    let accepted = tokio::time::timeout(PROMPT, road.accept()).await;
+    let Ok(Some((mut send, mut recv))) = accepted else {
+        road.close(code::PROTOCOL, b"a session begins with the control stream");
         return;
     };
-    let end = match run(door, connection, identity, &mut send, &mut recv, stop).await {
+    let end = match run(door, road, identity, &mut send, &mut recv, stop).await {
         Ok(never) => match never {},
         Err(end) => end,
     };
@@ -90,54 +90,54 @@ pub async fn serve(door: &Arc<Door>, connection: &Connection, identity: Identity
             tracing::warn!(%gateway, ?reason, detail, "gateway refused");
             let refusal = Refusal { reason, detail };
             frames::send_last(&mut send, &ControlDown::Refused(refusal)).await;
-            connection.close(code::REFUSED, b"refused");
+            road.close(code::REFUSED, b"refused");
         }
         End::Breach(why) => {
             tracing::warn!(%gateway, why, "gateway broke the protocol");
-            connection.close(code::PROTOCOL, why.as_bytes());
+            road.close(code::PROTOCOL, why.as_bytes());
         }
         End::Stream(e) if e.is_breach() => {
             tracing::warn!(%gateway, error = %e, cause = ?e, "gateway broke the protocol");
-            connection.close(code::PROTOCOL, e.to_string().as_bytes());
+            road.close(code::PROTOCOL, e.to_string().as_bytes());
         }
-        End::Overtaken => connection.close(code::REPLACED, b"overtaken by a newer connection"),
-        End::Revoked => connection.close(code::REVOKED, b"revoked"),
+        End::Overtaken => road.close(code::REPLACED, b"overtaken by a newer connection"),
+        End::Revoked => road.close(code::REVOKED, b"revoked"),
         End::Expired => {
             tracing::info!(%gateway, "the certificate of a gateway's connection has expired");
-            connection.close(
+            road.close(
                 code::BUSY,
                 b"the certificate of this connection has expired; come with the renewed one",
             );
         }
         End::Clock(why) => {
             tracing::warn!(%gateway, why, "readings of a gateway are not taken");
-            connection.close(code::CLOCK, format!("readings are not taken: {why}").as_bytes());
+            road.close(code::CLOCK, format!("readings are not taken: {why}").as_bytes());
         }
         End::Paused => {
             tracing::debug!(%gateway, "a lane of the gateway is paused");
-            connection.close(
+            road.close(
                 code::PAUSED,
                 b"a lane is paused: what came last could not be used; see the gateway's events",
             );
         }
-        End::Stopping => connection.close(code::BUSY, b"the hub stops"),
+        End::Stopping => road.close(code::BUSY, b"the hub stops"),
         End::Db(e) => {
             tracing::error!(%gateway, error = %e, "a gateway's session ended for want of the database");
-            connection.close(code::BUSY, b"the hub cannot store at present");
+            road.close(code::BUSY, b"the hub cannot store at present");
         }
         End::Stream(_) | End::Over => {
-            tracing::info!(%gateway, reason = ?connection.close_reason(), "gateway gone");
-            connection.close(code::DONE, b"");
+            tracing::info!(%gateway, reason = ?road.close_reason(), "gateway gone");
+            road.close(code::DONE, b"");
         }
     }
 }
 
 async fn run(
     door: &Arc<Door>,
-    connection: &Connection,
+    road: &Road,
     identity: Identity,
-    send: &mut SendStream,
-    recv: &mut RecvStream,
+    send: &mut Outgoing,
+    recv: &mut Incoming,
     stop: CancellationToken,
 ) -> Result<Infallible, End> {
     let ControlUp::Hello(hello) = frames::prompt::<ControlUp>(recv).await? else {
@@ -146,25 +146,25 @@ async fn run(
     let ahead = hello.now.as_millis().saturating_sub(door.clock.now().as_millis());
     check(door, &hello, &identity).await?;
     let gateway = identity.gateway;
-    let _seat = match door.seats.take(gateway, connection, code::REPLACED).await {
+    let _seat = match door.seats.take(gateway, road, code::REPLACED).await {
         Taken::Seat(seat) => seat,
         Taken::Overtaken => return Err(End::Overtaken),
         Taken::ByAnother => {
-            let address = connection.remote_address().to_string();
+            let address = road.remote_address().to_string();
             door.tell_once(gateway, &Happening::ClonedGateway { address }).await;
             let detail = "another connection with this identity is alive".into();
             return Err(End::Refused(RefusalReason::Duplicate, detail));
         }
     };
-    let address = connection.remote_address().ip().to_string();
+    let address = road.remote_address().ip().to_string();
     let beginning = door.fleet.begin(&hello).await?;
     let version: String = hello.version.chars().filter(|c| !c.is_control()).take(100).collect();
-    let out = door.fleet.arrived(gateway, &version, &address).await?;
-    tracing::info!(%gateway, version, address, epoch = beginning.epoch, "gateway connected");
+    let out = door.fleet.arrived(gateway, &version, &address, road.kind()).await?;
+    tracing::info!(%gateway, version, address, road = road.kind().word(), epoch = beginning.epoch, "gateway connected");
     note_clock(door, gateway, ahead).await;
     let mut session = Session {
         door,
-        connection,
+        road,
         identity,
         gateway,
         buffer: beginning.buffer,
@@ -205,7 +205,7 @@ async fn check(door: &Door, hello: &Hello, identity: &Identity) -> Result<(), En
 
 struct Session<'a> {
     door: &'a Arc<Door>,
-    connection: &'a Connection,
+    road: &'a Road,
     identity: Identity,
     gateway: GatewayId,
     buffer: BufferId,
@@ -221,8 +221,8 @@ impl Session<'_> {
     async fn go_on(
         &mut self,
         beginning: &Beginning,
-        send: &mut SendStream,
-        recv: &mut RecvStream,
+        send: &mut Outgoing,
+        recv: &mut Incoming,
         out: &CancellationToken,
         stop: &CancellationToken,
     ) -> Result<Infallible, End> {
@@ -256,13 +256,13 @@ impl Session<'_> {
         let hearing = hear(recv, said);
         tokio::pin!(hearing);
         loop {
-            // Every branch may be lost without harm: channels, watches, intervals, tokens and quinn's accept and
-            // read_datagram are cancel safe, and `hearing` lives across turns.
+            // Every branch may be lost without harm: channels, watches, intervals, tokens and a road's accept
+            // and datagram are cancel safe, and `hearing` lives across turns.
             tokio::select! {
                 end = &mut hearing => return Err(end),
                 Some(message) = control.recv() => self.control(message, send).await?,
-                stream = self.connection.accept_bi() => {
-                    let Ok((lane_send, lane_recv)) = stream else { return Err(End::Over) };
+                stream = self.road.accept() => {
+                    let Some((lane_send, lane_recv)) = stream else { return Err(End::Over) };
                     open_lanes.spawn(lane::serve(lanes.clone(), lane_send, lane_recv));
                 }
                 Some(ended) = open_lanes.join_next() => {
@@ -270,9 +270,9 @@ impl Session<'_> {
                         return Err(e.into());
                     }
                 }
-                datagram = self.connection.read_datagram() => match datagram {
-                    Ok(bytes) => self.live(&bytes),
-                    Err(_) => return Err(End::Over),
+                datagram = self.road.datagram() => match datagram {
+                    Some(bytes) => self.live(&bytes),
+                    None => return Err(End::Over),
                 },
                 _ = wishes.changed() => self.wish(send, false).await?,
                 _ = map_changed.changed() => self.wish(send, false).await?,
@@ -284,7 +284,7 @@ impl Session<'_> {
         }
     }
 
-    async fn control(&mut self, message: ControlUp, send: &mut SendStream) -> Result<(), End> {
+    async fn control(&mut self, message: ControlUp, send: &mut Outgoing) -> Result<(), End> {
         match message {
             ControlUp::Hello(_) => Err(End::Breach("a second hello".into())),
             ControlUp::Health(health) => {
@@ -341,7 +341,7 @@ impl Session<'_> {
     }
 
     /// Tells the gateway what is watched, when that changed and now and then for as long as anything is.
-    async fn wish(&mut self, send: &mut SendStream, again: bool) -> Result<(), End> {
+    async fn wish(&mut self, send: &mut Outgoing, again: bool) -> Result<(), End> {
         let Some(map) = self.map.borrow().clone() else { return Ok(()) };
         let watched = self.door.readings.watched_of(&map);
         let mut numbers: Vec<PointNo> = watched.into_iter().filter_map(|p| map.number(p)).collect();
@@ -370,7 +370,7 @@ impl Session<'_> {
 }
 
 /// Reads the control stream to its end.
-async fn hear(recv: &mut RecvStream, said: mpsc::Sender<ControlUp>) -> End {
+async fn hear(recv: &mut Incoming, said: mpsc::Sender<ControlUp>) -> End {
     loop {
         match frames::next::<ControlUp>(recv).await {
             Ok(Some(message)) => {

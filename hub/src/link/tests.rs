@@ -1,6 +1,8 @@
-//! The door with a real database behind it and a plain quinn client before it, on loopback.
+//! The door with a real database behind it and a plain client before it, on loopback, by either road.
 
 mod edge;
 mod enrolling;
 mod identity;
+mod slow;
 mod syncing;
+mod wire;

@@ -1,4 +1,4 @@
-//! Frames on a QUIC stream: four bytes of length, big-endian, then one CBOR item with structs as
+//! Frames on a stream: four bytes of length, big-endian, then one CBOR item with structs as
 //! integer-keyed maps. Both sides call this; nothing here allocates what a peer merely announces.
 
 use serde::Serialize;

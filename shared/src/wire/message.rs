@@ -1,5 +1,5 @@
-//! The messages of GW/1. A gateway opens one QUIC connection and on it a control stream and one stream a
-//! lane; what somebody watches right now goes by datagram.
+//! The messages of GW/1. A gateway opens one connection, by QUIC or by TLS over TCP ([`super::mux`]), and on it a
+//! control stream and one stream a lane; what somebody watches right now goes by datagram.
 //!
 //! | stream | up | down |
 //! |---|---|---|

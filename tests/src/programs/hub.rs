@@ -8,7 +8,7 @@ use anyhow::{Context as _, ensure};
 use serde_json::{Value, json};
 
 use super::http::Http;
-use super::process::{Process, free_tcp_port, free_udp_port, program};
+use super::process::{Process, free_port, free_tcp_port, program};
 
 const UP: Duration = Duration::from_mins(1);
 const DOWN: Duration = Duration::from_secs(20);
@@ -29,7 +29,7 @@ pub struct Hub {
     dir: PathBuf,
     config: PathBuf,
     pub http: SocketAddr,
-    /// Where gateways reach it (QUIC).
+    /// Where gateways reach it, by UDP and TCP.
     pub gateways: SocketAddr,
     process: Option<Process>,
 }
@@ -39,7 +39,7 @@ impl Hub {
     pub fn new(dir: &Path, options: &HubOptions) -> anyhow::Result<Self> {
         std::fs::create_dir_all(dir)?;
         let http = SocketAddr::from(([127, 0, 0, 1], free_tcp_port()?));
-        let gateways = SocketAddr::from(([127, 0, 0, 1], free_udp_port()?));
+        let gateways = SocketAddr::from(([127, 0, 0, 1], free_port()?));
         let file = format!("sqlite:{}", dir.join("steward.db").display());
         let database = options.database.clone().unwrap_or(file);
         let text = |s: &str| toml_edit::Value::from(s).to_string().trim().to_owned();

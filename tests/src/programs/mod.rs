@@ -37,7 +37,7 @@ pub use libmodbus::Libmodbus;
 pub use mosquitto::Mosquitto;
 pub use plant::{Plant, PlantOptions};
 pub use postgres::{Durability, Postgres};
-pub use process::{Process, free_tcp_port, free_udp_port, program};
+pub use process::{Process, free_port, free_tcp_port, free_udp_port, program};
 pub use python::Peer;
 pub use relay::{Relay, Weather};
 pub use wait::eventually;

@@ -150,6 +150,16 @@ pub fn free_udp_port() -> io::Result<u16> {
     Ok(UdpSocket::bind("127.0.0.1:0")?.local_addr()?.port())
 }
 
+/// The same for both: gateways come to one port by either.
+pub fn free_port() -> io::Result<u16> {
+    loop {
+        let port = free_udp_port()?;
+        if TcpListener::bind(("127.0.0.1", port)).is_ok() {
+            return Ok(port);
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -8,14 +8,15 @@ use crate::report::say;
 #[derive(Clone, Copy)]
 pub enum Kind {
     Tcp,
-    Udp,
+    /// Both, as gateways come.
+    Both,
 }
 
 fn try_out(kind: Kind, port: u16) -> io::Result<()> {
     let address = (Ipv4Addr::LOCALHOST, port);
     match kind {
         Kind::Tcp => TcpListener::bind(address).map(drop),
-        Kind::Udp => UdpSocket::bind(address).map(drop),
+        Kind::Both => UdpSocket::bind(address).and_then(|_| TcpListener::bind(address).map(drop)),
     }
 }
 
@@ -38,10 +39,12 @@ pub fn free(kind: Kind, wanted: u16, what: &str, taken: &[u16]) -> Result<u16, S
 /// Any free port, for a run that nobody looks at.
 pub fn any(kind: Kind) -> Result<u16, String> {
     let address = (Ipv4Addr::LOCALHOST, 0);
-    let port = match kind {
-        Kind::Tcp => TcpListener::bind(address).and_then(|s| s.local_addr()),
-        Kind::Udp => UdpSocket::bind(address).and_then(|s| s.local_addr()),
+    let port = || match kind {
+        Kind::Tcp => TcpListener::bind(address)?.local_addr(),
+        Kind::Both => TcpListener::bind(UdpSocket::bind(address)?.local_addr()?)?.local_addr(),
     };
+    // What UDP got may be taken in TCP; another one will do.
+    let port = (0..16).find_map(|_| port().ok()).map_or_else(port, Ok);
     port.map(|a| a.port()).map_err(|e| format!("no free port on loopback: {e}"))
 }
 

@@ -216,7 +216,7 @@ pub fn for_demo(folder: &Path, days: u32, page: u16, fresh: bool) -> Result<Stac
         };
         Ok(Ports {
             page: free(Kind::Tcp, page, "the page")?,
-            gateways: free(Kind::Udp, 7443, "the gateways' door")?,
+            gateways: free(Kind::Both, 7443, "the gateways' door")?,
             edge: free(Kind::Tcp, 9470, "the edge's status page")?,
             plant: free(Kind::Tcp, 15020, "the plant room")?,
         })
@@ -229,7 +229,7 @@ pub fn for_tests() -> Result<Stack, String> {
     let ports = || {
         Ok(Ports {
             page: ports::any(Kind::Tcp)?,
-            gateways: ports::any(Kind::Udp)?,
+            gateways: ports::any(Kind::Both)?,
             edge: ports::any(Kind::Tcp)?,
             plant: ports::any(Kind::Tcp)?,
         })

@@ -13,7 +13,7 @@ use super::health::GatewayHealth;
 use crate::gateways::acts::Actor;
 use crate::gateways::enrol::{FleetError, NewCode};
 use crate::gateways::fleet::Fleet;
-use crate::gateways::model::state_word;
+use crate::gateways::model::{RoadKind, state_word};
 use crate::gateways::store::{EventRow, GatewayRow};
 use crate::kernel::caller::{Caller, Origin};
 use crate::kernel::ctx::Ctx;
@@ -67,6 +67,9 @@ pub struct Gateway {
     /// Where its last connection came from.
     #[schema(required = true)]
     pub address: Option<String>,
+    /// By which road it is connected: quic, or tcp where UDP does not come through on the way. Absent while it is not.
+    #[schema(required = true, example = "quic")]
+    pub road: Option<&'static str>,
     #[schema(value_type = Option<String>, format = DateTime, required = true)]
     pub enrolled_at: Option<Timestamp>,
     #[schema(value_type = Option<String>, format = DateTime, required = true)]
@@ -93,6 +96,7 @@ fn shown(fleet: &Fleet, row: GatewayRow) -> Gateway {
         program: word(row.version),
         last_seen: sight.seen.max(row.last_seen),
         address: word(row.address),
+        road: sight.road.map(RoadKind::word),
         enrolled_at: row.enrolled_at,
         certificate_expires: row.certificate_expires,
         buffered: health.as_ref().map(|h| h.unacked),
@@ -112,7 +116,7 @@ pub struct GatewayCode {
     /// What `[hub] address` of the gateway's file should say, where the hub's own file says it (`[gateways] address`).
     #[schema(example = "hub.example:7443")]
     pub hub_address: Option<String>,
-    /// The UDP port on which the hub waits for gateways.
+    /// The port on which the hub waits for gateways, by UDP and TCP.
     pub hub_port: u16,
 }
 

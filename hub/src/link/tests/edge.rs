@@ -5,8 +5,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use quinn::crypto::rustls::QuicClientConfig;
-use quinn::{Connection, Endpoint, RecvStream, SendStream, TransportConfig};
+use quinn::TransportConfig;
 use rcgen::{CertificateParams, KeyPair};
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer};
 use serde::Serialize;
@@ -19,13 +18,15 @@ use steward_shared::wire::columns::{self, Header};
 use steward_shared::wire::frame;
 use steward_shared::wire::message::{
     ALPN, ALPN_ENROL, Batch, Catalogue, CatalogueDevice, CataloguePoint, ControlDown, ControlUp, Enrol,
-    EnrolAnswer, HUB_SERVER_NAME, Hello, Lane, LaneDown, LaneState, LaneUp, Names, PROTOCOL, PointKind,
-    Welcome,
+    EnrolAnswer, Hello, Lane, LaneDown, LaneState, LaneUp, Names, PROTOCOL, PointKind, Welcome,
 };
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::runtime::Runtime;
 use tokio_util::sync::CancellationToken;
 
 use super::super::endpoint::{Door, Time};
+use super::super::road::{Incoming, Outgoing};
+use super::wire::{Connection, Way, dial};
 use crate::gateways::{self, Ca, Fleet, PointRow};
 use crate::kernel::ctx::Ctx;
 use crate::kernel::db::testing::TestDb;
@@ -44,6 +45,8 @@ pub struct Hub {
     pub readings: Arc<Readings>,
     pub address: SocketAddr,
     pub door: Arc<Door>,
+    /// By which road gateways come.
+    way: Way,
     stop: CancellationToken,
 }
 
@@ -79,10 +82,16 @@ impl Hub {
         let stop = CancellationToken::new();
         tokio::spawn(readings.clone().commit_groups(stop.clone()));
         let door = Door::new(fleet.clone(), readings.clone(), clock.clone());
-        let endpoint = door.listen(SocketAddr::from((Ipv4Addr::LOCALHOST, 0))).unwrap();
-        let address = endpoint.local_addr().unwrap();
-        tokio::spawn(Arc::clone(&door).serve(endpoint, stop.clone()));
-        Self { ctx, clock, fleet, readings, address, door, stop }
+        let ports = door.listen(SocketAddr::from((Ipv4Addr::LOCALHOST, 0))).unwrap();
+        let address = ports.local_addr().unwrap();
+        tokio::spawn(Arc::clone(&door).serve(ports, stop.clone()));
+        Self { ctx, clock, fleet, readings, address, door, way: Way::Quic, stop }
+    }
+
+    /// Its gateways come by this road.
+    pub fn by(mut self, way: Way) -> Self {
+        self.way = way;
+        self
     }
 
     /// A new gateway's code, as the API gives it.
@@ -122,11 +131,7 @@ impl Hub {
         }
     }
 
-    pub async fn dial(
-        &self,
-        alpn: &[u8],
-        papers: Option<&Papers>,
-    ) -> Result<Connection, quinn::ConnectionError> {
+    pub async fn dial(&self, alpn: &[u8], papers: Option<&Papers>) -> Result<Connection, String> {
         self.dial_with(alpn, papers, TransportConfig::default()).await
     }
 
@@ -135,7 +140,7 @@ impl Hub {
         alpn: &[u8],
         papers: Option<&Papers>,
         transport: TransportConfig,
-    ) -> Result<Connection, quinn::ConnectionError> {
+    ) -> Result<Connection, String> {
         let provider = Arc::new(rustls::crypto::ring::default_provider());
         let mut roots = rustls::RootCertStore::empty();
         roots.add(self.fleet.ca().certificate().clone()).unwrap();
@@ -153,10 +158,7 @@ impl Hub {
             }
         };
         tls.alpn_protocols = vec![alpn.to_vec()];
-        let mut config = quinn::ClientConfig::new(Arc::new(QuicClientConfig::try_from(tls).unwrap()));
-        config.transport_config(Arc::new(transport));
-        let endpoint = Endpoint::client(SocketAddr::from((Ipv4Addr::LOCALHOST, 0))).unwrap();
-        endpoint.connect_with(config, self.address, HUB_SERVER_NAME).unwrap().await
+        dial(self.way, self.address, tls, transport).await
     }
 
     pub async fn session(&self, papers: &Papers, buffer: BufferId, held: u64) -> Session {
@@ -231,8 +233,8 @@ pub struct Papers {
 
 pub struct Session {
     pub connection: Connection,
-    pub send: SendStream,
-    pub recv: RecvStream,
+    pub send: Outgoing,
+    pub recv: Incoming,
     pub welcome: Option<Welcome>,
     pub buffer: BufferId,
     /// What its clock shows.
@@ -288,15 +290,17 @@ impl Session {
     pub async fn lane(&self, lane: Lane) -> LaneStream {
         let (mut send, recv) = self.connection.open_bi().await.unwrap();
         say(&mut send, &LaneUp::Open(lane)).await;
-        LaneStream { lane, epoch: self.welcome.as_ref().unwrap().epoch, send, recv }
+        let epoch = self.welcome.as_ref().unwrap().epoch;
+        LaneStream { lane, epoch, send, recv, _connection: self.connection.clone() }
     }
 }
 
 pub struct LaneStream {
     lane: Lane,
     epoch: u32,
-    pub send: SendStream,
-    pub recv: RecvStream,
+    pub send: Outgoing,
+    pub recv: Incoming,
+    _connection: Connection,
 }
 
 impl LaneStream {
@@ -380,12 +384,12 @@ pub fn body_of(no: u32, values: &[(i64, f64)]) -> (u32, Vec<u8>) {
     (values.len() as u32, columns::encode(&readings, &header).unwrap())
 }
 
-pub async fn say<T: Serialize>(send: &mut SendStream, message: &T) {
+pub async fn say<T: Serialize>(send: &mut Outgoing, message: &T) {
     send.write_all(&frame::encode(message).unwrap()).await.unwrap();
 }
 
 /// None when the stream or the connection ended.
-pub async fn hear<T: DeserializeOwned>(recv: &mut RecvStream) -> Option<T> {
+pub async fn hear<T: DeserializeOwned>(recv: &mut Incoming) -> Option<T> {
     let read = async {
         let mut header = [0; frame::HEADER];
         recv.read_exact(&mut header).await.ok()?;
@@ -397,9 +401,7 @@ pub async fn hear<T: DeserializeOwned>(recv: &mut RecvStream) -> Option<T> {
 }
 
 /// The code with which the hub closes the connection.
-pub async fn closed(connection: &Connection) -> u64 {
-    match tokio::time::timeout(PATIENCE, connection.closed()).await.expect("the connection ends") {
-        quinn::ConnectionError::ApplicationClosed(c) => c.error_code.into_inner(),
-        other => panic!("{other:?}"),
-    }
+pub async fn closed(connection: &Connection) -> u32 {
+    let ended = tokio::time::timeout(PATIENCE, connection.ended()).await.expect("the connection ends");
+    ended.0.unwrap_or_else(|| panic!("{}", ended.1))
 }

@@ -4,9 +4,11 @@ use std::time::Duration;
 
 use rcgen::KeyPair;
 use steward_shared::wire::message::{ALPN, ALPN_ENROL, EnrolAnswer, EnrolRefusal};
+use tokio::io::AsyncWriteExt as _;
 
-use super::super::endpoint::code;
+use super::super::road::code;
 use super::edge::{Hub, closed, hear};
+use super::wire::{Way, over_both_roads};
 use crate::kernel::db::testing::{fresh_databases, fresh_sqlite};
 
 fn refusal(answer: &EnrolAnswer) -> Option<EnrolRefusal> {
@@ -16,10 +18,9 @@ fn refusal(answer: &EnrolAnswer) -> Option<EnrolRefusal> {
     }
 }
 
-#[tokio::test]
-async fn a_code_enrols_one_gateway_once() {
+async fn a_code_enrols_one_gateway_once(way: Way) {
     for test in fresh_databases().await {
-        let hub = Hub::on(&test).await;
+        let hub = Hub::on(&test).await.by(way);
         let (gateway, secret) = hub.code("east").await;
         let key = KeyPair::generate().unwrap();
         let EnrolAnswer::Accepted(enrolled) = hub.enrol(&secret, &key).await else { panic!("refused") };
@@ -29,10 +30,9 @@ async fn a_code_enrols_one_gateway_once() {
     }
 }
 
-#[tokio::test]
-async fn a_code_that_is_too_old_is_refused_and_a_guess_too() {
+async fn a_code_that_is_too_old_is_refused_and_a_guess_too(way: Way) {
     let test = fresh_sqlite().await;
-    let hub = Hub::on(&test).await;
+    let hub = Hub::on(&test).await.by(way);
     let (gateway, secret) = hub.code("east").await;
     let key = KeyPair::generate().unwrap();
     assert_eq!(refusal(&hub.enrol(&[0; 10], &key).await), Some(EnrolRefusal::UnknownCode));
@@ -47,10 +47,9 @@ async fn a_code_that_is_too_old_is_refused_and_a_guess_too() {
     assert!(refusal(&hub.enrol(&new.code.secret, &key).await).is_none());
 }
 
-#[tokio::test]
-async fn whoever_guesses_codes_is_slowed_down() {
+async fn whoever_guesses_codes_is_slowed_down(way: Way) {
     let test = fresh_sqlite().await;
-    let hub = Hub::on(&test).await;
+    let hub = Hub::on(&test).await.by(way);
     let key = KeyPair::generate().unwrap();
     for _ in 0..5 {
         assert_eq!(refusal(&hub.enrol(&[1; 10], &key).await), Some(EnrolRefusal::UnknownCode));
@@ -81,10 +80,16 @@ async fn a_stranger_is_read_no_more_than_a_request_takes() {
     assert!((1..=16_384).contains(&written), "{written}");
 }
 
-#[tokio::test]
-async fn a_stranger_without_a_certificate_gets_no_session() {
+async fn a_stranger_without_a_certificate_gets_no_session(way: Way) {
     let test = fresh_sqlite().await;
-    let hub = Hub::on(&test).await;
+    let hub = Hub::on(&test).await.by(way);
     let connection = hub.dial(ALPN, None).await.unwrap();
-    assert_eq!(closed(&connection).await, code::REFUSED.into_inner());
+    assert_eq!(closed(&connection).await, code::REFUSED);
 }
+
+over_both_roads!(
+    a_code_enrols_one_gateway_once,
+    a_code_that_is_too_old_is_refused_and_a_guess_too,
+    whoever_guesses_codes_is_slowed_down,
+    a_stranger_without_a_certificate_gets_no_session,
+);

@@ -12,9 +12,11 @@ use steward_shared::wire::frame::{HEADER, to_cbor};
 use steward_shared::wire::message::{
     ControlDown, ControlUp, Health, Lane, LaneDown, LiveSample, LiveSamples,
 };
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 
-use super::super::endpoint::code;
+use super::super::road::code;
 use super::edge::{Hub, LaneStream, Mortal, NOW, body, body_of, catalogue, closed, hear, say};
+use super::wire::{Way, over_both_roads};
 use crate::kernel::db::DbError;
 use crate::kernel::db::testing::{TestDb, fresh_databases, fresh_sqlite};
 use crate::telemetry::Sample;
@@ -113,15 +115,14 @@ async fn fault_y2_a_hub_that_dies_between_receive_and_commit_has_acknowledged_no
     }
 }
 
-#[tokio::test]
-async fn fault_y5_a_gateway_with_an_empty_database_begins_an_epoch_and_history_stays() {
+async fn fault_y5_a_gateway_with_an_empty_database_begins_an_epoch_and_history_stays(way: Way) {
     for test in fresh_databases().await {
-        let hub = Hub::on(&test).await;
+        let hub = Hub::on(&test).await.by(way);
         let papers = hub.enrolled("east").await;
         let session = hub.session(&papers, BufferId::new(&RandomIds), 0).await;
         assert_eq!(session.lane(Lane::Live).await.ask(1, body(&[(0, 1.0)])).await, LaneDown::Ack(1));
         let before = hub.point(papers.gateway, "power").await;
-        session.connection.close(0_u32.into(), b"");
+        session.connection.close();
         drop(session);
 
         let session = hub.session(&papers, BufferId::new(&RandomIds), 0).await;
@@ -135,10 +136,9 @@ async fn fault_y5_a_gateway_with_an_empty_database_begins_an_epoch_and_history_s
     }
 }
 
-#[tokio::test]
-async fn fault_y4_a_restored_database_begins_an_epoch_and_overwrites_nothing() {
+async fn fault_y4_a_restored_database_begins_an_epoch_and_overwrites_nothing(way: Way) {
     let test = fresh_sqlite().await;
-    let hub = Hub::on(&test).await;
+    let hub = Hub::on(&test).await.by(way);
     let papers = hub.enrolled("east").await;
     let buffer = BufferId::new(&RandomIds);
     let session = hub.session(&papers, buffer, 0).await;
@@ -146,7 +146,7 @@ async fn fault_y4_a_restored_database_begins_an_epoch_and_overwrites_nothing() {
     for seq in 1..=3 {
         assert_eq!(lane.ask(seq, body(&[(seq as i64, seq as f64)])).await, LaneDown::Ack(seq));
     }
-    session.connection.close(0_u32.into(), b"");
+    session.connection.close();
     let session = hub.session(&papers, buffer, 1).await;
     assert_eq!((session.welcome.as_ref().unwrap().epoch, session.mark(Lane::Live)), (2, 0));
     assert_eq!(session.lane(Lane::Live).await.ask(1, body(&[(9, 9.0)])).await, LaneDown::Ack(1));
@@ -154,10 +154,9 @@ async fn fault_y4_a_restored_database_begins_an_epoch_and_overwrites_nothing() {
     assert_eq!(hub.history(&point).await, [sample(1, 1.0), sample(2, 2.0), sample(3, 3.0), sample(9, 9.0)]);
 }
 
-#[tokio::test]
-async fn fault_y8_a_gap_is_answered_with_the_watermark_and_nothing_is_applied() {
+async fn fault_y8_a_gap_is_answered_with_the_watermark_and_nothing_is_applied(way: Way) {
     let test = fresh_sqlite().await;
-    let hub = Hub::on(&test).await;
+    let hub = Hub::on(&test).await.by(way);
     let papers = hub.enrolled("east").await;
     let session = hub.session(&papers, BufferId::new(&RandomIds), 0).await;
     let mut lane = session.lane(Lane::Live).await;
@@ -168,10 +167,9 @@ async fn fault_y8_a_gap_is_answered_with_the_watermark_and_nothing_is_applied() 
     assert_eq!(lane.ask(3, body(&[(20, 3.0)])).await, LaneDown::Ack(3));
 }
 
-#[tokio::test]
-async fn fault_y9_a_poisoned_batch_is_kept_aside_and_what_follows_goes_on() {
+async fn fault_y9_a_poisoned_batch_is_kept_aside_and_what_follows_goes_on(way: Way) {
     let test = fresh_sqlite().await;
-    let hub = Hub::on(&test).await;
+    let hub = Hub::on(&test).await.by(way);
     let papers = hub.enrolled("east").await;
     let session = hub.session(&papers, BufferId::new(&RandomIds), 0).await;
     let mut lane = session.lane(Lane::Live).await;
@@ -184,10 +182,9 @@ async fn fault_y9_a_poisoned_batch_is_kept_aside_and_what_follows_goes_on() {
     assert_eq!(hub.events(papers.gateway, "batch_quarantined").await.len(), 2);
 }
 
-#[tokio::test]
-async fn fault_y7_one_sequence_with_two_contents_is_a_security_event() {
+async fn fault_y7_one_sequence_with_two_contents_is_a_security_event(way: Way) {
     let test = fresh_sqlite().await;
-    let hub = Hub::on(&test).await;
+    let hub = Hub::on(&test).await.by(way);
     let papers = hub.enrolled("east").await;
     let session = hub.session(&papers, BufferId::new(&RandomIds), 0).await;
     let mut lane = session.lane(Lane::Live).await;
@@ -199,10 +196,9 @@ async fn fault_y7_one_sequence_with_two_contents_is_a_security_event() {
     assert_eq!((told.len(), told[0].security), (1, true));
 }
 
-#[tokio::test]
-async fn an_event_is_kept_once() {
+async fn an_event_is_kept_once(way: Way) {
     for test in fresh_databases().await {
-        let hub = Hub::on(&test).await;
+        let hub = Hub::on(&test).await.by(way);
         let papers = hub.enrolled("east").await;
         let session = hub.session(&papers, BufferId::new(&RandomIds), 0).await;
         let event = Event {
@@ -224,10 +220,9 @@ async fn an_event_is_kept_once() {
     }
 }
 
-#[tokio::test]
-async fn the_facts_of_a_gateways_event_are_kept_within_bounds() {
+async fn the_facts_of_a_gateways_event_are_kept_within_bounds(way: Way) {
     for test in fresh_databases().await {
-        let hub = Hub::on(&test).await;
+        let hub = Hub::on(&test).await.by(way);
         let papers = hub.enrolled("east").await;
         let session = hub.session(&papers, BufferId::new(&RandomIds), 0).await;
         let mut facts: BTreeMap<String, String> =
@@ -255,22 +250,21 @@ async fn the_facts_of_a_gateways_event_are_kept_within_bounds() {
     }
 }
 
-#[tokio::test]
-async fn fault_t9_fault_h7_a_frame_of_four_gigabytes_ends_the_session_and_not_the_hub() {
+async fn fault_t9_fault_h7_a_frame_of_four_gigabytes_ends_the_session_and_not_the_hub(way: Way) {
     let test = fresh_sqlite().await;
-    let hub = Hub::on(&test).await;
+    let hub = Hub::on(&test).await.by(way);
     let papers = hub.enrolled("east").await;
     let buffer = BufferId::new(&RandomIds);
     let mut session = hub.session(&papers, buffer, 0).await;
     session.send.write_all(&[0xff; 64]).await.unwrap();
-    assert_eq!(closed(&session.connection).await, code::PROTOCOL.into_inner());
+    assert_eq!(closed(&session.connection).await, code::PROTOCOL);
     let session = hub.session(&papers, buffer, 0).await;
     let mut lane = session.lane(Lane::Live).await;
     // An announced megabyte of nested arrays.
     let mut nested = (1_u32 << 20).to_be_bytes().to_vec();
     nested.resize(4 + (1 << 20), 0x81);
     lane.send.write_all(&nested).await.unwrap();
-    assert_eq!(closed(&session.connection).await, code::PROTOCOL.into_inner());
+    assert_eq!(closed(&session.connection).await, code::PROTOCOL);
     let session = hub.session(&papers, buffer, 0).await;
     assert_eq!(session.lane(Lane::Live).await.ask(1, body(&[(0, 1.0)])).await, LaneDown::Ack(1));
 }
@@ -291,10 +285,9 @@ async fn fault_t9_more_streams_than_allowed_are_never_opened() {
     assert!(open.len() < 8, "{}", open.len());
 }
 
-#[tokio::test]
-async fn what_is_watched_comes_by_datagram_at_once() {
+async fn what_is_watched_comes_by_datagram_at_once(way: Way) {
     let test = fresh_sqlite().await;
-    let hub = Hub::on(&test).await;
+    let hub = Hub::on(&test).await.by(way);
     let papers = hub.enrolled("east").await;
     let mut session = hub.session(&papers, BufferId::new(&RandomIds), 0).await;
     assert_eq!(session.lane(Lane::Live).await.ask(1, body(&[(0, 1.0)])).await, LaneDown::Ack(1));
@@ -309,7 +302,7 @@ async fn what_is_watched_comes_by_datagram_at_once() {
         value: Some(Value::Number(7.5)),
         quality: Quality::Good,
     };
-    session.connection.send_datagram(to_cbor(&LiveSamples { samples: vec![live] }).unwrap().into()).unwrap();
+    session.connection.send_datagram(to_cbor(&LiveSamples { samples: vec![live] }).unwrap());
     let told = tokio::time::timeout(Duration::from_secs(5), async {
         loop {
             let live = bus.recv().await.unwrap();
@@ -327,10 +320,9 @@ async fn what_is_watched_comes_by_datagram_at_once() {
     assert!(wish.points.is_empty());
 }
 
-#[tokio::test]
-async fn an_item_of_the_alarm_lane_that_is_no_single_event_is_set_aside() {
+async fn an_item_of_the_alarm_lane_that_is_no_single_event_is_set_aside(way: Way) {
     let test = fresh_sqlite().await;
-    let hub = Hub::on(&test).await;
+    let hub = Hub::on(&test).await.by(way);
     let papers = hub.enrolled("east").await;
     let session = hub.session(&papers, BufferId::new(&RandomIds), 0).await;
     let mut lane = session.lane(Lane::Alarm).await;
@@ -352,10 +344,9 @@ async fn an_item_of_the_alarm_lane_that_is_no_single_event_is_set_aside() {
     assert_eq!(hub.events(papers.gateway, "started").await.len(), 1);
 }
 
-#[tokio::test]
-async fn fault_y9_a_lane_whose_batches_are_all_set_aside_pauses_and_the_others_go_on() {
+async fn fault_y9_a_lane_whose_batches_are_all_set_aside_pauses_and_the_others_go_on(way: Way) {
     let test = fresh_sqlite().await;
-    let hub = Hub::on(&test).await;
+    let hub = Hub::on(&test).await.by(way);
     let papers = hub.enrolled("east").await;
     let buffer = BufferId::new(&RandomIds);
     let session = hub.session(&papers, buffer, 0).await;
@@ -366,7 +357,7 @@ async fn fault_y9_a_lane_whose_batches_are_all_set_aside_pauses_and_the_others_g
     let mut other = session.lane(Lane::Backfill).await;
     lane.send(4, 1, vec![0xff; 40]).await;
     assert_eq!(other.ask(1, body(&[(0, 1.0)])).await, LaneDown::Ack(1));
-    assert_eq!(closed(&session.connection).await, code::PAUSED.into_inner());
+    assert_eq!(closed(&session.connection).await, code::PAUSED);
     assert_eq!(
         (hub.count("quarantine").await, hub.events(papers.gateway, "lane_paused").await.len()),
         (3, 1)
@@ -381,10 +372,11 @@ async fn fault_y9_a_lane_whose_batches_are_all_set_aside_pauses_and_the_others_g
     }
 }
 
-#[tokio::test]
-async fn fault_c3_fault_c6_where_clocks_differ_by_days_the_gateway_keeps_its_readings_until_they_agree() {
+async fn fault_c3_fault_c6_where_clocks_differ_by_days_the_gateway_keeps_its_readings_until_they_agree(
+    way: Way,
+) {
     let test = fresh_sqlite().await;
-    let hub = Hub::on(&test).await;
+    let hub = Hub::on(&test).await.by(way);
     // Here it is the hub's clock that is wrong.
     hub.clock.set(Timestamp(NOW - 3 * 86_400_000));
     let papers = hub.enrolled("east").await;
@@ -393,7 +385,7 @@ async fn fault_c3_fault_c6_where_clocks_differ_by_days_the_gateway_keeps_its_rea
     for _ in 0..2 {
         let session = hub.session(&papers, buffer, 1).await;
         session.lane(Lane::Live).await.send(1, batch.0, batch.1.clone()).await;
-        assert_eq!(closed(&session.connection).await, code::CLOCK.into_inner());
+        assert_eq!(closed(&session.connection).await, code::CLOCK);
     }
     assert_eq!((hub.count("quarantine").await, hub.count("frame").await), (0, 0));
     let told = hub.events(papers.gateway, "clock_differs").await;
@@ -405,10 +397,9 @@ async fn fault_c3_fault_c6_where_clocks_differ_by_days_the_gateway_keeps_its_rea
     assert_eq!(session.lane(Lane::Live).await.ask(1, batch).await, LaneDown::Ack(1));
 }
 
-#[tokio::test]
-async fn fault_c3_what_a_clock_said_that_is_right_again_is_left_out_and_holds_nothing_up() {
+async fn fault_c3_what_a_clock_said_that_is_right_again_is_left_out_and_holds_nothing_up(way: Way) {
     for test in fresh_databases().await {
-        let hub = Hub::on(&test).await;
+        let hub = Hub::on(&test).await.by(way);
         let papers = hub.enrolled("east").await;
         let mut session = hub.session(&papers, BufferId::new(&RandomIds), 1).await;
         let mut lane = session.lane(Lane::Live).await;
@@ -444,17 +435,16 @@ async fn fault_c3_what_a_clock_said_that_is_right_again_is_left_out_and_holds_no
         // What is stored is without them, for the next hub program too.
         let point = hub.point(papers.gateway, "power").await;
         let good: Vec<Sample> = (50..=61).map(|second| sample(second, 2.0)).collect();
-        for hub in [&hub, &Hub::start(test.db.clone(), test.dir.path()).await] {
+        for hub in [&hub, &Hub::start(test.db.clone(), test.dir.path()).await.by(way)] {
             let all = hub.readings.samples(&point, Timestamp(0), Timestamp(NOW + 7 * 86_400_000)).await;
             assert_eq!(all.unwrap(), good);
         }
     }
 }
 
-#[tokio::test]
-async fn fault_c3_a_reading_of_an_hour_ahead_is_kept_and_is_nobodys_latest_value() {
+async fn fault_c3_a_reading_of_an_hour_ahead_is_kept_and_is_nobodys_latest_value(way: Way) {
     let test = fresh_sqlite().await;
-    let hub = Hub::on(&test).await;
+    let hub = Hub::on(&test).await.by(way);
     let papers = hub.enrolled("east").await;
     let session = hub.session(&papers, BufferId::new(&RandomIds), 1).await;
     let batch = body(&[(0, 1.0), (3600, 99.0)]);
@@ -464,10 +454,9 @@ async fn fault_c3_a_reading_of_an_hour_ahead_is_kept_and_is_nobodys_latest_value
     assert_eq!(hub.history(&point).await.len(), 2);
 }
 
-#[tokio::test]
-async fn a_catalogue_that_comes_after_the_batch_that_needs_it_is_waited_for() {
+async fn a_catalogue_that_comes_after_the_batch_that_needs_it_is_waited_for(way: Way) {
     let test = fresh_sqlite().await;
-    let hub = Hub::on(&test).await;
+    let hub = Hub::on(&test).await.by(way);
     let papers = hub.enrolled("east").await;
     let mut session = hub.session(&papers, BufferId::new(&RandomIds), 0).await;
     let mut lane = session.lane(Lane::Live).await;
@@ -484,10 +473,9 @@ async fn a_catalogue_that_comes_after_the_batch_that_needs_it_is_waited_for() {
     assert_eq!(hub.history(&point).await, [sample(10, 2.0)]);
 }
 
-#[tokio::test]
-async fn while_the_store_takes_nothing_a_lane_is_asked_to_offer_again_and_the_session_lives() {
+async fn while_the_store_takes_nothing_a_lane_is_asked_to_offer_again_and_the_session_lives(way: Way) {
     for test in fresh_databases().await {
-        let hub = Hub::on(&test).await;
+        let hub = Hub::on(&test).await.by(way);
         let papers = hub.enrolled("east").await;
         let session = hub.session(&papers, BufferId::new(&RandomIds), 0).await;
         let (mut live, mut alarms) = (session.lane(Lane::Live).await, session.lane(Lane::Alarm).await);
@@ -510,7 +498,26 @@ async fn while_the_store_takes_nothing_a_lane_is_asked_to_offer_again_and_the_se
         test.db.execute("alter table watermark rename column away to seq", vec![]).await.unwrap();
         assert_eq!(live.ask(2, body(&[(10, 2.0)])).await, LaneDown::Ack(2));
         assert_eq!(alarms.ask(1, event).await, LaneDown::Ack(1));
-        assert!(session.connection.close_reason().is_none());
+        assert!(session.connection.is_open());
         assert_eq!(hub.count("frame").await, 2);
     }
 }
+
+over_both_roads!(
+    fault_y5_a_gateway_with_an_empty_database_begins_an_epoch_and_history_stays,
+    fault_y4_a_restored_database_begins_an_epoch_and_overwrites_nothing,
+    fault_y8_a_gap_is_answered_with_the_watermark_and_nothing_is_applied,
+    fault_y9_a_poisoned_batch_is_kept_aside_and_what_follows_goes_on,
+    fault_y7_one_sequence_with_two_contents_is_a_security_event,
+    an_event_is_kept_once,
+    the_facts_of_a_gateways_event_are_kept_within_bounds,
+    fault_t9_fault_h7_a_frame_of_four_gigabytes_ends_the_session_and_not_the_hub,
+    what_is_watched_comes_by_datagram_at_once,
+    an_item_of_the_alarm_lane_that_is_no_single_event_is_set_aside,
+    fault_y9_a_lane_whose_batches_are_all_set_aside_pauses_and_the_others_go_on,
+    fault_c3_fault_c6_where_clocks_differ_by_days_the_gateway_keeps_its_readings_until_they_agree,
+    fault_c3_what_a_clock_said_that_is_right_again_is_left_out_and_holds_nothing_up,
+    fault_c3_a_reading_of_an_hour_ahead_is_kept_and_is_nobodys_latest_value,
+    a_catalogue_that_comes_after_the_batch_that_needs_it_is_waited_for,
+    while_the_store_takes_nothing_a_lane_is_asked_to_offer_again_and_the_session_lives,
+);

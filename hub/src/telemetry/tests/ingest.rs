@@ -11,7 +11,7 @@ use super::super::ingest::{Checked, IngestError, Opened, check};
 use super::super::model::HOUR_MS;
 use super::super::rewrite::CompactError;
 use super::plant::{Plant, count};
-use crate::gateways::{Fate, Position, Received};
+use crate::gateways::{Fate, Position, Received, RoadKind};
 use crate::kernel::caller::Role;
 use crate::kernel::db::{Db, DbError};
 use crate::testing::{Hub, on_each_database};
@@ -136,7 +136,7 @@ async fn a_fast_point_is_fresh_between_two_flushes_of_its_gateway() {
     let mut plant = Plant::at(&hub).await;
     let now = hub.now().as_millis();
     let flow = plant.point("flow").await.id;
-    plant.fleet.arrived(plant.gateway, "0.1.0", "10.0.0.7").await.unwrap();
+    plant.fleet.arrived(plant.gateway, "0.1.0", "10.0.0.7", RoadKind::Quic).await.unwrap();
     let mut viewer = hub.logged_in_as(Role::Viewer).await;
     let mut stale_after = async |seconds: u64| {
         let before = hub.now();
