@@ -50,13 +50,15 @@ pub enum EventKind {
     /// The gateway's disk refuses to write; `active` turns false when it writes again. What happens meanwhile is only in
     /// the memory, and is lost with the power.
     StorageFailing,
+    /// Who answers at the hub's address is not the hub that the gateway was enrolled at; `active` turns false when it is.
+    HubUntrusted,
     /// What a newer gateway tells of and this program has no word for; its detail says it. Always the last here.
     #[serde(skip_serializing)]
     Unknown,
 }
 
 impl EventKind {
-    pub const ALL: [Self; 18] = [
+    pub const ALL: [Self; 19] = [
         Self::DeviceSilent,
         Self::LineDown,
         Self::BufferDropped,
@@ -75,6 +77,7 @@ impl EventKind {
         Self::DeviceAlarm,
         Self::NumberConflict,
         Self::StorageFailing,
+        Self::HubUntrusted,
     ];
 
     pub const fn word(self) -> &'static str {
@@ -97,6 +100,7 @@ impl EventKind {
             Self::DeviceAlarm => "device_alarm",
             Self::NumberConflict => "number_conflict",
             Self::StorageFailing => "storage_failing",
+            Self::HubUntrusted => "hub_untrusted",
             Self::Unknown => "unknown",
         }
     }
@@ -112,6 +116,7 @@ impl EventKind {
                 | Self::DeviceClock
                 | Self::DeviceAlarm
                 | Self::StorageFailing
+                | Self::HubUntrusted
         )
     }
 }

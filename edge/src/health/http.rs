@@ -27,7 +27,7 @@ use super::publishers::{PublishGauge, PublishHealth};
 use crate::buffer::Buffer;
 use crate::doctor::{DeviceBook, LineBook};
 use crate::poll::{Latest, Shown};
-use crate::uplink::UplinkState;
+use crate::uplink::{RoadKind, UplinkState};
 
 /// A report older than this means that the program no longer does its work.
 const REPORT_AGE: Duration = Duration::from_secs(45);
@@ -90,6 +90,10 @@ fn of_line(gauge: &LineGauge) -> OfLine {
 struct Hub {
     enrolled: bool,
     connected: bool,
+    /// quic or tcp, while it is connected.
+    road: Option<&'static str>,
+    /// What somebody should see to, though it is connected.
+    advice: Option<Names>,
     since: Option<Timestamp>,
     gateway: Option<GatewayId>,
     certificate_expires: Option<Timestamp>,
@@ -180,6 +184,8 @@ async fn status(State(pages): State<Arc<Pages>>) -> impl IntoResponse {
         hub: Hub {
             enrolled: hub.gateway.is_some(),
             connected: hub.connected,
+            road: hub.road.map(RoadKind::word),
+            advice: hub.advice(),
             since: hub.since,
             gateway: hub.gateway,
             certificate_expires: hub.certificate_expires,

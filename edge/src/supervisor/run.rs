@@ -33,7 +33,7 @@ use crate::health::{LineGauge, Pages, bind, serve};
 use crate::line::dial_of;
 use crate::poll::{Latest, Told};
 use crate::refine::{Book, book};
-use crate::uplink::{self, UplinkSettings, UplinkState};
+use crate::uplink::{self, Means, UplinkSettings, UplinkState};
 use crate::{hold, lend};
 
 /// How often the gateway's file is looked at and broken tasks are looked for.
@@ -434,11 +434,15 @@ impl Supervisor {
             state_dir: self.config.data.clone(),
             version: env!("CARGO_PKG_VERSION").to_owned(),
         };
-        let (buffer, live, health) = (self.buffer.clone(), self.live.clone(), self.health.clone());
-        let (timekeeper, state) = (self.timekeeper.clone(), self.hub.clone());
-        self.uplink = Some(Stoppable::spawn(|cancel| {
-            uplink::run(settings, buffer, live, health, timekeeper, cancel, state)
-        }));
+        let means = Means {
+            buffer: self.buffer.clone(),
+            alarms: self.alarms.clone(),
+            live: self.live.clone(),
+            health: self.health.clone(),
+            timekeeper: self.timekeeper.clone(),
+        };
+        let state = self.hub.clone();
+        self.uplink = Some(Stoppable::spawn(|cancel| uplink::run(settings, means, cancel, state)));
     }
 
     /// The pages are for people; without them the gateway still does its work, and tries again.

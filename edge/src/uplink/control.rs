@@ -6,7 +6,6 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use quinn::SendStream;
 use rustls_pki_types::CertificateDer;
 use steward_shared::time::Clock;
 use steward_shared::wire::message::{Certificate, ControlDown, ControlUp, Health, Renew, Watch};
@@ -17,6 +16,7 @@ use super::error::UplinkError;
 use super::frames::{self, FrameReader};
 use super::identity::Identity;
 use super::live::Wish;
+use super::road::Outgoing;
 use super::state::UplinkState;
 use crate::buffer::{Buffer, BufferError};
 
@@ -28,7 +28,7 @@ const LONGEST_WISH: Duration = Duration::from_hours(1);
 const STREAM: &str = "control";
 
 pub(super) struct Up<'a> {
-    pub stream: SendStream,
+    pub stream: Outgoing,
     pub buffer: &'a Buffer,
     pub health: watch::Receiver<Health>,
     pub identity: watch::Receiver<Arc<Identity>>,

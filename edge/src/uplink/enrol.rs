@@ -10,12 +10,15 @@ use steward_shared::id::GatewayId;
 use steward_shared::time::Clock;
 use steward_shared::wire::code::Code;
 use steward_shared::wire::message::{Enrol, EnrolAnswer};
+use tokio::io::AsyncWriteExt as _;
 use tokio::time::timeout;
 
-use super::dial::{Dialled, dial};
+use super::address;
+use super::dial::{Dialled, Order, dial};
 use super::error::{EnrolError, IdentityError, UplinkError};
 use super::frames::{self, FrameReader};
 use super::identity::{self, Identity};
+use super::road::{Road, RoadKind};
 use super::tls;
 
 const ANSWER: Duration = Duration::from_secs(20);
@@ -39,10 +42,12 @@ pub async fn enrol(
         version: version.to_owned(),
         host: host(),
     };
-    let dialled = dial(hub, tls::enrolment(&code, &clock)?).await?;
-    let answer = exchange(&dialled, &ask).await;
-    let ca = pinned(&dialled, &code);
-    dialled.close("enrolled").await;
+    let order = Order::first(RoadKind::Quic);
+    let Dialled { road, address } = dial(hub, state_dir, &tls::enrolment(&code, &clock)?, order).await?;
+    let answer = exchange(&road, &ask).await.map_err(|e| road.why(e));
+    // The handshake has verified the chain against it.
+    let ca = road.chain().into_iter().find(|c| code.names_ca(c));
+    road.close("enrolled").await;
     let enrolled = match answer? {
         EnrolAnswer::Accepted(enrolled) => enrolled,
         EnrolAnswer::Refused(refusal) => return Err(refusal.into()),
@@ -50,21 +55,16 @@ pub async fn enrol(
     let ca = ca.ok_or(UplinkError::Protocol("the chain lost its CA"))?;
     let identity = Identity::new(enrolled.gateway, key, CertificateDer::from(enrolled.certificate), ca)?;
     identity.save(state_dir)?;
+    address::keep(state_dir, hub, address);
     Ok(enrolled.gateway)
 }
 
-async fn exchange(dialled: &Dialled, ask: &Enrol) -> Result<EnrolAnswer, UplinkError> {
-    let opened = timeout(ANSWER, dialled.connection.open_bi()).await;
+async fn exchange(road: &Road, ask: &Enrol) -> Result<EnrolAnswer, UplinkError> {
+    let opened = timeout(ANSWER, road.open(0)).await;
     let (mut up, down) = opened.map_err(|_| UplinkError::Deadline(STREAM))??;
     frames::write(&mut up, ask, STREAM).await?;
-    up.finish().map_err(|_| UplinkError::StreamEnded(STREAM))?;
+    up.shutdown().await.map_err(|_| UplinkError::StreamEnded(STREAM))?;
     FrameReader::new(down, STREAM).next_within(ANSWER).await
-}
-
-/// The CA in the hub's chain that the code names; the handshake has verified the chain against it.
-fn pinned(dialled: &Dialled, code: &Code) -> Option<CertificateDer<'static>> {
-    let chain = dialled.connection.peer_identity()?.downcast::<Vec<CertificateDer<'static>>>().ok()?;
-    chain.into_iter().find(|c| code.names_ca(c))
 }
 
 fn host() -> String {

@@ -1,11 +1,14 @@
 //! Why there is no session, in words that a person at the gateway can act on. Display names the way out.
 
+use std::error::Error;
+use std::io;
 use std::path::PathBuf;
 
 use quinn::{ConnectError, ConnectionError, TransportErrorCode};
 use steward_shared::wire::code::CodeError;
 use steward_shared::wire::frame::FrameError;
 use steward_shared::wire::message::{EnrolRefusal, Refusal, RefusalReason};
+use steward_shared::wire::mux::Closed;
 
 use crate::buffer::BufferError;
 
@@ -67,10 +70,12 @@ pub enum UplinkError {
     Socket(#[source] std::io::Error),
     #[error("the connection could not be set up")]
     Connect(#[from] ConnectError),
-    #[error("the hub at {0} does not answer; check the address, the network, and that UDP may pass")]
+    #[error(
+        "the hub at {0} does not answer; check the address, the network, and that UDP or TCP may pass to its port"
+    )]
     Silent(String),
     #[error("the connection to the hub broke")]
-    Broken(#[source] ConnectionError),
+    Broken(#[source] Box<dyn Error + Send + Sync>),
     #[error("the hub closed the connection: {0}")]
     ClosedByHub(String),
     #[error(
@@ -82,7 +87,10 @@ pub enum UplinkError {
         "the hub does not accept this gateway's certificate ({0}); enrol it anew with a code from the hub's page"
     )]
     CertificateRefused(&'static str),
-    #[error("the hub's certificate is not that of the hub this gateway was enrolled at: {0}")]
+    #[error(
+        "who answers at the hub's address is not the hub this gateway was enrolled at ({0}): another hub, or something \
+         on the way that looks into TLS; let the hub's port pass it by. readings are still polled and kept"
+    )]
     HubNotTrusted(String),
     #[error("the hub refused this gateway: {}", refusal_words(.0))]
     Refused(Refusal),
@@ -123,22 +131,78 @@ impl From<ConnectionError> for UplinkError {
     fn from(e: ConnectionError) -> Self {
         match &e {
             // The hub looks at our certificate after our side of the handshake is done, so that its alert comes as a close.
-            ConnectionError::ConnectionClosed(close) => match alert(close.error_code) {
-                Some(45) => Self::CertificateExpired,
-                Some(44) => Self::CertificateRefused("revoked"),
-                Some(48) => Self::CertificateRefused("signed by another hub"),
-                Some(42 | 43 | 46 | 49 | 51 | 116) => Self::CertificateRefused("not valid"),
-                _ => Self::ClosedByHub(close.to_string()),
-            },
+            ConnectionError::ConnectionClosed(close) => alert(close.error_code)
+                .and_then(Self::of_alert)
+                .unwrap_or_else(|| Self::ClosedByHub(close.to_string())),
             ConnectionError::TransportError(t) if alert(t.code).is_some() => {
                 Self::HubNotTrusted(t.reason.clone())
             }
             ConnectionError::ApplicationClosed(close) => {
-                Self::ClosedByHub(String::from_utf8_lossy(&close.reason).chars().take(200).collect())
+                Self::closed_by_hub(&String::from_utf8_lossy(&close.reason))
             }
-            _ => Self::Broken(e),
+            _ => Self::Broken(Box::new(e)),
         }
     }
+}
+
+/// The same of the road over TCP.
+impl From<Closed> for UplinkError {
+    fn from(closed: Closed) -> Self {
+        match closed {
+            Closed::Peer { reason, .. } => Self::closed_by_hub(&reason),
+            Closed::Lost(e) => {
+                // The hub looks at our certificate after our side of the handshake is done.
+                let refused = tls_error(&e).and_then(Self::of_tls);
+                refused.unwrap_or_else(|| Self::Broken(Box::new(e)))
+            }
+            closed => Self::Broken(Box::new(closed)),
+        }
+    }
+}
+
+impl UplinkError {
+    /// Of a handshake over TCP.
+    pub(super) fn of_handshake(hub: &str, e: io::Error) -> Self {
+        let refused = tls_error(&e).and_then(Self::of_tls);
+        refused.unwrap_or_else(|| match e.kind() {
+            io::ErrorKind::ConnectionRefused | io::ErrorKind::TimedOut | io::ErrorKind::HostUnreachable => {
+                Self::Silent(hub.to_owned())
+            }
+            _ => Self::Broken(Box::new(e)),
+        })
+    }
+
+    fn of_tls(e: &rustls::Error) -> Option<Self> {
+        match e {
+            rustls::Error::AlertReceived(alert) => Self::of_alert(u8::from(*alert)),
+            // Something answers that is no hub.
+            rustls::Error::InvalidCertificate(_)
+            | rustls::Error::InvalidMessage(_)
+            | rustls::Error::PeerIncompatible(_)
+            | rustls::Error::PeerMisbehaved(_)
+            | rustls::Error::NoApplicationProtocol => Some(Self::HubNotTrusted(e.to_string())),
+            _ => None,
+        }
+    }
+
+    /// What an alert of the hub (RFC 8446, 6.2) says of this gateway's certificate.
+    fn of_alert(alert: u8) -> Option<Self> {
+        match alert {
+            45 => Some(Self::CertificateExpired),
+            44 => Some(Self::CertificateRefused("revoked")),
+            48 => Some(Self::CertificateRefused("signed by another hub")),
+            42 | 43 | 46 | 49 | 51 | 116 => Some(Self::CertificateRefused("not valid")),
+            _ => None,
+        }
+    }
+
+    fn closed_by_hub(reason: &str) -> Self {
+        Self::ClosedByHub(reason.chars().filter(|c| !c.is_control()).take(200).collect())
+    }
+}
+
+fn tls_error(e: &io::Error) -> Option<&rustls::Error> {
+    e.get_ref()?.downcast_ref()
 }
 
 /// The TLS alert in a QUIC error code (RFC 9001, 4.8).

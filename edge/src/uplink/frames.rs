@@ -1,28 +1,29 @@
-//! Frames on QUIC streams. Reading may be given up and taken up again at any await: what came stays here.
+//! Frames on streams. Reading may be given up and taken up again at any await: what came stays here.
 
 use std::time::Duration;
 
-use quinn::{ReadError, RecvStream, SendStream, WriteError};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use steward_shared::wire::frame::{self, HEADER};
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::time::timeout;
 
 use super::error::UplinkError;
+use super::road::{Incoming, Outgoing};
 
 /// A frame must be gone by then, on the slowest link that is still of use.
 const WRITE: Duration = Duration::from_mins(1);
-const PIECE: usize = 64 << 10;
+const PIECE: usize = 4 << 10;
 
+/// Where the connection broke, its own reason says more than what is told here.
 pub(super) async fn write<T: Serialize>(
-    stream: &mut SendStream,
+    stream: &mut Outgoing,
     message: &T,
     name: &'static str,
 ) -> Result<(), UplinkError> {
     let bytes = frame::encode(message)?;
     match timeout(WRITE, stream.write_all(&bytes)).await {
         Err(_) => Err(UplinkError::Deadline(name)),
-        Ok(Err(WriteError::ConnectionLost(e))) => Err(e.into()),
         Ok(Err(_)) => Err(UplinkError::StreamEnded(name)),
         Ok(Ok(())) => Ok(()),
     }
@@ -30,13 +31,13 @@ pub(super) async fn write<T: Serialize>(
 
 /// One stream's incoming frames.
 pub(super) struct FrameReader {
-    stream: RecvStream,
+    stream: Incoming,
     held: Vec<u8>,
     name: &'static str,
 }
 
 impl FrameReader {
-    pub fn new(stream: RecvStream, name: &'static str) -> Self {
+    pub fn new(stream: Incoming, name: &'static str) -> Self {
         Self { stream, held: Vec::new(), name }
     }
 
@@ -46,10 +47,10 @@ impl FrameReader {
             if let Some(body) = self.take()? {
                 return Ok(frame::from_cbor(&body)?);
             }
-            match self.stream.read_chunk(PIECE, true).await {
-                Ok(Some(chunk)) => self.held.extend_from_slice(&chunk.bytes),
-                Err(ReadError::ConnectionLost(e)) => return Err(e.into()),
-                Ok(None) | Err(_) => return Err(UplinkError::StreamEnded(self.name)),
+            self.held.reserve(PIECE);
+            match self.stream.read_buf(&mut self.held).await {
+                Ok(n) if n > 0 => {}
+                Ok(_) | Err(_) => return Err(UplinkError::StreamEnded(self.name)),
             }
         }
     }

@@ -3,13 +3,13 @@
 
 use std::time::Duration;
 
-use quinn::Connection;
 use steward_shared::wire::message::{Batch, Lane, LaneDown, LaneUp};
 use tokio::sync::watch;
 use tokio::time::{Instant, sleep, timeout, timeout_at};
 
 use super::error::UplinkError;
 use super::frames::{self, FrameReader};
+use super::road::Road;
 use crate::buffer::{Buffer, Heads};
 use crate::clock::Timekeeper;
 
@@ -40,16 +40,15 @@ fn priority(lane: Lane) -> i32 {
 
 /// Sends the lane on from `acked` until the session ends; never returns but with the reason.
 pub(super) async fn send(
-    connection: &Connection,
+    road: &Road,
     buffer: &Buffer,
     timekeeper: &Timekeeper,
     lane: Lane,
     epoch: u32,
     mut acked: u64,
 ) -> Result<(), UplinkError> {
-    let opened = timeout(OPEN, connection.open_bi()).await;
+    let opened = timeout(OPEN, road.open(priority(lane))).await;
     let (mut up, down) = opened.map_err(|_| UplinkError::Deadline(lane.word()))??;
-    up.set_priority(priority(lane)).map_err(|_| UplinkError::StreamEnded(lane.word()))?;
     frames::write(&mut up, &LaneUp::Open(lane), lane.word()).await?;
     let mut answers = FrameReader::new(down, lane.word());
     let mut heads = buffer.heads();

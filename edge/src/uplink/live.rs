@@ -4,7 +4,6 @@
 use std::collections::HashSet;
 use std::sync::Arc;
 
-use quinn::{Connection, SendDatagramError};
 use steward_shared::id::PointNo;
 use steward_shared::reading::Reading;
 use steward_shared::wire::frame::to_cbor;
@@ -13,6 +12,7 @@ use tokio::sync::{broadcast, watch};
 use tokio::time::Instant;
 
 use super::error::UplinkError;
+use super::road::Road;
 
 /// What the hub wants to watch, and until when.
 #[derive(Clone, Debug)]
@@ -25,7 +25,7 @@ pub(super) struct Wish {
 const AROUND: usize = 8;
 
 pub(super) async fn send(
-    connection: &Connection,
+    road: &Road,
     mut samples: broadcast::Receiver<Arc<[Reading]>>,
     wish: watch::Receiver<Option<Wish>>,
 ) -> Result<(), UplinkError> {
@@ -43,12 +43,9 @@ pub(super) async fn send(
             }
             _ => continue,
         };
-        let Some(room) = connection.max_datagram_size() else { continue };
+        let Some(room) = road.datagram_room() else { continue };
         for datagram in pack(wanted, room)? {
-            // Any other error (the path's limit shrank, the hub takes none) leaves the kept road.
-            if let Err(SendDatagramError::ConnectionLost(e)) = connection.send_datagram(datagram.into()) {
-                return Err(e.into());
-            }
+            road.send_datagram(datagram)?;
         }
     }
 }

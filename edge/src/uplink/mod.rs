@@ -1,15 +1,19 @@
-//! The way to the hub: QUIC with mutual TLS, one session at a time, begun again for as long as the program runs.
+//! The way to the hub: QUIC, or TLS over TCP where UDP is blocked, one session at a time, begun again for as long as the program runs.
 //! The supervisor starts [`run`]; the command line calls [`enrol`]. What is kept goes by batch and leaves the buffer
 //! only after the hub's acknowledgement; what somebody watches goes by datagram, without a promise.
 //!
 //! | file | what it holds |
 //! |---|---|
 //! | `run` | the loop: dial, session, wait |
-//! | `dial` | address, endpoint, handshake |
+//! | `dial` | addresses, both roads, handshake |
+//! | `address` | where the hub was last, on disk |
+//! | `road` | a connection, by whichever road |
+//! | `tcp` | the road over TCP |
 //! | `session` | hello, welcome, and everything that then goes on side by side |
 //! | `control` | health, catalogue, renewal; what the hub wishes to watch |
 //! | `lane` | batches out, acknowledgements in |
 //! | `live` | datagrams |
+//! | `preference` | which road is tried first |
 //! | `pulse` | a sign of life while something is owed |
 //! | `frames` | frames on a stream |
 //! | `identity` | key and certificates on disk |
@@ -19,6 +23,7 @@
 //! | `error` | why a session could not begin or go on, in plain words |
 //! | `state` | settings, and what others may know of the uplink |
 
+mod address;
 mod backoff;
 mod control;
 mod dial;
@@ -28,16 +33,20 @@ mod frames;
 mod identity;
 mod lane;
 mod live;
+mod preference;
 mod pulse;
+mod road;
 mod run;
 mod session;
 mod state;
+mod tcp;
 mod tls;
 
 pub use enrol::enrol;
 pub use error::{EnrolError, IdentityError, UplinkError};
 pub use identity::Identity;
-pub use run::{Live, run};
+pub use road::RoadKind;
+pub use run::{Live, Means, run};
 pub use state::{UplinkSettings, UplinkState};
 
 #[cfg(test)]

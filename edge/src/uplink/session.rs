@@ -1,10 +1,10 @@
 //! One session: hello and welcome, then lanes, control stream and datagrams side by side in one task, until one of
 //! them fails or the program stops. Nothing outlives it; the next session begins from what the hub says it has.
 
+use std::convert::Infallible;
 use std::sync::Arc;
 use std::time::Duration;
 
-use quinn::Connection;
 use steward_shared::reading::Reading;
 use steward_shared::wire::message::{ControlDown, ControlUp, Health, Hello, Lane, PROTOCOL, Welcome};
 use tokio::sync::{broadcast, watch};
@@ -14,6 +14,7 @@ use super::control::{Down, Up};
 use super::error::UplinkError;
 use super::frames::{self, FrameReader};
 use super::identity::Identity;
+use super::road::Road;
 use super::run::Live;
 use super::state::{UplinkSettings, UplinkState};
 use super::{lane, live, pulse};
@@ -22,6 +23,8 @@ use crate::clock::Timekeeper;
 
 const GREETING: Duration = Duration::from_secs(20);
 const STREAM: &str = "control";
+/// Below alarms, above readings.
+const PRIORITY: i32 = 10;
 
 /// What a session works with; the loop holds it.
 pub(super) struct Session<'a> {
@@ -35,11 +38,10 @@ pub(super) struct Session<'a> {
 }
 
 impl Session<'_> {
-    /// Until the connection breaks; `welcomed` is called when the hub has let this gateway in.
-    pub async fn hold(&self, connection: &Connection, welcomed: impl FnOnce()) -> Result<(), UplinkError> {
-        let opened = timeout(GREETING, connection.open_bi()).await;
+    /// Until the connection breaks, always with why; `welcomed` is called when the hub has let this gateway in.
+    pub async fn hold(&self, road: &Road, welcomed: impl FnOnce()) -> Result<Infallible, UplinkError> {
+        let opened = timeout(GREETING, road.open(PRIORITY)).await;
         let (mut up, down) = opened.map_err(|_| UplinkError::Deadline(STREAM))??;
-        up.set_priority(10).map_err(|_| UplinkError::StreamEnded(STREAM))?;
         let mut down = FrameReader::new(down, STREAM);
         let state = self.buffer.state().await?;
         frames::write(&mut up, &ControlUp::Hello(self.hello(&state)), STREAM).await?;
@@ -84,7 +86,7 @@ impl Session<'_> {
         };
         let send = |lane| {
             let from = welcome.watermarks.iter().find(|w| w.lane == lane).map_or(0, |w| w.seq);
-            lane::send(connection, self.buffer, self.timekeeper, lane, welcome.epoch, from)
+            lane::send(road, self.buffer, self.timekeeper, lane, welcome.epoch, from)
         };
         // Each runs until it fails, and then all end: the next session takes up from what the hub has.
         tokio::try_join!(
@@ -93,11 +95,11 @@ impl Session<'_> {
             replies.take(),
             send(Lane::Live),
             send(Lane::Backfill),
-            live::send(connection, self.samples(), wish.subscribe()),
-            pulse::beat(connection, self.buffer),
+            live::send(road, self.samples(), wish.subscribe()),
+            pulse::beat(road, self.buffer),
             self.same_buffer(&state),
         )?;
-        Ok(())
+        Err(UplinkError::Protocol("everything ended at once"))
     }
 
     fn hello(&self, state: &BufferState) -> Hello {

@@ -4,6 +4,9 @@ use std::path::PathBuf;
 
 use steward_shared::id::GatewayId;
 use steward_shared::time::Timestamp;
+use steward_shared::wire::message::Names;
+
+use super::road::RoadKind;
 
 #[derive(Clone, Debug)]
 pub struct UplinkSettings {
@@ -19,6 +22,10 @@ pub struct UplinkSettings {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct UplinkState {
     pub connected: bool,
+    /// By which road, while it is connected.
+    pub road: Option<RoadKind>,
+    /// The port at which the hub was found.
+    pub port: Option<u16>,
     /// Since when it is as it is.
     pub since: Option<Timestamp>,
     /// Absent while there is no identity: this gateway is not enrolled.
@@ -26,4 +33,15 @@ pub struct UplinkState {
     pub certificate_expires: Option<Timestamp>,
     /// Why there is no connection, and the way out.
     pub last_error: Option<String>,
+}
+
+impl UplinkState {
+    /// What somebody should see to, though the session goes on.
+    pub fn advice(&self) -> Option<Names> {
+        let port = self.port?;
+        (self.connected && self.road == Some(RoadKind::Tcp)).then(|| Names {
+            zh: format!("经 TCP 连接：路上的 UDP 似乎被拦截；请让网络管理员放行 UDP 端口 {port}"),
+            en: format!("over TCP: UDP seems to be blocked on the way; ask for UDP port {port}"),
+        })
+    }
 }

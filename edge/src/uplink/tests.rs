@@ -1,10 +1,12 @@
-//! The uplink against a small hub on loopback: real QUIC, real TLS, the real buffer.
+//! The uplink against a small hub on loopback: real QUIC and TCP, real TLS, the real buffer.
 
 mod clocks;
 mod enrolment;
 mod hub;
 mod link;
+mod roads;
 mod sessions;
+mod wire;
 
 use std::net::SocketAddr;
 use std::path::Path;
@@ -21,7 +23,8 @@ use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
 pub(crate) use self::hub::Hub;
-use super::{Live, UplinkSettings, UplinkState, run};
+use super::{Live, Means, UplinkSettings, UplinkState, run};
+use crate::alarm::Alarms;
 use crate::buffer::{Buffer, BufferSettings};
 use crate::clock::Timekeeper;
 use crate::evidence::Evidence;
@@ -37,37 +40,42 @@ struct Gateway {
 }
 
 impl Gateway {
-    fn start(dir: &Path, hub: &Hub) -> Self {
-        Self::start_by(dir, hub.address)
+    async fn start(dir: &Path, hub: &Hub) -> Self {
+        Self::start_by(dir, hub.address).await
     }
 
-    fn start_by(dir: &Path, address: SocketAddr) -> Self {
-        Self::start_with(dir, address, BufferSettings::default())
+    async fn start_by(dir: &Path, address: SocketAddr) -> Self {
+        Self::start_with(dir, address, BufferSettings::default()).await
     }
 
-    fn start_with(dir: &Path, address: SocketAddr, settings: BufferSettings) -> Self {
+    async fn start_with(dir: &Path, address: SocketAddr, settings: BufferSettings) -> Self {
         let buffer = Buffer::open(dir, settings, Arc::new(SystemClock), Arc::new(RandomIds)).unwrap();
-        Self::start_of(dir, address, buffer, Arc::new(SystemClock))
+        Self::start_of(dir, address, buffer, Arc::new(SystemClock)).await
     }
 
     /// With a clock that nobody but the hub vouches for.
-    fn start_of(dir: &Path, address: SocketAddr, buffer: Buffer, clock: Arc<dyn Clock>) -> Self {
+    async fn start_of(dir: &Path, address: SocketAddr, buffer: Buffer, clock: Arc<dyn Clock>) -> Self {
+        Self::start_at(dir, &address.to_string(), buffer, clock).await
+    }
+
+    async fn start_at(dir: &Path, hub: &str, buffer: Buffer, clock: Arc<dyn Clock>) -> Self {
         let settings =
-            UplinkSettings { hub: address.to_string(), state_dir: dir.to_owned(), version: "0.1.0".into() };
+            UplinkSettings { hub: hub.to_owned(), state_dir: dir.to_owned(), version: "0.1.0".into() };
         let (live, health, state) =
             (broadcast::Sender::new(64), watch::Sender::new(Health::default()), watch::Sender::default());
         let (states, cancel) = (state.subscribe(), CancellationToken::new());
         let timekeeper =
             Timekeeper::new(buffer.clone(), Evidence::none(), clock, Arc::new(RandomIds), || false);
-        let task = tokio::spawn(run(
-            settings,
-            buffer.clone(),
-            live.clone(),
-            health.subscribe(),
+        let alarms = Alarms::open(buffer.clone(), Arc::new(SystemClock), Arc::new(RandomIds)).await.unwrap();
+        tokio::spawn(alarms.clone().keep(cancel.clone()));
+        let means = Means {
+            buffer: buffer.clone(),
+            alarms,
+            live: live.clone(),
+            health: health.subscribe(),
             timekeeper,
-            cancel.clone(),
-            state,
-        ));
+        };
+        let task = tokio::spawn(run(settings, means, cancel.clone(), state));
         Self { buffer, live, health, state: states, cancel, task }
     }
 

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use quinn::crypto::rustls::QuicClientConfig;
-use quinn::{ClientConfig, IdleTimeout, TransportConfig, VarInt};
+use quinn::{IdleTimeout, TransportConfig, VarInt};
 use rustls::client::WebPkiServerVerifier;
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
 use rustls::crypto::CryptoProvider;
@@ -26,8 +26,14 @@ const IDLE_MS: u32 = 30_000;
 /// Datagrams that wait to be sent; older ones give way.
 const DATAGRAMS: usize = 64 << 10;
 
+/// The same trust for both roads.
+pub(super) struct Configs {
+    pub quic: quinn::ClientConfig,
+    pub tls: Arc<rustls::ClientConfig>,
+}
+
 /// For a session: the identity's certificate, and the pinned CA.
-pub(super) fn session(identity: &Identity, clock: &Arc<dyn Clock>) -> Result<ClientConfig, IdentityError> {
+pub(super) fn session(identity: &Identity, clock: &Arc<dyn Clock>) -> Result<Configs, IdentityError> {
     let provider = provider();
     let verifier = verifier(&identity.ca, &provider)?;
     let key = PrivateKeyDer::Pkcs8(PrivatePkcs8KeyDer::from(identity.key_der()));
@@ -39,11 +45,11 @@ pub(super) fn session(identity: &Identity, clock: &Arc<dyn Clock>) -> Result<Cli
         .with_client_auth_cert(vec![identity.certificate.clone()], key)
         .map_err(IdentityError::Tls)?;
     tls.alpn_protocols = vec![ALPN.to_vec()];
-    quic(tls)
+    configs(tls)
 }
 
 /// For an enrolment: no certificate yet, and the CA that the code names.
-pub(super) fn enrolment(code: &Code, clock: &Arc<dyn Clock>) -> Result<ClientConfig, IdentityError> {
+pub(super) fn enrolment(code: &Code, clock: &Arc<dyn Clock>) -> Result<Configs, IdentityError> {
     let provider = provider();
     let verifier = Arc::new(ByCode { code: code.clone(), provider: provider.clone() });
     let mut tls = rustls::ClientConfig::builder_with_details(provider, Arc::new(HandedIn(clock.clone())))
@@ -53,13 +59,16 @@ pub(super) fn enrolment(code: &Code, clock: &Arc<dyn Clock>) -> Result<ClientCon
         .with_custom_certificate_verifier(verifier)
         .with_no_client_auth();
     tls.alpn_protocols = vec![ALPN_ENROL.to_vec()];
-    quic(tls)
+    configs(tls)
 }
 
-fn quic(tls: rustls::ClientConfig) -> Result<ClientConfig, IdentityError> {
+fn configs(mut tls: rustls::ClientConfig) -> Result<Configs, IdentityError> {
     let unusable =
         |_| IdentityError::Tls(rustls::Error::General("the cipher suites lack AES-128-GCM".into()));
-    let mut config = ClientConfig::new(Arc::new(QuicClientConfig::try_from(tls).map_err(unusable)?));
+    // Every session shows its certificate anew, and nothing is said before the handshake is done.
+    tls.resumption = rustls::client::Resumption::disabled();
+    let crypto = QuicClientConfig::try_from(tls.clone()).map_err(unusable)?;
+    let mut quic = quinn::ClientConfig::new(Arc::new(crypto));
     let mut transport = TransportConfig::default();
     transport
         .max_idle_timeout(Some(IdleTimeout::from(VarInt::from_u32(IDLE_MS))))
@@ -67,8 +76,8 @@ fn quic(tls: rustls::ClientConfig) -> Result<ClientConfig, IdentityError> {
         .max_concurrent_bidi_streams(VarInt::from_u32(0))
         .max_concurrent_uni_streams(VarInt::from_u32(0))
         .datagram_send_buffer_size(DATAGRAMS);
-    config.transport_config(Arc::new(transport));
-    Ok(config)
+    quic.transport_config(Arc::new(transport));
+    Ok(Configs { quic, tls: Arc::new(tls) })
 }
 
 fn provider() -> Arc<CryptoProvider> {

@@ -203,13 +203,10 @@ impl Door {
     ) {
         let _counted = Counted::new();
         let _open = Opened::new(&self.open);
-        let accepted = async {
-            tcp::prepare(&socket)?;
-            tcp::accept(&tls, socket).await
-        };
+        tcp::prepare(&socket);
         // Losing the handshake is harmless: nothing has been said yet.
         let accepted = tokio::select! {
-            accepted = tokio::time::timeout(PROMPT, accepted) => accepted,
+            accepted = tokio::time::timeout(PROMPT, tcp::accept(&tls, socket)) => accepted,
             () = stop.cancelled() => return,
         };
         let stream = match accepted {

@@ -23,17 +23,16 @@ const GOODBYE: Duration = Duration::from_secs(2);
 const UNSENT: u32 = 16 << 10;
 const PIECE: usize = 16 << 10;
 
-/// What a socket is set to before its handshake. None of it is needed for the link to work, all of it makes it faster.
-pub fn prepare(socket: &TcpStream) -> io::Result<()> {
+/// Sets a socket up for small urgent things, as far as the system can: the link works without.
+pub fn prepare(socket: &TcpStream) {
     let socket = SockRef::from(socket);
-    socket.set_tcp_nodelay(true)?;
+    let _ = socket.set_tcp_nodelay(true);
     #[cfg(target_os = "linux")]
     {
-        socket.set_tcp_notsent_lowat(UNSENT)?;
-        // After a break of the link the next try does not wait twice as long each time.
-        socket.set_tcp_thin_linear_timeouts(true)?;
+        let _ = socket.set_tcp_notsent_lowat(UNSENT);
+        // After a break of the link the wait for the next try does not grow twice as long each time.
+        let _ = socket.set_tcp_thin_linear_timeouts(true);
     }
-    Ok(())
 }
 
 /// The handshake. A peer that is refused hears why: our alert would be lost with a socket that has unread bytes.
@@ -82,12 +81,12 @@ pub async fn drive<S: AsyncRead + AsyncWrite>(stream: S, link: &Link) {
                 to.flush().await
             };
             if let Err(e) = written.await {
-                return link.lost(e.into());
+                return Some(e);
             }
             if is_last {
                 // Whether the peer hears it makes no difference to us any more.
                 let _ = to.shutdown().await;
-                return;
+                return None;
             }
         }
     };
@@ -100,7 +99,13 @@ pub async fn drive<S: AsyncRead + AsyncWrite>(stream: S, link: &Link) {
         // Each goes on a little after the other: our last word goes out, and what the peer still says is taken, or the
         // reset of a socket with unread bytes would overtake that word. What is lost by then nobody waits for.
         tokio::select! {
-            () = &mut saying => drop(timeout(GOODBYE, &mut hearing).await),
+            broken = &mut saying => {
+                // What the peer said last tells more of a broken socket than that it takes nothing.
+                let _ = timeout(GOODBYE, &mut hearing).await;
+                if let Some(e) = broken {
+                    link.lost(e.into());
+                }
+            }
             () = &mut hearing => drop(timeout(GOODBYE, &mut saying).await),
         }
     };

@@ -8,10 +8,11 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use rusqlite::Connection;
+use steward_edge::alarm::Alarms;
 use steward_edge::buffer::{Buffer, BufferSettings};
 use steward_edge::clock::Timekeeper;
 use steward_edge::evidence::Evidence;
-use steward_edge::uplink::{self, UplinkSettings};
+use steward_edge::uplink::{self, Means, UplinkSettings};
 use steward_shared::alarm::{Event, EventKind};
 use steward_shared::id::{EventId, PointNo, RandomIds};
 use steward_shared::reading::{Quality, Reading, Value};
@@ -114,15 +115,16 @@ impl Gateway {
         let keeper =
             Timekeeper::new(self.buffer.clone(), Evidence::none(), clock, Arc::new(RandomIds), || true);
         let state = watch::Sender::default();
-        let uplink = uplink::run(
-            settings,
-            self.buffer.clone(),
+        let alarms =
+            Alarms::open(self.buffer.clone(), Arc::new(SystemClock), Arc::new(RandomIds)).await.unwrap();
+        let means = Means {
+            buffer: self.buffer.clone(),
+            alarms,
             live,
-            health.subscribe(),
-            keeper,
-            cancel.clone(),
-            state,
-        );
+            health: health.subscribe(),
+            timekeeper: keeper,
+        };
+        let uplink = uplink::run(settings, means, cancel.clone(), state);
         tokio::join!(uplink, async {
             work.await;
             cancel.cancel();

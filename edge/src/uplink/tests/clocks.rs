@@ -44,7 +44,7 @@ async fn fault_c1_what_was_stored_before_the_clock_was_set_is_corrected_before_t
         store(&buffer, &clock).await;
     }
     clock.set(0);
-    let g = Gateway::start_of(dir.path(), hub.address, buffer, clock);
+    let g = Gateway::start_of(dir.path(), hub.address, buffer, clock).await;
     eventually("everything arrived", || mark(&hub, Lane::Live) == 10).await;
     assert!(off(&hub) < HOURS / 2, "{} ms", off(&hub));
     eventually("it is told", || told(&hub) == [EventKind::ClockCorrected]).await;
@@ -61,7 +61,7 @@ async fn what_an_earlier_run_of_the_program_stored_is_corrected_too() {
     buffer.close().await.unwrap();
     clock.set(0);
     let buffer = open(dir.path(), &clock);
-    let g = Gateway::start_of(dir.path(), hub.address, buffer, clock);
+    let g = Gateway::start_of(dir.path(), hub.address, buffer, clock).await;
     eventually("it arrived", || mark(&hub, Lane::Live) == 1).await;
     assert!(off(&hub) < HOURS / 2, "{} ms", off(&hub));
     g.stop().await;
@@ -74,7 +74,7 @@ async fn fault_c1_batches_wait_for_the_right_time_and_events_do_not() {
     let clock = Skewed::by(-HOURS);
     let buffer = open(dir.path(), &clock);
     store(&buffer, &clock).await;
-    let g = Gateway::start_of(dir.path(), hub.address, buffer, clock.clone());
+    let g = Gateway::start_of(dir.path(), hub.address, buffer, clock.clone()).await;
     eventually("a session", || hub.seen().control.is_some()).await;
     g.event(EventKind::DeviceSilent, Some("chiller")).await;
     eventually("the event", || mark(&hub, Lane::Alarm) == 1).await;
@@ -100,7 +100,7 @@ async fn fault_c2_a_clock_that_is_set_in_the_middle_of_a_session_corrects_what_i
     let clock = Skewed::by(0);
     let buffer = open(dir.path(), &clock);
     store(&buffer, &clock).await;
-    let g = Gateway::start_of(dir.path(), hub.address, buffer, clock.clone());
+    let g = Gateway::start_of(dir.path(), hub.address, buffer, clock.clone()).await;
     eventually("the first", || mark(&hub, Lane::Live) == 1).await;
     clock.set(-HOURS);
     store(&g.buffer, &clock).await;

@@ -1,5 +1,6 @@
 use std::os::unix::fs::{MetadataExt, PermissionsExt, chown};
 
+use super::wire::{Way, over_both_roads};
 use super::*;
 use crate::uplink::identity;
 use crate::uplink::{EnrolError, Identity, UplinkError, enrol};
@@ -8,30 +9,27 @@ async fn enrol_at(hub: &Hub, dir: &Path, code: &str) -> Result<steward_shared::i
     enrol(dir, &hub.address.to_string(), code, "0.1.0", Arc::new(SystemClock)).await
 }
 
-#[tokio::test]
-async fn a_code_gives_an_identity_that_opens_a_session() {
-    let (hub, dir) = (Hub::start(), tempfile::tempdir().unwrap());
+async fn a_code_gives_an_identity_that_opens_a_session(way: Way) {
+    let (hub, dir) = (Hub::over(way), tempfile::tempdir().unwrap());
     let gateway = enrol_at(&hub, dir.path(), &hub.code().to_string()).await.unwrap();
     assert_eq!(gateway, hub.gateway);
     let key = std::fs::metadata(dir.path().join("identity/key.pem")).unwrap();
     assert_eq!(key.permissions().mode() & 0o777, 0o600);
-    let mut g = Gateway::start(dir.path(), &hub);
+    let mut g = Gateway::start(dir.path(), &hub).await;
     g.state.wait_for(|s| s.connected).await.unwrap();
     assert_eq!(g.state.borrow().gateway, Some(gateway));
     g.stop().await;
 }
 
-#[tokio::test]
-async fn the_code_of_another_hub_is_refused_before_the_secret_is_said() {
-    let (hub, other, dir) = (Hub::start(), Hub::start(), tempfile::tempdir().unwrap());
+async fn the_code_of_another_hub_is_refused_before_the_secret_is_said(way: Way) {
+    let (hub, other, dir) = (Hub::over(way), Hub::over(way), tempfile::tempdir().unwrap());
     let e = enrol_at(&hub, dir.path(), &other.code().to_string()).await.unwrap_err();
     assert!(matches!(e, EnrolError::Uplink(UplinkError::HubNotTrusted(_))), "{e:?}");
     assert!(Identity::load(dir.path()).unwrap().is_none());
 }
 
-#[tokio::test]
-async fn a_used_code_says_what_to_do() {
-    let (hub, dir) = (Hub::start(), tempfile::tempdir().unwrap());
+async fn a_used_code_says_what_to_do(way: Way) {
+    let (hub, dir) = (Hub::over(way), tempfile::tempdir().unwrap());
     let mut code = hub.code();
     code.secret = [9; 10];
     let e = enrol_at(&hub, dir.path(), &code.to_string()).await.unwrap_err();
@@ -40,9 +38,8 @@ async fn a_used_code_says_what_to_do() {
     assert!(matches!(e, EnrolError::Code(_)), "{e:?}");
 }
 
-#[tokio::test]
-async fn a_code_is_not_used_up_where_the_identity_could_not_be_kept() {
-    let (hub, dir) = (Hub::start(), tempfile::tempdir().unwrap());
+async fn a_code_is_not_used_up_where_the_identity_could_not_be_kept(way: Way) {
+    let (hub, dir) = (Hub::over(way), tempfile::tempdir().unwrap());
     let file = dir.path().join("data");
     std::fs::write(&file, "a file where the folder should be").unwrap();
     let e = enrol_at(&hub, &file, &hub.code().to_string()).await.unwrap_err();
@@ -68,10 +65,9 @@ async fn an_identity_that_root_makes_belongs_to_the_owner_of_the_data_folder() {
     assert_eq!(owners[0].permissions().mode() & 0o777, 0o700);
 }
 
-#[tokio::test]
-async fn a_gateway_that_is_enrolled_while_it_runs_connects_by_itself() {
-    let (hub, dir) = (Hub::start(), tempfile::tempdir().unwrap());
-    let mut g = Gateway::start(dir.path(), &hub);
+async fn a_gateway_that_is_enrolled_while_it_runs_connects_by_itself(way: Way) {
+    let (hub, dir) = (Hub::over(way), tempfile::tempdir().unwrap());
+    let mut g = Gateway::start(dir.path(), &hub).await;
     g.state.wait_for(|s| s.last_error.as_ref().is_some_and(|e| e.contains("not enrolled"))).await.unwrap();
     g.batch(0).await;
     enrol_at(&hub, dir.path(), &hub.code().to_string()).await.unwrap();
@@ -92,12 +88,11 @@ async fn each_enrolment_leaves_another_mark() {
     assert!(marks[0].is_none() && marks[1] != marks[0] && marks[2] != marks[1], "{marks:?}");
 }
 
-#[tokio::test]
-async fn an_old_certificate_renews_itself_and_the_next_session_uses_it() {
-    let (hub, dir) = (Hub::start(), tempfile::tempdir().unwrap());
+async fn an_old_certificate_renews_itself_and_the_next_session_uses_it(way: Way) {
+    let (hub, dir) = (Hub::over(way), tempfile::tempdir().unwrap());
     let old = hub.identity(-25, 5);
     old.save(dir.path()).unwrap();
-    let mut g = Gateway::start(dir.path(), &hub);
+    let mut g = Gateway::start(dir.path(), &hub).await;
     let renewed = || Identity::load(dir.path()).unwrap().is_some_and(|i| i.expires > old.expires);
     eventually("the renewed certificate is on disk", renewed).await;
     assert_eq!(hub.seen().renewals, 1);
@@ -130,3 +125,12 @@ fn a_key_that_others_may_read_is_refused() {
     std::fs::set_permissions(&key, std::fs::Permissions::from_mode(0o644)).unwrap();
     assert!(Identity::load(dir.path()).unwrap_err().to_string().contains("chmod 600"));
 }
+
+over_both_roads!(
+    a_code_gives_an_identity_that_opens_a_session,
+    the_code_of_another_hub_is_refused_before_the_secret_is_said,
+    a_used_code_says_what_to_do,
+    a_code_is_not_used_up_where_the_identity_could_not_be_kept,
+    a_gateway_that_is_enrolled_while_it_runs_connects_by_itself,
+    an_old_certificate_renews_itself_and_the_next_session_uses_it,
+);

@@ -1,4 +1,4 @@
-//! A hub small enough to read: real QUIC and TLS on loopback, its own CA, and a script of how it misbehaves. It applies
+//! A hub small enough to read: real QUIC, TCP and TLS on loopback, its own CA, and a script of how it misbehaves. It applies
 //! batches as the real one does (next: stored, older: known, later: refused) and writes down what it saw.
 
 use std::collections::HashMap;
@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
 use quinn::crypto::rustls::QuicServerConfig;
-use quinn::{Connection, Endpoint, RecvStream, SendStream, ServerConfig};
+use quinn::{Endpoint, ServerConfig};
 use rcgen::{
     BasicConstraints, CertificateParams, CertificateSigningRequestParams, ExtendedKeyUsagePurpose, IsCa,
     Issuer, KeyPair, KeyUsagePurpose, SanType,
@@ -20,10 +20,17 @@ use steward_shared::id::{GatewayId, RandomIds};
 use steward_shared::time::{Clock, SystemClock, Timestamp};
 use steward_shared::wire::code::Code;
 use steward_shared::wire::message::*;
+use steward_shared::wire::mux::{Link, STREAMS, Side, Trust};
+use tokio::io::AsyncWriteExt as _;
+use tokio::net::TcpListener;
+use tokio_rustls::TlsAcceptor;
 
+use super::wire::{Connection, Handshake, Way};
 use crate::uplink::error::UplinkError;
 use crate::uplink::frames::{FrameReader, write};
 use crate::uplink::identity::{Identity, new_key, request};
+use crate::uplink::road::{Incoming, Outgoing};
+use crate::uplink::tcp;
 
 pub const SECRET: [u8; 10] = *b"0123456789";
 
@@ -48,7 +55,7 @@ pub struct Seen {
     pub goodbyes: Vec<String>,
     pub handshakes: usize,
     pub connection: Option<Connection>,
-    pub control: Option<Arc<tokio::sync::Mutex<SendStream>>>,
+    pub control: Option<Arc<tokio::sync::Mutex<Outgoing>>>,
     // The script.
     pub withhold_acks: bool,
     /// The welcome says that the hub has nothing, though it has.
@@ -75,26 +82,72 @@ pub struct Hub {
 
 impl Hub {
     pub fn start() -> Self {
+        Self::over(Way::Both)
+    }
+
+    /// One that can be reached by this road only.
+    pub fn over(way: Way) -> Self {
         let ca = Arc::new(authority());
-        let endpoint = Endpoint::server(server(&ca), (Ipv4Addr::LOCALHOST, 0).into()).unwrap();
+        let tls = server(&ca);
+        let quic = ServerConfig::with_crypto(Arc::new(QuicServerConfig::try_from(tls.clone()).unwrap()));
+        // Whoever has the one port has the other too, used or not: nobody else comes between.
+        let (endpoint, listener, address) = loop {
+            let endpoint = Endpoint::server(quic.clone(), (Ipv4Addr::LOCALHOST, 0).into()).unwrap();
+            let address = endpoint.local_addr().unwrap();
+            if let Ok(listener) = std::net::TcpListener::bind(address) {
+                break (endpoint, listener, address);
+            }
+        };
         let hub = Self {
-            address: endpoint.local_addr().unwrap(),
+            address,
             gateway: GatewayId::new(&RandomIds),
             seen: Arc::new(Mutex::new(Seen { epoch: 1, ..Seen::default() })),
             ca,
         };
-        let accepting = hub.clone();
-        tokio::spawn(async move {
-            while let Some(incoming) = endpoint.accept().await {
-                let hub = accepting.clone();
-                tokio::spawn(async move {
-                    if let Ok(connection) = incoming.await {
-                        let _ = hub.serve(connection).await;
-                    }
-                });
-            }
-        });
+        if way != Way::Tcp {
+            tokio::spawn(hub.clone().accept_quic(endpoint));
+        }
+        if way != Way::Quic {
+            listener.set_nonblocking(true).unwrap();
+            let listener = TcpListener::from_std(listener).unwrap();
+            tokio::spawn(hub.clone().accept_tcp(listener, TlsAcceptor::from(Arc::new(tls))));
+        }
         hub
+    }
+
+    async fn accept_quic(self, endpoint: Endpoint) {
+        while let Some(incoming) = endpoint.accept().await {
+            let hub = self.clone();
+            tokio::spawn(async move {
+                if let Ok(connection) = incoming.await {
+                    let _ = hub.serve(Handshake::of_quic(connection)).await;
+                }
+            });
+        }
+    }
+
+    async fn accept_tcp(self, listener: TcpListener, tls: TlsAcceptor) {
+        while let Ok((socket, _)) = listener.accept().await {
+            let (hub, tls) = (self.clone(), tls.clone());
+            tokio::spawn(async move {
+                let stream = match tls.accept(socket).into_fallible().await {
+                    Ok(stream) => stream,
+                    Err((_, mut socket)) => {
+                        // The alert is heard only while the socket is not reset.
+                        let _ = socket.shutdown().await;
+                        tokio::time::sleep(Duration::from_millis(500)).await;
+                        return;
+                    }
+                };
+                let link = Link::new(Side::Hub, Trust { streams: STREAMS, window: 64 << 10 });
+                let handshake = Handshake::of_tls(stream.get_ref().1, link.clone());
+                let serving = async {
+                    let _ = hub.serve(handshake).await;
+                    link.close(0, b"");
+                };
+                tokio::join!(serving, tcp::drive(stream, &link));
+            });
+        }
     }
 
     pub fn seen(&self) -> MutexGuard<'_, Seen> {
@@ -108,7 +161,7 @@ impl Hub {
     /// Breaks every connection, as a hub does that stops.
     pub fn hang_up(&self) {
         if let Some(connection) = self.seen().connection.take() {
-            connection.close(0u32.into(), b"stopping");
+            connection.close(b"stopping");
         }
     }
 
@@ -134,20 +187,17 @@ impl Hub {
         write(&mut *control.lock().await, &ControlDown::Watch(watch), "test").await.unwrap();
     }
 
-    async fn serve(&self, connection: Connection) -> Result<(), UplinkError> {
-        let data =
-            connection.handshake_data().unwrap().downcast::<quinn::crypto::rustls::HandshakeData>().unwrap();
-        let (up, down) = connection.accept_bi().await?;
-        if data.protocol.as_deref() == Some(ALPN_ENROL) {
+    async fn serve(&self, handshake: Handshake) -> Result<(), UplinkError> {
+        let Handshake { connection, protocol, certificate } = handshake;
+        let (up, down) = connection.accept().await?;
+        if protocol.as_deref() == Some(ALPN_ENROL) {
             return self.enrol(up, down).await;
         }
-        let peer = connection.peer_identity().expect("a session without a certificate");
-        let chain = peer.downcast::<Vec<CertificateDer<'static>>>().unwrap();
-        self.seen().certificates.push(chain[0].clone());
+        self.seen().certificates.push(certificate.expect("a session without a certificate"));
         self.session(connection, up, down).await
     }
 
-    async fn enrol(&self, mut up: SendStream, down: RecvStream) -> Result<(), UplinkError> {
+    async fn enrol(&self, mut up: Outgoing, down: Incoming) -> Result<(), UplinkError> {
         let ask: Enrol = FrameReader::new(down, "test").next().await?;
         self.seen().enrolments += 1;
         let answer = if ask.code == SECRET {
@@ -157,16 +207,19 @@ impl Hub {
             EnrolAnswer::Refused(EnrolRefusal::UnknownCode)
         };
         write(&mut up, &answer, "test").await?;
-        let _ = up.finish();
-        let _ = up.stopped().await;
+        let _ = up.shutdown().await;
+        match &mut up {
+            Outgoing::Quic(send) => drop(send.stopped().await),
+            Outgoing::Tcp(out) => drop(std::future::poll_fn(|cx| out.0.poll_drained(cx)).await),
+        }
         Ok(())
     }
 
     async fn session(
         &self,
         connection: Connection,
-        mut up: SendStream,
-        down: RecvStream,
+        mut up: Outgoing,
+        down: Incoming,
     ) -> Result<(), UplinkError> {
         let mut control = FrameReader::new(down, "test");
         let ControlUp::Hello(hello) = control.next().await? else { panic!("the first message is no hello") };
@@ -201,14 +254,14 @@ impl Hub {
         write(&mut up, &answer, "test").await?;
         if hang_up {
             tokio::time::sleep(Duration::from_millis(50)).await;
-            connection.close(0u32.into(), b"flapping");
+            connection.close(b"flapping");
             return Ok(());
         }
         self.seen().control = Some(Arc::new(tokio::sync::Mutex::new(up)));
         let hub = self.clone();
         let datagrams = connection.clone();
         tokio::spawn(async move {
-            while let Ok(bytes) = datagrams.read_datagram().await {
+            while let Some(bytes) = datagrams.datagram().await {
                 let live: LiveSamples = steward_shared::wire::frame::from_cbor(&bytes).unwrap();
                 hub.seen().live.extend(live.samples);
             }
@@ -216,7 +269,7 @@ impl Hub {
         let hub = self.clone();
         tokio::spawn(async move { hub.control(control).await });
         loop {
-            let (up, down) = match connection.accept_bi().await {
+            let (up, down) = match connection.accept().await {
                 Ok(stream) => stream,
                 Err(e) => {
                     self.seen().goodbyes.push(e.to_string());
@@ -245,7 +298,7 @@ impl Hub {
         }
     }
 
-    async fn lane(&self, mut up: SendStream, down: RecvStream) -> Result<(), UplinkError> {
+    async fn lane(&self, mut up: Outgoing, down: Incoming) -> Result<(), UplinkError> {
         let mut frames = FrameReader::new(down, "test");
         let LaneUp::Open(opened) = frames.next().await? else { panic!("a lane without its name") };
         loop {
@@ -295,7 +348,7 @@ fn authority() -> (CertificateDer<'static>, Issuer<'static, KeyPair>) {
     (certificate, issuer)
 }
 
-fn server(ca: &(CertificateDer<'static>, Issuer<'static, KeyPair>)) -> ServerConfig {
+fn server(ca: &(CertificateDer<'static>, Issuer<'static, KeyPair>)) -> rustls::ServerConfig {
     let key = KeyPair::generate().unwrap();
     let mut params = leaf(-1, 90);
     params.subject_alt_names = vec![SanType::DnsName(HUB_SERVER_NAME.try_into().unwrap())];
@@ -318,7 +371,7 @@ fn server(ca: &(CertificateDer<'static>, Issuer<'static, KeyPair>)) -> ServerCon
         )
         .unwrap();
     tls.alpn_protocols = vec![ALPN.to_vec(), ALPN_ENROL.to_vec()];
-    ServerConfig::with_crypto(Arc::new(QuicServerConfig::try_from(tls).unwrap()))
+    tls
 }
 
 fn leaf(from_days: i64, to_days: i64) -> CertificateParams {

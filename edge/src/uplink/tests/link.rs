@@ -61,7 +61,7 @@ async fn fault_n1_an_alarm_raised_while_the_link_is_down_is_there_soon_after_it_
     let hub = Hub::start();
     let dir = enrolled(&hub);
     let link = Link::to(hub.address).await;
-    let mut g = Gateway::start_by(dir.path(), link.address);
+    let mut g = Gateway::start_by(dir.path(), link.address).await;
     g.state.wait_for(|s| s.connected).await.unwrap();
     link.cut(true);
     g.event(EventKind::DeviceSilent, Some("chiller")).await;
@@ -83,7 +83,7 @@ async fn fault_n5_a_link_that_flaps_for_half_a_minute_costs_no_new_handshake() {
     let hub = Hub::start();
     let dir = enrolled(&hub);
     let link = Link::to(hub.address).await;
-    let mut g = Gateway::start_by(dir.path(), link.address);
+    let mut g = Gateway::start_by(dir.path(), link.address).await;
     g.state.wait_for(|s| s.connected).await.unwrap();
     for i in 0..5 {
         link.cut(true);

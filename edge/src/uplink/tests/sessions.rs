@@ -2,6 +2,7 @@ use steward_shared::time::Timestamp;
 use steward_shared::wire::columns;
 use steward_shared::wire::message::{Catalogue, LineHealth, Refusal, RefusalReason, Watch};
 
+use super::wire::{Way, over_both_roads};
 use super::*;
 use crate::buffer::tests::{noise, zero};
 
@@ -11,11 +12,10 @@ pub(super) fn enrolled(hub: &Hub) -> tempfile::TempDir {
     dir
 }
 
-#[tokio::test]
-async fn what_the_hub_acknowledged_is_no_longer_owed() {
-    let hub = Hub::start();
+async fn what_the_hub_acknowledged_is_no_longer_owed(way: Way) {
+    let hub = Hub::over(way);
     let dir = enrolled(&hub);
-    let g = Gateway::start(dir.path(), &hub);
+    let g = Gateway::start(dir.path(), &hub).await;
     g.event(EventKind::Started, None).await;
     g.batch(0).await;
     g.batch(1).await;
@@ -30,11 +30,10 @@ async fn what_the_hub_acknowledged_is_no_longer_owed() {
     g.stop().await;
 }
 
-#[tokio::test]
-async fn what_was_kept_while_the_hub_was_away_arrives_in_sequence() {
-    let hub = Hub::start();
+async fn what_was_kept_while_the_hub_was_away_arrives_in_sequence(way: Way) {
+    let hub = Hub::over(way);
     let dir = enrolled(&hub);
-    let mut g = Gateway::start(dir.path(), &hub);
+    let mut g = Gateway::start(dir.path(), &hub).await;
     g.state.wait_for(|s| s.connected).await.unwrap();
     hub.hang_up();
     g.state.wait_for(|s| !s.connected).await.unwrap();
@@ -47,12 +46,11 @@ async fn what_was_kept_while_the_hub_was_away_arrives_in_sequence() {
     g.stop().await;
 }
 
-#[tokio::test]
-async fn fault_y3_an_edge_that_stops_before_it_records_the_ack_sends_the_same_again() {
-    let hub = Hub::start();
+async fn fault_y3_an_edge_that_stops_before_it_records_the_ack_sends_the_same_again(way: Way) {
+    let hub = Hub::over(way);
     let dir = enrolled(&hub);
     hub.seen().withhold_acks = true;
-    let g = Gateway::start(dir.path(), &hub);
+    let g = Gateway::start(dir.path(), &hub).await;
     for i in 0..3 {
         g.batch(i).await;
     }
@@ -62,7 +60,7 @@ async fn fault_y3_an_edge_that_stops_before_it_records_the_ack_sends_the_same_ag
     // A hub that cannot say what it has gets all of it again, and knows it by sequence and hash.
     hub.seen().withhold_acks = false;
     hub.seen().forgetful = true;
-    let g = Gateway::start(dir.path(), &hub);
+    let g = Gateway::start(dir.path(), &hub).await;
     assert_eq!(g.buffer.state().await.unwrap().lanes[1].acked, 0, "no ack was recorded");
     eventually("all three came again", || hub.seen().again.len() == 3).await;
     eventually("nothing is owed", || g.buffer.stats().unacked == 0).await;
@@ -72,19 +70,18 @@ async fn fault_y3_an_edge_that_stops_before_it_records_the_ack_sends_the_same_ag
 
     // One that can is not bothered.
     hub.seen().forgetful = false;
-    let g = Gateway::start(dir.path(), &hub);
+    let g = Gateway::start(dir.path(), &hub).await;
     g.batch(3).await;
     eventually("the fourth", || mark(&hub, Lane::Live) == 4).await;
     assert_eq!(hub.seen().again.len(), 3);
     g.stop().await;
 }
 
-#[tokio::test]
-async fn a_refused_batch_is_sent_again_from_there() {
-    let hub = Hub::start();
+async fn a_refused_batch_is_sent_again_from_there(way: Way) {
+    let hub = Hub::over(way);
     let dir = enrolled(&hub);
     hub.seen().nack_once = Some((Lane::Live, 3));
-    let g = Gateway::start(dir.path(), &hub);
+    let g = Gateway::start(dir.path(), &hub).await;
     for i in 0..8 {
         g.batch(i).await;
     }
@@ -93,9 +90,8 @@ async fn a_refused_batch_is_sent_again_from_there() {
     g.stop().await;
 }
 
-#[tokio::test]
-async fn a_refusal_is_heeded_though_the_hub_said_nothing_of_what_came_behind_the_one_before() {
-    let hub = Hub::start();
+async fn a_refusal_is_heeded_though_the_hub_said_nothing_of_what_came_behind_the_one_before(way: Way) {
+    let hub = Hub::over(way);
     let dir = enrolled(&hub);
     (hub.seen().nack_once, hub.seen().deaf_behind) = (Some((Lane::Live, 3)), true);
     let buffer =
@@ -107,7 +103,7 @@ async fn a_refusal_is_heeded_though_the_hub_said_nothing_of_what_came_behind_the
     }
     buffer.close().await.unwrap();
     // All four are under way at once: the fourth comes behind the refused one.
-    let g = Gateway::start(dir.path(), &hub);
+    let g = Gateway::start(dir.path(), &hub).await;
     eventually("all four", || g.buffer.stats().unacked == 0 && mark(&hub, Lane::Live) == 4).await;
     hub.seen().nack_once = Some((Lane::Live, 5));
     g.batch(4).await;
@@ -116,13 +112,12 @@ async fn a_refusal_is_heeded_though_the_hub_said_nothing_of_what_came_behind_the
     g.stop().await;
 }
 
-#[tokio::test]
-async fn fault_y8_what_was_dropped_in_the_middle_of_a_session_does_not_stop_the_rest() {
-    let hub = Hub::start();
+async fn fault_y8_what_was_dropped_in_the_middle_of_a_session_does_not_stop_the_rest(way: Way) {
+    let hub = Hub::over(way);
     let dir = enrolled(&hub);
     hub.seen().nack_all = Some(Lane::Live);
     let settings = BufferSettings { quota_bytes: 600 << 10, ..BufferSettings::default() };
-    let g = Gateway::start_with(dir.path(), hub.address, settings);
+    let g = Gateway::start_with(dir.path(), hub.address, settings).await;
     g.batch(0).await;
     eventually("the hub cannot take it now", || hub.seen().nacks > 0).await;
     for i in 0..150 {
@@ -140,12 +135,11 @@ async fn fault_y8_what_was_dropped_in_the_middle_of_a_session_does_not_stop_the_
     g.stop().await;
 }
 
-#[tokio::test]
-async fn a_batch_that_the_hub_never_takes_ends_the_session_and_not_the_uplink() {
-    let hub = Hub::start();
+async fn a_batch_that_the_hub_never_takes_ends_the_session_and_not_the_uplink(way: Way) {
+    let hub = Hub::over(way);
     let dir = enrolled(&hub);
     hub.seen().nack_all = Some(Lane::Live);
-    let mut g = Gateway::start(dir.path(), &hub);
+    let mut g = Gateway::start(dir.path(), &hub).await;
     g.batch(0).await;
     let told = |s: &UplinkState| {
         s.last_error.as_ref().is_some_and(|e| e.contains("cannot take batch 1 of lane live"))
@@ -159,11 +153,10 @@ async fn a_batch_that_the_hub_never_takes_ends_the_session_and_not_the_uplink() 
     g.stop().await;
 }
 
-#[tokio::test]
-async fn fault_y6_a_hub_that_went_back_to_its_backup_gets_again_what_it_lacks() {
-    let hub = Hub::start();
+async fn fault_y6_a_hub_that_went_back_to_its_backup_gets_again_what_it_lacks(way: Way) {
+    let hub = Hub::over(way);
     let dir = enrolled(&hub);
-    let g = Gateway::start(dir.path(), &hub);
+    let g = Gateway::start(dir.path(), &hub).await;
     for i in 0..5 {
         g.batch(i).await;
     }
@@ -180,12 +173,11 @@ async fn fault_y6_a_hub_that_went_back_to_its_backup_gets_again_what_it_lacks() 
     g.stop().await;
 }
 
-#[tokio::test]
-async fn fault_t1_an_expired_certificate_is_refused_and_local_life_goes_on() {
-    let hub = Hub::start();
+async fn fault_t1_an_expired_certificate_is_refused_and_local_life_goes_on(way: Way) {
+    let hub = Hub::over(way);
     let dir = tempfile::tempdir().unwrap();
     hub.identity(-60, -30).save(dir.path()).unwrap();
-    let mut g = Gateway::start(dir.path(), &hub);
+    let mut g = Gateway::start(dir.path(), &hub).await;
     let words = |s: &UplinkState| {
         s.last_error.as_ref().is_some_and(|e| e.contains("expired") && e.contains("enrolled anew"))
     };
@@ -196,12 +188,11 @@ async fn fault_t1_an_expired_certificate_is_refused_and_local_life_goes_on() {
     g.stop().await;
 }
 
-#[tokio::test]
-async fn a_refusal_stands_in_the_state_with_its_way_out() {
-    let hub = Hub::start();
+async fn a_refusal_stands_in_the_state_with_its_way_out(way: Way) {
+    let hub = Hub::over(way);
     let dir = enrolled(&hub);
     hub.seen().refuse = Some(Refusal { reason: RefusalReason::Duplicate, detail: "10.0.0.7".into() });
-    let mut g = Gateway::start(dir.path(), &hub);
+    let mut g = Gateway::start(dir.path(), &hub).await;
     let words = |s: &UplinkState| {
         s.last_error.as_ref().is_some_and(|e| e.contains("another machine") && e.contains("10.0.0.7"))
     };
@@ -209,12 +200,11 @@ async fn a_refusal_stands_in_the_state_with_its_way_out() {
     g.stop().await;
 }
 
-#[tokio::test]
-async fn fault_n5_a_hub_that_hangs_up_at_once_is_asked_less_and_less() {
-    let hub = Hub::start();
+async fn fault_n5_a_hub_that_hangs_up_at_once_is_asked_less_and_less(way: Way) {
+    let hub = Hub::over(way);
     let dir = enrolled(&hub);
     hub.seen().hang_up = true;
-    let g = Gateway::start(dir.path(), &hub);
+    let g = Gateway::start(dir.path(), &hub).await;
     // The first waits are at least half a second, one and two.
     let before = tokio::time::Instant::now();
     eventually("the fourth handshake", || hub.seen().handshakes >= 4).await;
@@ -222,11 +212,10 @@ async fn fault_n5_a_hub_that_hangs_up_at_once_is_asked_less_and_less() {
     g.stop().await;
 }
 
-#[tokio::test]
-async fn a_watched_point_comes_by_datagram_until_the_wish_is_over() {
-    let hub = Hub::start();
+async fn a_watched_point_comes_by_datagram_until_the_wish_is_over(way: Way) {
+    let hub = Hub::over(way);
     let dir = enrolled(&hub);
-    let g = Gateway::start(dir.path(), &hub);
+    let g = Gateway::start(dir.path(), &hub).await;
     let sample = |at: i64| -> Arc<[Reading]> {
         let r = |no| Reading {
             point: PointNo(no),
@@ -264,12 +253,11 @@ async fn a_watched_point_comes_by_datagram_until_the_wish_is_over() {
     g.stop().await;
 }
 
-#[tokio::test]
-async fn the_catalogue_goes_when_it_is_wanted_and_when_it_changes() {
-    let hub = Hub::start();
+async fn the_catalogue_goes_when_it_is_wanted_and_when_it_changes(way: Way) {
+    let hub = Hub::over(way);
     let dir = enrolled(&hub);
     hub.seen().catalogue_wanted = true;
-    let g = Gateway::start(dir.path(), &hub);
+    let g = Gateway::start(dir.path(), &hub).await;
     eventually("the catalogue that was wanted", || hub.seen().catalogues.len() == 1).await;
     g.buffer.set_catalogue(one_meter()).await.unwrap();
     eventually("the changed one", || hub.seen().catalogues.last().is_some_and(|c| c.devices.len() == 1))
@@ -292,11 +280,10 @@ fn one_meter() -> Catalogue {
     Catalogue { devices: vec![device], points: vec![] }
 }
 
-#[tokio::test]
-async fn fault_s11_a_database_damaged_in_use_begins_a_new_life_with_the_catalogue_of_before() {
-    let hub = Hub::start();
+async fn fault_s11_a_database_damaged_in_use_begins_a_new_life_with_the_catalogue_of_before(way: Way) {
+    let hub = Hub::over(way);
     let dir = enrolled(&hub);
-    let g = Gateway::start(dir.path(), &hub);
+    let g = Gateway::start(dir.path(), &hub).await;
     g.buffer.set_catalogue(one_meter()).await.unwrap();
     // More than SQLite keeps in memory.
     for i in 0..400 {
@@ -321,11 +308,10 @@ async fn fault_s11_a_database_damaged_in_use_begins_a_new_life_with_the_catalogu
     g.stop().await;
 }
 
-#[tokio::test]
-async fn health_goes_at_once_when_a_line_changes_sides() {
-    let hub = Hub::start();
+async fn health_goes_at_once_when_a_line_changes_sides(way: Way) {
+    let hub = Hub::over(way);
     let dir = enrolled(&hub);
-    let g = Gateway::start(dir.path(), &hub);
+    let g = Gateway::start(dir.path(), &hub).await;
     eventually("a first report", || !hub.seen().health.is_empty()).await;
     let line = LineHealth { name: "l".into(), up: false, ..LineHealth::default() };
     g.health.send_modify(|h| h.lines = vec![line]);
@@ -334,12 +320,30 @@ async fn health_goes_at_once_when_a_line_changes_sides() {
     g.stop().await;
 }
 
-#[tokio::test]
-async fn a_gateway_that_stops_says_so() {
-    let hub = Hub::start();
+async fn a_gateway_that_stops_says_so(way: Way) {
+    let hub = Hub::over(way);
     let dir = enrolled(&hub);
-    let mut g = Gateway::start(dir.path(), &hub);
+    let mut g = Gateway::start(dir.path(), &hub).await;
     g.state.wait_for(|s| s.connected).await.unwrap();
     g.stop().await;
     eventually("a goodbye", || hub.seen().goodbyes.iter().any(|g| g.contains("program stops"))).await;
 }
+
+over_both_roads!(
+    what_the_hub_acknowledged_is_no_longer_owed,
+    what_was_kept_while_the_hub_was_away_arrives_in_sequence,
+    fault_y3_an_edge_that_stops_before_it_records_the_ack_sends_the_same_again,
+    a_refused_batch_is_sent_again_from_there,
+    a_refusal_is_heeded_though_the_hub_said_nothing_of_what_came_behind_the_one_before,
+    fault_y8_what_was_dropped_in_the_middle_of_a_session_does_not_stop_the_rest,
+    a_batch_that_the_hub_never_takes_ends_the_session_and_not_the_uplink,
+    fault_y6_a_hub_that_went_back_to_its_backup_gets_again_what_it_lacks,
+    fault_t1_an_expired_certificate_is_refused_and_local_life_goes_on,
+    a_refusal_stands_in_the_state_with_its_way_out,
+    fault_n5_a_hub_that_hangs_up_at_once_is_asked_less_and_less,
+    a_watched_point_comes_by_datagram_until_the_wish_is_over,
+    the_catalogue_goes_when_it_is_wanted_and_when_it_changes,
+    fault_s11_a_database_damaged_in_use_begins_a_new_life_with_the_catalogue_of_before,
+    health_goes_at_once_when_a_line_changes_sides,
+    a_gateway_that_stops_says_so,
+);
