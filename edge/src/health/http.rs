@@ -290,4 +290,27 @@ mod tests {
         assert_eq!(shown["title"], serde_json::json!({ "zh": "东区", "en": "East" }));
         assert_eq!(shown["gateway"], "east");
     }
+
+    #[tokio::test]
+    async fn the_status_says_by_which_road_the_hub_is_reached_and_what_to_see_to() {
+        let mut h = house();
+        let hub = UplinkState {
+            connected: true,
+            road: Some(RoadKind::Tcp),
+            port: Some(7443),
+            ..UplinkState::default()
+        };
+        let mut pages = (*h.pages).clone();
+        pages.hub = watch::Sender::new(hub).subscribe();
+        h.pages = Arc::new(pages);
+        let response = status(State(Arc::clone(&h.pages))).await.into_response();
+        let body = axum::body::to_bytes(response.into_body(), 1 << 20).await.unwrap();
+        let shown: serde_json::Value = serde_json::from_slice(&body).unwrap();
+        assert_eq!(shown["hub"]["road"], "tcp");
+        assert_eq!(
+            shown["hub"]["advice"]["en"],
+            "over TCP: UDP seems to be blocked on the way; ask for UDP port 7443"
+        );
+        assert!(shown["hub"]["advice"]["zh"].as_str().unwrap().contains("放行 UDP 端口 7443"));
+    }
 }

@@ -112,11 +112,11 @@ async fn race(hub: &str, address: SocketAddr, configs: &Configs, order: Order) -
     }
     // The one that loses leaves nothing behind: a handshake that is given up.
     tokio::select! {
-        led = &mut lead => match led {
+        first = &mut lead => match first {
             Ok(road) => Ok(road),
             Err(e) => follow.await.map_err(|other| telling(e, other)),
         },
-        followed = &mut follow => match followed {
+        second = &mut follow => match second {
             Ok(road) => Ok(road),
             Err(e) => lead.await.map_err(|other| telling(e, other)),
         },
@@ -154,8 +154,8 @@ async fn over_tcp(hub: &str, address: SocketAddr, configs: &Configs) -> Result<R
         Ok(Ok(stream)) => {
             let chain = stream.get_ref().1.peer_certificates().unwrap_or_default().to_vec();
             let link = Link::new(Side::Gateway, Trust { streams: STREAMS, window: WINDOW });
-            let driven = link.clone();
-            let driver = tokio::spawn(async move { tcp::drive(stream, &driven).await });
+            let its_link = link.clone();
+            let driver = tokio::spawn(async move { tcp::drive(stream, &its_link).await });
             Ok(Road::Tcp(OverTcp { link, driver, chain }))
         }
         Ok(Err(e)) => Err(UplinkError::of_handshake(hub, e)),

@@ -88,8 +88,8 @@ pub enum UplinkError {
     )]
     CertificateRefused(&'static str),
     #[error(
-        "who answers at the hub's address is not the hub this gateway was enrolled at ({0}): another hub, or something \
-         on the way that looks into TLS; let the hub's port pass it by. readings are still polled and kept"
+        "who answers at the hub's address is not the hub this gateway was enrolled at ({0}): another hub, or a proxy; \
+         let the hub's port pass by what looks into TLS. readings are still polled and kept"
     )]
     HubNotTrusted(String),
     #[error("the hub refused this gateway: {}", refusal_words(.0))]

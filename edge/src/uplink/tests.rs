@@ -4,6 +4,7 @@ mod clocks;
 mod enrolment;
 mod hub;
 mod link;
+mod relay;
 mod roads;
 mod sessions;
 mod wire;

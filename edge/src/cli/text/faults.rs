@@ -361,7 +361,18 @@ pub const FAULTS: &[(&str, &str)] = &[
     ("too many tries from this address", "从这个地址尝试太多次"),
     ("wait a minute and try again", "等一分钟再试"),
     ("the hub at {} does not answer", "{} 的服务器没有应答"),
-    ("check the address, the network, and that UDP may pass", "检查地址、网络，以及 UDP 是否放行"),
+    (
+        "check the address, the network, and that UDP or TCP may pass to its port",
+        "检查地址、网络，以及通往其端口的 UDP 或 TCP 是否放行",
+    ),
+    (
+        "who answers at the hub's address is not the hub this gateway was enrolled at ({}): another hub, or a proxy",
+        "在服务器地址上应答的不是本网关登记时的服务器（{}）：可能是另一台服务器或代理",
+    ),
+    (
+        "let the hub's port pass by what looks into TLS. readings are still polled and kept",
+        "请让服务器的端口绕过解密 TLS 的设备。读数照常采集并保存",
+    ),
     ("hub address {} cannot be resolved", "服务器地址 {} 解析不了"),
     ("write it as host:port in [hub] address", "在 [hub] address 写成 主机:端口"),
     ("the connection to the hub broke", "与服务器的连接中断"),

@@ -1,60 +1,10 @@
 //! A link between gateway and hub that can be cut, and what an alarm does meanwhile.
 
-use std::collections::HashMap;
-use std::net::{Ipv4Addr, SocketAddr};
-use std::sync::atomic::{AtomicBool, Ordering};
-
-use tokio::net::UdpSocket;
 use tokio::time::{Instant, sleep};
 
+use super::relay::Link;
 use super::sessions::enrolled;
 use super::*;
-
-/// Passes datagrams on between gateways and the hub, and loses all of them while it is cut.
-struct Link {
-    address: SocketAddr,
-    is_cut: Arc<AtomicBool>,
-}
-
-impl Link {
-    async fn to(hub: SocketAddr) -> Self {
-        let front = Arc::new(UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap());
-        let link = Self { address: front.local_addr().unwrap(), is_cut: Arc::default() };
-        let is_cut = link.is_cut.clone();
-        tokio::spawn(async move {
-            let mut backs: HashMap<SocketAddr, Arc<UdpSocket>> = HashMap::new();
-            let mut datagram = vec![0; 65536];
-            while let Ok((n, from)) = front.recv_from(&mut datagram).await {
-                let back = if let Some(back) = backs.get(&from) {
-                    back.clone()
-                } else {
-                    let back = Arc::new(UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap());
-                    back.connect(hub).await.unwrap();
-                    backs.insert(from, back.clone());
-                    tokio::spawn(bring_back(back.clone(), front.clone(), from, is_cut.clone()));
-                    back
-                };
-                if !is_cut.load(Ordering::SeqCst) {
-                    let _ = back.send(&datagram[..n]).await;
-                }
-            }
-        });
-        link
-    }
-
-    fn cut(&self, is_cut: bool) {
-        self.is_cut.store(is_cut, Ordering::SeqCst);
-    }
-}
-
-async fn bring_back(back: Arc<UdpSocket>, front: Arc<UdpSocket>, to: SocketAddr, is_cut: Arc<AtomicBool>) {
-    let mut datagram = vec![0; 65536];
-    while let Ok(n) = back.recv(&mut datagram).await {
-        if !is_cut.load(Ordering::SeqCst) {
-            let _ = front.send_to(&datagram[..n], to).await;
-        }
-    }
-}
 
 #[tokio::test]
 async fn fault_n1_an_alarm_raised_while_the_link_is_down_is_there_soon_after_it_is_up() {
