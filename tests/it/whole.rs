@@ -271,6 +271,50 @@ fn fault_n1_an_alarm_of_a_broken_link_is_at_the_hub_once_and_soon_after() {
 }
 
 #[test]
+fn fault_n6_where_udp_is_dropped_everything_goes_over_tcp_and_both_pages_say_so() {
+    let mut house = House::start().unwrap();
+    let watched = Watched::of(&house);
+    watched.kept_after(&house, Timestamp(0));
+    let gateway = |house: &House| {
+        house.admin.get(&format!("/api/v1/gateways/{}", house.gateway)).unwrap().ok().unwrap()
+    };
+    assert_eq!((&gateway(&house)["road"], &gateway(&house)["blocked_port"]), (&"quic".into(), &Value::Null));
+    // The firewall drops UDP from now on; the gateway's program starts anew behind it.
+    house.relay.set(Weather::NO_UDP);
+    house.edge.kill().unwrap();
+    house.edge.start().unwrap();
+    let begun = polled(&house);
+    let status = eventually("the gateway is on the hub", Duration::from_secs(10), || {
+        house.edge.status().ok().filter(|s| s["hub"]["connected"] == true)
+    });
+    let port = house.relay.address.port();
+    assert_eq!(status["hub"]["road"], "tcp");
+    assert!(status["hub"]["advice"]["en"].as_str().unwrap().ends_with(&format!("ask for UDP port {port}")));
+    assert!(status["hub"]["advice"]["zh"].as_str().unwrap().contains(&format!("UDP 端口 {port}")));
+    eventually("the hub's page says so", LONG, || (gateway(&house)["road"] == "tcp").then_some(()));
+    assert_eq!(gateway(&house)["blocked_port"], house.hub.gateways.port());
+    watched.kept_after(&house, begun);
+    // A break of the line only holds things up.
+    let before = house.relay.streamed();
+    house.relay.set(Weather { no_udp: true, ..Weather::DOWN });
+    std::thread::sleep(Duration::from_secs(3));
+    house.relay.set(Weather::NO_UDP);
+    watched.kept_after(&house, polled(&house));
+    assert!(house.relay.streamed() > before);
+    // UDP is let through, and a gateway that starts anew takes it.
+    house.relay.set(Weather::CLEAR);
+    house.edge.stop().unwrap();
+    house.edge.start().unwrap();
+    eventually("the session is over QUIC again", LONG, || (gateway(&house)["road"] == "quic").then_some(()));
+    watched.kept_after(&house, polled(&house));
+    watched.assert_whole(&mut house);
+    let (all, different) = frames(&house);
+    assert_eq!(all, different, "a batch was applied twice");
+    assert!(events(&house, "cloned_gateway").is_empty() && events(&house, "data_missing").is_empty());
+    assert_eq!(events(&house, "epoch_began").len(), 1);
+}
+
+#[test]
 fn fault_n5_a_flapping_link_is_told_at_most_once_and_leaves_no_gap() {
     let mut house = House::start().unwrap();
     let watched = Watched::of(&house);

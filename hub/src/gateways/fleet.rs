@@ -33,6 +33,7 @@ pub struct Fleet {
     pub(super) live: Bus,
     pub(super) ca: Arc<Ca>,
     pub(super) enrolment_valid: std::time::Duration,
+    port: u16,
     seats: Mutex<HashMap<GatewayId, Seat>>,
 }
 
@@ -92,6 +93,7 @@ impl Fleet {
             live: ctx.live.clone(),
             ca,
             enrolment_valid: ctx.settings.enrolment_valid,
+            port: ctx.settings.gateways_port(),
             seats: Mutex::default(),
         }
     }
@@ -106,6 +108,11 @@ impl Fleet {
             seats.entry(gateway).or_insert_with(|| Seat::new(presence));
         }
         Ok(())
+    }
+
+    /// At which gateways reach the hub.
+    pub fn port(&self) -> u16 {
+        self.port
     }
 
     pub fn ca(&self) -> &Arc<Ca> {

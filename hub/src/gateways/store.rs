@@ -2,7 +2,7 @@
 //! `catalogue/store.rs`.
 
 use serde::{Deserialize, Serialize};
-use steward_shared::alarm::Event;
+use steward_shared::alarm::{Event, EventKind};
 use steward_shared::id::{BufferId, GatewayId, SiteId};
 use steward_shared::time::Timestamp;
 use steward_shared::wire::message::Lane;
@@ -296,7 +296,7 @@ impl<'a> NewEvent<'a> {
             device: event.device.as_deref(),
             detail: &event.detail,
             facts,
-            security: false,
+            security: event.kind == EventKind::HubUntrusted,
         }
     }
 }

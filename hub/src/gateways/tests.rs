@@ -194,6 +194,25 @@ async fn fault_n5_a_link_that_flaps_for_ten_minutes_makes_no_event_and_a_lost_on
     .await;
 }
 
+#[tokio::test]
+async fn a_gateway_says_by_which_road_it_came_and_which_port_is_blocked() {
+    on_each_database(async |hub| {
+        let (fleet, gateway) = (hub.ctx.part::<Fleet>(), enrolled(&hub, "east").await);
+        let path = format!("/api/v1/gateways/{gateway}");
+        let mut admin = hub.admin().await;
+        let mut shown = async || {
+            let gateway = admin.get(&path).await.json;
+            (gateway["road"].clone(), gateway["blocked_port"].clone())
+        };
+        assert_eq!(shown().await, (Value::Null, Value::Null), "it has never come");
+        fleet.arrived(gateway, "0.1.0", "10.0.0.7", RoadKind::Tcp).await.unwrap();
+        assert_eq!(shown().await, (json!("tcp"), json!(hub.ctx.settings.gateways_port())));
+        fleet.arrived(gateway, "0.1.0", "10.0.0.7", RoadKind::Quic).await.unwrap();
+        assert_eq!(shown().await, (json!("quic"), Value::Null));
+    })
+    .await;
+}
+
 /// The database takes no events of this gateway, until the trigger is dropped.
 async fn refuse_events_of(hub: &Hub, gateway: GatewayId) {
     let trigger = format!(

@@ -30,6 +30,13 @@ pub struct Settings {
     pub metrics_token: Option<String>,
 }
 
+impl Settings {
+    /// The port at which gateways reach this hub.
+    pub fn gateways_port(&self) -> u16 {
+        self.gateways_address.as_ref().map_or(self.gateways_listen.port(), |address| address.port)
+    }
+}
+
 impl Default for Settings {
     fn default() -> Self {
         Self {

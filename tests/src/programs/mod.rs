@@ -6,7 +6,7 @@
 //! | `wait` | `eventually`: the only way in which tests wait |
 //! | `process` | a program, found beside the test, started, killed, stopped |
 //! | `http` | a client for the hub's API and the edge's state |
-//! | `relay` | UDP between an edge and a hub, with delay, loss and silence |
+//! | `relay` `relay_streams` | UDP and TCP between an edge and a hub, with delay, loss and silence |
 //! | `postgres` | a database server of our own |
 //! | `python` | devices that we did not write |
 //! | `libmodbus` | a Modbus device in C that we did not write |
@@ -26,6 +26,7 @@ mod postgres;
 mod process;
 mod python;
 mod relay;
+mod relay_streams;
 mod wait;
 
 pub use edge::Edge;

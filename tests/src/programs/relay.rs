@@ -1,9 +1,9 @@
 //! UDP between edges and a hub, with whatever the line between them does: nothing comes through, it takes
-//! its time, some is lost. One thread, no privileges.
+//! its time, some is lost. One thread, no privileges; TCP on the same port is `relay_streams`.
 
 use std::collections::HashMap;
 use std::io;
-use std::net::{SocketAddr, UdpSocket};
+use std::net::{SocketAddr, TcpListener, UdpSocket};
 use std::os::fd::AsFd;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -13,14 +13,18 @@ use std::time::Duration;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use tokio::time::Instant;
 
+use super::process::free_port;
+use super::relay_streams;
 use crate::plant::noise::chance;
 
-/// What happens to datagrams on the way.
+/// What happens on the way.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct Weather {
     /// Nothing comes through in this direction.
     pub up_cut: bool,
     pub down_cut: bool,
+    /// No datagram comes through: a firewall that lets TCP pass.
+    pub no_udp: bool,
     /// How long each takes.
     pub delay: Duration,
     /// Share that is lost, 0.0 to 1.0.
@@ -31,7 +35,8 @@ pub struct Weather {
 
 impl Weather {
     pub const CLEAR: Self =
-        Self { up_cut: false, down_cut: false, delay: Duration::ZERO, loss: 0.0, rate: 0 };
+        Self { up_cut: false, down_cut: false, no_udp: false, delay: Duration::ZERO, loss: 0.0, rate: 0 };
+    pub const NO_UDP: Self = Self { no_udp: true, ..Self::CLEAR };
     pub const DOWN: Self = Self { up_cut: true, down_cut: true, ..Self::CLEAR };
 }
 
@@ -40,29 +45,48 @@ impl Weather {
 pub struct Relay {
     pub address: SocketAddr,
     shared: Arc<Shared>,
-    thread: Option<JoinHandle<()>>,
+    threads: Vec<JoinHandle<()>>,
 }
 
 #[derive(Debug)]
-struct Shared {
+pub struct Shared {
     weather: Mutex<Weather>,
     stop: AtomicBool,
     carried: AtomicU64,
     datagrams: AtomicU64,
+    /// Bytes that came through by TCP, both ways.
+    pub streamed: AtomicU64,
     /// Every edge gets a new port towards the hub: a rebinding of its address.
     rebind: AtomicBool,
 }
 
+impl Shared {
+    pub fn is_stopped(&self) -> bool {
+        self.stop.load(Ordering::SeqCst)
+    }
+
+    fn weather(&self) -> Weather {
+        *self.weather.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub fn passes_streams(&self, up: bool) -> bool {
+        let weather = self.weather();
+        !(if up { weather.up_cut } else { weather.down_cut })
+    }
+}
+
 impl Relay {
     pub fn to(hub: SocketAddr) -> io::Result<Self> {
-        let front = UdpSocket::bind("127.0.0.1:0")?;
+        let address = SocketAddr::from(([127, 0, 0, 1], free_port()?));
+        let (front, listener) = (UdpSocket::bind(address)?, TcpListener::bind(address)?);
         front.set_nonblocking(true)?;
-        let address = front.local_addr()?;
+        listener.set_nonblocking(true)?;
         let shared = Arc::new(Shared {
             weather: Mutex::new(Weather::CLEAR),
             stop: AtomicBool::new(false),
             carried: AtomicU64::new(0),
             datagrams: AtomicU64::new(0),
+            streamed: AtomicU64::new(0),
             rebind: AtomicBool::new(false),
         });
         let mut way = Way {
@@ -74,8 +98,14 @@ impl Relay {
             seen: 0,
             shared: shared.clone(),
         };
-        let thread = std::thread::Builder::new().name("relay".into()).spawn(move || way.run())?;
-        Ok(Self { address, shared, thread: Some(thread) })
+        let streams = shared.clone();
+        let threads = vec![
+            std::thread::Builder::new().name("relay".into()).spawn(move || way.run())?,
+            std::thread::Builder::new()
+                .name("relay streams".into())
+                .spawn(move || relay_streams::pass(&listener, hub, &streams))?,
+        ];
+        Ok(Self { address, shared, threads })
     }
 
     pub fn set(&self, weather: Weather) {
@@ -85,6 +115,11 @@ impl Relay {
     /// Bytes that came through, both ways.
     pub fn carried(&self) -> u64 {
         self.shared.carried.load(Ordering::Relaxed)
+    }
+
+    /// Bytes that came through by TCP, both ways.
+    pub fn streamed(&self) -> u64 {
+        self.shared.streamed.load(Ordering::Relaxed)
     }
 
     /// Datagrams that came through, both ways.
@@ -101,7 +136,7 @@ impl Relay {
 impl Drop for Relay {
     fn drop(&mut self) {
         self.shared.stop.store(true, Ordering::SeqCst);
-        if let Some(thread) = self.thread.take() {
+        for thread in self.threads.drain(..) {
             // A thread that panicked has said so already.
             let _ = thread.join();
         }
@@ -123,7 +158,7 @@ struct Way {
 
 impl Way {
     fn run(&mut self) {
-        while !self.shared.stop.load(Ordering::SeqCst) {
+        while !self.shared.is_stopped() {
             if self.shared.rebind.swap(false, Ordering::SeqCst) {
                 self.edges.clear();
             }
@@ -157,10 +192,10 @@ impl Way {
                 arrived.push((*edge, false, buffer[..n].to_vec()));
             }
         }
-        let weather = *self.shared.weather.lock().unwrap_or_else(PoisonError::into_inner);
+        let weather = self.shared.weather();
         for (edge, up, datagram) in arrived {
             self.seen += 1;
-            let cut = if up { weather.up_cut } else { weather.down_cut };
+            let cut = weather.no_udp || if up { weather.up_cut } else { weather.down_cut };
             let lost = f64::midpoint(chance(1, 77, self.seen), 1.0) < weather.loss;
             if cut || lost {
                 continue;
@@ -259,5 +294,33 @@ mod tests {
             let (_, from) = hub.recv_from(&mut buffer).ok()?;
             (from != first).then_some(())
         });
+    }
+
+    #[test]
+    fn streams_pass_where_datagrams_do_not_and_a_cut_only_holds_them_up() {
+        use std::io::{Read as _, Write as _};
+
+        let hub = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let relay = Relay::to(hub.local_addr().unwrap()).unwrap();
+        relay.set(Weather::NO_UDP);
+        let mut edge = std::net::TcpStream::connect(relay.address).unwrap();
+        let (mut far, _) = hub.accept().unwrap();
+        let mut buffer = [0; 4];
+        edge.write_all(b"up").unwrap();
+        far.read_exact(&mut buffer[..2]).unwrap();
+        far.write_all(b"down").unwrap();
+        edge.read_exact(&mut buffer).unwrap();
+        assert_eq!(&buffer, b"down");
+        relay.set(Weather::DOWN);
+        edge.write_all(b"late").unwrap();
+        far.set_read_timeout(Some(Duration::from_millis(200))).unwrap();
+        // What was read from the stream before the cut is through already.
+        let _ = far.read_exact(&mut buffer);
+        relay.set(Weather::CLEAR);
+        drop(edge);
+        far.set_read_timeout(Some(Duration::from_secs(10))).unwrap();
+        let mut rest = Vec::new();
+        far.read_to_end(&mut rest).unwrap();
+        assert!(relay.streamed() >= 6);
     }
 }

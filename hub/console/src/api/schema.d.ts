@@ -648,6 +648,12 @@ export interface components {
             /** @description Where its last connection came from. */
             address: string | null;
             /**
+             * Format: int32
+             * @description The UDP port that seems to be blocked on the way from it, while it is connected over TCP.
+             * @example 7443
+             */
+            blocked_port: number | null;
+            /**
              * Format: int64
              * @description Batches and events that it holds and the hub has not acknowledged.
              */
@@ -665,6 +671,11 @@ export interface components {
             name: string;
             /** @description The program's version. */
             program: string | null;
+            /**
+             * @description By which road it is connected: quic, or tcp where UDP does not come through on the way. Absent while it is not.
+             * @example quic
+             */
+            road: string | null;
             site: string | null;
             /**
              * @description pending: its machine has not enrolled yet; revoked: its certificates are void; online, offline.
@@ -696,7 +707,7 @@ export interface components {
             hub_address?: string | null;
             /**
              * Format: int32
-             * @description The UDP port on which the hub waits for gateways.
+             * @description The port on which the hub waits for gateways, by UDP and TCP.
              */
             hub_port: number;
         };
@@ -727,7 +738,7 @@ export interface components {
             gateway: string;
             id: string;
             /**
-             * @description device_silent, line_down, buffer_dropped, buffer_corrupt, started, config_applied, config_refused, clock_step, implausible, counter_held, counter_rolled_over, meter_replaced, ratio_changed, clock_corrected, device_clock, device_alarm, number_conflict, storage_failing;
+             * @description device_silent, line_down, buffer_dropped, buffer_corrupt, started, config_applied, config_refused, clock_step, implausible, counter_held, counter_rolled_over, meter_replaced, ratio_changed, clock_corrected, device_clock, device_alarm, number_conflict, storage_failing, hub_untrusted;
              *     gateway_silent, gateway_enrolled, gateway_revoked, epoch_began, data_missing, batch_quarantined,
              *     readings_too_late, readings_out_of_time, clock_differs, lane_paused;
              *     identity_mismatch, cloned_gateway, batch_forked, refused_certificate.
@@ -955,6 +966,12 @@ export interface components {
                 /** @description Where its last connection came from. */
                 address: string | null;
                 /**
+                 * Format: int32
+                 * @description The UDP port that seems to be blocked on the way from it, while it is connected over TCP.
+                 * @example 7443
+                 */
+                blocked_port: number | null;
+                /**
                  * Format: int64
                  * @description Batches and events that it holds and the hub has not acknowledged.
                  */
@@ -972,6 +989,11 @@ export interface components {
                 name: string;
                 /** @description The program's version. */
                 program: string | null;
+                /**
+                 * @description By which road it is connected: quic, or tcp where UDP does not come through on the way. Absent while it is not.
+                 * @example quic
+                 */
+                road: string | null;
                 site: string | null;
                 /**
                  * @description pending: its machine has not enrolled yet; revoked: its certificates are void; online, offline.
@@ -1014,7 +1036,7 @@ export interface components {
                 gateway: string;
                 id: string;
                 /**
-                 * @description device_silent, line_down, buffer_dropped, buffer_corrupt, started, config_applied, config_refused, clock_step, implausible, counter_held, counter_rolled_over, meter_replaced, ratio_changed, clock_corrected, device_clock, device_alarm, number_conflict, storage_failing;
+                 * @description device_silent, line_down, buffer_dropped, buffer_corrupt, started, config_applied, config_refused, clock_step, implausible, counter_held, counter_rolled_over, meter_replaced, ratio_changed, clock_corrected, device_clock, device_alarm, number_conflict, storage_failing, hub_untrusted;
                  *     gateway_silent, gateway_enrolled, gateway_revoked, epoch_began, data_missing, batch_quarantined,
                  *     readings_too_late, readings_out_of_time, clock_differs, lane_paused;
                  *     identity_mismatch, cloned_gateway, batch_forked, refused_certificate.

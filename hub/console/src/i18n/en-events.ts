@@ -35,6 +35,10 @@ export const enEvents: Record<keyof typeof zhEvents, string> = {
   "event.storage_failing.begin": "disk refuses to write; readings are in memory only",
   "event.storage_failing.end": "disk writes again",
   "event.unknown": "something that only a newer hub has words for",
+  "event.hub_untrusted": "security: something else answers in the hub's place",
+  "event.hub_untrusted.begin":
+    "security: something else answered at the hub's address; readings were kept on the gateway",
+  "event.hub_untrusted.end": "the right hub answers again",
   "event.other": "event: {kind}",
   "event.gateway_silent": "gateway silent",
   "event.gateway_silent.begin": "gateway went silent",

@@ -245,6 +245,11 @@ export const en: Record<keyof typeof zh, string> = {
   "gateway.program": "Version",
   "gateway.sub": "The collectors in the plant rooms: presence, backlog, certificates",
   "gateway.enrolled": "enrolled {at}",
+  "gateway.road.quic": "over QUIC",
+  "gateway.road.tcp": "over TCP",
+  "gateway.tcp.title": "Connected over TCP",
+  "gateway.tcp.text":
+    "UDP seems to be blocked on the way from this gateway. Everything goes on as usual; ask whoever looks after the network for UDP port {port}, and the gateway moves over by itself within an hour.",
   "gateway.values": "Live values",
   "gateway.events": "Events",
   "gateway.events.more": "Show more",

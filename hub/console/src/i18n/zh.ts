@@ -232,6 +232,11 @@ export const zh = {
   "gateway.program": "程序版本",
   "gateway.sub": "装在机房里的采集器：在线、积压和证书一目了然",
   "gateway.enrolled": "接入于 {at}",
+  "gateway.road.quic": "经 QUIC",
+  "gateway.road.tcp": "经 TCP",
+  "gateway.tcp.title": "经 TCP 连接",
+  "gateway.tcp.text":
+    "从该网关过来的路上，UDP 似乎被拦截。一切照常进行；请让网络管理员放行 UDP 端口 {port}，一小时内网关会自行切换过去。",
   "gateway.values": "查看实时值",
   "gateway.events": "事件",
   "gateway.events.more": "显示更多",

@@ -70,6 +70,9 @@ pub struct Gateway {
     /// By which road it is connected: quic, or tcp where UDP does not come through on the way. Absent while it is not.
     #[schema(required = true, example = "quic")]
     pub road: Option<&'static str>,
+    /// The UDP port that seems to be blocked on the way from it, while it is connected over TCP.
+    #[schema(required = true, example = 7443)]
+    pub blocked_port: Option<u16>,
     #[schema(value_type = Option<String>, format = DateTime, required = true)]
     pub enrolled_at: Option<Timestamp>,
     #[schema(value_type = Option<String>, format = DateTime, required = true)]
@@ -97,6 +100,7 @@ fn shown(fleet: &Fleet, row: GatewayRow) -> Gateway {
         last_seen: sight.seen.max(row.last_seen),
         address: word(row.address),
         road: sight.road.map(RoadKind::word),
+        blocked_port: (sight.road == Some(RoadKind::Tcp)).then(|| fleet.port()),
         enrolled_at: row.enrolled_at,
         certificate_expires: row.certificate_expires,
         buffered: health.as_ref().map(|h| h.unacked),
@@ -145,7 +149,7 @@ pub struct GatewayEvent {
     pub at: Timestamp,
     #[schema(value_type = String, format = DateTime)]
     pub received_at: Timestamp,
-    /// device_silent, line_down, buffer_dropped, buffer_corrupt, started, config_applied, config_refused, clock_step, implausible, counter_held, counter_rolled_over, meter_replaced, ratio_changed, clock_corrected, device_clock, device_alarm, number_conflict, storage_failing;
+    /// device_silent, line_down, buffer_dropped, buffer_corrupt, started, config_applied, config_refused, clock_step, implausible, counter_held, counter_rolled_over, meter_replaced, ratio_changed, clock_corrected, device_clock, device_alarm, number_conflict, storage_failing, hub_untrusted;
     /// gateway_silent, gateway_enrolled, gateway_revoked, epoch_began, data_missing, batch_quarantined,
     /// readings_too_late, readings_out_of_time, clock_differs, lane_paused;
     /// identity_mismatch, cloned_gateway, batch_forked, refused_certificate.

@@ -26,6 +26,7 @@ function Ready({ gateway }: { gateway: Gateway }) {
   const sites = useQuery(sitesQuery).data ?? [];
   const devices = (useQuery(devicesQuery).data ?? []).filter((d) => d.gateway === gateway.id);
   const { health } = gateway;
+  const road = gateway.road === "quic" || gateway.road === "tcp" ? gateway.road : undefined;
   return (
     <>
       <PageHead
@@ -38,7 +39,9 @@ function Ready({ gateway }: { gateway: Gateway }) {
         }
         sub={
           <>
-            {[sitePath(sites, gateway.site), gateway.address].filter(Boolean).join(" · ")}
+            {[sitePath(sites, gateway.site), gateway.address, road && t(`gateway.road.${road}`)]
+              .filter(Boolean)
+              .join(" · ")}
             {gateway.last_seen && (
               <>
                 {" · "}
@@ -64,6 +67,15 @@ function Ready({ gateway }: { gateway: Gateway }) {
           showIcon
           title={t("gateway.offline.title")}
           description={t("gateway.offline.text")}
+        />
+      )}
+      {gateway.blocked_port != null && (
+        <Alert
+          className="st-gap"
+          type="info"
+          showIcon
+          title={t("gateway.tcp.title")}
+          description={t("gateway.tcp.text", { port: String(gateway.blocked_port) })}
         />
       )}
       {gateway.state === "revoked" && (
