@@ -174,7 +174,7 @@ mod tests {
 
     #[test]
     fn a_fault_that_has_had_a_test_keeps_one() {
-        let had = "n1 n5 t1 t3 y1 y2 y3 y5 s1 s5 b1 b2 b3 b4 b5 b6 b7 b8 b9 b10 b11 b12 h7 \
+        let had = "n1 n5 n6 n7 n8 n9 n12 t1 t3 t8 y1 y2 y3 y5 s1 s5 b1 b2 b3 b4 b5 b6 b7 b8 b9 b10 b11 b12 h7 \
                    wrong_toml wrong_password wrong_query";
         let names = test_names().unwrap();
         let lost: Vec<&str> =
