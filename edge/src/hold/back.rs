@@ -5,6 +5,7 @@ use steward_protocols::exchange::{Exchange, Refusal};
 use steward_protocols::modbus::{self, Change, Request, RequestFault, Write, put};
 use steward_protocols::question::Address;
 use steward_shared::profile::PointDef;
+use steward_shared::reading::Value;
 
 use super::file::{HeldCommand, Hold};
 use super::slot::{Slot, commanding, is_same, shown};
@@ -54,7 +55,16 @@ pub async fn bring_back(config: &Config, hold: &Hold) -> Result<Back, BackError>
         return back;
     }
     let mut reach = Reach::by_file(&config.data, line).await?;
-    let now = read_words(&mut reach, device, point).await?;
+    bring_back_words(&mut reach, (device, point), hold).await
+}
+
+/// The same for registers, over a line that is reached already.
+pub async fn bring_back_words(
+    reach: &mut Reach,
+    (device, point): (&DeviceConfig, &PointDef),
+    hold: &Hold,
+) -> Result<Back, BackError> {
+    let now = read_words(reach, device, point).await?;
     if now == put::with_words(point, &hold.before, &now) {
         return Ok(Back::Restored);
     }
@@ -63,8 +73,8 @@ pub async fn bring_back(config: &Config, hold: &Hold) -> Result<Back, BackError>
     }
     let new = put::with_words(point, &hold.before, &now);
     let change = put::change(point, &new).ok_or(BackError::Unknown)?;
-    write_change(&mut reach, device, change).await?;
-    let after = read_words(&mut reach, device, point).await?;
+    write_change(reach, device, change).await?;
+    let after = read_words(reach, device, point).await?;
     if put::with_words(point, &hold.before, &after) == after {
         Ok(Back::Restored)
     } else {
@@ -73,7 +83,7 @@ pub async fn bring_back(config: &Config, hold: &Hold) -> Result<Back, BackError>
 }
 
 /// The same for a command to a BACnet object: the slot is given up, or gets what stood there.
-async fn bring_back_command(
+pub async fn bring_back_command(
     network: &Network,
     (line, device, point): (&LineConfig, &DeviceConfig, &PointDef),
     held: HeldCommand,
@@ -114,6 +124,16 @@ pub async fn read_words(
     put::words(point, &contents).ok_or(BackError::Unknown)
 }
 
+/// What the point shows where its registers hold this.
+pub fn shown_words(point: &PointDef, words: &[u16]) -> Option<Value> {
+    let response = if point.register().is_some_and(|r| r.table.is_bits()) {
+        modbus::Response::Bits(words.iter().map(|w| *w != 0).collect())
+    } else {
+        modbus::Response::Registers(words.to_vec())
+    };
+    modbus::decode(point, &response, 0).0
+}
+
 pub async fn write_change(reach: &mut Reach, device: &DeviceConfig, change: Change) -> Result<(), BackError> {
     let Address::Modbus(unit) = device.address else { return Err(BackError::Unknown) };
     let write = Write::new(unit, change)?;
@@ -125,5 +145,5 @@ async fn ask(
     device: &DeviceConfig,
     exchange: Box<dyn Exchange>,
 ) -> Result<Vec<u8>, BackError> {
-    reach.ask(exchange, device.into(), None).await?.map_err(BackError::Refused)
+    reach.ask_device(device, exchange).await?.map_err(BackError::Refused)
 }

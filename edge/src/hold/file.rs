@@ -85,6 +85,19 @@ impl Kept {
         Ok(Self { hold, path, _lock: file })
     }
 
+    /// Who holds this point, if anybody does.
+    pub fn held(data: &Path, device: &str, point: &str) -> Option<Hold> {
+        read(&data.join(FOLDER).join(format!("{device}.{point}.json"))).ok()
+    }
+
+    /// Takes over the hold of this point whose holder has died.
+    pub fn take_over(data: &Path, device: &str, point: &str) -> Option<Self> {
+        let path = data.join(FOLDER).join(format!("{device}.{point}.json"));
+        let lock = File::open(&path).ok()?;
+        lock.try_lock().ok()?;
+        Some(Self { hold: read(&path).ok()?, path, _lock: lock })
+    }
+
     /// The holds whose tool has died. A file that is no hold is left alone.
     pub fn orphans(data: &Path) -> Vec<Self> {
         let Ok(entries) = std::fs::read_dir(data.join(FOLDER)) else { return Vec::new() };

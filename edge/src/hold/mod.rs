@@ -7,7 +7,9 @@ mod file;
 mod guard;
 mod slot;
 
-pub use back::{Back, BackError, bring_back, read_words, write_change};
+pub use back::{
+    Back, BackError, bring_back, bring_back_command, bring_back_words, read_words, shown_words, write_change,
+};
 pub use file::{HeldCommand, Hold, HoldError, Kept};
 pub use guard::guard;
 pub use slot::{Slot, commanding, is_same, shown};

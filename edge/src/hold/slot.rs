@@ -65,6 +65,16 @@ impl<'n> Slot<'n> {
         Ok((value != Value::Null).then_some(value))
     }
 
+    /// What stands in all of them, the first priority first; nothing where the object has none.
+    pub async fn all(&self) -> Result<Vec<Option<Value>>, NoAnswer> {
+        if self.priority.is_none() {
+            return Ok(Vec::new());
+        }
+        let array = self.read(PropertyRef::new(self.object, PropertyId::PRIORITY_ARRAY)).await?;
+        let values = array.map(|content| content.values).unwrap_or_default();
+        Ok(values.into_iter().map(|value| (value != Value::Null).then_some(value)).collect())
+    }
+
     /// The request that puts a value there, or gives it up.
     pub fn request(&self, value: Option<Value>) -> Request {
         Request::WriteProperty {

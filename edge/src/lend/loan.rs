@@ -8,6 +8,7 @@ use tokio::sync::{mpsc, oneshot};
 use tokio::time::timeout;
 
 use super::errand::Errand;
+use crate::line::bacnet::Network;
 
 /// A tool that was forgotten does not keep a line for longer.
 const LONGEST: Duration = Duration::from_mins(15);
@@ -47,6 +48,17 @@ const ERRANDS: usize = 8;
 pub struct Door {
     pub loans: mpsc::Sender<Loan>,
     pub errands: mpsc::Sender<Errand>,
+    /// Asks the owner of a BACnet network for the way to it; other owners do not listen.
+    networks: mpsc::Sender<oneshot::Sender<Network>>,
+}
+
+impl Door {
+    /// The way to the network whose owner is behind this door.
+    pub async fn network(&self) -> Option<Network> {
+        let (tell, told) = oneshot::channel();
+        self.networks.send(tell).await.ok()?;
+        told.await.ok()
+    }
 }
 
 /// Who comes through the door. One loan may wait there, others behind it until their time is over.
@@ -54,19 +66,23 @@ pub struct Door {
 pub struct Visits {
     pub loans: mpsc::Receiver<Loan>,
     pub errands: mpsc::Receiver<Errand>,
+    /// Those who want the way to the network.
+    pub networks: mpsc::Receiver<oneshot::Sender<Network>>,
 }
 
 impl Visits {
     /// Of a line at which nobody calls.
     pub fn none() -> Self {
-        Self { loans: mpsc::channel(1).1, errands: mpsc::channel(1).1 }
+        Self { loans: mpsc::channel(1).1, errands: mpsc::channel(1).1, networks: mpsc::channel(1).1 }
     }
 
     /// A door, and what comes through it.
     pub fn open() -> (Door, Self) {
         let (loan_door, loans) = mpsc::channel(1);
         let (errand_door, errands) = mpsc::channel(ERRANDS);
-        (Door { loans: loan_door, errands: errand_door }, Self { loans, errands })
+        let (network_door, networks) = mpsc::channel(1);
+        let door = Door { loans: loan_door, errands: errand_door, networks: network_door };
+        (door, Self { loans, errands, networks })
     }
 }
 

@@ -24,7 +24,9 @@ use super::place::Place;
 use super::reach::{by_file, not_lent, why};
 use super::shown;
 use super::words::WriteWords;
-use crate::hold::{Back, BackError, Hold, HoldError, Kept, bring_back, read_words, write_change};
+use crate::hold::{
+    Back, BackError, Hold, HoldError, Kept, bring_back, read_words, shown_words, write_change,
+};
 use crate::lend::Reach;
 
 /// How long the way back is tried before it is left to the daemon.
@@ -128,12 +130,7 @@ impl<'p> Job<'p> {
     async fn read(&self, reach: &mut Reach, out: Out) -> Result<Old, String> {
         let words = read_words(reach, self.place.device(), self.point).await;
         let words = words.map_err(|e| told(reach, &e, out))?;
-        let response = if self.point.register().is_some_and(|r| r.table.is_bits()) {
-            modbus::Response::Bits(words.iter().map(|w| *w != 0).collect())
-        } else {
-            modbus::Response::Registers(words.clone())
-        };
-        let (value, _) = modbus::decode(self.point, &response, 0);
+        let value = shown_words(self.point, &words);
         Ok(Old { words, value })
     }
 

@@ -14,7 +14,7 @@ use steward_shared::alarm::{About, EventKind};
 use steward_shared::profile::Framing;
 use steward_shared::reading::Reading;
 use steward_shared::time::{Clock, Timestamp};
-use tokio::sync::{mpsc, watch};
+use tokio::sync::{mpsc, oneshot, watch};
 use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
@@ -113,10 +113,11 @@ async fn poll(task: LineTask, (port, network, happened): (Owner, Network, mpsc::
     let devices = pin!(join_all(devices));
     let hearing = pin!(hear(&shared, happened));
     let lending = pin!(lend(&shared, task.visits.loans));
+    let showing = pin!(show(&shared, task.visits.networks));
     tokio::select! {
         // The port ends by itself when it is told to; the rest is dropped with what it was waiting for.
         () = port => {}
-        _ = async { tokio::join!(devices, hearing, lending) } => {}
+        _ = async { tokio::join!(devices, hearing, lending, showing) } => {}
     }
 }
 
@@ -131,6 +132,14 @@ async fn lend(shared: &Shared, mut loans: mpsc::Receiver<Loan>) {
             warn!(line, "the tool did not give the network back in time; it is taken back");
         }
         drop(resting);
+    }
+}
+
+/// Gives the way to the network to whoever has a single order for a device of it.
+async fn show(shared: &Shared, mut wanted: mpsc::Receiver<oneshot::Sender<Network>>) {
+    while let Some(tell) = wanted.recv().await {
+        // Who asked may have gone.
+        let _ = tell.send(shared.network.clone());
     }
 }
 

@@ -125,7 +125,8 @@ impl Owner {
     }
 
     pub(in super::super) async fn run(mut self) {
-        let Visits { mut loans, mut errands } = std::mem::replace(&mut self.task.visits, Visits::none());
+        let Visits { mut loans, mut errands, networks: _ } =
+            std::mem::replace(&mut self.task.visits, Visits::none());
         let mut flights = Flights::new();
         let mut waiting = None;
         loop {
