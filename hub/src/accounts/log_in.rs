@@ -56,7 +56,13 @@ pub(super) async fn admit(
             }
             let (session, token, expires_at) = sessions::open(ctx, &tx, who, &origin.address).await?;
             let user = store::user(&tx, who).await?.filter(|u| !u.disabled).ok_or(Refusal::WrongPassword)?;
-            let caller = Caller { user: who, login: user.user.clone(), role: user.role, session };
+            let caller = Caller {
+                user: who,
+                login: user.user.clone(),
+                role: user.role,
+                commands: user.commands,
+                session,
+            };
             let entry = Entry::by(&caller, origin, "accounts.log_in").on("user", who);
             audit::record(&tx, ctx.now(), entry).await?;
             Ok(Opened { user, token, expires_at })

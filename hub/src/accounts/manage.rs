@@ -9,12 +9,13 @@ use super::{password, store};
 use crate::kernel::audit::{self, Entry};
 use crate::kernel::caller::{Caller, Origin, Role};
 use crate::kernel::ctx::Ctx;
-use crate::kernel::db::{Db, DbError};
+use crate::kernel::db::{Db, DbError, Tx};
 
 pub struct NewUser {
     pub user: String,
     pub name: String,
     pub role: Role,
+    pub commands: bool,
     pub password: String,
     pub locale: String,
 }
@@ -32,6 +33,7 @@ pub async fn create(ctx: &Ctx, caller: &Caller, origin: &Origin, new: NewUser) -
         role: new.role,
         locale: new.locale,
         disabled: false,
+        commands: new.commands,
         version: 1,
         created_at: ctx.now(),
     };
@@ -56,6 +58,7 @@ pub struct Change {
     pub role: Option<Role>,
     pub locale: Option<String>,
     pub disabled: Option<bool>,
+    pub commands: Option<bool>,
     pub password: Option<String>,
 }
 
@@ -90,6 +93,7 @@ pub async fn change(
                 role: change.role.unwrap_or(before.role),
                 locale: change.locale.clone().unwrap_or_else(|| before.locale.clone()),
                 disabled: change.disabled.unwrap_or(before.disabled),
+                commands: change.commands.unwrap_or(before.commands),
                 version: before.version + 1,
                 ..before.clone()
             };
@@ -142,6 +146,11 @@ pub async fn end_sessions(
             Ok(())
         })
         .await
+}
+
+/// Whether somebody may command devices now. Upper modules ask it in the transaction of what depends on it.
+pub async fn may_command(tx: &Tx, user: UserId) -> Result<bool, DbError> {
+    Ok(store::may_command(tx, user).await?.unwrap_or_default())
 }
 
 /// From the command line, for when no administrator can log in any more. Gives the new password. Whoever has tried

@@ -16,6 +16,6 @@ mod store;
 mod tests;
 
 pub use error::AccountError;
-pub use manage::reset_password;
+pub use manage::{may_command, reset_password};
 pub use model::User;
 pub use routes::module;

@@ -5,6 +5,9 @@
 //! | viewer | see everything but accounts and the audit trail |
 //! | engineer | also change plants: sites, gateways |
 //! | admin | also accounts and the audit trail |
+//!
+//! Whether somebody may command devices is a permission of its own: an administrator gives it, and an engineer does not
+//! have it by the role.
 
 use serde::{Deserialize, Serialize};
 use steward_shared::id::UserId;
@@ -26,6 +29,8 @@ pub struct User {
     /// `zh` or `en`.
     pub locale: String,
     pub disabled: bool,
+    /// May command devices. Nobody has it from the start.
+    pub commands: bool,
     pub version: i64,
     pub created_at: Timestamp,
 }

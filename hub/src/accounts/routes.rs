@@ -26,8 +26,10 @@ use crate::kernel::module::Module;
 use crate::kernel::page::{Page, PageQuery};
 use crate::kernel::problem::{Problem, ProblemBody};
 
-const MIGRATIONS: &[Migration] =
-    &[Migration { number: 1, name: "accounts", sql: include_str!("migrations/0001_accounts.sql") }];
+const MIGRATIONS: &[Migration] = &[
+    Migration { number: 1, name: "accounts", sql: include_str!("migrations/0001_accounts.sql") },
+    Migration { number: 2, name: "commands", sql: include_str!("migrations/0002_commands.sql") },
+];
 
 pub fn module() -> Module {
     Module {
@@ -91,6 +93,8 @@ pub struct User {
     /// `zh` or `en`.
     pub locale: String,
     pub disabled: bool,
+    /// May command devices.
+    pub commands: bool,
     pub version: i64,
     #[schema(value_type = String, format = DateTime)]
     pub created_at: Timestamp,
@@ -105,6 +109,7 @@ impl From<model::User> for User {
             role: u.role,
             locale: u.locale,
             disabled: u.disabled,
+            commands: u.commands,
             version: u.version,
             created_at: u.created_at,
         }
@@ -155,6 +160,8 @@ pub struct NewUser {
     pub user: String,
     pub name: String,
     pub role: Role,
+    /// May command devices; not unless said.
+    pub commands: Option<bool>,
     pub password: String,
     /// `zh` or `en`; `zh` unless said.
     pub locale: Option<String>,
@@ -167,6 +174,8 @@ pub struct UserChange {
     pub role: Option<Role>,
     pub locale: Option<String>,
     pub disabled: Option<bool>,
+    /// May command devices.
+    pub commands: Option<bool>,
     pub password: Option<String>,
 }
 
@@ -276,6 +285,7 @@ async fn create_user(
         user: b.user,
         name: b.name,
         role: b.role,
+        commands: b.commands.unwrap_or_default(),
         password: b.password,
         locale: or_zh(b.locale),
     };
@@ -303,6 +313,7 @@ async fn change_user(
         role: b.role,
         locale: b.locale,
         disabled: b.disabled,
+        commands: b.commands,
         password: b.password,
     };
     Ok(Json(manage::change(&ctx, &caller, &origin, id, seen, change).await?.into()))

@@ -72,6 +72,7 @@ impl Recognise for Sessions {
                 user: session.user_id,
                 login: session.login,
                 role: session.role,
+                commands: session.commands,
                 session: session.id,
             }))
         })

@@ -38,6 +38,7 @@ pub async fn set_up(ctx: &Ctx, origin: &Origin, first: FirstAdmin) -> Result<Ope
         role: Role::Admin,
         locale: first.locale,
         disabled: false,
+        commands: false,
         version: 1,
         created_at: ctx.now(),
     };

@@ -9,7 +9,7 @@ use crate::kernel::caller::Role;
 use crate::kernel::db::{Db, DbError, Tx};
 use crate::params;
 
-const USER: &str = "id, login, name, role, locale, disabled, version, created_at";
+const USER: &str = "id, login, name, role, locale, disabled, commands, version, created_at";
 
 pub async fn count_users(db: &Db) -> Result<i64, DbError> {
     Ok(db.one("select count(*) from users", params![]).await?.unwrap_or(0))
@@ -21,8 +21,8 @@ pub async fn is_empty(tx: &Tx) -> Result<bool, DbError> {
 
 pub async fn insert_user(tx: &Tx, u: &User, login_key: &str, password: &str) -> Result<(), DbError> {
     tx.execute(
-        "insert into users (id, login, login_key, name, role, locale, disabled, password, version, created_at)
-         values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)",
+        "insert into users (id, login, login_key, name, role, locale, disabled, password, version, created_at, commands)
+         values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)",
         params![
             u.id,
             &u.user,
@@ -33,7 +33,8 @@ pub async fn insert_user(tx: &Tx, u: &User, login_key: &str, password: &str) -> 
             u.disabled,
             password,
             u.version,
-            u.created_at
+            u.created_at,
+            u.commands
         ],
     )
     .await
@@ -46,8 +47,7 @@ pub async fn user(tx: &Tx, id: UserId) -> Result<Option<User>, DbError> {
 
 pub async fn user_of_session(db: &Db, session: SessionId) -> Result<Option<User>, DbError> {
     db.one(
-        "select id, login, name, role, locale, disabled, version, created_at from users
-         where id = (select user_id from sessions where id = $1)",
+        &format!("select {USER} from users where id = (select user_id from sessions where id = $1)"),
         params![session],
     )
     .await
@@ -82,9 +82,9 @@ pub async fn credentials_of(db: &Db, id: UserId) -> Result<Option<Credentials>, 
 pub async fn update_user(tx: &Tx, u: &User, seen: i64) -> Result<bool, DbError> {
     let changed = tx
         .execute(
-            "update users set name = $3, role = $4, locale = $5, disabled = $6, version = version + 1
+            "update users set name = $3, role = $4, locale = $5, disabled = $6, commands = $7, version = version + 1
              where id = $1 and version = $2",
-            params![u.id, seen, &u.name, u.role.word(), &u.locale, u.disabled],
+            params![u.id, seen, &u.name, u.role.word(), &u.locale, u.disabled, u.commands],
         )
         .await?;
     Ok(changed == 1)
@@ -92,6 +92,11 @@ pub async fn update_user(tx: &Tx, u: &User, seen: i64) -> Result<bool, DbError> 
 
 pub async fn set_password(tx: &Tx, id: UserId, hash: &str) -> Result<(), DbError> {
     tx.execute("update users set password = $2 where id = $1", params![id, hash]).await.map(drop)
+}
+
+/// Whether somebody may command devices now: none where there is no such user.
+pub async fn may_command(tx: &Tx, id: UserId) -> Result<Option<bool>, DbError> {
+    tx.one("select commands * (1 - disabled) as may from users where id = $1", params![id]).await
 }
 
 pub async fn admins_who_can_log_in(tx: &Tx) -> Result<i64, DbError> {
@@ -124,6 +129,7 @@ pub struct OpenSession {
     pub user_id: UserId,
     pub login: String,
     pub role: Role,
+    pub commands: bool,
     pub used_at: Timestamp,
     pub ends_at: Timestamp,
 }
@@ -131,7 +137,7 @@ pub struct OpenSession {
 /// The session of a token, if its user may still log in.
 pub async fn open_session(db: &Db, token_hash: &str) -> Result<Option<OpenSession>, DbError> {
     db.one(
-        "select s.id, s.user_id, u.login, u.role, s.used_at, s.ends_at
+        "select s.id, s.user_id, u.login, u.role, u.commands, s.used_at, s.ends_at
          from sessions s join users u on u.id = s.user_id
          where s.token_hash = $1 and u.disabled = 0",
         params![token_hash],

@@ -136,6 +136,19 @@ async fn control_14_a_stranger_and_lower_roles_are_refused_wherever_the_policy_s
             let _ =
                 writeln!(wrong, "{method} {path}: a stranger gets {status}, the policy is {}", policy.word());
         }
+        if policy == Policy::Commands {
+            // Nobody has the permission unless an administrator gave it, not even administrators.
+            for role in ROLES {
+                let status = hub.logged_in_as(role).await.open(ask()).await.status();
+                if status != StatusCode::FORBIDDEN {
+                    let _ = writeln!(
+                        wrong,
+                        "{method} {path}: {} gets {status} without the permission",
+                        role.word()
+                    );
+                }
+            }
+        }
         let Policy::AtLeast(wanted) = policy else { continue };
         for role in ROLES {
             // Each with a session of its own: logging out is among the operations.

@@ -35,6 +35,8 @@ pub struct Caller {
     pub user: UserId,
     pub login: String,
     pub role: Role,
+    /// May command devices: a permission of its own, whatever the role.
+    pub commands: bool,
     pub session: SessionId,
 }
 

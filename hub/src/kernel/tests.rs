@@ -231,8 +231,13 @@ impl Recognise for OneSession {
     fn who<'a>(&'a self, token: &'a str, _: bool) -> BoxFuture<'a, Result<Option<Caller>, Problem>> {
         let is_open = self.0.load(Ordering::SeqCst) == 1 && token == "t";
         let session: SessionId = "01963c1e-7a5c-7b3e-8f52-0c6d2f9a1b7e".parse().unwrap();
-        let caller =
-            move || Caller { user: UserId::new(&RandomIds), login: "li".into(), role: Role::Viewer, session };
+        let caller = move || Caller {
+            user: UserId::new(&RandomIds),
+            login: "li".into(),
+            role: Role::Viewer,
+            commands: false,
+            session,
+        };
         Box::pin(async move { Ok(is_open.then(caller)) })
     }
 }

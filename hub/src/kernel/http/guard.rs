@@ -89,25 +89,27 @@ async fn admit(guard: &Guard, request: &mut Request) -> Result<Option<(Caller, S
         },
         _ => None,
     };
-    let wanted = match policy {
-        Policy::Public => None,
-        Policy::AtLeast(role) => Some(role),
-    };
     let Some(caller) = caller else {
-        return if wanted.is_some() { Err(Problem::unauthorized()) } else { Ok(None) };
+        return if policy == Policy::Public { Ok(None) } else { Err(Problem::unauthorized()) };
     };
-    if wanted.is_some_and(|role| caller.role < role) {
+    let may = match policy {
+        Policy::Public => true,
+        Policy::AtLeast(role) => caller.role >= role,
+        Policy::Commands => caller.commands,
+    };
+    if !may {
         let route = format!("{} {path}", request.method());
         if !is_safe(request.method()) && guard.refusals.is_news(caller.user, &route, guard.ctx.now()) {
             record(guard, refusal(request, &caller, route)).await;
         }
-        let need = wanted.map_or("", crate::kernel::caller::Role::word);
-        return Err(Problem::forbidden(format!(
-            "this needs the role {need}, yours is {}",
-            caller.role.word()
-        ))
-        .with("need", need)
-        .with("have", caller.role.word()));
+        let (need, have) = (policy.word(), caller.role.word());
+        if policy == Policy::Commands {
+            let detail = "this needs the permission to command devices; an administrator gives it";
+            return Err(Problem::new(StatusCode::FORBIDDEN, "may_not_command", detail));
+        }
+        return Err(Problem::forbidden(format!("this needs the role {need}, yours is {have}"))
+            .with("need", need)
+            .with("have", have));
     }
     request.extensions_mut().insert(caller.clone());
     Ok(token.map(|token| (caller, token)))

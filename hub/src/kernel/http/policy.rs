@@ -8,10 +8,15 @@ use serde_json::Value;
 
 use crate::kernel::caller::Role;
 
+/// In the place of a role.
+const COMMANDS: &str = "commands";
+
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Policy {
     Public,
     AtLeast(Role),
+    /// Who may command devices.
+    Commands,
 }
 
 impl Policy {
@@ -19,6 +24,7 @@ impl Policy {
         match self {
             Self::Public => "public",
             Self::AtLeast(role) => role.word(),
+            Self::Commands => COMMANDS,
         }
     }
 }
@@ -63,7 +69,7 @@ impl Policies {
     }
 }
 
-/// `[{}]` is public, `[{"session": ["engineer"]}]` wants at least that role.
+/// `[{}]` is public, `[{"session": ["engineer"]}]` wants at least that role, `["commands"]` in its place the permission.
 fn policy_of(operation: &Value) -> Option<Policy> {
     let [requirement] = operation.get("security")?.as_array()?.as_slice() else { return None };
     let requirement = requirement.as_object()?;
@@ -71,6 +77,9 @@ fn policy_of(operation: &Value) -> Option<Policy> {
         return Some(Policy::Public);
     }
     let [role] = requirement.get("session")?.as_array()?.as_slice() else { return None };
+    if role == COMMANDS {
+        return Some(Policy::Commands);
+    }
     serde_json::from_value(role.clone()).ok().map(Policy::AtLeast)
 }
 
@@ -93,7 +102,8 @@ mod tests {
             "put": {},
             "patch": {"security": []},
             "delete": {"security": [{"session": []}]}
-        }}}));
+        }, "/b": {"post": {"security": [{"session": ["commands"]}]}}}}));
+        assert_eq!(policies.of_route("POST", "/b"), Some(Policy::Commands));
         assert_eq!(policies.of_route("GET", "/a"), Some(Policy::Public));
         assert_eq!(policies.of_route("HEAD", "/a"), Some(Policy::Public));
         assert_eq!(policies.of_route("POST", "/a"), Some(Policy::AtLeast(Role::Engineer)));

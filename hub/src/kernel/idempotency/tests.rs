@@ -39,7 +39,7 @@ struct Anybody(UserId);
 impl Recognise for Anybody {
     fn who<'a>(&'a self, _: &'a str, _: bool) -> BoxFuture<'a, Result<Option<Caller>, Problem>> {
         let session = SessionId::new(&RandomIds);
-        let caller = Caller { user: self.0, login: "li".into(), role: Role::Admin, session };
+        let caller = Caller { user: self.0, login: "li".into(), role: Role::Admin, commands: false, session };
         Box::pin(async move { Ok(Some(caller)) })
     }
 }
