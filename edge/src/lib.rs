@@ -4,6 +4,7 @@ pub mod alarm;
 pub mod buffer;
 pub mod cli;
 pub mod clock;
+pub mod command;
 pub mod config;
 pub mod control;
 pub mod doctor;

@@ -52,13 +52,15 @@ pub enum EventKind {
     StorageFailing,
     /// Who answers at the hub's address is not the hub that the gateway was enrolled at; `active` turns false when it is.
     HubUntrusted,
+    /// What a command from the hub has written is not what its point shows.
+    CommandNotEffective,
     /// What a newer gateway tells of and this program has no word for; its detail says it. Always the last here.
     #[serde(skip_serializing)]
     Unknown,
 }
 
 impl EventKind {
-    pub const ALL: [Self; 19] = [
+    pub const ALL: [Self; 20] = [
         Self::DeviceSilent,
         Self::LineDown,
         Self::BufferDropped,
@@ -78,6 +80,7 @@ impl EventKind {
         Self::NumberConflict,
         Self::StorageFailing,
         Self::HubUntrusted,
+        Self::CommandNotEffective,
     ];
 
     pub const fn word(self) -> &'static str {
@@ -101,6 +104,7 @@ impl EventKind {
             Self::NumberConflict => "number_conflict",
             Self::StorageFailing => "storage_failing",
             Self::HubUntrusted => "hub_untrusted",
+            Self::CommandNotEffective => "command_not_effective",
             Self::Unknown => "unknown",
         }
     }

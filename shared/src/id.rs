@@ -98,6 +98,8 @@ uuid_id! {
     SessionId;
     /// One alarm or event.
     EventId;
+    /// A value that somebody wants written into a point.
+    CommandId;
     /// A background job.
     JobId;
     /// A stored file.

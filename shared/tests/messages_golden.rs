@@ -3,15 +3,16 @@
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;
-use steward_shared::id::{BootId, BufferId, GatewayId, PointNo};
+use steward_shared::id::{BootId, BufferId, CommandId, GatewayId, PointNo};
 use steward_shared::reading::{Quality, Value};
 use steward_shared::time::Timestamp;
+use steward_shared::wire::command::{Order, RelinquishOrder, Report, SignedOrder, Stage, WriteOrder, reason};
 use steward_shared::wire::frame::{HEADER, encode, from_cbor, length};
 use steward_shared::wire::message::{
-    Batch, Catalogue, CatalogueDevice, CataloguePoint, Certificate, ControlDown, ControlUp, DeviceHealth,
-    Enrol, EnrolAnswer, EnrolRefusal, Enrolled, Health, Hello, Label, Lane, LaneDown, LaneState, LaneUp,
-    LineHealth, LiveSample, LiveSamples, Names, PointKind, Quarantined, Refusal, RefusalReason, Renew,
-    Trouble, Watch, Watermark, Welcome,
+    Batch, Catalogue, CatalogueDevice, CataloguePoint, CatalogueWrite, Certificate, ControlDown, ControlUp,
+    DeviceHealth, Enrol, EnrolAnswer, EnrolRefusal, Enrolled, Health, Hello, Label, Lane, LaneDown,
+    LaneState, LaneUp, LineHealth, LiveSample, LiveSamples, Names, PointKind, Quarantined, Refusal,
+    RefusalReason, Renew, Trouble, Watch, Watermark, Welcome,
 };
 
 const NOW: Timestamp = Timestamp(1_760_000_000_123);
@@ -58,6 +59,7 @@ fn what_a_gateway_says_of_itself_is_as_the_golden_frames_have_it() {
         catalogue: hash(),
         boot: BootId("20212223-2425-2627-2829-2a2b2c2d2e2f".parse().expect("a well-formed id")),
         now: NOW,
+        more_lanes: vec![],
     };
     let health = Health {
         at: NOW,
@@ -123,13 +125,110 @@ fn what_a_gateway_says_of_itself_is_as_the_golden_frames_have_it() {
         certificate_expires: Some(Timestamp(NOW.0 + 2_592_000_000)),
         storage: None,
     };
+    let newer = Hello {
+        version: "0.2.0".into(),
+        lanes: vec![],
+        catalogue: vec![],
+        more_lanes: vec![LaneState { lane: Lane::Command, first: 1, last: 4, acked: 2 }],
+        ..hello.clone()
+    };
     let content = [
         ControlUp::Hello(hello),
         ControlUp::Catalogue(catalogue()),
         ControlUp::Health(health),
         ControlUp::Renew(Renew { csr: vec![0x30, 0x82, 1, 0] }),
+        ControlUp::Hello(newer),
+        ControlUp::Catalogue(Catalogue { devices: vec![], points: vec![setpoint()] }),
     ];
     agree(include_bytes!("golden/messages_1_control_up.frames"), &content);
+}
+
+fn setpoint() -> CataloguePoint {
+    CataloguePoint {
+        no: PointNo(21),
+        device: "ahu-1".into(),
+        key: "setpoint".into(),
+        title: names("设定", "Setpoint"),
+        unit: "Cel".into(),
+        kind: PointKind::Gauge,
+        labels: vec![],
+        period_ms: 10_000,
+        decimals: 1,
+        modulus: None,
+        in_use: true,
+        write: Some(CatalogueWrite {
+            min: Some(16.0),
+            max: Some(30.0),
+            step: 0.5,
+            time_boxed: true,
+            two_persons: false,
+            priority: Some(8),
+        }),
+    }
+}
+
+fn command() -> CommandId {
+    CommandId("30313233-3435-3637-3839-3a3b3c3d3e3f".parse().expect("a well-formed id"))
+}
+
+#[test]
+fn orders_and_reports_are_as_the_golden_frames_have_them() {
+    let setpoint = WriteOrder {
+        command: command(),
+        gateway: gateway(),
+        device: "ahu-1".into(),
+        point: "setpoint".into(),
+        by: "li".into(),
+        approver: Some("wang".into()),
+        why: "WO-2026-0417".into(),
+        expected: Some(21.5),
+        value: 23.0,
+        priority: Some(8),
+        issued: NOW,
+        not_after: Timestamp(NOW.0 + 600_000),
+        relinquish_at: Some(Timestamp(NOW.0 + 7_200_000)),
+    };
+    let fan = WriteOrder {
+        point: "fan".into(),
+        approver: None,
+        why: String::new(),
+        expected: None,
+        value: 1.0,
+        priority: None,
+        relinquish_at: None,
+        ..setpoint.clone()
+    };
+    let given_up = RelinquishOrder {
+        command: command(),
+        gateway: gateway(),
+        by: "wang".into(),
+        why: "done".into(),
+        issued: NOW,
+    };
+    let orders = [Order::Write(setpoint), Order::Write(fan), Order::Relinquish(given_up)];
+    agree(include_bytes!("golden/messages_1_orders.frames"), &orders);
+
+    let bare = |no, stage| Report {
+        command: command(),
+        no,
+        at: NOW,
+        stage,
+        reason: None,
+        before: None,
+        now: None,
+        slots: vec![],
+        detail: String::new(),
+    };
+    let mut reports: Vec<_> = (1..).zip(Stage::ALL).map(|(no, stage)| bare(no, stage)).collect();
+    reports.push(Report {
+        reason: Some(reason::OVERRIDDEN.into()),
+        before: Some(21.5),
+        now: Some(19.0),
+        slots: vec![None, Some(19.0)],
+        detail: "slot 2".into(),
+        ..bare(9, Stage::NotEffective)
+    });
+    agree(include_bytes!("golden/messages_1_reports.frames"), &reports);
 }
 
 fn catalogue() -> Catalogue {
@@ -156,6 +255,7 @@ fn catalogue() -> Catalogue {
         decimals: 0,
         modulus: None,
         in_use: true,
+        write: None,
     };
     let label = |code, zh, en| Label { code, names: names(zh, en) };
     let power = point(11, "active-power", names("总有功功率", "Active power"), "kW", PointKind::Gauge);
@@ -197,6 +297,7 @@ fn what_the_hub_says_is_as_the_golden_frames_have_it() {
         for_ms: 15_000,
     }));
     content.push(ControlDown::Certificate(Certificate { certificate: vec![0x30, 0x82, 2, 0] }));
+    content.push(ControlDown::Command(SignedOrder { order: vec![0xa1, 1], signature: vec![0x30, 0x45] }));
     agree(include_bytes!("golden/messages_1_control_down.frames"), &content);
 }
 

@@ -146,6 +146,7 @@ impl Gateway {
             catalogue: Sha256::digest(frame::to_cbor(&catalogue)?).to_vec(),
             boot: BootId::new(&RandomIds),
             now: SystemClock.now(),
+            more_lanes: vec![],
         };
         say(&mut send, &ControlUp::Hello(hello)).await?;
         let ControlDown::Welcome(welcome) = hear(&mut recv).await? else {

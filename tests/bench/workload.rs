@@ -70,6 +70,7 @@ pub fn catalogue() -> Catalogue {
         decimals: 2,
         modulus: None,
         in_use: true,
+        write: None,
     });
     Catalogue { devices: devices.collect(), points: points.collect() }
 }

@@ -106,6 +106,7 @@ mod tests {
                 decimals: 1,
                 modulus: None,
                 in_use: true,
+                write: None,
             }],
         }
     }

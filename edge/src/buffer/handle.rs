@@ -8,10 +8,11 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use steward_shared::alarm::{Event, EventKind};
-use steward_shared::id::{BootId, Ids, PointNo};
+use steward_shared::id::{BootId, CommandId, Ids, PointNo};
 use steward_shared::reading::Reading;
 use steward_shared::time::{Clock, Timestamp};
 use steward_shared::wire::columns::Header;
+use steward_shared::wire::command::Report;
 use steward_shared::wire::message::{Catalogue, Lane, Watermark};
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::time::timeout;
@@ -19,7 +20,7 @@ use tokio::time::timeout;
 use super::boot::{Boot, offset_of};
 use super::error::BufferError;
 use super::settings::{
-    BufferSettings, BufferState, BufferStats, Correction, Heads, StoredBatch, StoredCounter,
+    BufferSettings, BufferState, BufferStats, CommandRow, Correction, Heads, StoredBatch, StoredCounter,
 };
 use super::writer::{self, Command};
 use crate::refine::Entry;
@@ -92,6 +93,30 @@ impl Buffer {
     /// The lasting events that are open: kind, line, device, object of the device.
     pub async fn open_events(&self) -> Result<Vec<(EventKind, String, String, String)>> {
         self.ask(Command::OpenEvents).await
+    }
+
+    /// A command as it stands now and what is told of it, durable when this returns.
+    pub async fn keep_command(&self, row: CommandRow, reports: Vec<Report>) -> Result<()> {
+        self.ask(|reply| Command::KeepOrder(row, reports, reply)).await
+    }
+
+    pub async fn command(&self, id: CommandId) -> Result<Option<CommandRow>> {
+        self.ask(|reply| Command::FindOrder(id, reply)).await
+    }
+
+    /// The commands about which something is still to be done, the oldest first.
+    pub async fn open_commands(&self) -> Result<Vec<CommandRow>> {
+        self.ask(Command::OpenOrders).await
+    }
+
+    /// The newest first.
+    pub async fn newest_commands(&self, most: u32) -> Result<Vec<CommandRow>> {
+        self.ask(|reply| Command::NewestOrders(most, reply)).await
+    }
+
+    /// Since when every command that came is known here.
+    pub async fn commands_since(&self) -> Result<Timestamp> {
+        self.ask(Command::OrdersSince).await
     }
 
     /// History for a lane, durable when this returns; a long one becomes several batches in one transaction.

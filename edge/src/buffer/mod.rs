@@ -1,5 +1,5 @@
-//! What the gateway keeps until the hub has it: readings in batches, events one by one, the numbers of points and the
-//! catalogue. Polling and alarms write, the uplink reads and acknowledges; all go through [`Buffer`], a handle
+//! What the gateway keeps until the hub has it: readings in batches, events one by one, commands and what is reported of them, the
+//! numbers of points and the catalogue. Polling and alarms write, the uplink reads and acknowledges; all go through [`Buffer`], a handle
 //! onto one thread that alone touches the two databases.
 //!
 //! | file | what it holds |
@@ -29,7 +29,8 @@ pub(crate) use boot::{SAME_MS, is_same_clock, offset_of};
 pub use error::BufferError;
 pub use handle::Buffer;
 pub use settings::{
-    BufferSettings, BufferState, BufferStats, Correction, Heads, Moved, StoredBatch, StoredCounter,
+    BufferSettings, BufferState, BufferStats, CommandRow, Correction, Heads, Moved, StoredBatch,
+    StoredCounter,
 };
 
 #[cfg(test)]

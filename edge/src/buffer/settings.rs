@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use steward_shared::id::{BufferId, PointNo};
+use steward_shared::id::{BufferId, CommandId, PointNo};
 use steward_shared::time::Timestamp;
 use steward_shared::wire::message::{Lane, LaneState};
 
@@ -61,6 +61,7 @@ pub struct Heads {
     pub alarm: u64,
     pub live: u64,
     pub backfill: u64,
+    pub command: u64,
     pub catalogue: Vec<u8>,
 }
 
@@ -70,6 +71,7 @@ impl Heads {
             Lane::Alarm => self.alarm,
             Lane::Live => self.live,
             Lane::Backfill => self.backfill,
+            Lane::Command => self.command,
         }
     }
 }
@@ -117,6 +119,18 @@ pub struct Correction {
 pub struct Moved {
     pub from: Timestamp,
     pub shift_ms: i64,
+}
+
+/// What is kept of a command from the hub.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CommandRow {
+    pub id: CommandId,
+    /// When it came.
+    pub received: Timestamp,
+    /// Nothing more is to be done about it.
+    pub is_over: bool,
+    /// What the room of commands wrote.
+    pub record: Vec<u8>,
 }
 
 /// One stored item of a lane; its body matched its hash when it was read.

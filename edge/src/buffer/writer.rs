@@ -4,6 +4,7 @@
 //! and is started anew.
 
 mod clock;
+mod commands;
 mod events;
 mod open;
 mod refused;
@@ -16,10 +17,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use steward_shared::alarm::Event;
-use steward_shared::id::{BufferId, Ids, PointNo};
+use steward_shared::id::{BufferId, CommandId, Ids, PointNo};
 use steward_shared::reading::Reading;
 use steward_shared::time::{Clock, Timestamp};
 use steward_shared::wire::columns::Header;
+use steward_shared::wire::command::Report;
 use steward_shared::wire::message::{Catalogue, Lane, LaneState, Watermark};
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::time::Instant;
@@ -31,7 +33,7 @@ use super::boot::{Boot, is_same_clock};
 use super::catalogue::{self, Sealed};
 use super::error::BufferError;
 use super::settings::{
-    BufferSettings, BufferState, BufferStats, Correction, Heads, StoredBatch, StoredCounter,
+    BufferSettings, BufferState, BufferStats, CommandRow, Correction, Heads, StoredBatch, StoredCounter,
 };
 use super::space::Ballast;
 use super::store::{AlarmStore, Key, TelemetryStore};
@@ -53,6 +55,11 @@ pub(super) enum Command {
     SetCatalogue(Catalogue, Reply<()>),
     Event(Event, Reply<bool>),
     OpenEvents(Reply<Vec<Key>>),
+    KeepOrder(CommandRow, Vec<Report>, Reply<()>),
+    FindOrder(CommandId, Reply<Option<CommandRow>>),
+    OpenOrders(Reply<Vec<CommandRow>>),
+    NewestOrders(u32, Reply<Vec<CommandRow>>),
+    OrdersSince(Reply<Timestamp>),
     Import(Lane, Vec<Reading>, Reply<()>),
     Counters(Reply<Vec<StoredCounter>>),
     CounterEntries(PointNo, Reply<Vec<Entry>>),
@@ -81,7 +88,7 @@ pub(super) struct Writer {
     id: BufferId,
     epoch: u32,
     /// In the order of `Lane::ALL`; `acked` runs ahead of what is on disk.
-    lanes: [LaneState; 3],
+    lanes: [LaneState; 4],
     catalogue: Sealed,
     /// The lasting events that are open, as in `alarms.db`: a new one needs them again.
     open: HashMap<Key, Event>,
@@ -108,7 +115,7 @@ pub(super) struct Writer {
     last_error: Option<String>,
     event_error: Option<String>,
     /// For which lanes `bytes` and `oldest_unacked` were asked for last.
-    measured: Option<[LaneState; 3]>,
+    measured: Option<[LaneState; 4]>,
     bytes: u64,
     oldest_unacked: Option<Timestamp>,
     /// A damaged database could not be replaced.
@@ -180,6 +187,26 @@ impl Writer {
             Command::OpenEvents(reply) => {
                 let open = self.open.keys().cloned().collect();
                 self.answer(reply, Ok(open));
+            }
+            Command::KeepOrder(row, reports, reply) => {
+                let kept = self.keep_command(&row, &reports);
+                self.answer(reply, kept);
+            }
+            Command::FindOrder(id, reply) => {
+                let found = self.on_alarms(|w| Ok(w.alarms.command(id)?));
+                self.answer(reply, found);
+            }
+            Command::OpenOrders(reply) => {
+                let open = self.on_alarms(|w| Ok(w.alarms.open_commands()?));
+                self.answer(reply, open);
+            }
+            Command::NewestOrders(most, reply) => {
+                let newest = self.on_alarms(|w| Ok(w.alarms.newest_commands(most)?));
+                self.answer(reply, newest);
+            }
+            Command::OrdersSince(reply) => {
+                let since = self.commands_since();
+                self.answer(reply, since);
             }
             Command::Import(lane, readings, reply) => {
                 let imported = self.import(lane, &readings);
@@ -324,32 +351,35 @@ impl Writer {
     }
 
     fn lane_mut(&mut self, lane: Lane) -> &mut LaneState {
-        let [alarm, live, backfill] = &mut self.lanes;
+        let [alarm, live, backfill, command] = &mut self.lanes;
         match lane {
             Lane::Alarm => alarm,
             Lane::Live => live,
             Lane::Backfill => backfill,
+            Lane::Command => command,
         }
     }
 
     fn lane(&self, lane: Lane) -> LaneState {
-        let [alarm, live, backfill] = self.lanes;
+        let [alarm, live, backfill, command] = self.lanes;
         match lane {
             Lane::Alarm => alarm,
             Lane::Live => live,
             Lane::Backfill => backfill,
+            Lane::Command => command,
         }
     }
 
     fn publish(&mut self) {
-        let [alarm, live, backfill] = self.lanes.map(|l| l.last);
+        let [alarm, live, backfill, command] = self.lanes.map(|l| l.last);
         let is_news = self.heads.send_if_modified(|h| {
-            let is_same = (h.buffer, h.alarm, h.live, h.backfill) == (Some(self.id), alarm, live, backfill);
+            let is_same = (h.buffer, h.alarm, h.live, h.backfill, h.command)
+                == (Some(self.id), alarm, live, backfill, command);
             if is_same && h.catalogue == self.catalogue.hash {
                 return false;
             }
             let catalogue = self.catalogue.hash.clone();
-            *h = Heads { buffer: Some(self.id), alarm, live, backfill, catalogue };
+            *h = Heads { buffer: Some(self.id), alarm, live, backfill, command, catalogue };
             true
         });
         // The databases are asked only when something changed in them.
@@ -380,6 +410,7 @@ impl Writer {
             let seq = l.first.max(l.acked + 1);
             match l.lane {
                 Lane::Alarm => self.alarms.stored_at(seq),
+                Lane::Command => self.alarms.report_stored_at(seq),
                 lane => self.telemetry.stored_at(lane, seq),
             }
         });

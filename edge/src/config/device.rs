@@ -15,6 +15,7 @@ use super::bacnet::{INSTANCE, read_node, read_station};
 use super::line::{ASCII, USUAL, read_character};
 use super::mqtt::{TOPIC, read_topic};
 use super::read::{check_name, check_unique, read_periods, read_title};
+use super::remote::read_remote;
 use super::settings::{DeviceConfig, Periods};
 
 /// What carries a line's frames.
@@ -84,8 +85,9 @@ pub(super) fn read_device(
         None => line.periods.copied(),
     };
     let rules = read_rules(table, profile.as_deref());
+    let remote = read_remote(table, profile.as_deref());
     let (name, profile, address) = (name?, profile?, address?);
-    Some(DeviceConfig { name, title, profile, address, character, place, periods: own?, rules })
+    Some(DeviceConfig { name, title, profile, address, character, place, periods: own?, rules, remote })
 }
 
 fn check_carrier(table: &Table<'_>, language: &Language, carrier: Option<Carrier>) {

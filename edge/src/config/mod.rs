@@ -7,9 +7,11 @@ mod line;
 mod listen;
 mod mqtt;
 mod read;
+mod remote;
 mod settings;
 
 pub use read::{load, parse};
+pub use remote::RemoteWrite;
 pub use settings::{
     BacnetConfig, BrokerConfig, BufferConfig, Config, DeviceConfig, LineConfig, ListenConfig, Log, LogFormat,
     MstpConfig, Network, Periods, PublishConfig, PublishFormat, SerialConfig, WireConfig,

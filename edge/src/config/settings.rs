@@ -1,6 +1,7 @@
 //! What the gateway's file says, once it has been read and found in order. The supervisor compares two of
 //! these line by line: what is equal keeps running.
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::net::{IpAddr, SocketAddr, SocketAddrV4};
 use std::path::PathBuf;
@@ -14,6 +15,7 @@ use steward_shared::document::HostPort;
 use steward_shared::profile::{Framing, PeriodClass, PointDef, Profile, Rules};
 use steward_shared::wire::message::Names;
 
+use super::remote::RemoteWrite;
 use crate::evidence::EvidenceSettings;
 
 #[derive(Debug, Clone, PartialEq)]
@@ -277,6 +279,8 @@ pub struct DeviceConfig {
     pub periods: Periods,
     /// Of each of the profile's points, in its order.
     pub rules: Vec<Arc<Rules>>,
+    /// What the hub may write, by the keys of the points; nothing unless the file says so.
+    pub remote: BTreeMap<String, RemoteWrite>,
 }
 
 impl DeviceConfig {
@@ -304,7 +308,7 @@ impl DeviceConfig {
     }
 
     pub fn polls_like(&self, other: &Self) -> bool {
-        let Self { name, title: _, profile, address, character, place: _, periods, rules } = self;
+        let Self { name, title: _, profile, address, character, place: _, periods, rules, remote: _ } = self;
         let often = |rules: &Arc<Rules>| (rules.period, rules.max_age);
         let is_as_often = rules.iter().map(often).eq(other.rules.iter().map(often));
         (name, address) == (&other.name, &other.address)

@@ -7,10 +7,12 @@ use std::path::Path;
 use steward_protocols::question::Address;
 use steward_shared::document::Fault;
 use steward_shared::id::PointNo;
+use steward_shared::profile::PointDef;
 use steward_shared::wire::catalogue::{MAX_DEVICES, MAX_POINTS};
 use steward_shared::wire::frame::{MAX_FRAME, to_cbor};
-use steward_shared::wire::message::{Catalogue, CatalogueDevice, CataloguePoint};
+use steward_shared::wire::message::{Catalogue, CatalogueDevice, CataloguePoint, CatalogueWrite};
 
+use crate::command::step;
 use crate::config::{self, Config, DeviceConfig, LineConfig, WireConfig};
 use crate::poll::{Described, impossible};
 use crate::texts::Texts;
@@ -111,11 +113,25 @@ pub fn catalogue(config: &Config, numbers: &[Vec<Vec<PointNo>>]) -> Catalogue {
                     decimals: point.decimals,
                     modulus: point.modulus,
                     in_use: true,
+                    write: writable(device, point),
                 });
             }
         }
     }
     catalogue
+}
+
+/// What the hub may write: as the profile and the gateway's file allow it.
+fn writable(device: &DeviceConfig, point: &PointDef) -> Option<CatalogueWrite> {
+    let (write, remote) = (point.write?, device.remote.get(&point.key)?);
+    Some(CatalogueWrite {
+        min: write.range.map(|(min, _)| min),
+        max: write.range.map(|(_, max)| max),
+        step: step(point),
+        time_boxed: remote.time_boxed,
+        two_persons: remote.two_persons,
+        priority: point.bacnet().map(|_| remote.priority),
+    })
 }
 
 pub fn described(config: &Config, numbers: &[Vec<Vec<PointNo>>]) -> Vec<Described> {

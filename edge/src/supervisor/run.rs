@@ -26,6 +26,7 @@ use super::systemd::{self, Systemd};
 use crate::alarm::Alarms;
 use crate::buffer::{Buffer, BufferError, BufferSettings};
 use crate::clock::{Timekeeper, is_synchronised};
+use crate::command::{self, Incoming, Pace, Room};
 use crate::config::Config;
 use crate::control::{self, Asked, Redecoder};
 use crate::evidence::Evidence;
@@ -44,6 +45,8 @@ const TOLD: usize = 256;
 const LIVE: usize = 256;
 /// Questions of people that may wait.
 const ASKED: usize = 8;
+/// Orders from the hub that may wait to be taken down; then the hub's stream waits.
+const ORDERS: usize = 16;
 const STOP_DEADLINE: Duration = Duration::from_secs(10);
 
 #[derive(Debug, thiserror::Error)]
@@ -102,6 +105,12 @@ pub struct Supervisor {
     /// Brings back what a tool has written for a while only.
     guard: Stoppable,
     uplink: Option<Stoppable>,
+    /// Orders from the hub go here.
+    commands: mpsc::Sender<Incoming>,
+    /// Carries them out.
+    desk: Option<Stoppable>,
+    /// The configuration in force.
+    configs: watch::Sender<Arc<Config>>,
     /// How the way to the hub fares.
     hub: watch::Sender<UplinkState>,
     timekeeper: Timekeeper,
@@ -128,13 +137,7 @@ impl Supervisor {
             config.data.clone_from(data);
         }
         let (clock, ids) = (Arc::clone(&setup.clock), Arc::clone(&setup.ids));
-        let settings = BufferSettings {
-            flush: config.buffer.flush,
-            flush_readings: config.buffer.flush_readings,
-            retention: config.buffer.retention,
-            quota_bytes: config.buffer.quota_bytes,
-            ..BufferSettings::default()
-        };
+        let settings = buffer_settings(&config);
         let data = config.data.clone();
         let opening = {
             let (clock, ids) = (Arc::clone(&clock), Arc::clone(&ids));
@@ -161,10 +164,9 @@ impl Supervisor {
             kept: kept.clone(),
             changed: Arc::clone(&changed),
         };
-        let started = Instant::now();
+        let (started, hub) = (Instant::now(), watch::Sender::new(UplinkState::default()));
         let (gauges, of_lines) = watch::channel(Vec::new());
         let (report, health) = watch::channel(Health::default());
-        let hub = watch::Sender::new(UplinkState::default());
         let timekeeper = Timekeeper::new(
             buffer.clone(),
             evidence.clone(),
@@ -189,6 +191,10 @@ impl Supervisor {
         let lines = Lines::new(Arc::clone(&setup.dial), told, evidence.clone(), clock, ids);
         let (data, doors) = (config.data.clone(), Arc::clone(&lines.doors));
         let held = (setup.path.clone(), config.data.clone(), Arc::clone(&setup.clock));
+        let (configs, in_force) = watch::channel(Arc::new(config.clone()));
+        let (commands, orders) = mpsc::channel(ORDERS);
+        let parts = (buffer.clone(), alarms.clone(), Arc::clone(&lines.doors));
+        let room = Room::new(parts, in_force, config.data.clone(), Arc::clone(&setup.clock), Pace::default());
         let mut supervisor = Self {
             files: Files::new(&setup.path, &config.folders),
             lines,
@@ -208,6 +214,9 @@ impl Supervisor {
             reporter: Stoppable::spawn(|cancel| reporter.run(cancel)),
             keeper: Stoppable::spawn(|cancel| keeper.keep(cancel)),
             uplink: None,
+            commands,
+            desk: None,
+            configs,
             hub,
             timekeeper,
             started,
@@ -220,6 +229,7 @@ impl Supervisor {
         };
         supervisor.tell(EventKind::Started, concat!("steward-edge ", env!("CARGO_PKG_VERSION")));
         supervisor.apply(config).await?;
+        supervisor.desk = Some(Stoppable::spawn(|cancel| command::run(Arc::new(room), orders, cancel)));
         Ok(supervisor)
     }
 
@@ -284,6 +294,7 @@ impl Supervisor {
             ("recorder", self.recorder.is_finished()),
             ("health", self.reporter.task.is_finished()),
             ("alarms", self.keeper.task.is_finished()),
+            ("commands", self.desk.as_ref().is_some_and(Stoppable::is_finished)),
         ];
         parts.into_iter().find_map(|(name, is_dead)| is_dead.then_some(name))
     }
@@ -391,6 +402,7 @@ impl Supervisor {
         {
             pages.stop("pages").await;
         }
+        self.configs.send_replace(Arc::new(config.clone()));
         self.config = config;
         if self.uplink.is_none() {
             self.start_uplink();
@@ -440,6 +452,7 @@ impl Supervisor {
             live: self.live.clone(),
             health: self.health.clone(),
             timekeeper: self.timekeeper.clone(),
+            commands: self.commands.clone(),
         };
         let state = self.hub.clone();
         self.uplink = Some(Stoppable::spawn(|cancel| uplink::run(settings, means, cancel, state)));
@@ -510,6 +523,9 @@ impl Supervisor {
     async fn stop(mut self) {
         info!("stopping");
         self.setup.systemd.tell(systemd::STOPPING);
+        if let Some(desk) = self.desk {
+            desk.stop("commands").await;
+        }
         self.guard.stop("guard").await;
         self.lender.stop("lender").await;
         self.lines.stop_all().await;
@@ -535,6 +551,16 @@ impl Supervisor {
             error!(error = &e as &(dyn std::error::Error + 'static), "the buffer did not close cleanly");
         }
         info!("stopped");
+    }
+}
+
+fn buffer_settings(config: &Config) -> BufferSettings {
+    BufferSettings {
+        flush: config.buffer.flush,
+        flush_readings: config.buffer.flush_readings,
+        retention: config.buffer.retention,
+        quota_bytes: config.buffer.quota_bytes,
+        ..BufferSettings::default()
     }
 }
 

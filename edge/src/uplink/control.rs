@@ -1,6 +1,6 @@
 //! The control stream after the welcome. Up: the catalogue when it changes, health each ten seconds and when a line
-//! or a device changes sides, a request for the next certificate when it is time. Down: what the hub wants to watch, and
-//! the next certificate.
+//! or a device changes sides, a request for the next certificate when it is time. Down: what the hub wants to watch, the
+//! next certificate, and commands.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -9,7 +9,7 @@ use std::time::Duration;
 use rustls_pki_types::CertificateDer;
 use steward_shared::time::Clock;
 use steward_shared::wire::message::{Certificate, ControlDown, ControlUp, Health, Renew, Watch};
-use tokio::sync::watch;
+use tokio::sync::{mpsc, watch};
 use tokio::time::{Instant, MissedTickBehavior, interval};
 
 use super::error::UplinkError;
@@ -19,6 +19,7 @@ use super::live::Wish;
 use super::road::Outgoing;
 use super::state::UplinkState;
 use crate::buffer::{Buffer, BufferError};
+use crate::command::Incoming;
 
 const HEALTH: Duration = Duration::from_secs(10);
 /// How often the certificate's age is looked at, and a request that got no answer is repeated.
@@ -118,6 +119,7 @@ pub(super) struct Down<'a> {
     pub identity: &'a watch::Sender<Arc<Identity>>,
     pub state_dir: &'a Path,
     pub state: &'a watch::Sender<UplinkState>,
+    pub commands: &'a mpsc::Sender<Incoming>,
 }
 
 impl Down<'_> {
@@ -130,6 +132,14 @@ impl Down<'_> {
                 }
                 ControlDown::Certificate(Certificate { certificate }) => self.renewed(certificate).await?,
                 ControlDown::Refused(refusal) => return Err(UplinkError::Refused(refusal)),
+                ControlDown::Command(signed) => {
+                    let identity = self.identity.borrow().clone();
+                    let incoming = Incoming { signed, ca: identity.ca.clone(), gateway: identity.gateway };
+                    // Each is only taken down there: it waits for no device.
+                    if self.commands.send(incoming).await.is_err() {
+                        return Err(UplinkError::Protocol("nobody takes commands any more"));
+                    }
+                }
                 ControlDown::Welcome(_) => return Err(UplinkError::Protocol("a second welcome")),
             }
         }

@@ -24,7 +24,7 @@ const RETRIES: u32 = 6;
 /// Batches under way at once.
 fn window(lane: Lane) -> u64 {
     match lane {
-        Lane::Alarm => 32,
+        Lane::Alarm | Lane::Command => 32,
         Lane::Live => 4,
         Lane::Backfill => 2,
     }
@@ -33,6 +33,7 @@ fn window(lane: Lane) -> u64 {
 fn priority(lane: Lane) -> i32 {
     match lane {
         Lane::Alarm => 20,
+        Lane::Command => 15,
         Lane::Live => 0,
         Lane::Backfill => -10,
     }
@@ -62,7 +63,7 @@ pub(super) async fn send(
             let stored = match lane {
                 // It may wait for the right time; answers to what is under way wait in the stream meanwhile.
                 Lane::Live => timekeeper.next_batch(sent).await?,
-                Lane::Alarm | Lane::Backfill => buffer.after(lane, sent).await?,
+                Lane::Alarm | Lane::Backfill | Lane::Command => buffer.after(lane, sent).await?,
             };
             let Some(stored) = stored else { break };
             if stored.seq != sent + 1 {

@@ -9,7 +9,7 @@ use steward_shared::alarm::EventKind;
 use steward_shared::id::GatewayId;
 use steward_shared::reading::Reading;
 use steward_shared::wire::message::Health;
-use tokio::sync::{broadcast, watch};
+use tokio::sync::{broadcast, mpsc, watch};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
@@ -26,6 +26,7 @@ use super::tls::{self, Configs};
 use crate::alarm::Alarms;
 use crate::buffer::Buffer;
 use crate::clock::Timekeeper;
+use crate::command::Incoming;
 
 /// Every sample, as soon as it is polled.
 pub type Live = broadcast::Sender<Arc<[Reading]>>;
@@ -43,6 +44,8 @@ pub struct Means {
     pub live: Live,
     pub health: watch::Receiver<Health>,
     pub timekeeper: Timekeeper,
+    /// Orders for devices go there.
+    pub commands: mpsc::Sender<Incoming>,
 }
 
 /// Keeps up the way to the hub until cancelled; how it fares stands in `state`.
@@ -143,6 +146,7 @@ impl Uplink {
             timekeeper: &self.means.timekeeper,
             identity: identity.clone(),
             state: &self.state,
+            commands: &self.means.commands,
         };
         let welcomed = || {
             told.clear();

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use steward_shared::reading::Reading;
 use steward_shared::wire::message::{ControlDown, ControlUp, Health, Hello, Lane, PROTOCOL, Welcome};
-use tokio::sync::{broadcast, watch};
+use tokio::sync::{broadcast, mpsc, watch};
 use tokio::time::timeout;
 
 use super::control::{Down, Up};
@@ -20,6 +20,7 @@ use super::state::{UplinkSettings, UplinkState};
 use super::{lane, live, pulse};
 use crate::buffer::{Buffer, BufferError, BufferState};
 use crate::clock::Timekeeper;
+use crate::command::Incoming;
 
 const GREETING: Duration = Duration::from_secs(20);
 const STREAM: &str = "control";
@@ -35,6 +36,7 @@ pub(super) struct Session<'a> {
     pub timekeeper: &'a Timekeeper,
     pub identity: Arc<Identity>,
     pub state: &'a watch::Sender<UplinkState>,
+    pub commands: &'a mpsc::Sender<Incoming>,
 }
 
 impl Session<'_> {
@@ -48,7 +50,7 @@ impl Session<'_> {
         let welcome: Welcome = match down.next_within(GREETING).await? {
             ControlDown::Welcome(welcome) => welcome,
             ControlDown::Refused(refusal) => return Err(UplinkError::Refused(refusal)),
-            ControlDown::Watch(_) | ControlDown::Certificate(_) => {
+            ControlDown::Watch(_) | ControlDown::Certificate(_) | ControlDown::Command(_) => {
                 return Err(UplinkError::Protocol("no welcome"));
             }
         };
@@ -83,14 +85,21 @@ impl Session<'_> {
             identity: &identities,
             state_dir: &self.settings.state_dir,
             state: self.state,
+            commands: self.commands,
         };
         let send = |lane| {
             let from = welcome.watermarks.iter().find(|w| w.lane == lane).map_or(0, |w| w.seq);
             lane::send(road, self.buffer, self.timekeeper, lane, welcome.epoch, from)
         };
+        let takes_reports = welcome.watermarks.iter().any(|w| w.lane == Lane::Command);
+        let reports = async {
+            // An older hub has no such lane.
+            if takes_reports { send(Lane::Command).await } else { std::future::pending().await }
+        };
         // Each runs until it fails, and then all end: the next session takes up from what the hub has.
         tokio::try_join!(
             send(Lane::Alarm),
+            reports,
             control.send(),
             replies.take(),
             send(Lane::Live),
@@ -109,10 +118,11 @@ impl Session<'_> {
             version: self.settings.version.clone(),
             buffer: state.id,
             epoch: state.epoch,
-            lanes: state.lanes.clone(),
+            lanes: state.lanes.iter().filter(|held| held.lane.is_first()).copied().collect(),
             catalogue: state.catalogue.clone(),
             boot: self.buffer.boot(),
             now: self.timekeeper.clock().now(),
+            more_lanes: state.lanes.iter().filter(|held| !held.lane.is_first()).copied().collect(),
         }
     }
 

@@ -19,7 +19,7 @@ use steward_shared::id::{EventId, PointNo, RandomIds};
 use steward_shared::reading::{Quality, Reading, Value};
 use steward_shared::time::{Clock, SystemClock};
 use steward_shared::wire::message::{Health, Lane};
-use tokio::sync::{broadcast, watch};
+use tokio::sync::{broadcast, mpsc, watch};
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
@@ -28,6 +28,7 @@ use super::{Live, Means, UplinkSettings, UplinkState, run};
 use crate::alarm::Alarms;
 use crate::buffer::{Buffer, BufferSettings};
 use crate::clock::Timekeeper;
+use crate::command::Incoming;
 use crate::evidence::Evidence;
 
 /// A gateway without its poller.
@@ -36,6 +37,7 @@ struct Gateway {
     live: Live,
     health: watch::Sender<Health>,
     state: watch::Receiver<UplinkState>,
+    _commands: mpsc::Receiver<Incoming>,
     cancel: CancellationToken,
     task: JoinHandle<()>,
 }
@@ -69,15 +71,17 @@ impl Gateway {
             Timekeeper::new(buffer.clone(), Evidence::none(), clock, Arc::new(RandomIds), || false);
         let alarms = Alarms::open(buffer.clone(), Arc::new(SystemClock), Arc::new(RandomIds)).await.unwrap();
         tokio::spawn(alarms.clone().keep(cancel.clone()));
+        let (commands, incoming) = mpsc::channel(16);
         let means = Means {
             buffer: buffer.clone(),
             alarms,
             live: live.clone(),
             health: health.subscribe(),
             timekeeper,
+            commands,
         };
         let task = tokio::spawn(run(settings, means, cancel.clone(), state));
-        Self { buffer, live, health, state: states, cancel, task }
+        Self { buffer, live, health, state: states, _commands: incoming, cancel, task }
     }
 
     async fn batch(&self, from: i64) {

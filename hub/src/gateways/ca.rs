@@ -1,6 +1,6 @@
 //! The hub's own certificate authority for gateways: made at the first start, kept in the data directory,
 //! key readable by the hub alone. It signs the hub's leaf (which renews itself and whose key is never
-//! stored) and the gateways' certificates. A gateway's name comes from the hub, never from its request.
+//! stored) and the gateways' certificates, and the orders to gateways. A gateway's name comes from the hub, never from its request.
 
 use std::fs;
 use std::io::{self, Write};
@@ -12,7 +12,7 @@ use std::time::Duration;
 use rcgen::{
     BasicConstraints, CertificateParams, CertificateSigningRequestParams, CidrSubnet, DistinguishedName,
     DnType, ExtendedKeyUsagePurpose, GeneralSubtree, IsCa, Issuer, KeyPair, KeyUsagePurpose, NameConstraints,
-    SanType, SerialNumber,
+    SanType, SerialNumber, SigningKey,
 };
 use rustls::pki_types::{CertificateDer, CertificateSigningRequestDer, PrivateKeyDer, PrivatePkcs8KeyDer};
 use rustls::server::{ClientHello, ResolvesServerCert};
@@ -20,6 +20,7 @@ use rustls::sign::CertifiedKey;
 use steward_shared::id::{GatewayId, Ids};
 use steward_shared::time::{Clock, Timestamp};
 use steward_shared::wire::code::{Code, SECRET};
+use steward_shared::wire::command::SignedOrder;
 use steward_shared::wire::message::{GATEWAY_URI_PREFIX, HUB_SERVER_NAME};
 
 const DAY: Duration = Duration::from_hours(24);
@@ -166,6 +167,12 @@ impl Ca {
         params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ClientAuth];
         let certificate = params.signed_by(&request.public_key, &self.issuer)?.der().clone();
         Ok(Issued { certificate, expires: now.plus(GATEWAY_LIFE) })
+    }
+
+    /// Signs an order to a gateway, over what [`SignedOrder::signed`] says: such a signature is good for nothing else.
+    pub fn sign_order(&self, order: Vec<u8>) -> Result<SignedOrder, CaError> {
+        let signature = self.issuer.key().sign(&SignedOrder::signed(&order))?;
+        Ok(SignedOrder { order, signature })
     }
 
     /// A leaf for the hub itself, with a fresh key.

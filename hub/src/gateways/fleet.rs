@@ -13,6 +13,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::ca::{Ca, Identity};
 use super::catalogue::set_devices_silent;
+use super::commands::Orders;
 use super::happening::Happening;
 use super::model::{Enrolment, NotAdmitted, RoadKind, admit, state_word};
 use super::presence::Presence;
@@ -32,6 +33,7 @@ pub struct Fleet {
     pub(super) ids: Arc<dyn Ids>,
     pub(super) live: Bus,
     pub(super) ca: Arc<Ca>,
+    pub(super) orders: Orders,
     pub(super) enrolment_valid: std::time::Duration,
     port: u16,
     seats: Mutex<HashMap<GatewayId, Seat>>,
@@ -92,6 +94,7 @@ impl Fleet {
             ids: ctx.ids.clone(),
             live: ctx.live.clone(),
             ca,
+            orders: Orders::default(),
             enrolment_valid: ctx.settings.enrolment_valid,
             port: ctx.settings.gateways_port(),
             seats: Mutex::default(),

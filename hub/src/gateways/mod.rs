@@ -3,6 +3,7 @@
 mod acts;
 mod ca;
 mod catalogue;
+mod commands;
 mod enrol;
 mod fleet;
 mod happening;
@@ -16,6 +17,7 @@ mod tests;
 
 pub use ca::{Ca, CaError, GATEWAY_LIFE, Identity, Issued, ServerLeaf, identity};
 pub use catalogue::{CatalogueError, DeviceFilter, DeviceRow, PointMap, PointRow};
+pub use commands::{CommandError, DueOrder};
 pub use enrol::{FleetError, NewCode, RenewError, Tries};
 pub use fleet::{Fleet, Sight};
 pub use happening::Happening;

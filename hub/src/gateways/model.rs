@@ -124,7 +124,7 @@ pub fn begins_epoch(hello: &Hello, known: Option<&[(Lane, u64)]>, any: bool) -> 
         None => Some(EpochReason::First),
         Some(marks) => {
             let behind =
-                hello.lanes.iter().any(|l| marks.iter().any(|(lane, seq)| *lane == l.lane && l.last < *seq));
+                hello.all_lanes().any(|l| marks.iter().any(|(lane, seq)| *lane == l.lane && l.last < *seq));
             behind.then_some(EpochReason::Restored)
         }
     }
@@ -262,6 +262,7 @@ mod tests {
             catalogue: vec![],
             boot: BootId::new(&RandomIds),
             now: Timestamp(0),
+            more_lanes: vec![],
         }
     }
 

@@ -3,7 +3,7 @@
 
 use serde::{Deserialize, Serialize};
 use steward_shared::alarm::{Event, EventKind};
-use steward_shared::id::{BufferId, GatewayId, SiteId};
+use steward_shared::id::{BufferId, DeviceId, GatewayId, SiteId};
 use steward_shared::time::Timestamp;
 use steward_shared::wire::message::Lane;
 
@@ -15,6 +15,7 @@ pub const MIGRATIONS: &[Migration] = &[
     Migration { number: 1, name: "gateways", sql: include_str!("migrations/0001_gateways.sql") },
     Migration { number: 2, name: "places", sql: include_str!("migrations/0002_places.sql") },
     Migration { number: 3, name: "facts", sql: include_str!("migrations/0003_facts.sql") },
+    Migration { number: 4, name: "commands", sql: include_str!("migrations/0004_commands.sql") },
 ];
 
 /// A gateway as it is stored.
@@ -66,6 +67,17 @@ pub async fn gateways(
         params![name, id, limit],
     )
     .await
+}
+
+/// Whether its certificates are in force.
+pub async fn is_enrolled(tx: &Tx, id: GatewayId) -> Result<bool, DbError> {
+    let state: Option<Enrolment> = tx.one("select state from gateway where id = $1", params![id]).await?;
+    Ok(state == Some(Enrolment::Enrolled))
+}
+
+/// A device's name in its gateway's file.
+pub async fn device_key(tx: &Tx, id: DeviceId) -> Result<String, DbError> {
+    Ok(tx.one("select key from device where id = $1", params![id]).await?.unwrap_or_default())
 }
 
 pub async fn insert_gateway(

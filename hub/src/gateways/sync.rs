@@ -107,7 +107,11 @@ impl Fleet {
         for lane in Lane::ALL {
             let at = Position { gateway: hello.gateway, epoch: epoch.number, lane, seq: 0 };
             let mut mark = store::mark(tx, &at).await?;
-            let held = hello.lanes.iter().find(|l| l.lane == lane);
+            let held = hello.all_lanes().find(|l| l.lane == lane);
+            if !lane.is_first() && held.is_none() {
+                // An older gateway would not understand its name.
+                continue;
+            }
             if let Some(held) = held
                 && let Some((from, to)) = missing(mark.seq, held)
             {

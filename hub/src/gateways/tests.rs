@@ -50,7 +50,7 @@ async fn a_gateway_is_made_changed_and_revoked_by_an_engineer() {
 }
 
 /// Makes a gateway and enrols it.
-async fn enrolled(hub: &Hub, name: &str) -> GatewayId {
+pub(super) async fn enrolled(hub: &Hub, name: &str) -> GatewayId {
     let fleet = hub.ctx.part::<Fleet>();
     let (id, new) = hub.ctx.db.tx(async |tx| fleet.create(&tx, name, None).await).await.unwrap();
     enrol(&fleet, &new.code).await;
@@ -78,7 +78,7 @@ async fn devices(hub: &Hub) -> Vec<DeviceRow> {
 }
 
 /// Of a gateway with an empty database.
-fn hello(hub: &Hub, gateway: GatewayId, buffer: BufferId) -> Hello {
+pub(super) fn hello(hub: &Hub, gateway: GatewayId, buffer: BufferId) -> Hello {
     Hello {
         protocol: PROTOCOL,
         gateway,
@@ -89,10 +89,11 @@ fn hello(hub: &Hub, gateway: GatewayId, buffer: BufferId) -> Hello {
         catalogue: vec![],
         boot: steward_shared::id::BootId::new(&RandomIds),
         now: hub.now(),
+        more_lanes: vec![],
     }
 }
 
-fn device(key: &str) -> CatalogueDevice {
+pub(super) fn device(key: &str) -> CatalogueDevice {
     CatalogueDevice {
         key: key.into(),
         title: Names { zh: "表".into(), en: "Meter".into() },
@@ -148,6 +149,7 @@ async fn a_catalogue_of_the_longest_texts_is_taken_and_one_byte_more_is_not() {
             decimals: u8::MAX,
             modulus: Some(f64::MAX),
             in_use: true,
+            write: None,
         };
         let mut all = Catalogue { devices: vec![device], points: vec![point] };
         assert_eq!(tell(&hub, gateway, &all).await.unwrap().points().count(), 1);
@@ -643,6 +645,7 @@ async fn a_catalogue_of_many_points_keeps_each_with_its_number_and_a_second_time
             decimals: 1,
             modulus: no.is_multiple_of(2).then_some(1e6),
             in_use: true,
+            write: None,
         };
         let mut ids = Vec::new();
         for (unit, most) in [("kW", 1_203), ("W", 1_100)] {

@@ -82,7 +82,7 @@ pub async fn serve(mut lanes: Lanes, send: Outgoing, mut recv: Incoming) -> Resu
             let LaneUp::Batch(batch) = message else {
                 return Err(LaneError::Breach("a lane is named once".into()));
             };
-            if lane == Lane::Alarm {
+            if matches!(lane, Lane::Alarm | Lane::Command) {
                 pace.wait().await;
             }
             let answer = lanes.take(lane, batch).await?;
@@ -147,8 +147,8 @@ impl Lanes {
             tokio::time::sleep(HOLD).await;
             return Err(LaneError::Paused);
         }
-        if lane == Lane::Alarm {
-            return Ok(Due::Now(self.event(&received, batch.count).await));
+        if matches!(lane, Lane::Alarm | Lane::Command) {
+            return Ok(Due::Now(self.one(&received, batch.count).await));
         }
         let opened = self.open(received, batch.count).await?;
         self.door.note_use(self.gateway, lane, opened.readings.is_ok()).await;
@@ -160,19 +160,24 @@ impl Lanes {
         Ok(Due::After(at.seq, self.door.readings.ingest(opened).await?))
     }
 
-    async fn event(&self, received: &Received, count: u32) -> LaneDown {
-        let seq = received.at.seq;
-        match self.door.fleet.receive_event(received, count).await {
+    /// An event, or a report of a command.
+    async fn one(&self, received: &Received, count: u32) -> LaneDown {
+        let (lane, seq) = (received.at.lane, received.at.seq);
+        let fate = match lane {
+            Lane::Command => self.door.fleet.receive_report(received, count).await,
+            Lane::Alarm | Lane::Live | Lane::Backfill => self.door.fleet.receive_event(received, count).await,
+        };
+        match fate {
             Ok(fate) => {
                 match &fate {
-                    Fate::Stored => self.door.note_use(self.gateway, Lane::Alarm, true).await,
-                    Fate::Quarantined(_) => self.door.note_use(self.gateway, Lane::Alarm, false).await,
+                    Fate::Stored => self.door.note_use(self.gateway, lane, true).await,
+                    Fate::Quarantined(_) => self.door.note_use(self.gateway, lane, false).await,
                     Fate::Gap(_) => {}
                 }
                 said(seq, fate)
             }
             Err(e) => {
-                tracing::warn!(gateway = %self.gateway, error = %e, "an event could not be stored");
+                tracing::warn!(gateway = %self.gateway, error = %e, lane = lane.word(), "an item of a lane could not be stored");
                 LaneDown::Nack(seq - 1)
             }
         }

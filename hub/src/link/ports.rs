@@ -14,7 +14,7 @@ use tokio_rustls::TlsAcceptor;
 use super::endpoint::LinkError;
 use super::tcp::IDLE;
 
-/// The control stream, three lanes, and room for the next protocol.
+/// The control stream, four lanes, and room for the next protocol.
 const STREAMS: u32 = 8;
 const STREAM_WINDOW: u32 = 1 << 20;
 /// For all streams, as long as it is not known who it is.

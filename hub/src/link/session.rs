@@ -1,11 +1,12 @@
 //! One gateway's connection, from its hello to its end: the control stream, the lanes, the live samples, and the wish
 //! for live samples. Identity is the certificate's; the hello must only agree with it.
 
+use std::collections::HashSet;
 use std::convert::Infallible;
 use std::sync::Arc;
 use std::time::Duration;
 
-use steward_shared::id::{BufferId, GatewayId, PointNo};
+use steward_shared::id::{BufferId, CommandId, GatewayId, PointNo};
 use steward_shared::wire::frame::from_cbor;
 use steward_shared::wire::message::{
     Certificate, ControlDown, ControlUp, Hello, LiveSamples, PROTOCOL, Refusal, RefusalReason, Watch, Welcome,
@@ -172,6 +173,8 @@ async fn run(
         ahead: watch::channel(ahead).0,
         renewed: None,
         wished: Vec::new(),
+        takes_commands: hello.takes_commands(),
+        ordered: HashSet::new(),
     };
     let end = session.go_on(&beginning, send, recv, &out, &stop).await;
     if let Err(e) = door.fleet.left(gateway).await {
@@ -215,6 +218,10 @@ struct Session<'a> {
     ahead: watch::Sender<i64>,
     renewed: Option<Instant>,
     wished: Vec<PointNo>,
+    /// A gateway that does not know them is not told of any.
+    takes_commands: bool,
+    /// What went out in this session: of which command, and whether to give it up.
+    ordered: HashSet<(CommandId, bool)>,
 }
 
 impl Session<'_> {
@@ -253,6 +260,8 @@ impl Session<'_> {
         let mut again = tokio::time::interval(WATCH_AGAIN);
         again.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let mut admit_again = tokio::time::interval_at(Instant::now() + ADMIT_AGAIN, ADMIT_AGAIN);
+        let mut orders = self.door.fleet.orders(self.gateway);
+        orders.mark_changed();
         let hearing = hear(recv, said);
         tokio::pin!(hearing);
         loop {
@@ -276,6 +285,7 @@ impl Session<'_> {
                 },
                 _ = wishes.changed() => self.wish(send, false).await?,
                 _ = map_changed.changed() => self.wish(send, false).await?,
+                _ = orders.changed() => self.order(send).await?,
                 _ = again.tick() => self.wish(send, true).await?,
                 _ = admit_again.tick() => self.admit_again().await?,
                 () = out.cancelled() => return Err(End::Revoked),
@@ -352,6 +362,22 @@ impl Session<'_> {
         self.wished.clone_from(&numbers);
         let watch = Watch { points: numbers, for_ms: WATCH_FOR.as_millis() as u64 };
         Ok(frames::send(send, &ControlDown::Watch(watch)).await?)
+    }
+
+    /// Sends what people want written or given up and did not go out in this session.
+    async fn order(&mut self, send: &mut Outgoing) -> Result<(), End> {
+        if !self.takes_commands {
+            return Ok(());
+        }
+        for order in self.door.fleet.due_orders(self.gateway).await? {
+            let key = (order.command, order.gives_up);
+            if self.ordered.contains(&key) || !self.door.fleet.sending(&order).await? {
+                continue;
+            }
+            self.ordered.insert(key);
+            frames::send(send, &ControlDown::Command(order.signed)).await?;
+        }
+        Ok(())
     }
 
     async fn admit_again(&self) -> Result<(), End> {

@@ -166,6 +166,7 @@ mod tests {
             decimals: 0,
             modulus: None,
             in_use: true,
+            writing: None,
             device_title_zh: "水泵".into(),
             device_title_en: "Pump".into(),
         }

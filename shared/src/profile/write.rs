@@ -13,6 +13,10 @@ pub struct Writable {
     /// The function that the device wants, where it is not the usual one: 5 or 15 for coils, 6 or 16 for registers, 22
     /// for bits of a register.
     pub function: Option<u8>,
+    /// What the hub writes must come back by itself.
+    pub time_boxed: bool,
+    /// Two persons must agree before the hub writes.
+    pub two_persons: bool,
 }
 
 pub(super) fn write(fields: &Fields<'_>, kind: PointKind, place: Option<&Place>) -> Option<Writable> {
@@ -50,7 +54,8 @@ pub(super) fn write(fields: &Fields<'_>, kind: PointKind, place: Option<&Place>)
         }
         None => {}
     }
-    Some(Writable { range, function })
+    let (time_boxed, two_persons) = (table.or("time_boxed", false), table.or("two_persons", false));
+    Some(Writable { range, function, time_boxed, two_persons })
 }
 
 fn check_function(fields: &Fields<'_>, table: &Fields<'_>, register: Register, function: Option<u8>) {

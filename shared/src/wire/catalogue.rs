@@ -66,7 +66,11 @@ fn point(p: &CataloguePoint) -> Result<(), CatalogueFault> {
     names(&p.title)?;
     p.labels.iter().try_for_each(|l| names(&l.names))?;
     let modulus_fits = p.modulus.is_none_or(|m| m.is_finite() && m > 0.0);
-    if p.labels.len() > MAX_LABELS || !modulus_fits || i64::try_from(p.period_ms).is_err() {
+    let write_fits = p.write.is_none_or(|w| {
+        let range = [w.min, w.max].into_iter().flatten().all(f64::is_finite);
+        range && w.step.is_finite() && w.step > 0.0
+    });
+    if p.labels.len() > MAX_LABELS || !modulus_fits || !write_fits || i64::try_from(p.period_ms).is_err() {
         return Err(CatalogueFault::Field(p.key.clone()));
     }
     Ok(())

@@ -13,6 +13,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::command::SignedOrder;
 use crate::id::{BootId, BufferId, GatewayId, PointNo};
 use crate::reading::Quality;
 use crate::time::Timestamp;
@@ -36,16 +37,25 @@ pub enum Lane {
     Live,
     /// Telemetry from before: history that was imported.
     Backfill,
+    /// Reports of commands: one item each, as durable as events.
+    Command,
 }
 
 impl Lane {
-    pub const ALL: [Self; 3] = [Self::Alarm, Self::Live, Self::Backfill];
+    pub const ALL: [Self; 4] = [Self::Alarm, Self::Live, Self::Backfill, Self::Command];
+
+    /// The lanes that every version knows. A side that does not know the others must not be told of them where it would
+    /// have to read their names.
+    pub const fn is_first(self) -> bool {
+        !matches!(self, Self::Command)
+    }
 
     pub const fn code(self) -> i64 {
         match self {
             Self::Alarm => 0,
             Self::Live => 1,
             Self::Backfill => 2,
+            Self::Command => 3,
         }
     }
 
@@ -54,6 +64,7 @@ impl Lane {
             Self::Alarm => "alarm",
             Self::Live => "live",
             Self::Backfill => "backfill",
+            Self::Command => "command",
         }
     }
 }
@@ -73,6 +84,8 @@ pub enum ControlDown {
     Refused(Refusal),
     Watch(Watch),
     Certificate(Certificate),
+    /// Sent only to a gateway whose hello has the lane of commands; again after each welcome until a report of it came.
+    Command(SignedOrder),
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -114,6 +127,21 @@ pub struct Hello {
     pub boot: BootId,
     /// The gateway's wall clock now.
     pub now: Timestamp,
+    /// Of the lanes that came after the first three; apart, so that a hub that does not know them passes them over.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub more_lanes: Vec<LaneState>,
+}
+
+impl Hello {
+    /// What the gateway holds of all lanes.
+    pub fn all_lanes(&self) -> impl Iterator<Item = &LaneState> {
+        self.lanes.iter().chain(&self.more_lanes)
+    }
+
+    /// Whether it takes commands.
+    pub fn takes_commands(&self) -> bool {
+        self.all_lanes().any(|held| held.lane == Lane::Command)
+    }
 }
 
 /// What a gateway holds of one lane: sequences `first..=last`, of which the hub acknowledged up to `acked`.
@@ -241,6 +269,24 @@ pub struct CataloguePoint {
     /// For a counter: the value at which it starts over, if it does.
     pub modulus: Option<f64>,
     pub in_use: bool,
+    /// How it may be written from the hub; none where it may not.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub write: Option<CatalogueWrite>,
+}
+
+/// What may be written into a point from the hub: as its profile and the gateway's file allow it.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct CatalogueWrite {
+    /// In the point's unit, where it is a number; flags and enumerations have their labels.
+    pub min: Option<f64>,
+    pub max: Option<f64>,
+    /// The smallest difference that counts.
+    pub step: f64,
+    /// What is written must come back by itself.
+    pub time_boxed: bool,
+    pub two_persons: bool,
+    /// The BACnet priority where nobody says another; none for other languages.
+    pub priority: Option<u8>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]

@@ -3,6 +3,7 @@
 pub mod catalogue;
 pub mod code;
 pub mod columns;
+pub mod command;
 mod depth;
 pub mod frame;
 pub mod message;

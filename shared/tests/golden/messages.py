@@ -24,7 +24,8 @@ BOOT = bytes(range(32, 48))
 HASH = bytes(range(100, 132))
 NOW = 1_760_000_000_123
 
-ALARM, LIVE, BACKFILL = 0, 1, 2
+ALARM, LIVE, BACKFILL, COMMAND = 0, 1, 2, 3
+COMMAND_ID = bytes(range(48, 64))
 
 
 def dumps(item):
@@ -134,6 +135,52 @@ CONTROL_UP = [
         }
     },
     {"Renew": {0: b"\x30\x82\x01\x00"}},
+    {
+        "Hello": {
+            0: 1, 1: GATEWAY, 2: "0.2.0", 3: BUFFER, 4: 7, 5: [], 6: [], 7: BOOT, 8: NOW,
+            9: [{0: COMMAND, 1: 1, 2: 4, 3: 2}],  # more lanes
+        }
+    },
+    {
+        "Catalogue": {
+            0: [],
+            1: [
+                {
+                    0: 21, 1: "ahu-1", 2: "setpoint", 3: names("设定", "Setpoint"), 4: "Cel", 5: 0, 6: [],
+                    7: 10_000, 8: 1, 9: None, 10: True,
+                    # how it may be written: min, max, step, time-boxed, two persons, priority
+                    11: {0: 16.0, 1: 30.0, 2: 0.5, 3: True, 4: False, 5: 8},
+                }
+            ],
+        }
+    },
+]
+
+ORDERS = [
+    {
+        "Write": {
+            0: COMMAND_ID, 1: GATEWAY, 2: "ahu-1", 3: "setpoint", 4: "li", 5: "wang", 6: "WO-2026-0417",
+            7: 21.5,  # expected
+            8: 23.0, 9: 8,  # value, priority
+            10: NOW, 11: NOW + 600_000, 12: NOW + 7_200_000,  # issued, not after, relinquish at
+        }
+    },
+    {
+        "Write": {
+            0: COMMAND_ID, 1: GATEWAY, 2: "ahu-1", 3: "fan", 4: "li", 5: None, 6: "",
+            7: None, 8: 1.0, 9: None, 10: NOW, 11: NOW + 600_000, 12: None,
+        }
+    },
+    {"Relinquish": {0: COMMAND_ID, 1: GATEWAY, 2: "wang", 3: "done", 4: NOW}},
+]
+
+REPORTS = [
+    *(
+        {0: COMMAND_ID, 1: stage + 1, 2: NOW, 3: stage, 4: None, 5: None, 6: None, 7: [], 8: ""}
+        for stage in range(8)
+    ),
+    # a reason, before, now, slots, detail
+    {0: COMMAND_ID, 1: 9, 2: NOW, 3: 5, 4: "overridden", 5: 21.5, 6: 19.0, 7: [None, 19.0], 8: "slot 2"},
 ]
 
 CONTROL_DOWN = [
@@ -142,10 +189,11 @@ CONTROL_DOWN = [
     *({"Refused": {0: reason, 1: f"reason {reason}"}} for reason in range(4)),
     {"Watch": {0: [11, 300, 70_000], 1: 15_000}},
     {"Certificate": {0: b"\x30\x82\x02\x00"}},
+    {"Command": {0: b"\xa1\x01", 1: b"\x30\x45"}},  # order, signature
 ]
 
 LANE_UP = [
-    *({"Open": lane} for lane in (ALARM, LIVE, BACKFILL)),
+    *({"Open": lane} for lane in (ALARM, LIVE, BACKFILL, COMMAND)),
     {"Batch": {0: LIVE, 1: 7, 2: 65_537, 3: 300, 4: HASH, 5: b"\xa0\x01\x02"}},
 ]
 
@@ -188,6 +236,8 @@ if __name__ == "__main__":
         "enrol": ENROL,
         "enrol_answer": ENROL_ANSWER,
         "live_samples": LIVE_SAMPLES,
+        "orders": ORDERS,
+        "reports": REPORTS,
     }.items():
         frames = [struct.pack(">I", len(body)) + body for body in map(dumps, items)]
         Path(sys.argv[1], f"messages_1_{kind}.frames").write_bytes(b"".join(frames))

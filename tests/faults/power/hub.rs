@@ -21,7 +21,7 @@ use steward_shared::wire::message::{Catalogue, CatalogueDevice, CataloguePoint, 
 use steward_tests::Hub;
 use steward_tests::programs::HubOptions;
 use tempfile::TempDir;
-use tokio::sync::{broadcast, watch};
+use tokio::sync::{broadcast, mpsc, watch};
 use tokio::time::{Instant, sleep};
 use tokio_util::sync::CancellationToken;
 
@@ -117,12 +117,15 @@ impl Gateway {
         let state = watch::Sender::default();
         let alarms =
             Alarms::open(self.buffer.clone(), Arc::new(SystemClock), Arc::new(RandomIds)).await.unwrap();
+        // Nobody commands this gateway.
+        let (commands, _orders) = mpsc::channel(1);
         let means = Means {
             buffer: self.buffer.clone(),
             alarms,
             live,
             health: health.subscribe(),
             timekeeper: keeper,
+            commands,
         };
         let uplink = uplink::run(settings, means, cancel.clone(), state);
         tokio::join!(uplink, async {
@@ -138,7 +141,8 @@ trait MapMarks {
 
 impl MapMarks for Vec<steward_shared::wire::message::LaneState> {
     fn map_marks(&self) -> Marks {
-        Lane::ALL.map(|lane| self.iter().find(|l| l.lane == lane).map_or(0, |l| l.acked))
+        [Lane::Alarm, Lane::Live, Lane::Backfill]
+            .map(|lane| self.iter().find(|l| l.lane == lane).map_or(0, |l| l.acked))
     }
 }
 
@@ -155,6 +159,7 @@ fn point(no: PointNo, i: usize) -> CataloguePoint {
         decimals: 1,
         modulus: None,
         in_use: true,
+        write: None,
     }
 }
 
@@ -332,7 +337,8 @@ async fn fault_s2_fault_s3_the_hub_keeps_once_all_that_it_had_acknowledged_when_
     copy(left.path(), &folder);
     tokio::task::block_in_place(|| hub.start()).unwrap();
     let lanes = gateway.buffer.state().await.unwrap().lanes;
-    let last = Lane::ALL.map(|lane| lanes.iter().find(|l| l.lane == lane).unwrap().last);
+    let last = [Lane::Alarm, Lane::Live, Lane::Backfill]
+        .map(|lane| lanes.iter().find(|l| l.lane == lane).unwrap().last);
     gateway
         .linked(&gateway_folder, &hub, async {
             let begun = Instant::now();

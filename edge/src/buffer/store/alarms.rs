@@ -1,4 +1,5 @@
-//! `alarms.db`: events, each durable before anything else is done, and which lasting ones are open.
+//! `alarms.db`: events, each durable before anything else is done, and which lasting ones are open. Commands from the hub
+//! lie here too (`commands`): they are as dear.
 //! A file of its own, so that the sync of an event does not force telemetry's pages out.
 
 use rusqlite::{Connection, OptionalExtension, TransactionBehavior, params};
@@ -10,7 +11,7 @@ use steward_shared::wire::message::{Lane, LaneState};
 
 use crate::buffer::{BufferError, StoredBatch};
 
-pub(in crate::buffer) const VERSION: i64 = 2;
+pub(in crate::buffer) const VERSION: i64 = 3;
 pub(in crate::buffer) const SCHEMA: &str = "
 create table if not exists meta(name text primary key, value) without rowid;
 create table if not exists lane(lane integer primary key, last integer not null, acked integer not null);
@@ -28,16 +29,24 @@ create table if not exists open_event(
 ) without rowid;
 insert or ignore into open_event select kind, line, device, '', since from open;
 drop table open;
+insert or ignore into lane values (3, 0, 0);
+create table if not exists report(
+    seq integer primary key, stored integer not null, hash blob not null, body blob not null
+);
+create table if not exists command(
+    id blob primary key, received integer not null, is_over integer not null, record blob not null
+) without rowid;
+create index if not exists command_received on command(received);
 ";
 
 /// Kind, line, device and its object of a lasting event; empty where there is none.
 pub(in crate::buffer) type Key = (EventKind, String, String, String);
 
 pub(in crate::buffer) struct AlarmStore {
-    db: Connection,
+    pub(super) db: Connection,
 }
 
-type Result<T> = rusqlite::Result<T>;
+pub(super) type Result<T> = rusqlite::Result<T>;
 
 impl AlarmStore {
     pub fn new(db: Connection) -> Self {

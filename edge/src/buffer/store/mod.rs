@@ -1,6 +1,7 @@
 //! The buffer's SQL, one file a database, and how both are opened. Only the writer's thread comes here.
 
 mod alarms;
+mod commands;
 mod open;
 mod telemetry;
 

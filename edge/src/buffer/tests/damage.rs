@@ -47,6 +47,7 @@ pub(super) fn catalogue_of(points: &[(&str, &str, PointNo)]) -> Catalogue {
         decimals: 1,
         modulus: None,
         in_use: true,
+        write: None,
     };
     let mut devices: Vec<_> = points.iter().map(|(d, _, _)| device(d)).collect();
     devices.dedup();

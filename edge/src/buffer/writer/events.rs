@@ -50,6 +50,7 @@ impl Writer {
             self.alarms.append(event, self.clock.now())?;
         }
         self.lanes[0] = self.alarms.lane()?;
+        self.lanes[3] = self.alarms.command_lane()?;
         Ok(())
     }
 

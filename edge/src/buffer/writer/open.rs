@@ -78,7 +78,12 @@ impl Writer {
         let telemetry = TelemetryStore::new(db);
         let (db, lost_alarms) = open_or_move_aside(&dir.join(ALARMS), ALARM_VERSION, ALARM_SCHEMA, now)?;
         let alarms = AlarmStore::new(db);
-        let lanes = [alarms.lane()?, telemetry.lane(Lane::Live)?, telemetry.lane(Lane::Backfill)?];
+        let lanes = [
+            alarms.lane()?,
+            telemetry.lane(Lane::Live)?,
+            telemetry.lane(Lane::Backfill)?,
+            alarms.command_lane()?,
+        ];
         let mut writer = Self {
             dir: dir.to_owned(),
             settings: settings.clone(),
@@ -115,6 +120,7 @@ impl Writer {
             alarms,
         };
         writer.load_open()?;
+        writer.begin_record()?;
         writer.identify()?;
         for aside in lost_telemetry.into_iter().chain(lost_alarms) {
             writer.tell(EventKind::BufferCorrupt, moved_aside(&aside));
@@ -178,19 +184,22 @@ impl Writer {
         self.telemetry = TelemetryStore::new(db);
         self.telemetry.set_catalogue(&self.catalogue.bytes, &self.catalogue.read()?.points)?;
         self.telemetry.set_meta("dropped", self.dropped as i64)?;
-        self.lanes = [self.lanes[0], self.telemetry.lane(Lane::Live)?, self.telemetry.lane(Lane::Backfill)?];
+        let [alarm, _, _, command] = self.lanes;
+        self.lanes = [alarm, self.telemetry.lane(Lane::Live)?, self.telemetry.lane(Lane::Backfill)?, command];
         (self.of_before, self.sent) = (self.lanes[1].last, self.lanes[1].last);
         self.begin_life()?;
         self.tell(EventKind::BufferCorrupt, moved_aside(&aside));
         Ok(())
     }
 
-    /// What is open stays open, and is told again; events that the hub had not got are lost.
+    /// What is open stays open, and is told again; events that the hub had not got are lost, and so are commands: those
+    /// from before are not written any more.
     pub(super) fn replace_alarms(&mut self) -> Result<()> {
         self.alarms = AlarmStore::new(Connection::open_in_memory()?);
         let (db, aside) = self.new_file(ALARMS, ALARM_VERSION, ALARM_SCHEMA)?;
         self.alarms = AlarmStore::new(db);
         self.reopen()?;
+        self.begin_record()?;
         self.begin_life()?;
         self.tell(EventKind::BufferCorrupt, moved_aside(&aside));
         Ok(())

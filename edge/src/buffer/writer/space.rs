@@ -1,5 +1,7 @@
 //! What goes when it is time or when space runs out: retention, quota, a full disk and the ballast.
 
+use std::time::Duration;
+
 use steward_shared::alarm::EventKind;
 use steward_shared::time::Timestamp;
 use steward_shared::wire::message::Lane;
@@ -8,6 +10,8 @@ use super::{Result, Writer};
 use crate::buffer::error::BufferError;
 use crate::buffer::store::TelemetryStore;
 
+/// How long a command that is over is known: far longer than any may be valid, so that none is done twice.
+const COMMANDS_KEPT: Duration = Duration::from_hours(400 * 24);
 /// Batches dropped in one transaction.
 const STEP: u32 = 32;
 /// Free space inside the file that is kept rather than given back to the disk.
@@ -54,6 +58,9 @@ impl Writer {
     fn trim_alarms(&mut self, before: Timestamp) -> Result<()> {
         self.alarms.set_acked(self.lane(Lane::Alarm).acked)?;
         while self.alarms.trim(before)? > 0 {}
+        self.alarms.set_reports_acked(self.lane(Lane::Command).acked)?;
+        let forget = self.clock.now().minus(COMMANDS_KEPT);
+        while self.alarms.trim_commands(before, forget)? > 0 {}
         Ok(())
     }
 
@@ -170,6 +177,7 @@ impl Writer {
     /// After rows went: what each lane still holds.
     fn look_at_lanes(&mut self) -> Result<()> {
         self.lane_mut(Lane::Alarm).first = self.alarms.lane()?.first;
+        self.lane_mut(Lane::Command).first = self.alarms.command_lane()?.first;
         for lane in [Lane::Live, Lane::Backfill] {
             self.lane_mut(lane).first = self.telemetry.lane(lane)?.first;
         }

@@ -148,6 +148,7 @@ impl Writer {
 
     pub(super) fn persist_acks(&mut self) -> Result<()> {
         self.on_alarms(|w| Ok(w.alarms.set_acked(w.lane(Lane::Alarm).acked)?))?;
+        self.on_alarms(|w| Ok(w.alarms.set_reports_acked(w.lane(Lane::Command).acked)?))?;
         self.on_telemetry(|w| w.append(Lane::Live, &[]))
     }
 
@@ -157,6 +158,7 @@ impl Writer {
     pub(super) fn after(&mut self, lane: Lane, seq: u64, only_settled: bool) -> Result<Option<StoredBatch>> {
         match lane {
             Lane::Alarm => self.on_alarms(|w| w.event_after(seq)),
+            Lane::Command => self.on_alarms(|w| w.report_after(seq)),
             Lane::Backfill => self.on_telemetry(|w| w.batch_after(lane, seq)),
             Lane::Live => {
                 if only_settled && !self.is_settled() {

@@ -89,6 +89,98 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/commands": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** The commands, the newest first. */
+        get: operations["list_commands"];
+        put?: never;
+        /**
+         * Has a value written into a point. It needs the permission to command devices. Where two persons are needed it waits for
+         *     the second; else it goes out to the gateway at once, or when the gateway is back, if that is in time.
+         */
+        post: operations["create_command"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/commands/{id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** One command with its story. */
+        get: operations["command"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/commands/{id}/approve": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** The second person agrees. Who asked for it cannot. */
+        post: operations["approve_command"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/commands/{id}/cancel": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Before it was sent it is cancelled. After that the gateway gives up what it has written: of BACnet the slot, of Modbus
+         *     the value of before comes back, unless somebody else has written since.
+         */
+        post: operations["cancel_command"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/commands/{id}/reject": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** The second person, or whoever asked for it, says no. */
+        post: operations["reject_command"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/devices": {
         parameters: {
             query?: never;
@@ -577,6 +669,120 @@ export interface components {
             /** @description `done` or `refused`. */
             result: string;
         };
+        /** @description A value that somebody wants written into a point. */
+        Command: {
+            approver: string | null;
+            /**
+             * Format: double
+             * @description What the point showed before it was written.
+             */
+            before: number | null;
+            /** Format: date-time */
+            changed_at: string;
+            /** Format: date-time */
+            created_at: string;
+            /**
+             * Format: double
+             * @description It is only written while the point shows this.
+             */
+            expected: number | null;
+            gateway: string;
+            /** @description The gateway is told to give it up. */
+            given_up: boolean;
+            id: string;
+            /**
+             * Format: date-time
+             * @description It is not written after this.
+             */
+            not_after: string;
+            /**
+             * Format: double
+             * @description What it showed when it was read back last.
+             */
+            now: number | null;
+            point: components["schemas"]["CommandPoint"];
+            /**
+             * Format: int32
+             * @description Of BACnet.
+             */
+            priority: number | null;
+            /**
+             * @description Why it was refused or has no effect, or how it was given up: no_such_point, not_writable, not_allowed,
+             *     out_of_range, bad_priority, needs_two_persons, needs_time_box, bad_times, clock, before_record, unexpected_value,
+             *     held, too_often, cancelled, no_answer, device_refused, ignored, overridden, interrupted, not_stored, restored or
+             *     changed_since.
+             */
+            reason: string | null;
+            /**
+             * Format: date-time
+             * @description Then what stood there before comes back.
+             */
+            relinquish_at: string | null;
+            requester: string;
+            /** @description It went out to its gateway: from then on only the gateway can end it. */
+            sent: boolean;
+            state: components["schemas"]["CommandState"];
+            two_persons: boolean;
+            /** Format: double */
+            value: number;
+            why: string;
+        };
+        CommandLabel: {
+            /** Format: int64 */
+            code: number;
+            names: components["schemas"]["CommandNames"];
+        };
+        /** @description A text in both languages. */
+        CommandNames: {
+            en: string;
+            zh: string;
+        };
+        /** @description The point that a command is for. */
+        CommandPoint: {
+            /** Format: int64 */
+            decimals: number;
+            device: string;
+            device_title: components["schemas"]["CommandNames"];
+            /** Format: int64 */
+            id: number;
+            labels: components["schemas"]["CommandLabel"][];
+            title: components["schemas"]["CommandNames"];
+            /** @description UCUM code; `1` where there is none. */
+            unit: string;
+        };
+        /** @enum {string} */
+        CommandState: "awaiting_approval" | "queued" | "received" | "written" | "confirmed" | "not_effective" | "refused" | "expired" | "rejected" | "cancelled" | "relinquished";
+        /** @description One step of a command's story. */
+        CommandStep: {
+            /**
+             * Format: date-time
+             * @description By the clock of whoever did it.
+             */
+            at: string;
+            /** @description As far as it has them: {why, value, was, reason, before, now, slots: the priority array of BACnet, detail}. */
+            facts: {
+                [key: string]: unknown;
+            };
+            /** Format: date-time */
+            received_at: string;
+            /**
+             * @description requested, queued, sent, give_up, rejected, cancelled, expired; of the gateway: received, refused, expired, written,
+             *     confirmed, not_effective, relinquished, not_relinquished.
+             * @example written
+             */
+            what: string;
+            /** @description A person's name; empty for the hub and the gateway. */
+            who: string;
+        };
+        /** @description A command with its story, the oldest step first. */
+        CommandStory: {
+            command: components["schemas"]["Command"];
+            steps: components["schemas"]["CommandStep"][];
+        };
+        CommandWhy: {
+            /** @description 1 to 500 bytes. */
+            why: string;
+        };
         Counts: {
             /**
              * Format: int64
@@ -878,6 +1084,40 @@ export interface components {
             /** @example 总进线电表 */
             zh: string;
         };
+        NewCommand: {
+            /**
+             * Format: double
+             * @description It is only written while the point shows this, as far as its digits tell.
+             */
+            expected?: number | null;
+            /** Format: int64 */
+            point: number;
+            /**
+             * Format: int32
+             * @description Of BACnet, 7 to 16; 8 unless the gateway's file says another.
+             */
+            priority?: number | null;
+            /**
+             * Format: date-time
+             * @description Then what stood there before comes back: within a month. Some points want it.
+             */
+            relinquish_at?: string | null;
+            /**
+             * Format: int32
+             * @description 30 seconds to a day; ten minutes unless said. It is not written after that.
+             */
+            valid_for_s?: number | null;
+            /**
+             * Format: double
+             * @description A flag is 0 or 1, an enumeration its code.
+             */
+            value: number;
+            /**
+             * @description The work order, or a reason in words; 1 to 500 bytes.
+             * @example WO-2026-0417: too warm in room 1203
+             */
+            why: string;
+        };
         NewGateway: {
             /**
              * @description 1 to 100 characters, unique.
@@ -897,6 +1137,8 @@ export interface components {
             parent?: string | null;
         };
         NewUser: {
+            /** @description May command devices; not unless said. */
+            commands?: boolean | null;
             /** @description `zh` or `en`; `zh` unless said. */
             locale?: string | null;
             name: string;
@@ -924,6 +1166,67 @@ export interface components {
                 request: string;
                 /** @description `done` or `refused`. */
                 result: string;
+            }[];
+            /** @description The cursor of the next page; null on the last one. */
+            next: string | null;
+        };
+        Page_Command: {
+            items: {
+                approver: string | null;
+                /**
+                 * Format: double
+                 * @description What the point showed before it was written.
+                 */
+                before: number | null;
+                /** Format: date-time */
+                changed_at: string;
+                /** Format: date-time */
+                created_at: string;
+                /**
+                 * Format: double
+                 * @description It is only written while the point shows this.
+                 */
+                expected: number | null;
+                gateway: string;
+                /** @description The gateway is told to give it up. */
+                given_up: boolean;
+                id: string;
+                /**
+                 * Format: date-time
+                 * @description It is not written after this.
+                 */
+                not_after: string;
+                /**
+                 * Format: double
+                 * @description What it showed when it was read back last.
+                 */
+                now: number | null;
+                point: components["schemas"]["CommandPoint"];
+                /**
+                 * Format: int32
+                 * @description Of BACnet.
+                 */
+                priority: number | null;
+                /**
+                 * @description Why it was refused or has no effect, or how it was given up: no_such_point, not_writable, not_allowed,
+                 *     out_of_range, bad_priority, needs_two_persons, needs_time_box, bad_times, clock, before_record, unexpected_value,
+                 *     held, too_often, cancelled, no_answer, device_refused, ignored, overridden, interrupted, not_stored, restored or
+                 *     changed_since.
+                 */
+                reason: string | null;
+                /**
+                 * Format: date-time
+                 * @description Then what stood there before comes back.
+                 */
+                relinquish_at: string | null;
+                requester: string;
+                /** @description It went out to its gateway: from then on only the gateway can end it. */
+                sent: boolean;
+                state: components["schemas"]["CommandState"];
+                two_persons: boolean;
+                /** Format: double */
+                value: number;
+                why: string;
             }[];
             /** @description The cursor of the next page; null on the last one. */
             next: string | null;
@@ -1089,6 +1392,7 @@ export interface components {
                  * @example kW
                  */
                 unit: string;
+                write: components["schemas"]["PointWrite"] | null;
             }[];
             /** @description The cursor of the next page; null on the last one. */
             next: string | null;
@@ -1112,6 +1416,8 @@ export interface components {
         };
         Page_User: {
             items: {
+                /** @description May command devices. */
+                commands: boolean;
                 /** Format: date-time */
                 created_at: string;
                 disabled: boolean;
@@ -1165,9 +1471,33 @@ export interface components {
              * @example kW
              */
             unit: string;
+            write: components["schemas"]["PointWrite"] | null;
         };
         /** @enum {string} */
         PointKind: "gauge" | "counter" | "flag" | "enumeration" | "text";
+        /** @description What may be written into a point, as its profile and the gateway's file allow it. */
+        PointWrite: {
+            /** Format: double */
+            max: number | null;
+            /**
+             * Format: double
+             * @description In the point's unit; null of flags and enumerations.
+             */
+            min: number | null;
+            /**
+             * Format: int32
+             * @description The BACnet priority where nobody says another; null of other languages.
+             */
+            priority: number | null;
+            /**
+             * Format: double
+             * @description The smallest difference that counts.
+             */
+            step: number;
+            /** @description What is written must come back by itself. */
+            time_boxed: boolean;
+            two_persons: boolean;
+        };
         /** @description What a problem looks like outside. */
         Problem: {
             /** @description What happened and the way out, in English; pages translate by `type` and `params`. */
@@ -1270,6 +1600,8 @@ export interface components {
         SiteKind: "campus" | "building" | "floor" | "room";
         /** @description A user as the API shows it. */
         User: {
+            /** @description May command devices. */
+            commands: boolean;
             /** Format: date-time */
             created_at: string;
             disabled: boolean;
@@ -1284,6 +1616,8 @@ export interface components {
             version: number;
         };
         UserChange: {
+            /** @description May command devices. */
+            commands?: boolean | null;
             disabled?: boolean | null;
             locale?: string | null;
             name?: string | null;
@@ -1456,6 +1790,287 @@ export interface operations {
             };
             401: components["responses"]["Problem"];
             403: components["responses"]["Problem"];
+            500: components["responses"]["Problem"];
+            503: components["responses"]["Problem"];
+        };
+    };
+    list_commands: {
+        parameters: {
+            query?: {
+                gateway?: string;
+                device?: string;
+                point?: number;
+                state?: components["schemas"]["CommandState"];
+                /** @description How many at most; 50 unless said, 500 at most. */
+                limit?: number;
+                /** @description `next` of the page before. */
+                after?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Page_Command"];
+                };
+            };
+            401: components["responses"]["Problem"];
+            403: components["responses"]["Problem"];
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            500: components["responses"]["Problem"];
+            503: components["responses"]["Problem"];
+        };
+    };
+    create_command: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description for 24 hours the same request under the same key is done once and gets the same answer */
+                "Idempotency-Key"?: components["parameters"]["IdempotencyKey"];
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["NewCommand"];
+            };
+        };
+        responses: {
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Command"];
+                };
+            };
+            400: components["responses"]["Problem"];
+            401: components["responses"]["Problem"];
+            403: components["responses"]["Problem"];
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            413: components["responses"]["Problem"];
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            500: components["responses"]["Problem"];
+            503: components["responses"]["Problem"];
+        };
+    };
+    command: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["CommandStory"];
+                };
+            };
+            401: components["responses"]["Problem"];
+            403: components["responses"]["Problem"];
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            500: components["responses"]["Problem"];
+            503: components["responses"]["Problem"];
+        };
+    };
+    approve_command: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description for 24 hours the same request under the same key is done once and gets the same answer */
+                "Idempotency-Key"?: components["parameters"]["IdempotencyKey"];
+            };
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Command"];
+                };
+            };
+            401: components["responses"]["Problem"];
+            403: components["responses"]["Problem"];
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            500: components["responses"]["Problem"];
+            503: components["responses"]["Problem"];
+        };
+    };
+    cancel_command: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description for 24 hours the same request under the same key is done once and gets the same answer */
+                "Idempotency-Key"?: components["parameters"]["IdempotencyKey"];
+            };
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["CommandWhy"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Command"];
+                };
+            };
+            400: components["responses"]["Problem"];
+            401: components["responses"]["Problem"];
+            403: components["responses"]["Problem"];
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            413: components["responses"]["Problem"];
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            500: components["responses"]["Problem"];
+            503: components["responses"]["Problem"];
+        };
+    };
+    reject_command: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description for 24 hours the same request under the same key is done once and gets the same answer */
+                "Idempotency-Key"?: components["parameters"]["IdempotencyKey"];
+            };
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["CommandWhy"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Command"];
+                };
+            };
+            400: components["responses"]["Problem"];
+            401: components["responses"]["Problem"];
+            403: components["responses"]["Problem"];
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            413: components["responses"]["Problem"];
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
             500: components["responses"]["Problem"];
             503: components["responses"]["Problem"];
         };

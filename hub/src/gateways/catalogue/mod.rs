@@ -4,4 +4,4 @@ mod apply;
 mod store;
 
 pub use apply::{CatalogueError, DeviceFilter, PointMap};
-pub use store::{DeviceRow, PointRow, set_device_silent, set_devices_silent};
+pub use store::{DeviceRow, PointRow, point_in, set_device_silent, set_devices_silent};

@@ -49,6 +49,8 @@ pub struct PointRow {
     pub decimals: i64,
     pub modulus: Option<f64>,
     pub in_use: bool,
+    /// JSON of how it may be written; none where it may not.
+    pub writing: Option<String>,
     pub device_title_zh: String,
     pub device_title_en: String,
 }
@@ -63,7 +65,7 @@ const DEVICE: &str =
   from device d join gateway g on g.id = d.gateway";
 const POINT: &str =
     "select p.id, p.device, d.gateway, p.key, p.title_zh, p.title_en, p.unit, p.kind, p.labels,
-  p.period_ms, p.decimals, p.modulus, p.in_use, d.title_zh as device_title_zh, d.title_en as device_title_en
+  p.period_ms, p.decimals, p.modulus, p.in_use, p.writing, d.title_zh as device_title_zh, d.title_en as device_title_en
   from point p join device d on d.id = p.device";
 
 /// In the order of gateway, key and id, after the given ones.
@@ -118,6 +120,11 @@ pub async fn points(
 
 pub async fn point(db: &Db, id: PointId) -> Result<Option<PointRow>, DbError> {
     db.one(&format!("{POINT} where p.id = $1"), params![id]).await
+}
+
+/// The same within a transaction.
+pub async fn point_in(tx: &Tx, id: PointId) -> Result<Option<PointRow>, DbError> {
+    tx.one(&format!("{POINT} where p.id = $1"), params![id]).await
 }
 
 pub async fn points_of_gateway(db: &Db, gateway: GatewayId) -> Result<Vec<PointRow>, DbError> {
@@ -213,7 +220,8 @@ pub async fn upsert_points(
                 period,
                 p.decimals,
                 p.modulus,
-                p.in_use
+                p.in_use,
+                p.write.and_then(|w| serde_json::to_string(&w).ok())
             ]
         });
         let (values, params) = values(rows);
@@ -221,11 +229,12 @@ pub async fn upsert_points(
             .query(
                 &format!(
                     "insert into point (device, key, title_zh, title_en, unit, kind, labels, period_ms, decimals,
-                     modulus, in_use) values {values}
+                     modulus, in_use, writing) values {values}
                      on conflict (device, key) do update set title_zh = excluded.title_zh,
                      title_en = excluded.title_en, unit = excluded.unit, kind = excluded.kind,
                      labels = excluded.labels, period_ms = excluded.period_ms, decimals = excluded.decimals,
-                     modulus = excluded.modulus, in_use = excluded.in_use returning device, key, id"
+                     modulus = excluded.modulus, in_use = excluded.in_use, writing = excluded.writing
+                     returning device, key, id"
                 ),
                 params,
             )

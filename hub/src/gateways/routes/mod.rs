@@ -1,5 +1,6 @@
-//! /api/v1/gateways.
+//! /api/v1/gateways and /api/v1/commands.
 
+mod commands;
 mod fleet;
 mod health;
 mod setup;

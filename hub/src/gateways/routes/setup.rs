@@ -6,7 +6,7 @@ use std::time::Duration;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-use super::fleet as api;
+use super::{commands, fleet as api};
 use crate::gateways::ca::Ca;
 use crate::gateways::fleet::Fleet;
 use crate::gateways::store::MIGRATIONS;
@@ -22,12 +22,22 @@ pub fn module() -> Module {
             .routes(routes!(api::read, api::change, api::delete))
             .routes(routes!(api::code))
             .routes(routes!(api::revoke))
-            .routes(routes!(api::events)),
+            .routes(routes!(api::events))
+            .routes(routes!(commands::list, commands::create))
+            .routes(routes!(commands::read))
+            .routes(routes!(commands::approve))
+            .routes(routes!(commands::reject))
+            .routes(routes!(commands::cancel)),
         jobs: vec![
             Job {
                 name: "gateways.look_round",
                 every: Duration::from_secs(5),
                 run: |ctx| Box::pin(async move { Ok(ctx.part::<Fleet>().look_round().await?) }),
+            },
+            Job {
+                name: "gateways.expire_commands",
+                every: Duration::from_secs(5),
+                run: |ctx| Box::pin(async move { Ok(ctx.part::<Fleet>().expire_commands().await?) }),
             },
             Job {
                 name: "gateways.forget",

@@ -3,8 +3,8 @@
 
 use serde::{Deserialize, Deserializer, de};
 use steward_shared::id::{
-    BootId, BufferId, DeviceId, EventId, FileId, GatewayId, JobId, PointId, PointNo, SessionId, SiteId,
-    UserId,
+    BootId, BufferId, CommandId, DeviceId, EventId, FileId, GatewayId, JobId, PointId, PointNo, SessionId,
+    SiteId, UserId,
 };
 use steward_shared::time::Timestamp;
 
@@ -76,7 +76,7 @@ macro_rules! from_id {
         }
     )*};
 }
-from_id!(GatewayId, DeviceId, SiteId, UserId, SessionId, EventId, JobId, FileId, BufferId, BootId);
+from_id!(GatewayId, DeviceId, SiteId, UserId, SessionId, EventId, JobId, FileId, BufferId, BootId, CommandId);
 
 impl From<PointId> for V {
     fn from(v: PointId) -> Self {

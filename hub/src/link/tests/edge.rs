@@ -264,6 +264,7 @@ impl Session {
             catalogue: Sha256::digest(frame::to_cbor(&catalogue()).unwrap()).to_vec(),
             boot: BootId::new(&RandomIds),
             now: self.now,
+            more_lanes: vec![],
         };
         say(&mut self.send, &ControlUp::Hello(hello)).await;
     }
@@ -347,6 +348,7 @@ pub fn catalogue() -> Catalogue {
         decimals: 1,
         modulus: None,
         in_use: true,
+        write: None,
     };
     Catalogue {
         devices: vec![CatalogueDevice {

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use steward_shared::id::{DeviceId, GatewayId, PointId, SiteId};
 use steward_shared::reading::{Quality, Value};
 use steward_shared::time::Timestamp;
-use steward_shared::wire::message::Label as WireLabel;
+use steward_shared::wire::message::{CatalogueWrite, Label as WireLabel};
 use utoipa::{IntoParams, ToSchema};
 
 use crate::gateways::{DeviceFilter, DeviceRow, Fleet, PointRow};
@@ -128,6 +128,24 @@ pub struct Latest {
     pub stale: bool,
 }
 
+/// What may be written into a point, as its profile and the gateway's file allow it.
+#[derive(Serialize, ToSchema)]
+pub struct PointWrite {
+    /// In the point's unit; null of flags and enumerations.
+    #[schema(required = true)]
+    pub min: Option<f64>,
+    #[schema(required = true)]
+    pub max: Option<f64>,
+    /// The smallest difference that counts.
+    pub step: f64,
+    /// What is written must come back by itself.
+    pub time_boxed: bool,
+    pub two_persons: bool,
+    /// The BACnet priority where nobody says another; null of other languages.
+    #[schema(required = true)]
+    pub priority: Option<u8>,
+}
+
 /// One measured or counted thing of a device.
 #[derive(Serialize, ToSchema)]
 pub struct Point {
@@ -153,6 +171,9 @@ pub struct Point {
     /// Digits after the decimal point that are worth showing.
     pub decimals: i64,
     pub in_use: bool,
+    /// How it may be written from the hub; null where it may not.
+    #[schema(required = true)]
+    pub write: Option<PointWrite>,
     #[schema(required = true)]
     pub latest: Option<Latest>,
 }
@@ -177,6 +198,15 @@ fn point_of(ctx: &Ctx, fleet: &Fleet, readings: &Readings, p: PointRow) -> Point
         _ => PointKind::Gauge,
     };
     let labels: Vec<WireLabel> = serde_json::from_str(&p.labels).unwrap_or_default();
+    let write = p.writing.as_deref().filter(|_| p.in_use).and_then(|w| serde_json::from_str(w).ok());
+    let write = write.map(|w: CatalogueWrite| PointWrite {
+        min: w.min,
+        max: w.max,
+        step: w.step,
+        time_boxed: w.time_boxed,
+        two_persons: w.two_persons,
+        priority: w.priority,
+    });
     Point {
         id: p.id,
         device: p.device,
@@ -192,6 +222,7 @@ fn point_of(ctx: &Ctx, fleet: &Fleet, readings: &Readings, p: PointRow) -> Point
         fresh_for_ms: i64::try_from(shape.fresh_for(delivery).as_millis()).unwrap_or(i64::MAX),
         decimals: p.decimals,
         in_use: p.in_use,
+        write,
         latest,
     }
 }

@@ -49,6 +49,7 @@ fn catalogue() -> Catalogue {
         decimals: 1,
         modulus,
         in_use: true,
+        write: None,
     };
     let running = Label { code: 2, names: Names { zh: "运行".into(), en: "running".into() } };
     Catalogue {
@@ -94,6 +95,7 @@ impl Plant {
             catalogue: vec![],
             boot: BootId::new(&RandomIds),
             now: hub.now(),
+            more_lanes: vec![],
         };
         assert_eq!(fleet.begin(&hello).await.unwrap().epoch, 1);
         let map = fleet.apply_catalogue(gateway, buffer, &catalogue()).await.unwrap();

@@ -5,7 +5,7 @@ use super::closed::Breach;
 
 /// The longest payload. What is more urgent waits for one of these at most.
 pub const MAX_PIECE: usize = 8 << 10;
-/// The most streams that a connection has: the control stream, three lanes, and room for the next protocol.
+/// The most streams that a connection has: the control stream, four lanes, and room for the next protocol.
 pub const STREAMS: usize = 8;
 pub(super) const HEADER: usize = 4;
 /// The longest reason of a close.
