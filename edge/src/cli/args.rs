@@ -56,6 +56,8 @@ pub enum Command {
     },
     /// The counters of this gateway: what they show, and the totals that go on through rollover and new meters.
     Ledger(Ledger),
+    /// What the hub wanted written into this gateway's devices, and what became of it.
+    Commands(Commands),
     /// Say where a number comes from: the bytes, the rule and the profile behind it.
     Explain(Explain),
     /// Show what another profile would make of the newest answers.
@@ -122,6 +124,16 @@ pub enum LedgerAct {
         #[arg(long, allow_negative_numbers = true)]
         end: Option<f64>,
     },
+}
+
+/// Asks the program that runs.
+#[derive(Debug, clap::Args)]
+pub struct Commands {
+    #[command(flatten)]
+    pub told: Told,
+    /// How many at most, the newest first.
+    #[arg(long, default_value_t = 20, value_parser = clap::value_parser!(u32).range(1..=1000))]
+    pub most: u32,
 }
 
 /// Reads the raw answers.

@@ -95,7 +95,7 @@ pub fn redecode(args: &Redecode, out: Out) -> Result<(), String> {
             Ok(())
         }
         Answer::Failed(why) => Err(format!("{}: {why}", out.lang.pick("没有做成", "it was not done"))),
-        Answer::Ledgers(_) | Answer::Refused(_) => {
+        Answer::Ledgers(_) | Answer::Refused(_) | Answer::Commands(_) => {
             Err(out.lang.pick("回答不对", "the answer is not one to this question").to_owned())
         }
     }

@@ -9,7 +9,8 @@ use super::args::{Args, Command};
 use super::out::Out;
 use super::text::{Lang, common};
 use super::{
-    capture, check, device, doctor, enrol, evidence, ledger, lint, replay, run, sheet, simulate, sniff,
+    capture, check, commands, device, doctor, enrol, evidence, ledger, lint, replay, run, sheet, simulate,
+    sniff,
 };
 
 /// A gateway has few cores, and the work is waiting: more threads would only cost memory.
@@ -33,6 +34,7 @@ fn done(command: Command, out: Out) -> Result<(), String> {
         Command::Enrol { config, data, code } => {
             runtime(out)?.block_on(enrol::enrol(&config, data, &code, out))
         }
+        Command::Commands(args) => commands::commands(&args, out),
         Command::Ledger(args) => ledger::ledger(args, out),
         Command::Sheet(words) => sheet::sheet(&words, out),
         Command::Doctor(words) => doctor::doctor(&words, out),

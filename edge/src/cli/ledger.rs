@@ -22,7 +22,7 @@ pub fn ledger(args: Ledger, out: Out) -> Result<(), String> {
             Ok(())
         }
         Answer::Refused(fault) => Err(refused(&fault, out.lang)),
-        Answer::Redecoded(_) => {
+        Answer::Redecoded(_) | Answer::Commands(_) => {
             Err(out.lang.pick("回答不对", "the answer is not one to this question").to_owned())
         }
         Answer::Failed(why) => Err(format!("{}: {why}", out.lang.pick("没有做成", "it was not done"))),

@@ -5,6 +5,7 @@
 mod args;
 mod capture;
 mod check;
+mod commands;
 mod device;
 mod doctor;
 mod enrol;

@@ -31,5 +31,5 @@ mod verify;
 
 pub use check::step;
 pub use desk::{Incoming, run};
-pub use record::Account;
+pub use record::{Account, accounts};
 pub use room::{Pace, Room};

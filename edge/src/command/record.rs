@@ -7,7 +7,7 @@ use steward_shared::time::Timestamp;
 use steward_shared::wire::command::{RelinquishOrder, Report, SignedOrder, Stage, WriteOrder};
 use steward_shared::wire::frame::{from_cbor, to_cbor};
 
-use crate::buffer::{BufferError, CommandRow};
+use crate::buffer::{Buffer, BufferError, CommandRow};
 use crate::hold::Hold;
 
 /// How far a command has come here.
@@ -116,6 +116,12 @@ pub struct Account {
     pub before: Option<f64>,
     pub now: Option<f64>,
     pub detail: String,
+}
+
+/// The newest so many, the newest first.
+pub async fn accounts(buffer: &Buffer, most: u32) -> Result<Vec<Account>, BufferError> {
+    let rows = buffer.newest_commands(most).await?;
+    rows.iter().map(|row| Record::read(row).map(Account::from)).collect()
 }
 
 impl From<Record> for Account {

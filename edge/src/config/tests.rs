@@ -76,6 +76,57 @@ fn a_good_file_says_what_is_written_in_it_and_defaults_for_the_rest() {
     assert_eq!(config.lines[1].devices[0].title.en, "pump-1", "the name stands in for a title");
 }
 
+/// `GOOD` with points that may be written, and this of its first device.
+fn with_remote(remote: &str) -> Result<Config, String> {
+    let folder = folder();
+    let point = |key: &str, address: u16, write: &str| {
+        format!(
+            "[[point]]\nkey = \"{key}\"\ntitle = {{ zh = \"点\", en = \"P\" }}\ntable = \"holding\"\naddress = {address}\n\
+             type = \"u16\"\nunit = \"kW\"\nwrite = {{ min = 0, max = 5{write} }}\n"
+        )
+    };
+    let profile = PROFILE.to_owned()
+        + &point("limit", 1, "")
+        + &point("reset", 2, ", two_persons = true, time_boxed = true");
+    std::fs::write(folder.path().join("profiles/acme/m1.toml"), profile).unwrap();
+    let text = GOOD.replacen("place = \"B1\"", &format!("place = \"B1\"\n{remote}"), 1);
+    let text = format!("[profiles]\nfolders = [\"profiles\"]\n{text}");
+    parse("edge.toml", &text, folder.path(), []).map_err(|f| listing(&f))
+}
+
+#[test]
+fn the_hub_writes_nothing_unless_the_file_says_so_and_only_what_it_names() {
+    let keys = |remote: &str| {
+        let config = with_remote(remote).unwrap();
+        config.lines[0].devices[0].remote.keys().cloned().collect::<Vec<_>>()
+    };
+    assert_eq!(keys(""), [""; 0]);
+    assert_eq!(keys("remote_write = {}"), ["limit", "reset"]);
+    assert_eq!(keys("remote_write = { points = [\"limit\"] }"), ["limit"]);
+    let config =
+        with_remote("remote_write = { two_persons = [\"limit\"], priority = 10, per_minute = 2 }").unwrap();
+    let remote = &config.lines[0].devices[0].remote;
+    let limit = RemoteWrite { two_persons: true, time_boxed: false, priority: 10, per_minute: 2 };
+    assert_eq!(remote["limit"], limit);
+    assert!(remote["reset"].two_persons && remote["reset"].time_boxed, "as its profile says");
+    assert!(config.lines[1].devices[0].remote.is_empty());
+}
+
+#[test]
+fn a_point_that_cannot_be_written_is_not_opened_to_the_hub() {
+    for (remote, told) in [
+        ("remote_write = { points = [\"limmit\"] }", "did you mean limit?"),
+        ("remote_write = { points = [\"power\"] }", "acme/m1 does not let power be written"),
+        ("remote_write = { two_persons = [\"power\"] }", "acme/m1 does not let power be written"),
+        ("remote_write = { points = [] }", "has no point that is written, or none is named"),
+        ("remote_write = { priority = 6 }", "write a value from 7 to 16"),
+        ("remote_write = { pionts = [] }", "pionts"),
+    ] {
+        let faults = with_remote(remote).unwrap_err();
+        assert!(faults.contains(told), "{remote}: {faults}");
+    }
+}
+
 #[test]
 fn the_defaults_alone_lack_only_the_gateways_name() {
     let told = parse("edge.toml", "", Path::new("/"), []).map(|_| ()).map_err(|f| listing(&f)).unwrap_err();

@@ -16,6 +16,7 @@ use tracing::debug;
 use super::ask::NAME;
 use super::redecode::Redecoder;
 use super::words::{Answer, Asked, Request};
+use crate::command::accounts;
 
 const MOST_BYTES: u64 = 4096;
 const DEADLINE: Duration = Duration::from_secs(10);
@@ -68,6 +69,10 @@ async fn talk(stream: UnixStream, asked: &mpsc::Sender<Asked>, redecoder: &Redec
         Ok(Request::Redecode { since }) => match redecoder.redecode(since).await {
             Ok(counts) => Answer::Redecoded(counts),
             Err(why) => Answer::Failed(why),
+        },
+        Ok(Request::Commands { most }) => match accounts(&redecoder.buffer, most).await {
+            Ok(commands) => Answer::Commands(commands),
+            Err(e) => Answer::Failed(e.to_string()),
         },
         Ok(request) => {
             let (reply, answer) = oneshot::channel();

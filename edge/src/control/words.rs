@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 use steward_shared::time::Timestamp;
 use tokio::sync::oneshot;
 
+use crate::command;
 use crate::refine::{Account, ConfirmFault};
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -17,6 +18,8 @@ pub enum Request {
     Confirm { of: String, start: f64, end: Option<f64> },
     /// Answers since then that another profile had read are to be read by the one in force.
     Redecode { since: Timestamp },
+    /// The newest so many commands from the hub.
+    Commands { most: u32 },
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -26,6 +29,7 @@ pub enum Answer {
     Refused(ConfirmFault),
     /// How many readings of each device were made anew.
     Redecoded(BTreeMap<String, usize>),
+    Commands(Vec<command::Account>),
     /// The question was none, or what it wanted could not be stored: in English.
     Failed(String),
 }

@@ -171,7 +171,7 @@ impl Recorder {
         let of = match request {
             Request::Ledgers { of } => of,
             // The socket's own task does that.
-            Request::Redecode { .. } => {
+            Request::Redecode { .. } | Request::Commands { .. } => {
                 return Answer::Failed("this is not the ledgers' to answer".to_owned());
             }
             Request::Confirm { of, start, end } => {

@@ -148,6 +148,14 @@ pub const FAULTS: &[(&str, &str)] = &[
         "删去它：被询问的设备不应答，马上就知道",
     ),
     ("only a value that comes by itself has a greatest age", "只有自己上报的值才有最长有效期"),
+    ("{} has no point that is written, or none is named", "{} 没有可写的点位，或没有写出点位"),
+    ("remove it, or name points whose profile has `write`", "删去它，或写档案里有 `write` 的点位"),
+    ("{} does not let {} be written", "{} 不允许写 {}"),
+    (
+        "remove it, or give the point `write = { … }` in its profile",
+        "删去它，或在设备档案里给该点位加上 `write = { … }`",
+    ),
+    ("name a point of the profile that has `write`", "写设备档案里有 `write` 的点位"),
     ("there is no profile \"{}\"", "没有设备档案“{}”"),
     ("did you mean \"{}\"?", "是不是 \"{}\"？"),
     (

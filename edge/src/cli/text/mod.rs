@@ -7,6 +7,7 @@ mod lang;
 
 pub mod capture;
 pub mod check;
+pub mod commands;
 pub mod common;
 pub mod device;
 pub mod doctor;
