@@ -2,7 +2,7 @@
 import hooks from "eslint-plugin-react-hooks";
 import tseslint from "typescript-eslint";
 
-const features = ["about", "accounts", "gateways", "overview", "sites", "telemetry"];
+const features = ["about", "accounts", "commands", "gateways", "overview", "sites", "telemetry"];
 
 export default tseslint.config(
   { ignores: ["dist", "src/api/schema.d.ts", "test-results", "playwright-report", "api-docs"] },

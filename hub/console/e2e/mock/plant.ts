@@ -124,6 +124,7 @@ export const devices: S["Device"][] = layout.map(([gateway, key, zh, en, kind, p
   points: kind.points.length,
 }));
 
+const WRITE = { min: 5, max: 12, step: 0.1, time_boxed: false, two_persons: false, priority: null };
 export const points: S["Point"][] = [];
 const shapes = new Map<number, { base: number; swing: number; kind: S["PointKind"]; silent: boolean }>();
 layout.forEach(([, , , , kind], d) => {
@@ -151,6 +152,7 @@ layout.forEach(([, , , , kind], d) => {
       fresh_for_ms: 3 * period + 15_000,
       decimals,
       in_use: true,
+      write: key === "setpoint" ? WRITE : null,
       latest: null,
     });
   }

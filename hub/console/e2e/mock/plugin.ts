@@ -10,9 +10,10 @@ const json = (res: ServerResponse, body: unknown, status = 200): void => {
 };
 const page = <T>(items: T[]) => ({ items, next: null });
 const session = {
-  user: { id: "u1", user: "admin", name: "王工", role: "admin", locale: null },
+  user: { id: "u1", user: "admin", name: "王工", role: "admin", locale: null, commands: true },
   expires_at: new Date(Date.now() + 8 * 3_600_000).toISOString(),
 };
+const commands: Record<string, unknown>[] = [];
 const BUCKETS = [10_000, 60_000, 120_000, 900_000, 3_600_000];
 let inside = false;
 
@@ -94,7 +95,15 @@ async function answer(req: IncomingMessage, res: ServerResponse, url: URL): Prom
   if (path === "/session") return json(res, session);
   if (path === "/sites") return json(res, page(sites));
   if (path === "/users") {
-    const user = { id: "u1", user: "admin", name: "王工", role: "admin", disabled: false, version: 1 };
+    const user = {
+      id: "u1",
+      user: "admin",
+      name: "王工",
+      role: "admin",
+      disabled: false,
+      commands: true,
+      version: 1,
+    };
     return json(res, page([user, { ...user, id: "u2", user: "li", name: "李雷", role: "engineer" }]));
   }
   if (path === "/gateways" && req.method === "POST") {
@@ -114,6 +123,50 @@ async function answer(req: IncomingMessage, res: ServerResponse, url: URL): Prom
     if (gateway[2]) return json(res, page(gateway[1] === "g1" ? events(now) : []));
     const found = gateways(now).find((g) => g.id === gateway[1]);
     return found ? json(res, found) : json(res, { type: "/problems/not-found", status: 404 }, 404);
+  }
+  if (path === "/commands" && req.method === "POST") {
+    const asked = (await body(req)) as Record<string, unknown>;
+    const at = new Date(now).toISOString();
+    const point = points.find((p) => p.id === asked["point"]);
+    const device = devices.find((d) => d.id === point?.device);
+    const command = {
+      expected: null,
+      relinquish_at: null,
+      ...asked,
+      id: `00000000-0000-7000-8000-${String(commands.length + 1).padStart(12, "0")}`,
+      gateway: device?.gateway,
+      point: { ...point, device: device?.id, device_title: device?.title },
+      state: "confirmed",
+      reason: null,
+      priority: null,
+      requester: "admin",
+      approver: null,
+      two_persons: false,
+      created_at: at,
+      not_after: new Date(now + 600_000).toISOString(),
+      before: asked["expected"] ?? null,
+      now: asked["value"],
+      sent: true,
+      given_up: false,
+      changed_at: at,
+    };
+    commands.unshift(command);
+    return json(res, command, 201);
+  }
+  if (path === "/commands") {
+    return json(res, page(commands.filter((c) => !q("state") || c["state"] === q("state"))));
+  }
+  if (path.startsWith("/commands/")) {
+    const command = commands.find((c) => c["id"] === path.slice(10));
+    const at = command?.["created_at"];
+    const step = (what: string, who: string, facts: object) => ({ at, received_at: at, what, who, facts });
+    const steps = [
+      step("requested", "admin", { why: command?.["why"] }),
+      step("received", "", {}),
+      step("written", "", { before: command?.["before"] }),
+      step("confirmed", "", { now: command?.["now"] }),
+    ];
+    return command ? json(res, { command, steps }) : json(res, { status: 404 }, 404);
   }
   if (path === "/devices") return json(res, page(devices));
   if (path.startsWith("/devices/")) {

@@ -2,10 +2,12 @@
 import { infiniteQueryOptions, queryOptions, type QueryClient } from "@tanstack/react-query";
 
 import { api, take, takeAll } from "./client";
+import type { Command } from "./types";
 
 const LIMIT = 500;
 const MINUTE = 60_000;
 const EVENTS_AT_ONCE = 20;
+const COMMANDS_AT_ONCE = 50;
 
 export const keys = {
   session: ["session"],
@@ -18,6 +20,8 @@ export const keys = {
   device: (id: string) => ["device", id],
   points: (device: string) => ["points", "of", device],
   point: (id: number) => ["points", "one", id],
+  commands: ["commands"],
+  command: (id: string) => ["commands", "one", id],
 } as const;
 
 export const sessionQuery = queryOptions({
@@ -120,6 +124,36 @@ export const pointQuery = (id: number) =>
     queryKey: keys.point(id),
     queryFn: ({ signal }) => take(api.GET("/api/v1/points/{id}", { params: { path: { id } }, signal })),
     staleTime: 30_000,
+  });
+
+export interface CommandWish {
+  gateway?: string;
+  device?: string;
+  state?: Command["state"];
+}
+
+/** The newest first, page by page. */
+export const commandPagesQuery = (wish: CommandWish) =>
+  infiniteQueryOptions({
+    queryKey: [...keys.commands, "pages", wish],
+    queryFn: ({ pageParam, signal }) =>
+      take(
+        api.GET("/api/v1/commands", {
+          params: { query: { ...wish, limit: COMMANDS_AT_ONCE, ...(pageParam ? { after: pageParam } : {}) } },
+          signal,
+        }),
+      ),
+    initialPageParam: undefined as string | undefined,
+    getNextPageParam: (last) => last.next ?? undefined,
+    refetchInterval: 30_000,
+  });
+
+/** One with its story. */
+export const commandQuery = (id: string) =>
+  queryOptions({
+    queryKey: keys.command(id),
+    queryFn: ({ signal }) => take(api.GET("/api/v1/commands/{id}", { params: { path: { id } }, signal })),
+    refetchInterval: 10_000,
   });
 
 export const aboutQuery = queryOptions({

@@ -1,6 +1,7 @@
 // Where one can go.
 import {
   ApartmentOutlined,
+  ControlOutlined,
   DashboardOutlined,
   EnvironmentOutlined,
   HddOutlined,
@@ -24,6 +25,9 @@ export function Navigation() {
       </Link>
       <Link to="/chart" activeOptions={{ includeSearch: false }}>
         <LineChartOutlined /> {t("nav.chart")}
+      </Link>
+      <Link to="/commands" activeOptions={{ includeSearch: false }}>
+        <ControlOutlined /> {t("nav.commands")}
       </Link>
       <div className="st-nav-group">{t("nav.manage")}</div>
       <Link to="/gateways">

@@ -50,10 +50,14 @@ function Box({ close }: { close: () => void }) {
   const devices = useQuery(devicesQuery).data ?? [];
   const points = useQuery(pointSearchQuery(asked)).data ?? [];
 
-  const pages: [PlainKey, "/" | "/devices" | "/chart" | "/gateways" | "/sites" | "/users" | "/about"][] = [
+  const pages: [
+    PlainKey,
+    "/" | "/devices" | "/chart" | "/commands" | "/gateways" | "/sites" | "/users" | "/about",
+  ][] = [
     ["nav.overview", "/"],
     ["nav.devices", "/devices"],
     ["nav.chart", "/chart"],
+    ["nav.commands", "/commands"],
     ["nav.gateways", "/gateways"],
     ["nav.sites", "/sites"],
     ["nav.users", "/users"],

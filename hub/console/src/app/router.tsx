@@ -11,6 +11,7 @@ import {
 
 import { isProblem } from "../api/problem";
 import { sessionQuery, setupQuery } from "../api/queries";
+import { readCommandsSearch } from "../features/commands/commands-search";
 import { readExploreSearch } from "../features/telemetry/explore-search";
 import { readChartSearch } from "../features/telemetry/chart-search";
 import { Crash } from "./crash";
@@ -103,6 +104,12 @@ const gateway = createRoute({
   path: "/gateways/$id",
   component: lazyRouteComponent(() => import("../features/gateways/gateway-page"), "GatewayPage"),
 });
+const commands = createRoute({
+  getParentRoute: () => inside,
+  path: "/commands",
+  validateSearch: readCommandsSearch,
+  component: lazyRouteComponent(() => import("../features/commands/commands-page"), "CommandsPage"),
+});
 const sites = createRoute({
   getParentRoute: () => inside,
   path: "/sites",
@@ -128,6 +135,7 @@ const tree = root.addChildren([
     chart,
     gateways,
     gateway,
+    commands,
     sites,
     users,
     about,

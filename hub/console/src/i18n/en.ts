@@ -1,4 +1,5 @@
 // English: every key of the Chinese dictionary, with the same slots.
+import { enCommands } from "./en-commands";
 import { enEvents } from "./en-events";
 import type { zh } from "./zh";
 
@@ -192,6 +193,7 @@ export const en: Record<keyof typeof zh, string> = {
   "quality.why.away": "Its gateway is away; this is the last value received",
 
   ...enEvents,
+  ...enCommands,
 
   "about.sub": "Version, state and interface",
   "about.hub": "Hub",

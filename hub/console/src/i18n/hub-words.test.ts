@@ -52,6 +52,10 @@ const troubles = found(
   rust("edge/src/doctor").split("fn word(")[1]?.split("\n    }\n")[0] ?? "",
   `Self::\\w+ => ${WORD}`,
 );
+const command = readFileSync(join(ROOT, "shared/src/wire/command.rs"), "utf8");
+const reasons = found(command.split("pub mod reason {")[1]?.split("\n}")[0] ?? "", `&str = ${WORD}`);
+const stages = found(command.split("impl Stage {")[1]?.split("\n}")[0] ?? "", `Self::\\w+ => ${WORD}`);
+const states = found(hub.split("impl State {")[1]?.split("\n}")[0] ?? "", `Self::\\w+ => ${WORD}`);
 const STATUSES = [400, 401, 403, 404, 405, 408, 409, 412, 413, 415, 422, 428, 429, 500, 503];
 
 function isTranslated(key: string): void {
@@ -66,6 +70,9 @@ describe("the hub's words", () => {
     expect(pointers).toEqual(expect.arrayContaining(["?points", "/current"]));
     expect(events).toEqual(expect.arrayContaining(["device_silent", "cloned_gateway"]));
     expect(troubles).toContain("two_answers");
+    expect(reasons).toContain("overridden");
+    expect(stages).toContain("not_effective");
+    expect(states).toContain("awaiting_approval");
     expect(qualities).toEqual([...QUALITIES].sort());
   });
   it.each(problems)("problem %s", (code) => isTranslated(`problem.${code}`));
@@ -77,6 +84,9 @@ describe("the hub's words", () => {
     const said = Object.keys(zh).some((key) => key.startsWith(`event.facts.${kind}`));
     expect(said || kind === "gateway_silent").toBe(true);
   });
+  it.each(reasons)("reason of a command: %s", (word) => isTranslated(`command.reason.${word}`));
+  it.each(stages)("step of a command: %s", (word) => isTranslated(`command.step.${word}`));
+  it.each(states)("state of a command: %s", (word) => isTranslated(`command.state.${word}`));
   it.each(troubles)("trouble %s", (what) => isTranslated(`trouble.${what}`));
   it.each(qualities)("quality %s", (word) => {
     isTranslated(`quality.${word}`);

@@ -1,4 +1,5 @@
 // Chinese: the source of the keys. `{n}` is a slot; English may choose by number with `{n#one|many}`.
+import { zhCommands } from "./zh-commands";
 import { zhEvents } from "./zh-events";
 
 export const zh = {
@@ -182,6 +183,7 @@ export const zh = {
   "quality.why.away": "网关不在线，这是最后收到的数值",
 
   ...zhEvents,
+  ...zhCommands,
 
   "about.sub": "版本、运行状态与接口",
   "about.hub": "服务器",

@@ -89,6 +89,9 @@ export function patchCache(stream: LiveStream, client: QueryClient): () => void 
       case "site":
         ask(keys.sites);
         return;
+      case "command":
+        ask(keys.commands);
+        return;
       case "catalogue":
         ask(keys.devices, ["device"], ["points"], keys.gateways);
         return;

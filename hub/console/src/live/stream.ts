@@ -16,6 +16,7 @@ export type LiveEvent =
   | { kind: "event"; data: { gateway?: string } }
   | { kind: "site" }
   | { kind: "catalogue" }
+  | { kind: "command" }
   /** The stream broke off; a stream does not say why, so whoever cares has to ask. */
   | { kind: "lost" }
   /** The stream is back after a loss: what was missed has to be asked for. */
@@ -166,6 +167,7 @@ export class LiveStream {
     listen("event", (data) => this.emit({ kind: "event", data: data as { gateway?: string } }));
     listen("site", () => this.emit({ kind: "site" }));
     listen("catalogue", () => this.emit({ kind: "catalogue" }));
+    listen("command", () => this.emit({ kind: "command" }));
   }
 
   /** Every sign of life puts off the moment at which the connection counts as dead. */

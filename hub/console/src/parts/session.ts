@@ -17,6 +17,11 @@ export interface May {
   why?: PlainKey;
 }
 
+/** A permission of its own, whatever the role. */
+export function mayCommand(session: Session | undefined): May {
+  return session?.user.commands ? { allowed: true } : { allowed: false, why: "may.command" };
+}
+
 export function atLeast(session: Session | undefined, role: "engineer" | "admin"): May {
   if (session && RANK[session.user.role] >= RANK[role]) return { allowed: true };
   return { allowed: false, why: role === "admin" ? "may.admin" : "may.engineer" };

@@ -16,7 +16,7 @@ export const usersQuery = queryOptions({
 export function useAddUser() {
   const client = useQueryClient();
   return useMutation({
-    mutationFn: (body: { user: string; name: string; role: Role; password: string }) =>
+    mutationFn: (body: { user: string; name: string; role: Role; commands: boolean; password: string }) =>
       take(api.POST("/api/v1/users", { body })),
     onSuccess: () => refresh(client, USERS),
   });
@@ -40,6 +40,7 @@ export function useChangeUser() {
       name?: string;
       role?: Role;
       disabled?: boolean;
+      commands?: boolean;
       password?: string;
     }) =>
       take(

@@ -1,5 +1,5 @@
 // Adds a user, changes one, or gives one a new password.
-import { App, Form, Input, Modal, Select } from "antd";
+import { App, Checkbox, Form, Input, Modal, Select } from "antd";
 
 import type { Role, User } from "../../api/types";
 import { useI18n } from "../../i18n/i18n";
@@ -15,6 +15,7 @@ interface Words {
   user: string;
   name: string;
   role: Role;
+  commands: boolean;
   password: string;
 }
 
@@ -37,7 +38,8 @@ export function UserDialog({ task, close }: { task: UserTask | undefined; close:
   const save = (words: Words) => {
     if (task?.act === "add") add.mutate(words, { onSuccess: done });
     else if (task?.act === "change") {
-      change.mutate({ user: task.user, name: words.name, role: words.role }, { onSuccess: done });
+      const { name, role, commands } = words;
+      change.mutate({ user: task.user, name, role, commands }, { onSuccess: done });
     } else if (task) change.mutate({ user: task.user, password: words.password }, { onSuccess: done });
   };
   const required = { required: true, whitespace: true, message: t("form.required") };
@@ -67,7 +69,9 @@ export function UserDialog({ task, close }: { task: UserTask | undefined; close:
           requiredMark={false}
           preserve={false}
           initialValues={
-            task.act === "add" ? { role: "viewer" } : { name: task.user.name, role: task.user.role }
+            task.act === "add"
+              ? { role: "viewer", commands: false }
+              : { name: task.user.name, role: task.user.role, commands: task.user.commands }
           }
           onFinish={save}
         >
@@ -90,6 +94,11 @@ export function UserDialog({ task, close }: { task: UserTask | undefined; close:
                   label: `${t(`role.${role}`)} – ${t(`role.${role}.may`)}`,
                 }))}
               />
+            </Form.Item>
+          )}
+          {task.act !== "password" && (
+            <Form.Item name="commands" valuePropName="checked" extra={t("user.commands.help")}>
+              <Checkbox>{t("user.commands")}</Checkbox>
             </Form.Item>
           )}
           {task.act !== "change" && (

@@ -81,6 +81,11 @@ function Ready() {
                 },
                 { key: "role", title: t("user.role"), render: (u) => t(`role.${u.role}`) },
                 {
+                  key: "commands",
+                  title: t("user.commands"),
+                  render: (u) => t(u.commands ? "user.commands.yes" : "user.commands.no"),
+                },
+                {
                   key: "state",
                   title: t("user.state"),
                   card: "side",

@@ -8,6 +8,7 @@ import type { Device, Gateway } from "../../api/types";
 import { instant } from "../../format/time";
 import { useI18n } from "../../i18n/i18n";
 import { EventDetail } from "../../parts/event-detail";
+import { LinkButton } from "../../parts/link-button";
 import { Age, EventText, GatewayMark } from "../../parts/marks";
 import { QueryState } from "../../parts/state";
 import { EmptyPlace, PageHead, Panel } from "../../ui/page";
@@ -58,7 +59,14 @@ function Ready({ gateway }: { gateway: Gateway }) {
             )}
           </>
         }
-        acts={<GatewayActs gateway={gateway} />}
+        acts={
+          <>
+            <LinkButton to="/commands" search={{ gateway: gateway.id }}>
+              {t("nav.commands")}
+            </LinkButton>
+            <GatewayActs gateway={gateway} />
+          </>
+        }
       />
       {gateway.state === "offline" && (
         <Alert

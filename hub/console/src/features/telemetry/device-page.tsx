@@ -11,12 +11,15 @@ import { matches } from "../../format/match";
 import { isDrawable, isStepped } from "../../format/value";
 import { useI18n } from "../../i18n/i18n";
 import { useWatch } from "../../live/live";
+import { Guarded } from "../../parts/guarded";
 import { LinkButton } from "../../parts/link-button";
 import { Age, DeviceMark, LiveValueText, QualityMark } from "../../parts/marks";
 import { isAway } from "../../parts/reach";
+import { mayCommand, useSession } from "../../parts/session";
 import { QueryState } from "../../parts/state";
+import { WriteDialog } from "../../parts/write-dialog";
 import { EmptyPlace, PageHead, Panel } from "../../ui/page";
-import { Rows } from "../../ui/rows";
+import { Rows, type Column } from "../../ui/rows";
 import { Sparkline } from "../../ui/sparkline";
 import { valuesOf } from "./chart-data";
 import { useTree } from "./explore";
@@ -76,20 +79,25 @@ function Ready({ device }: { device: Device }) {
           </>
         }
         acts={
-          chosen.length === 0 ? (
-            <Button type="primary" icon={<LineChartOutlined />} disabled>
-              {t("device.compare.none")}
-            </Button>
-          ) : (
-            <LinkButton
-              to="/chart"
-              search={{ points: chosen.join(",") }}
-              type="primary"
-              icon={<LineChartOutlined />}
-            >
-              {t("device.compare", { n: chosen.length })}
+          <>
+            <LinkButton to="/commands" search={{ device: device.id }}>
+              {t("nav.commands")}
             </LinkButton>
-          )
+            {chosen.length === 0 ? (
+              <Button type="primary" icon={<LineChartOutlined />} disabled>
+                {t("device.compare.none")}
+              </Button>
+            ) : (
+              <LinkButton
+                to="/chart"
+                search={{ points: chosen.join(",") }}
+                type="primary"
+                icon={<LineChartOutlined />}
+              >
+                {t("device.compare", { n: chosen.length })}
+              </LinkButton>
+            )}
+          </>
         }
       />
       {gateway && isAway(gateway) && (
@@ -112,7 +120,9 @@ function Ready({ device }: { device: Device }) {
           isEmpty={(list) => list.length === 0}
           empty={<EmptyPlace title={t("device.empty.title")} text={t("device.empty.text")} />}
         >
-          {(list) => <Points points={list} away={isAway(gateway)} chosen={chosen} choose={setChosen} />}
+          {(list) => (
+            <Points device={device} points={list} away={isAway(gateway)} chosen={chosen} choose={setChosen} />
+          )}
         </QueryState>
       </Panel>
     </>
@@ -120,6 +130,7 @@ function Ready({ device }: { device: Device }) {
 }
 
 function Points(props: {
+  device: Device;
   points: Point[];
   away: boolean;
   chosen: number[];
@@ -127,6 +138,8 @@ function Points(props: {
 }) {
   const { t, name } = useI18n();
   const [words, setWords] = useState("");
+  const session = useSession();
+  const [writing, setWriting] = useState<Point>();
   const inUse = props.points.filter((p) => p.in_use);
   const shown = words ? inUse.filter((p) => matches(words, p.title.zh, p.title.en, p.key)) : inUse;
   const ids = useMemo(() => inUse.map((p) => p.id).join(), [inUse]);
@@ -156,6 +169,22 @@ function Points(props: {
       onChange={(event) => toggle(point.id, event.target.checked)}
     />
   );
+  const write: Column<Point> = {
+    key: "write",
+    title: "",
+    card: "row",
+    render: (p) =>
+      p.write && (
+        <Guarded
+          may={mayCommand(session)}
+          size="small"
+          aria-label={t("write.act.of", { name: name(p.title) || p.key })}
+          onClick={() => setWriting(p)}
+        >
+          {t("write.act")}
+        </Guarded>
+      ),
+  };
   return (
     <>
       {inUse.length > 12 && (
@@ -219,8 +248,17 @@ function Points(props: {
             render: (p) =>
               p.kind === "counter" ? <span className="st-quiet">{t("point.counter")}</span> : spark(p),
           },
+          ...(inUse.some((p) => p.write) ? [write] : []),
         ]}
       />
+      {writing && (
+        <WriteDialog
+          key={writing.id}
+          point={writing}
+          device={name(props.device.title) || props.device.key}
+          close={() => setWriting(undefined)}
+        />
+      )}
     </>
   );
 }
