@@ -152,7 +152,7 @@ layout.forEach(([, , , , kind], d) => {
       fresh_for_ms: 3 * period + 15_000,
       decimals,
       in_use: true,
-      write: key === "setpoint" ? WRITE : null,
+      write: key === "leaving_temperature" ? WRITE : null,
       latest: null,
     });
   }

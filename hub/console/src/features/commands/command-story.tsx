@@ -58,6 +58,7 @@ export function Story({ id }: { id: string }) {
             ]}
           />
           <Timeline
+            style={{ marginTop: 16 }}
             items={steps.map((step, n) => ({
               key: n,
               color: COLOR[step.what] ?? "gray",

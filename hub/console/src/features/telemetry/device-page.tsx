@@ -226,6 +226,7 @@ function Points(props: {
             width: 170,
             render: (p) => <LiveValueText point={p} away={props.away} />,
           },
+          ...(inUse.some((p) => p.write) ? [write] : []),
           {
             key: "quality",
             title: t("point.quality"),
@@ -248,7 +249,6 @@ function Points(props: {
             render: (p) =>
               p.kind === "counter" ? <span className="st-quiet">{t("point.counter")}</span> : spark(p),
           },
-          ...(inUse.some((p) => p.write) ? [write] : []),
         ]}
       />
       {writing && (
