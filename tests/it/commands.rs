@@ -203,7 +203,17 @@ impl House {
         })
     }
 
-    fn id(answer: Value) -> String {
+    /// What `steward-edge commands` says at the gateway.
+    fn listed(&self, lang: &str) -> String {
+        let config = self.edge.config().display().to_string();
+        let words = ["--lang", lang, "commands", "--config", &config];
+        let out =
+            Command::new(program("steward-edge", "steward-edge").unwrap()).args(words).output().unwrap();
+        assert!(out.status.success(), "{}", String::from_utf8_lossy(&out.stderr));
+        String::from_utf8_lossy(&out.stdout).into_owned()
+    }
+
+    fn id(answer: &Value) -> String {
         answer["id"].as_str().unwrap().to_owned()
     }
 }
@@ -228,8 +238,8 @@ fn control_58_fault_w4_setpoints_from_the_hub_stand_are_read_back_and_given_up_o
     let post = |body: &Value| house.li.post("/api/v1/commands", body).unwrap();
     let endless = post(&json!({"point": setpoint, "value": 60, "why": "WO-1"}));
     assert_eq!(endless.status, 422, "{}", endless.text());
-    let boiler = House::id(post(&wish(setpoint, 61.5, json!({"expected": 55}))).ok().unwrap());
-    let ahu = House::id(post(&wish(fan, 77.5, json!({}))).ok().unwrap());
+    let boiler = House::id(&post(&wish(setpoint, 61.5, json!({"expected": 55}))).ok().unwrap());
+    let ahu = House::id(&post(&wish(fan, 77.5, json!({}))).ok().unwrap());
     assert_eq!(house.story(&ahu)["command"]["state"], "awaiting_approval");
     let own = house.li.post(&format!("/api/v1/commands/{ahu}/approve"), &json!({})).unwrap();
     assert_eq!(own.status, 409, "{}", own.text());
@@ -262,6 +272,9 @@ fn control_58_fault_w4_setpoints_from_the_hub_stand_are_read_back_and_given_up_o
         assert_eq!(story["command"]["reason"], "restored", "{story}");
     }
     assert_eq!(std::fs::read_dir(house.dir.path().join("data/holds")).unwrap().count(), 0);
+    assert_eq!(house.listed("en").matches("what stood before stands again").count(), 2);
+    let zh = house.listed("zh");
+    assert!(zh.contains("li + wang") && zh.contains("原值已恢复") && zh.contains("WO-2026-0417"), "{zh}");
     house.edge.stop().unwrap();
     assert_eq!(house.devices.len(), 2);
 }

@@ -1,6 +1,7 @@
 //! What the buffer promises, each as a test on real files.
 
 mod clock;
+mod commands;
 mod damage;
 mod faults;
 mod promises;

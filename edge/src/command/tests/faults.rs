@@ -84,6 +84,27 @@ async fn fault_w1_a_command_out_of_range_or_for_another_value_than_stands_there_
 }
 
 #[tokio::test]
+async fn fault_w1_a_gateway_whose_record_is_lost_writes_nothing_that_was_issued_before() {
+    let house = House::new().await;
+    let order = held(&house);
+    house.give(&order).await;
+    house.until(order.command, Stage::Confirmed).await;
+    house.clock.advance(Duration::from_secs(1));
+    let house = house.reboot_without("alarms.db").await;
+    house.plant.set(200);
+    house.give(&order).await;
+    let report = house.until(order.command, Stage::Refused).await;
+    assert_eq!(report.reason.as_deref(), Some(reason::BEFORE_RECORD));
+    assert_eq!((house.plant.setpoint(), house.plant.writes()), (200, 1));
+    assert_eq!(house.holds(), 1, "what was to come back is not forgotten: it lies beside the database");
+    house.clock.advance(Duration::from_secs(1));
+    let order = house.order();
+    house.give(&order).await;
+    let report = house.until(order.command, Stage::Refused).await;
+    assert_eq!(report.reason.as_deref(), Some(reason::UNEXPECTED_VALUE), "a new one is looked into");
+}
+
+#[tokio::test]
 async fn fault_w2_a_write_that_the_power_cut_is_read_and_told_and_never_repeated() {
     // Cut after the device took it, and before anybody knew.
     let house = House::new().await;

@@ -247,6 +247,17 @@ impl House {
         Self { buffer, alarms, inbox, cancel, task, ..self }
     }
 
+    /// The same, and a file of the data folder is gone afterwards.
+    pub async fn reboot_without(self, file: &str) -> Self {
+        self.cancel.cancel();
+        self.buffer.close().await.unwrap();
+        for end in ["", "-wal", "-shm"] {
+            let _ = std::fs::remove_file(self.folder.path().join(format!("data/{file}{end}")));
+        }
+        let buffer = buffer(self.folder.path(), &self.clock);
+        Self { buffer, ..self }.reboot().await
+    }
+
     /// 23.0 for the setpoint, valid for ten minutes.
     pub fn order(&self) -> WriteOrder {
         WriteOrder {

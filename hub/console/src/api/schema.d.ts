@@ -315,8 +315,8 @@ export interface paths {
         };
         /**
          * Events `value` {point, at, value, quality} of the points asked for, beginning with their latest; `gateway`
-         *     {id, state} when its state, a line or a device of it changed; `event` with a gateway's event; `site` and `catalogue`
-         *     when those changed; `beat` at the beginning and each 15 s, whatever else comes. While a point is watched, its
+         *     {id, state} when its state, a line or a device of it changed; `event` with a gateway's event; `command` {id, gateway,
+         *     state} when a command is in another state; `site` and `catalogue` when those changed; `beat` at the beginning and each 15 s, whatever else comes. While a point is watched, its
          *     gateway sends every sample at once; of what a gateway catches up on only the newest is told. The stream ends for
          *     who reads too slowly: come again and load anew. `Last-Event-ID` is ignored: what was missed is asked for at
          *     `/api/v1/series`.
@@ -750,7 +750,10 @@ export interface components {
             /** @description UCUM code; `1` where there is none. */
             unit: string;
         };
-        /** @enum {string} */
+        /**
+         * @description How far a command has come.
+         * @enum {string}
+         */
         CommandState: "awaiting_approval" | "queued" | "received" | "written" | "confirmed" | "not_effective" | "refused" | "expired" | "rejected" | "cancelled" | "relinquished";
         /** @description One step of a command's story. */
         CommandStep: {
@@ -932,6 +935,7 @@ export interface components {
              *     above | factor | jump | stuck, point, shows, limit, from, times, since} of implausible, {how: jump | first, point,
              *     shows, total} of counter_held, {how: values | person, point, from, to} of counter_rolled_over and meter_replaced,
              *     {how: ratio | counter, point, times, from, to} of ratio_changed, {how: ahead | behind, seconds} of device_clock,
+             *     {command, point, value, now, reason} of command_not_effective,
              *     each as far as it has them, and none of what is over. Of the hub's own: {host, address} of gateway_enrolled, {by} of gateway_revoked, {epoch, reason: first | new_buffer | restored} of epoch_began, {lane,
              *     from, to, why: dropped | forgotten} of data_missing, {lane, sequence, reason} of batch_quarantined, {readings} of
              *     readings_too_late, {lane, readings, first} of readings_out_of_time,
@@ -1327,6 +1331,7 @@ export interface components {
                  *     above | factor | jump | stuck, point, shows, limit, from, times, since} of implausible, {how: jump | first, point,
                  *     shows, total} of counter_held, {how: values | person, point, from, to} of counter_rolled_over and meter_replaced,
                  *     {how: ratio | counter, point, times, from, to} of ratio_changed, {how: ahead | behind, seconds} of device_clock,
+                 *     {command, point, value, now, reason} of command_not_effective,
                  *     each as far as it has them, and none of what is over. Of the hub's own: {host, address} of gateway_enrolled, {by} of gateway_revoked, {epoch, reason: first | new_buffer | restored} of epoch_began, {lane,
                  *     from, to, why: dropped | forgotten} of data_missing, {lane, sequence, reason} of batch_quarantined, {readings} of
                  *     readings_too_late, {lane, readings, first} of readings_out_of_time,

@@ -5,7 +5,8 @@ use steward_shared::id::CommandId;
 use steward_shared::wire::command::{Order, RelinquishOrder};
 use steward_shared::wire::frame::to_cbor;
 
-use super::model::{CommandError, State, check_why};
+use super::error::CommandError;
+use super::model::{State, check_why};
 use super::request::wanted;
 use super::store::{self, CommandRow};
 use crate::accounts;

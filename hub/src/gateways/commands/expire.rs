@@ -3,7 +3,8 @@
 
 use serde_json::json;
 
-use super::model::{CommandError, State};
+use super::error::CommandError;
+use super::model::State;
 use super::request::wanted;
 use super::store;
 use crate::gateways::fleet::Fleet;

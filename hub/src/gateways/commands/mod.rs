@@ -2,6 +2,7 @@
 //! `decide`, what goes to a gateway in `orders`, what it says of it in `reports`; `expire` looks after what nobody took.
 
 mod decide;
+mod error;
 mod expire;
 mod model;
 mod orders;
@@ -11,7 +12,8 @@ mod store;
 #[cfg(test)]
 mod tests;
 
-pub use model::{CommandError, State};
+pub use error::CommandError;
+pub use model::State;
 pub use orders::{DueOrder, Orders};
 pub use request::Wish;
 pub use store::{CommandFilter, CommandRow, StepRow};

@@ -14,13 +14,11 @@
 use serde::{Deserialize, Serialize};
 use steward_shared::wire::command::{MAX_WHY, PRIORITIES, Stage};
 use steward_shared::wire::message::CatalogueWrite;
-use utoipa::ToSchema;
 
-use crate::kernel::db::DbError;
+use super::error::CommandError;
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, ToSchema)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-#[schema(as = CommandState)]
 pub enum State {
     /// A second person has to agree.
     AwaitingApproval,
@@ -91,34 +89,6 @@ impl State {
             Stage::NotRelinquished => None,
         }
     }
-}
-
-/// Why something about a command is refused.
-#[derive(Debug, thiserror::Error)]
-pub enum CommandError {
-    #[error("there is no such command")]
-    NoSuchCommand,
-    #[error("there is no such point")]
-    NoSuchPoint,
-    #[error(
-        "this point is not written from the hub: the gateway's file does not allow it; an engineer adds remote_write to \
-         the device there"
-    )]
-    NotWritable,
-    #[error("the gateway is not enrolled; nothing reaches it")]
-    NotEnrolled,
-    #[error("{detail}")]
-    Field { pointer: &'static str, code: &'static str, detail: String },
-    #[error("the command is {0} by now")]
-    WrongState(&'static str),
-    #[error("who asked for it cannot agree to it; another person must")]
-    OwnRequest,
-    #[error("who asked for it may not command devices any more; reject it, or ask anew")]
-    RequesterMayNot,
-    #[error("the order could not be signed")]
-    Signing(#[from] crate::gateways::ca::CaError),
-    #[error("the database failed")]
-    Db(#[from] DbError),
 }
 
 fn field(pointer: &'static str, code: &'static str, detail: impl Into<String>) -> CommandError {

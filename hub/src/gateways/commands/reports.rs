@@ -7,7 +7,8 @@ use steward_shared::time::Timestamp;
 use steward_shared::wire::command::{Report, Stage};
 use steward_shared::wire::frame::from_cbor;
 
-use super::model::{CommandError, State};
+use super::error::CommandError;
+use super::model::State;
 use super::store::{self, CommandRow};
 use crate::gateways::fleet::Fleet;
 use crate::gateways::model::Standing;

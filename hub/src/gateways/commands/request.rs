@@ -10,7 +10,8 @@ use steward_shared::wire::command::{Order, WriteOrder};
 use steward_shared::wire::frame::to_cbor;
 use steward_shared::wire::message::{CatalogueWrite, Label};
 
-use super::model::{CommandError, State, check_priority, check_value, check_why};
+use super::error::CommandError;
+use super::model::{State, check_priority, check_value, check_why};
 use super::store::{self, CommandRow, NewCommand};
 use crate::gateways::acts::Actor;
 use crate::gateways::catalogue::{PointRow, point_in};

@@ -12,9 +12,7 @@ use steward_shared::wire::message::Label as WireLabel;
 use utoipa::{IntoParams, ToSchema};
 
 use crate::gateways::acts::Actor;
-use crate::gateways::commands::{
-    CommandError, CommandFilter, CommandRow, State as CommandState, StepRow, Wish,
-};
+use crate::gateways::commands::{CommandError, CommandFilter, CommandRow, State as Standing, StepRow, Wish};
 use crate::gateways::fleet::Fleet;
 use crate::kernel::caller::{Caller, Origin};
 use crate::kernel::ctx::Ctx;
@@ -40,6 +38,62 @@ impl From<CommandError> for Problem {
         }
     }
 }
+
+/// How far a command has come.
+#[derive(Clone, Copy, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum CommandState {
+    /// A second person has to agree.
+    AwaitingApproval,
+    /// Signed, and not yet known to have arrived.
+    Queued,
+    /// Kept by the gateway.
+    Received,
+    Written,
+    /// Read back twice, as written.
+    Confirmed,
+    /// It was written, and the point shows something else.
+    NotEffective,
+    /// By the gateway, with a reason.
+    Refused,
+    Expired,
+    /// By the second person.
+    Rejected,
+    /// By a person, before it was sent.
+    Cancelled,
+    /// What stood before stands again, or somebody else has written since.
+    Relinquished,
+}
+
+/// The same words on both sides.
+macro_rules! both_ways {
+    ($($word:ident),*) => {
+        impl From<Standing> for CommandState {
+            fn from(state: Standing) -> Self {
+                match state { $(Standing::$word => Self::$word),* }
+            }
+        }
+
+        impl From<CommandState> for Standing {
+            fn from(state: CommandState) -> Self {
+                match state { $(CommandState::$word => Self::$word),* }
+            }
+        }
+    };
+}
+both_ways!(
+    AwaitingApproval,
+    Queued,
+    Received,
+    Written,
+    Confirmed,
+    NotEffective,
+    Refused,
+    Expired,
+    Rejected,
+    Cancelled,
+    Relinquished
+);
 
 /// A text in both languages.
 #[derive(Serialize, ToSchema)]
@@ -138,7 +192,7 @@ impl From<CommandRow> for Command {
                 decimals: row.decimals,
                 labels: labels.into_iter().map(label).collect(),
             },
-            state: row.state,
+            state: row.state.into(),
             reason: row.reason,
             value: row.value,
             expected: row.expected,
@@ -247,8 +301,12 @@ pub async fn list(
 ) -> Result<Json<Page<Command>>, Problem> {
     let page = PageQuery { limit: q.limit, after: q.after };
     let (limit, before) = (page.limit()?, page.after::<String>()?);
-    let filter =
-        CommandFilter { gateway: q.gateway, device: q.device, point: q.point.map(PointId), state: q.state };
+    let filter = CommandFilter {
+        gateway: q.gateway,
+        device: q.device,
+        point: q.point.map(PointId),
+        state: q.state.map(Standing::from),
+    };
     let rows = ctx.part::<Fleet>().commands(&filter, before, limit + 1).await?;
     Ok(Json(Page::of(rows, limit, |c| c.id.to_string()).map(Command::from)))
 }

@@ -168,6 +168,7 @@ pub struct GatewayEvent {
     /// above | factor | jump | stuck, point, shows, limit, from, times, since} of implausible, {how: jump | first, point,
     /// shows, total} of counter_held, {how: values | person, point, from, to} of counter_rolled_over and meter_replaced,
     /// {how: ratio | counter, point, times, from, to} of ratio_changed, {how: ahead | behind, seconds} of device_clock,
+    /// {command, point, value, now, reason} of command_not_effective,
     /// each as far as it has them, and none of what is over. Of the hub's own: {host, address} of gateway_enrolled, {by} of gateway_revoked, {epoch, reason: first | new_buffer | restored} of epoch_began, {lane,
     /// from, to, why: dropped | forgotten} of data_missing, {lane, sequence, reason} of batch_quarantined, {readings} of
     /// readings_too_late, {lane, readings, first} of readings_out_of_time,

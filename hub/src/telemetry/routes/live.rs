@@ -32,8 +32,8 @@ pub struct LiveQuery {
 }
 
 /// Events `value` {point, at, value, quality} of the points asked for, beginning with their latest; `gateway`
-/// {id, state} when its state, a line or a device of it changed; `event` with a gateway's event; `site` and `catalogue`
-/// when those changed; `beat` at the beginning and each 15 s, whatever else comes. While a point is watched, its
+/// {id, state} when its state, a line or a device of it changed; `event` with a gateway's event; `command` {id, gateway,
+/// state} when a command is in another state; `site` and `catalogue` when those changed; `beat` at the beginning and each 15 s, whatever else comes. While a point is watched, its
 /// gateway sends every sample at once; of what a gateway catches up on only the newest is told. The stream ends for
 /// who reads too slowly: come again and load anew. `Last-Event-ID` is ignored: what was missed is asked for at
 /// `/api/v1/series`.
