@@ -223,7 +223,7 @@ fn steps(story: &Value) -> Vec<&str> {
 }
 
 #[test]
-fn control_58_fault_w4_setpoints_from_the_hub_stand_are_read_back_and_given_up_on_time_without_it() {
+fn fault_w4_control_58_setpoints_from_the_hub_stand_are_read_back_and_given_up_on_time_without_it() {
     let mut house = House::start();
     let (setpoint, fan) = (house.point("setpoint"), house.point("fan"));
     assert!((register(house.boiler) - 55.0).abs() < 0.01);

@@ -224,7 +224,7 @@ async fn what_may_be_written_and_how_is_told_with_the_point_and_held_against_eve
 }
 
 #[tokio::test]
-async fn control_18_fault_w5_one_person_alone_writes_nothing_where_two_are_needed() {
+async fn fault_w5_control_18_one_person_alone_writes_nothing_where_two_are_needed() {
     on_each_database(async |hub| {
         let mut plant = Plant::new(hub).await;
         let id = plant.made("fan", 1.0, json!({})).await;
