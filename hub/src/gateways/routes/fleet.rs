@@ -149,7 +149,7 @@ pub struct GatewayEvent {
     pub at: Timestamp,
     #[schema(value_type = String, format = DateTime)]
     pub received_at: Timestamp,
-    /// device_silent, line_down, buffer_dropped, buffer_corrupt, started, config_applied, config_refused, clock_step, implausible, counter_held, counter_rolled_over, meter_replaced, ratio_changed, clock_corrected, device_clock, device_alarm, number_conflict, storage_failing, hub_untrusted;
+    /// device_silent, line_down, buffer_dropped, buffer_corrupt, started, config_applied, config_refused, clock_step, implausible, counter_held, counter_rolled_over, meter_replaced, ratio_changed, clock_corrected, device_clock, device_alarm, number_conflict, storage_failing, hub_untrusted, command_not_effective;
     /// gateway_silent, gateway_enrolled, gateway_revoked, epoch_began, data_missing, batch_quarantined,
     /// readings_too_late, readings_out_of_time, clock_differs, lane_paused;
     /// identity_mismatch, cloned_gateway, batch_forked, refused_certificate.
