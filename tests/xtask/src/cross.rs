@@ -17,7 +17,7 @@ use crate::tools::{self, Tool};
 /// The profile of what is given away.
 pub const GATEWAY: &str = "gateway";
 /// A larger program does not leave the house.
-const LARGEST: u64 = 12_000_000;
+const LARGEST: u64 = 13_000_000;
 /// What is only tried has what link-time optimisation would take away.
 const LARGEST_TRIED: u64 = 16_000_000;
 
