@@ -1,6 +1,6 @@
-//! What the gateway keeps until the hub has it: readings in batches, events one by one, commands and what is reported of them, the
-//! numbers of points and the catalogue. Polling and alarms write, the uplink reads and acknowledges; all go through [`Buffer`], a handle
-//! onto one thread that alone touches the two databases.
+//! What the gateway keeps until the hub has it: readings in batches, events one by one, commands and what is reported of
+//! them, the numbers of points and the catalogue. Polling, alarms and commands write, the uplink reads and acknowledges;
+//! all go through [`Buffer`], a handle onto one thread that alone touches the two databases.
 //!
 //! | file | what it holds |
 //! |---|---|

@@ -409,8 +409,7 @@ impl Writer {
         let stored = self.lanes.iter().map(|l| {
             let seq = l.first.max(l.acked + 1);
             match l.lane {
-                Lane::Alarm => self.alarms.stored_at(seq),
-                Lane::Command => self.alarms.report_stored_at(seq),
+                Lane::Alarm | Lane::Command => self.alarms.stored_at(l.lane, seq),
                 lane => self.telemetry.stored_at(lane, seq),
             }
         });

@@ -57,11 +57,16 @@ pub enum HoldError {
     File(PathBuf, #[source] io::Error),
 }
 
+/// Where the hold of a point lies.
+fn place(data: &Path, device: &str, point: &str) -> PathBuf {
+    data.join(FOLDER).join(format!("{device}.{point}.json"))
+}
+
 impl Kept {
     /// Writes the file and locks it. A point that is held is not held twice.
     pub fn begin(data: &Path, hold: Hold) -> Result<Self, HoldError> {
         let folder = data.join(FOLDER);
-        let path = folder.join(format!("{}.{}.json", hold.device, hold.point));
+        let path = place(data, &hold.device, &hold.point);
         let fault = |e| HoldError::File(path.clone(), e);
         std::fs::create_dir_all(&folder).map_err(fault)?;
         let owner = std::fs::metadata(data).map_err(fault)?;
@@ -87,12 +92,12 @@ impl Kept {
 
     /// Who holds this point, if anybody does.
     pub fn held(data: &Path, device: &str, point: &str) -> Option<Hold> {
-        read(&data.join(FOLDER).join(format!("{device}.{point}.json"))).ok()
+        read(&place(data, device, point)).ok()
     }
 
     /// Takes over the hold of this point whose holder has died.
     pub fn take_over(data: &Path, device: &str, point: &str) -> Option<Self> {
-        let path = data.join(FOLDER).join(format!("{device}.{point}.json"));
+        let path = place(data, device, point);
         let lock = File::open(&path).ok()?;
         lock.try_lock().ok()?;
         Some(Self { hold: read(&path).ok()?, path, _lock: lock })

@@ -2,7 +2,7 @@
 //! lie here too (`commands`): they are as dear.
 //! A file of its own, so that the sync of an event does not force telemetry's pages out.
 
-use rusqlite::{Connection, OptionalExtension, TransactionBehavior, params};
+use rusqlite::{Connection, OptionalExtension, Row, Transaction, TransactionBehavior, params};
 use sha2::{Digest, Sha256};
 use steward_shared::alarm::{Event, EventKind};
 use steward_shared::time::Timestamp;
@@ -73,8 +73,6 @@ impl AlarmStore {
         event: &Event,
         stored: Timestamp,
     ) -> std::result::Result<Option<u64>, BufferError> {
-        let body = to_cbor(event)?;
-        let hash = Sha256::digest(&body);
         let tx = self.db.transaction_with_behavior(TransactionBehavior::Immediate)?;
         if event.kind.lasts() {
             let line = event.line.as_deref().unwrap_or_default();
@@ -93,12 +91,9 @@ impl AlarmStore {
                 return Ok(None);
             }
         }
-        let seq: i64 =
-            tx.query_row("update lane set last = last + 1 where lane = 0 returning last", [], |r| r.get(0))?;
-        tx.prepare_cached("insert into event(seq, stored, hash, body) values (?1, ?2, ?3, ?4)")?
-            .execute(params![seq, stored.0, hash.as_slice(), body])?;
+        let seq = add(&tx, Lane::Alarm, &to_cbor(event)?, stored)?;
         tx.commit()?;
-        Ok(Some(seq as u64))
+        Ok(Some(seq))
     }
 
     /// The lasting events that are open, and since when.
@@ -122,39 +117,34 @@ impl AlarmStore {
         Ok(out)
     }
 
-    pub fn lane(&self) -> Result<LaneState> {
-        let sql = "select last, acked, (select min(seq) from event) from lane where lane = 0";
-        self.db.prepare_cached(sql)?.query_row([], |r| {
+    /// Of one of the lanes that lie here: events, and the reports of commands.
+    pub fn lane(&self, lane: Lane) -> Result<LaneState> {
+        let sql = format!(
+            "select last, acked, (select min(seq) from {}) from lane where lane = {}",
+            table(lane),
+            lane.code()
+        );
+        self.db.prepare_cached(&sql)?.query_row([], |r| {
             let (last, acked, first): (i64, i64, Option<i64>) = (r.get(0)?, r.get(1)?, r.get(2)?);
-            Ok(LaneState {
-                lane: Lane::Alarm,
-                first: first.unwrap_or(last + 1) as u64,
-                last: last as u64,
-                acked: acked as u64,
-            })
+            let first = first.unwrap_or(last + 1) as u64;
+            Ok(LaneState { lane, first, last: last as u64, acked: acked as u64 })
         })
     }
 
-    pub fn set_acked(&self, acked: u64) -> Result<()> {
+    pub fn set_acked(&self, lane: Lane, acked: u64) -> Result<()> {
         self.db
-            .prepare_cached("update lane set acked = ?1 where lane = 0 and acked <> ?1")?
-            .execute([acked as i64])?;
+            .prepare_cached("update lane set acked = ?2 where lane = ?1 and acked <> ?2")?
+            .execute([lane.code(), acked as i64])?;
         Ok(())
     }
 
-    pub fn after(&self, seq: u64) -> Result<Option<StoredBatch>> {
-        let sql = "select seq, hash, body from event where seq > ?1 order by seq limit 1";
-        self.db
-            .prepare_cached(sql)?
-            .query_row([seq as i64], |r| {
-                Ok(StoredBatch {
-                    seq: r.get::<_, i64>(0)? as u64,
-                    count: 1,
-                    hash: r.get(1)?,
-                    body: r.get(2)?,
-                })
-            })
-            .optional()
+    pub fn after(&self, lane: Lane, seq: u64) -> Result<Option<StoredBatch>> {
+        let sql = format!("select seq, hash, body from {} where seq > ?1 order by seq limit 1", table(lane));
+        let found = |r: &Row<'_>| {
+            let seq = r.get::<_, i64>(0)? as u64;
+            Ok(StoredBatch { seq, count: 1, hash: r.get(1)?, body: r.get(2)? })
+        };
+        self.db.prepare_cached(&sql)?.query_row([seq as i64], found).optional()
     }
 
     /// An event whose bytes are lost gives its place to the one that says so.
@@ -168,10 +158,10 @@ impl AlarmStore {
         Ok(StoredBatch { seq, count: 1, hash, body })
     }
 
-    /// When an event was stored.
-    pub fn stored_at(&self, seq: u64) -> Result<Option<Timestamp>> {
-        let sql = "select stored from event where seq = ?1";
-        self.db.prepare_cached(sql)?.query_row([seq as i64], |r| r.get(0).map(Timestamp)).optional()
+    /// When an item of a lane was stored.
+    pub fn stored_at(&self, lane: Lane, seq: u64) -> Result<Option<Timestamp>> {
+        let sql = format!("select stored from {} where seq = ?1", table(lane));
+        self.db.prepare_cached(&sql)?.query_row([seq as i64], |r| r.get(0).map(Timestamp)).optional()
     }
 
     /// Removes the oldest events, acknowledged or not, some at a time; answers up to which sequence.
@@ -190,10 +180,29 @@ impl AlarmStore {
         Ok((pages * pragma("page_size")?) as u64)
     }
 
-    /// Removes acknowledged events that were stored before an instant, some at a time.
-    pub fn trim(&self, before: Timestamp) -> Result<usize> {
-        let sql = "delete from event where seq in (select seq from event where \
-                   seq <= (select acked from lane where lane = 0) and stored < ?1 order by seq limit 256)";
-        self.db.prepare_cached(sql)?.execute([before.0])
+    /// Removes acknowledged items of a lane that were stored before an instant, some at a time.
+    pub fn trim(&self, lane: Lane, before: Timestamp) -> Result<usize> {
+        let items = table(lane);
+        let sql = format!(
+            "delete from {items} where seq in (select seq from {items} where \
+             seq <= (select acked from lane where lane = {}) and stored < ?1 order by seq limit 256)",
+            lane.code()
+        );
+        self.db.prepare_cached(&sql)?.execute([before.0])
     }
+}
+
+/// Where the items of a lane lie.
+const fn table(lane: Lane) -> &'static str {
+    if matches!(lane, Lane::Command) { "report" } else { "event" }
+}
+
+/// Puts an item at the end of a lane.
+pub(super) fn add(tx: &Transaction<'_>, lane: Lane, body: &[u8], stored: Timestamp) -> Result<u64> {
+    let seq: i64 = tx
+        .prepare_cached("update lane set last = last + 1 where lane = ?1 returning last")?
+        .query_row([lane.code()], |r| r.get(0))?;
+    let sql = format!("insert into {}(seq, stored, hash, body) values (?1, ?2, ?3, ?4)", table(lane));
+    tx.prepare_cached(&sql)?.execute(params![seq, stored.0, Sha256::digest(body).as_slice(), body])?;
+    Ok(seq as u64)
 }

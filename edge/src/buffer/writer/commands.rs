@@ -29,13 +29,7 @@ impl Writer {
 
     fn append_command(&mut self, row: &CommandRow, reports: &[Report]) -> Result<u64> {
         let now = self.clock.now();
-        match self.alarms.keep_command(row, reports, now) {
-            Err(e) if e.is_disk_full() => {
-                self.disk_is_full();
-                self.alarms.keep_command(row, reports, now)
-            }
-            other => other,
-        }
+        self.with_ballast(|w| w.alarms.keep_command(row, reports, now))
     }
 
     /// Since when every command that came is known here.
@@ -55,7 +49,7 @@ impl Writer {
     }
 
     pub(super) fn report_after(&mut self, seq: u64) -> Result<Option<StoredBatch>> {
-        let Some(report) = self.alarms.report_after(seq)? else { return Ok(None) };
+        let Some(report) = self.alarms.after(Lane::Command, seq)? else { return Ok(None) };
         if Sha256::digest(&report.body).as_slice() != report.hash.as_slice() {
             // The hub sets it aside, and the command is asked for again at the next welcome.
             let detail = format!("report {} of a command no longer matches its hash; it is lost", report.seq);

@@ -3,6 +3,7 @@
 
 use steward_shared::alarm::{About, Event, EventKind};
 use steward_shared::id::EventId;
+use steward_shared::wire::message::Lane;
 use tokio::time::Instant;
 
 use super::refused::Base;
@@ -35,13 +36,7 @@ impl Writer {
 
     fn append_event(&mut self, event: &Event) -> Result<Option<u64>> {
         let now = self.clock.now();
-        match self.alarms.append(event, now) {
-            Err(e) if e.is_disk_full() => {
-                self.disk_is_full();
-                self.alarms.append(event, now)
-            }
-            other => other,
-        }
+        self.with_ballast(|w| w.alarms.append(event, now))
     }
 
     /// What was open in the former `alarms.db`, into the new one. The hub knows an event by its id when it comes again.
@@ -49,8 +44,9 @@ impl Writer {
         for event in self.open.values() {
             self.alarms.append(event, self.clock.now())?;
         }
-        self.lanes[0] = self.alarms.lane()?;
-        self.lanes[3] = self.alarms.command_lane()?;
+        for lane in [Lane::Alarm, Lane::Command] {
+            *self.lane_mut(lane) = self.alarms.lane(lane)?;
+        }
         Ok(())
     }
 

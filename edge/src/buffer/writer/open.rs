@@ -79,10 +79,10 @@ impl Writer {
         let (db, lost_alarms) = open_or_move_aside(&dir.join(ALARMS), ALARM_VERSION, ALARM_SCHEMA, now)?;
         let alarms = AlarmStore::new(db);
         let lanes = [
-            alarms.lane()?,
+            alarms.lane(Lane::Alarm)?,
             telemetry.lane(Lane::Live)?,
             telemetry.lane(Lane::Backfill)?,
-            alarms.command_lane()?,
+            alarms.lane(Lane::Command)?,
         ];
         let mut writer = Self {
             dir: dir.to_owned(),
@@ -208,13 +208,7 @@ impl Writer {
     fn new_file(&mut self, name: &str, version: i64, schema: &str) -> Result<(Connection, PathBuf)> {
         let path = self.dir.join(name);
         let aside = move_aside(&path, self.clock.now())?;
-        let db = match open(&path, version, schema) {
-            Err(e) if e.is_disk_full() => {
-                self.disk_is_full();
-                open(&path, version, schema)
-            }
-            other => other,
-        }?;
+        let db = self.with_ballast(|_| open(&path, version, schema))?;
         Ok((db, aside))
     }
 }

@@ -56,11 +56,20 @@ impl Writer {
     }
 
     fn trim_alarms(&mut self, before: Timestamp) -> Result<()> {
-        self.alarms.set_acked(self.lane(Lane::Alarm).acked)?;
-        while self.alarms.trim(before)? > 0 {}
-        self.alarms.set_reports_acked(self.lane(Lane::Command).acked)?;
+        self.keep_alarms_acked()?;
+        for lane in [Lane::Alarm, Lane::Command] {
+            while self.alarms.trim(lane, before)? > 0 {}
+        }
         let forget = self.clock.now().minus(COMMANDS_KEPT);
-        while self.alarms.trim_commands(before, forget)? > 0 {}
+        while self.alarms.forget_commands(forget)? > 0 {}
+        Ok(())
+    }
+
+    /// How far the hub has the lanes that lie in `alarms.db`.
+    pub(super) fn keep_alarms_acked(&mut self) -> Result<()> {
+        for lane in [Lane::Alarm, Lane::Command] {
+            self.alarms.set_acked(lane, self.lane(lane).acked)?;
+        }
         Ok(())
     }
 
@@ -129,6 +138,17 @@ impl Writer {
         }
     }
 
+    /// Does `work`; where the disk is full, once more in the room that the ballast took.
+    pub(super) fn with_ballast<T>(&mut self, mut work: impl FnMut(&mut Self) -> Result<T>) -> Result<T> {
+        match work(self) {
+            Err(e) if e.is_disk_full() => {
+                self.disk_is_full();
+                work(self)
+            }
+            other => other,
+        }
+    }
+
     /// Frees pages inside the file for `bytes`, twice over: the write needs some for its indexes.
     pub(super) fn make_room(&mut self, bytes: u64) -> Result<()> {
         while self.telemetry.bytes_free()? < 2 * bytes + (64 << 10) {
@@ -176,8 +196,9 @@ impl Writer {
 
     /// After rows went: what each lane still holds.
     fn look_at_lanes(&mut self) -> Result<()> {
-        self.lane_mut(Lane::Alarm).first = self.alarms.lane()?.first;
-        self.lane_mut(Lane::Command).first = self.alarms.command_lane()?.first;
+        for lane in [Lane::Alarm, Lane::Command] {
+            self.lane_mut(lane).first = self.alarms.lane(lane)?.first;
+        }
         for lane in [Lane::Live, Lane::Backfill] {
             self.lane_mut(lane).first = self.telemetry.lane(lane)?.first;
         }

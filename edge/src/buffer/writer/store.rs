@@ -147,8 +147,7 @@ impl Writer {
     }
 
     pub(super) fn persist_acks(&mut self) -> Result<()> {
-        self.on_alarms(|w| Ok(w.alarms.set_acked(w.lane(Lane::Alarm).acked)?))?;
-        self.on_alarms(|w| Ok(w.alarms.set_reports_acked(w.lane(Lane::Command).acked)?))?;
+        self.on_alarms(Self::keep_alarms_acked)?;
         self.on_telemetry(|w| w.append(Lane::Live, &[]))
     }
 
@@ -192,7 +191,7 @@ impl Writer {
     }
 
     fn event_after(&mut self, seq: u64) -> Result<Option<StoredBatch>> {
-        let Some(event) = self.alarms.after(seq)? else { return Ok(None) };
+        let Some(event) = self.alarms.after(Lane::Alarm, seq)? else { return Ok(None) };
         if Sha256::digest(&event.body).as_slice() == event.hash.as_slice() {
             return Ok(Some(event));
         }
