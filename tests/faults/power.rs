@@ -21,14 +21,14 @@ use std::path::Path;
 use disk::{Chance, Cut, Disk, Entry};
 use tempfile::TempDir;
 
-/// Cuts the power at as many moments of a record as wanted and hands each folder that is left to `look`, with how many entries
-/// had been played. `lies` is a disk that syncs nothing.
+/// Cuts the power at as many moments of a record as wanted and hands each folder that is left to `look`, with the entries
+/// that had been played. `lies` is a disk that syncs nothing.
 fn cut_everywhere(
     entries: &[Entry],
     cuts: usize,
     cut: Cut,
     lies: bool,
-    mut look: impl FnMut(&Path, usize, &str),
+    mut look: impl FnMut(&Path, &[Entry], &str),
 ) {
     let mut chance = Chance(1);
     let mut moments: Vec<usize> = (0..cuts).map(|_| chance.below(entries.len() + 1)).collect();
@@ -41,11 +41,17 @@ fn cut_everywhere(
         played = moment;
         let folder = in_memory();
         disk.leave(cut, &mut Chance(seed as u64), folder.path());
-        look(
-            folder.path(),
-            played,
-            &format!("{cut:?}, seed {seed}, after {played} of {} entries", entries.len()),
-        );
+        let what = format!("{cut:?}, seed {seed}, after {played} of {} entries", entries.len());
+        look(folder.path(), &entries[..played], &what);
+    }
+}
+
+/// Cuts the power at so many moments of a record, in both ways: nothing that had been told by then is missing.
+fn assert_kept(entries: &[Entry], cuts: usize, missing: impl Fn(&Path, &[Entry]) -> Result<(), String>) {
+    for cut in [Cut::LosesAll, Cut::Tears] {
+        cut_everywhere(entries, cuts, cut, false, |left, played, what| {
+            missing(left, played).unwrap_or_else(|missing| panic!("{what}: {missing}"));
+        });
     }
 }
 

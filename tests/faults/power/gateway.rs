@@ -17,7 +17,7 @@ use steward_shared::wire::message::Lane;
 use tempfile::TempDir;
 
 use super::disk::{self, Cut, Entry};
-use super::{cut_everywhere, wanted};
+use super::{assert_kept, cut_everywhere, wanted};
 
 /// Where the child writes; set only for that process.
 const CHILD: &str = "STEWARD_TEST_POWER_CHILD";
@@ -170,16 +170,6 @@ fn recorded(test: &str, fails: u32) -> Option<Vec<Entry>> {
     Some(entries)
 }
 
-/// Cuts the power at so many moments of a record, in both ways: all that was told is there.
-fn assert_kept(entries: &[Entry], cuts: usize) {
-    for cut in [Cut::LosesAll, Cut::Tears] {
-        cut_everywhere(entries, cuts, cut, false, |folder, played, what| {
-            let told = told(&entries[..played]);
-            missing(folder, told).unwrap_or_else(|missing| panic!("{what}: {missing}"));
-        });
-    }
-}
-
 /// What is missing of what was told, if anything is.
 fn missing(folder: &Path, told: Told) -> Result<(), String> {
     block_on(async {
@@ -222,7 +212,7 @@ fn fault_s2_fault_s3_a_gateway_keeps_all_that_it_had_committed_when_the_power_is
     if wanted()
         && let Some(entries) = recorded(test, 0)
     {
-        assert_kept(&entries, CUTS);
+        assert_kept(&entries, CUTS, |left, played| missing(left, told(played)));
     }
 }
 
@@ -235,7 +225,7 @@ fn fault_s8_what_a_failed_sync_was_for_is_written_again_before_it_is_called_kept
         for file in ["telemetry.db-wal", "alarms.db-wal"] {
             assert!(entries.iter().any(|e| e.is_failed_sync_of(file)), "no sync of {file} has failed");
         }
-        assert_kept(&entries, CUTS / 2);
+        assert_kept(&entries, CUTS / 2, |left, played| missing(left, told(played)));
     }
 }
 
@@ -250,7 +240,9 @@ fn fault_s8_nothing_is_built_on_what_a_failed_sync_left_behind_when_the_program_
     assert!(!died.status.success(), "no sync has failed");
     let lived = child(&place, test, 0, false);
     assert!(lived.status.success(), "{}", String::from_utf8_lossy(&lived.stderr));
-    assert_kept(&disk::read(&place.path().join("record")), CUTS / 2);
+    assert_kept(&disk::read(&place.path().join("record")), CUTS / 2, |left, played| {
+        missing(left, told(played))
+    });
 }
 
 #[test]
@@ -261,7 +253,7 @@ fn fault_s2_what_is_looked_for_is_missed_on_a_disk_that_syncs_nothing() {
     {
         let mut lost = 0;
         cut_everywhere(&entries, 20, Cut::LosesAll, true, |folder, played, _| {
-            lost += u32::from(missing(folder, told(&entries[..played])).is_err());
+            lost += u32::from(missing(folder, told(played)).is_err());
         });
         assert!(lost >= 15, "only {lost} of 20 cuts were seen to lose something");
     }

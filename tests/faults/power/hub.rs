@@ -17,7 +17,9 @@ use steward_shared::alarm::{Event, EventKind};
 use steward_shared::id::{EventId, PointNo, RandomIds};
 use steward_shared::reading::{Quality, Reading, Value};
 use steward_shared::time::{Clock, SystemClock, Timestamp};
-use steward_shared::wire::message::{Catalogue, CatalogueDevice, CataloguePoint, Lane, Names, PointKind};
+use steward_shared::wire::message::{
+    Catalogue, CatalogueDevice, CataloguePoint, Lane, LaneState, Names, PointKind,
+};
 use steward_tests::Hub;
 use steward_tests::programs::HubOptions;
 use tempfile::TempDir;
@@ -26,7 +28,7 @@ use tokio::time::{Instant, sleep};
 use tokio_util::sync::CancellationToken;
 
 use super::disk::{self, Chance, Cut, Disk, Entry};
-use super::{cut_everywhere, in_memory, wanted};
+use super::{assert_kept, in_memory, wanted};
 
 const POINTS: u32 = 20;
 const WRITING: Duration = Duration::from_secs(15);
@@ -42,7 +44,9 @@ struct Gateway {
     turns: AtomicU32,
 }
 
-/// In the order of `Lane::ALL`.
+/// Of commands there are none here.
+const LANES: [Lane; 3] = [Lane::Alarm, Lane::Live, Lane::Backfill];
+/// In that order.
 type Marks = [u64; 3];
 
 impl Gateway {
@@ -94,7 +98,7 @@ impl Gateway {
                 self.buffer.event(event(n)).await.unwrap();
             }
             sleep(Duration::from_millis(20)).await;
-            let acked = self.buffer.state().await.unwrap().lanes.map_marks();
+            let acked = lanes(&self.buffer, |lane| lane.acked).await;
             disk::say(record, &format!("acked {} {} {}", acked[0], acked[1], acked[2]));
         }
     }
@@ -135,15 +139,9 @@ impl Gateway {
     }
 }
 
-trait MapMarks {
-    fn map_marks(&self) -> Marks;
-}
-
-impl MapMarks for Vec<steward_shared::wire::message::LaneState> {
-    fn map_marks(&self) -> Marks {
-        [Lane::Alarm, Lane::Live, Lane::Backfill]
-            .map(|lane| self.iter().find(|l| l.lane == lane).map_or(0, |l| l.acked))
-    }
+async fn lanes(buffer: &Buffer, of: impl Fn(&LaneState) -> u64) -> Marks {
+    let lanes = buffer.state().await.unwrap().lanes;
+    LANES.map(|lane| lanes.iter().find(|l| l.lane == lane).map_or(0, &of))
 }
 
 fn point(no: PointNo, i: usize) -> CataloguePoint {
@@ -278,15 +276,6 @@ impl Recorded {
     }
 }
 
-/// Cuts the power at so many moments of a record, in both ways: all that was told is there, once.
-fn assert_kept(entries: &[Entry], cuts: usize) {
-    for cut in [Cut::LosesAll, Cut::Tears] {
-        cut_everywhere(entries, cuts, cut, false, |left, played, what| {
-            missing(left, told(&entries[..played])).unwrap_or_else(|missing| panic!("{what}: {missing}"));
-        });
-    }
-}
-
 #[tokio::test(flavor = "multi_thread")]
 async fn fault_s8_the_hub_builds_nothing_on_what_failed_syncs_left_behind_when_it_was_killed() {
     if !wanted() {
@@ -305,7 +294,7 @@ async fn fault_s8_the_hub_builds_nothing_on_what_failed_syncs_left_behind_when_i
     let entries = disk::read(&all.record);
     assert!(entries.iter().any(|e| e.is_failed_sync_of("steward.db-wal")), "no sync has failed");
     assert!(told(&entries).iter().zip(before).all(|(now, then)| *now > then), "it went on after the start");
-    assert_kept(&entries, CUTS / 2);
+    assert_kept(&entries, CUTS / 2, |left, played| missing(left, told(played)));
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -319,7 +308,7 @@ async fn fault_s2_fault_s3_the_hub_keeps_once_all_that_it_had_acknowledged_when_
     let entries = disk::read(&all.record);
     let marks = told(&entries);
     assert!(marks.iter().all(|mark| *mark > 10), "too little was written: {marks:?}");
-    assert_kept(&entries, CUTS);
+    assert_kept(&entries, CUTS, |left, played| missing(left, told(played)));
     let Recorded { mut hub, gateway, gateway_folder, folder, _place, .. } = all;
 
     // And one of them is started again: the gateway goes on where the hub is, and in the end all of it is there once.
@@ -336,9 +325,7 @@ async fn fault_s2_fault_s3_the_hub_keeps_once_all_that_it_had_acknowledged_when_
     }
     copy(left.path(), &folder);
     tokio::task::block_in_place(|| hub.start()).unwrap();
-    let lanes = gateway.buffer.state().await.unwrap().lanes;
-    let last = [Lane::Alarm, Lane::Live, Lane::Backfill]
-        .map(|lane| lanes.iter().find(|l| l.lane == lane).unwrap().last);
+    let last = lanes(&gateway.buffer, |lane| lane.last).await;
     gateway
         .linked(&gateway_folder, &hub, async {
             let begun = Instant::now();
