@@ -9,6 +9,7 @@ mod fleet;
 mod happening;
 mod model;
 mod presence;
+mod quarantine;
 mod routes;
 mod store;
 mod sync;

@@ -482,32 +482,3 @@ pub async fn set_mark(
     .await
     .map(drop)
 }
-
-pub async fn insert_quarantined(
-    tx: &Tx,
-    at: &Position,
-    reason: &str,
-    hash: &[u8],
-    body: &[u8],
-    now: Timestamp,
-) -> Result<(), DbError> {
-    let seq = i64::try_from(at.seq).unwrap_or(i64::MAX);
-    tx.execute(
-        "insert into quarantine (gateway, epoch, lane, seq, received_at, reason, hash, data)
-         values ($1, $2, $3, $4, $5, $6, $7, $8)",
-        params![at.gateway, at.epoch, at.lane.code(), seq, now, reason, hash, body],
-    )
-    .await
-    .map(drop)
-}
-
-/// Keeps the newest so many of a gateway.
-pub async fn trim_quarantine(tx: &Tx, gateway: GatewayId, kept: usize) -> Result<(), DbError> {
-    tx.execute(
-        "delete from quarantine where gateway = $1 and id <=
-         (select o.id from quarantine o where o.gateway = $1 order by o.id desc limit 1 offset $2)",
-        params![gateway, kept],
-    )
-    .await
-    .map(drop)
-}

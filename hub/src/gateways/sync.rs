@@ -1,10 +1,10 @@
-//! What the hub has of a gateway's lanes: epochs, watermarks, the alarm lane's events, and what could not be applied.
+//! What the hub has of a gateway's lanes: epochs, watermarks and the alarm lane's events.
 //! Every move of a watermark stands in the transaction that stores what it counts; nothing is answered before its
 //! commit.
 
 use sha2::{Digest, Sha256};
 use steward_shared::alarm::{About, Event, EventKind};
-use steward_shared::id::{BufferId, GatewayId};
+use steward_shared::id::BufferId;
 use steward_shared::time::Timestamp;
 use steward_shared::wire::frame::from_cbor;
 use steward_shared::wire::message::{Hello, Lane, Watermark};
@@ -19,8 +19,6 @@ use crate::kernel::db::{DbError, Tx};
 const MAX_DETAIL: usize = 500;
 /// Facts of one event.
 const MAX_FACTS: usize = 8;
-/// Of a gateway the newest so many batches that were set aside are kept.
-const KEPT_ASIDE: usize = 100;
 
 /// How a session begins.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -144,48 +142,6 @@ impl Fleet {
     /// The sequence up to which the hub has everything of the lane.
     pub async fn watermark(&self, at: &Position) -> Result<u64, DbError> {
         self.db.tx(async |tx| Ok(store::mark(&tx, at).await?.seq)).await
-    }
-
-    /// Keeps a batch aside that can never be applied, and counts it as received. A fork does not move the watermark.
-    pub async fn quarantine(
-        &self,
-        tx: &Tx,
-        batch: &Received,
-        reason: &str,
-        fork: bool,
-    ) -> Result<Option<EventRow>, DbError> {
-        self.keep_aside(tx, batch, reason).await?;
-        let (lane, sequence) = (batch.at.lane, batch.at.seq);
-        let what = if fork {
-            Happening::BatchForked { lane, sequence }
-        } else {
-            Happening::BatchQuarantined { lane, sequence: Some(sequence), reason: reason.to_owned() }
-        };
-        self.note_in(tx, batch.at.gateway, &what).await
-    }
-
-    /// Keeps a batch as it came, of which something is left out.
-    pub async fn keep_aside(&self, tx: &Tx, batch: &Received, reason: &str) -> Result<(), DbError> {
-        let now = self.clock.now();
-        store::insert_quarantined(tx, &batch.at, reason, &batch.hash, &batch.body, now).await?;
-        store::trim_quarantine(tx, batch.at.gateway, KEPT_ASIDE).await
-    }
-
-    /// Keeps a batch aside that was stored and turned out to be of no use. Its sequence is not known any more.
-    pub async fn set_aside(
-        &self,
-        tx: &Tx,
-        gateway: GatewayId,
-        epoch: u32,
-        lane: Lane,
-        body: &[u8],
-        reason: &str,
-    ) -> Result<Option<EventRow>, DbError> {
-        let at = Position { gateway, epoch, lane, seq: 0 };
-        store::insert_quarantined(tx, &at, reason, &Sha256::digest(body), body, self.clock.now()).await?;
-        store::trim_quarantine(tx, gateway, KEPT_ASIDE).await?;
-        let what = Happening::BatchQuarantined { lane, sequence: None, reason: reason.to_owned() };
-        self.note_in(tx, gateway, &what).await
     }
 
     /// After the commit of what gave these events.

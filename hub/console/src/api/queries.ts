@@ -16,6 +16,7 @@ export const keys = {
   gateways: ["gateways"],
   gateway: (id: string) => ["gateway", id],
   events: (gateway: string) => ["events", gateway],
+  aside: (gateway: string, batch: string) => ["aside", gateway, batch],
   devices: ["devices"],
   device: (id: string) => ["device", id],
   points: (device: string) => ["points", "of", device],
@@ -81,6 +82,34 @@ export const eventPagesQuery = (id: string) =>
     queryFn: ({ pageParam, signal }) => askEvents(id, EVENTS_AT_ONCE, pageParam, signal),
     initialPageParam: undefined as string | undefined,
     getNextPageParam: (last) => last.next ?? undefined,
+  });
+
+/** Beside the events: what is set aside is one. */
+export const setAsidePagesQuery = (gateway: string) =>
+  infiniteQueryOptions({
+    queryKey: [...keys.events(gateway), "aside"],
+    queryFn: ({ pageParam, signal }) =>
+      take(
+        api.GET("/api/v1/gateways/{id}/quarantine", {
+          params: { path: { id: gateway }, query: { limit: EVENTS_AT_ONCE, after: pageParam } },
+          signal,
+        }),
+      ),
+    initialPageParam: undefined as string | undefined,
+    getNextPageParam: (last) => last.next ?? undefined,
+  });
+
+export const setAsideQuery = (gateway: string, batch: string) =>
+  queryOptions({
+    queryKey: keys.aside(gateway, batch),
+    queryFn: ({ signal }) =>
+      take(
+        api.GET("/api/v1/gateways/{id}/quarantine/{batch}", {
+          params: { path: { id: gateway, batch } },
+          signal,
+        }),
+      ),
+    staleTime: Infinity,
   });
 
 export const devicesQuery = queryOptions({

@@ -289,6 +289,58 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/gateways/{id}/quarantine": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** What of a gateway was set aside, the newest first. */
+        get: operations["list_set_aside"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/gateways/{id}/quarantine/{batch}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** What is in a batch that was set aside. */
+        get: operations["set_aside"];
+        put?: never;
+        post?: never;
+        /** Takes a batch away that was set aside, for good. */
+        delete: operations["discard_set_aside"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/gateways/{id}/quarantine/{batch}/body": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** The bytes of a batch that was set aside, as they came from the gateway. */
+        get: operations["set_aside_body"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/gateways/{id}/revoke": {
         parameters: {
             query?: never;
@@ -1402,6 +1454,36 @@ export interface components {
             /** @description The cursor of the next page; null on the last one. */
             next: string | null;
         };
+        Page_SetAside: {
+            items: {
+                /** Format: int64 */
+                bytes: number;
+                /**
+                 * Format: int64
+                 * @description Of the gateway's database.
+                 */
+                epoch: number;
+                id: string;
+                /**
+                 * @description alarm, live, backfill, command; absent of a lane that this hub does not know.
+                 * @example live
+                 */
+                lane: string | null;
+                /** @description Why, in English. */
+                reason: string;
+                /** Format: date-time */
+                received_at: string;
+                /**
+                 * Format: int64
+                 * @description Not known any more of a batch that was stored before.
+                 */
+                sequence: number | null;
+                /** @description The SHA-256 that the gateway told of it, in hexadecimal digits. */
+                sha256: string;
+            }[];
+            /** @description The cursor of the next page; null on the last one. */
+            next: string | null;
+        };
         Page_Site: {
             items: {
                 /** @description The house's own short name; empty where there is none. */
@@ -1567,6 +1649,73 @@ export interface components {
              */
             expires_at: string;
             user: components["schemas"]["User"];
+        };
+        /** @description A batch that could not be applied, or of which something was left out. The newest hundred of a gateway are kept. */
+        SetAside: {
+            /** Format: int64 */
+            bytes: number;
+            /**
+             * Format: int64
+             * @description Of the gateway's database.
+             */
+            epoch: number;
+            id: string;
+            /**
+             * @description alarm, live, backfill, command; absent of a lane that this hub does not know.
+             * @example live
+             */
+            lane: string | null;
+            /** @description Why, in English. */
+            reason: string;
+            /** Format: date-time */
+            received_at: string;
+            /**
+             * Format: int64
+             * @description Not known any more of a batch that was stored before.
+             */
+            sequence: number | null;
+            /** @description The SHA-256 that the gateway told of it, in hexadecimal digits. */
+            sha256: string;
+        };
+        /** @description What is in a batch that was set aside, as far as it can be read. */
+        SetAsideContent: {
+            batch: components["schemas"]["SetAside"];
+            /** Format: date-time */
+            first: string | null;
+            /** @description The first 256 bytes, in hexadecimal digits. */
+            head: string;
+            /** @description Whether the bytes are those of which the gateway told the hash. */
+            intact: boolean;
+            /** @description An event or a report of a command. */
+            item: {
+                [key: string]: unknown;
+            } | null;
+            /** Format: date-time */
+            last: string | null;
+            /** @description How many readings it holds. */
+            readings: number | null;
+            /** @description The first 200 of the readings. */
+            samples: components["schemas"]["SetAsideReading"][];
+            /** @description Why it cannot be read, in English. */
+            unreadable: string | null;
+        };
+        /** @description One of the readings of a batch that was set aside. */
+        SetAsideReading: {
+            /** Format: date-time */
+            at: string;
+            /** @description The device's name in the gateway's file; absent where the number is not known. */
+            device: string | null;
+            /**
+             * Format: int32
+             * @description The point's number in the gateway's database.
+             */
+            number: number;
+            /** @description The point's key in the profile. */
+            point: string | null;
+            /** @example good */
+            quality: string;
+            /** @description A number, a text, or absent where nothing was read. */
+            value: unknown;
         };
         Setup: {
             /** @description `zh` or `en`; `zh` unless said. */
@@ -2459,6 +2608,152 @@ export interface operations {
                 };
             };
             422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            500: components["responses"]["Problem"];
+            503: components["responses"]["Problem"];
+        };
+    };
+    list_set_aside: {
+        parameters: {
+            query?: {
+                /** @description How many at most; 50 unless said, 500 at most. */
+                limit?: number;
+                /** @description `next` of the page before. */
+                after?: string;
+            };
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Page_SetAside"];
+                };
+            };
+            401: components["responses"]["Problem"];
+            403: components["responses"]["Problem"];
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            500: components["responses"]["Problem"];
+            503: components["responses"]["Problem"];
+        };
+    };
+    set_aside: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+                batch: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SetAsideContent"];
+                };
+            };
+            401: components["responses"]["Problem"];
+            403: components["responses"]["Problem"];
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            500: components["responses"]["Problem"];
+            503: components["responses"]["Problem"];
+        };
+    };
+    discard_set_aside: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+                batch: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            401: components["responses"]["Problem"];
+            403: components["responses"]["Problem"];
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            500: components["responses"]["Problem"];
+            503: components["responses"]["Problem"];
+        };
+    };
+    set_aside_body: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+                batch: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/octet-stream": number[];
+                };
+            };
+            401: components["responses"]["Problem"];
+            403: components["responses"]["Problem"];
+            404: {
                 headers: {
                     [name: string]: unknown;
                 };

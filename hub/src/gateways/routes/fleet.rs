@@ -135,7 +135,7 @@ async fn with_code(ctx: &Ctx, fleet: &Fleet, id: GatewayId, new: NewCode) -> Res
     })
 }
 
-async fn find(fleet: &Fleet, id: GatewayId) -> Result<GatewayRow, Problem> {
+pub(super) async fn find(fleet: &Fleet, id: GatewayId) -> Result<GatewayRow, Problem> {
     fleet.gateway(id).await?.ok_or_else(|| Problem::not_found("gateway"))
 }
 

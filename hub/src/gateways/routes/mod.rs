@@ -3,6 +3,7 @@
 mod commands;
 mod fleet;
 mod health;
+mod quarantine;
 mod setup;
 
 pub use setup::module;

@@ -6,7 +6,7 @@ use std::time::Duration;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-use super::{commands, fleet as api};
+use super::{commands, fleet as api, quarantine};
 use crate::gateways::ca::Ca;
 use crate::gateways::fleet::Fleet;
 use crate::gateways::store::MIGRATIONS;
@@ -23,6 +23,9 @@ pub fn module() -> Module {
             .routes(routes!(api::code))
             .routes(routes!(api::revoke))
             .routes(routes!(api::events))
+            .routes(routes!(quarantine::list))
+            .routes(routes!(quarantine::read, quarantine::discard))
+            .routes(routes!(quarantine::body))
             .routes(routes!(commands::list, commands::create))
             .routes(routes!(commands::read))
             .routes(routes!(commands::approve))

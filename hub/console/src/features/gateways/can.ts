@@ -8,6 +8,8 @@ export const change = (session: Session | undefined): May => atLeast(session, "e
 /** A revoked gateway comes back by a new code, too. */
 export const newCode = (session: Session | undefined): May => atLeast(session, "engineer");
 
+export const discard = (session: Session | undefined): May => atLeast(session, "engineer");
+
 export function remove(session: Session | undefined, gateway: Gateway): May {
   if (gateway.enrolled_at || gateway.state !== "pending")
     return { allowed: false, why: "gateway.why.enrolled" };

@@ -59,3 +59,15 @@ export function useRevoke() {
     onSettled: (_, __, gateway) => refresh(client, keys.gateways, keys.gateway(gateway.id)),
   });
 }
+
+/** A batch that was set aside, for good. */
+export function useDiscard(gateway: string) {
+  const client = useQueryClient();
+  return useMutation({
+    mutationFn: (batch: string) =>
+      take(
+        api.DELETE("/api/v1/gateways/{id}/quarantine/{batch}", { params: { path: { id: gateway, batch } } }),
+      ),
+    onSettled: () => refresh(client, keys.events(gateway)),
+  });
+}

@@ -14,6 +14,7 @@ import { QueryState } from "../../parts/state";
 import { EmptyPlace, PageHead, Panel } from "../../ui/page";
 import { GatewayActs } from "./gateway-menu";
 import { DevicesTable, HealthFigures, LinesTable, Troubles } from "./health-parts";
+import { SetAsidePanel } from "./set-aside";
 import { sitePath } from "./site-paths";
 
 export function GatewayPage() {
@@ -128,6 +129,7 @@ function Ready({ gateway }: { gateway: Gateway }) {
             />
           </Panel>
         )}
+        <SetAsidePanel gateway={gateway} />
         <Panel title={t("gateway.events")}>
           <Events gateway={gateway} devices={devices} />
         </Panel>
