@@ -11,6 +11,7 @@
 //! | `python` | devices that we did not write |
 //! | `libmodbus` | a Modbus device in C that we did not write |
 //! | `mosquitto` | a broker of MQTT |
+//! | `uplink` | the sync of a gateway in this process, without devices |
 //! | `history` | what a stopped edge has for its hub |
 //! | `plant` `edge` `hub` `house` | the three programs, and all of them together |
 
@@ -27,6 +28,7 @@ mod process;
 mod python;
 mod relay;
 mod relay_streams;
+mod uplink;
 mod wait;
 
 pub use edge::Edge;
@@ -41,4 +43,5 @@ pub use postgres::{Durability, Postgres};
 pub use process::{Process, free_port, free_tcp_port, free_udp_port, program};
 pub use python::Peer;
 pub use relay::{Relay, Weather};
+pub use uplink::Uplink;
 pub use wait::eventually;

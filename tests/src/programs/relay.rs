@@ -27,15 +27,30 @@ pub struct Weather {
     pub no_udp: bool,
     /// How long each takes.
     pub delay: Duration,
+    /// Each takes up to so much longer, by chance: they overtake each other.
+    pub jitter: Duration,
     /// Share that is lost, 0.0 to 1.0.
     pub loss: f64,
+    /// Share that comes twice.
+    pub doubled: f64,
     /// Bytes a second in each direction; 0 is without limit. What would wait longer than a second is lost.
     pub rate: u64,
+    /// So many bytes wait at most before the line; 0 is without limit.
+    pub queue: u64,
 }
 
 impl Weather {
-    pub const CLEAR: Self =
-        Self { up_cut: false, down_cut: false, no_udp: false, delay: Duration::ZERO, loss: 0.0, rate: 0 };
+    pub const CLEAR: Self = Self {
+        up_cut: false,
+        down_cut: false,
+        no_udp: false,
+        delay: Duration::ZERO,
+        jitter: Duration::ZERO,
+        loss: 0.0,
+        doubled: 0.0,
+        rate: 0,
+        queue: 0,
+    };
     pub const NO_UDP: Self = Self { no_udp: true, ..Self::CLEAR };
     pub const DOWN: Self = Self { up_cut: true, down_cut: true, ..Self::CLEAR };
 }
@@ -196,7 +211,8 @@ impl Way {
         for (edge, up, datagram) in arrived {
             self.seen += 1;
             let cut = weather.no_udp || if up { weather.up_cut } else { weather.down_cut };
-            let lost = f64::midpoint(chance(1, 77, self.seen), 1.0) < weather.loss;
+            let luck = |what| f64::midpoint(chance(1, what, self.seen), 1.0);
+            let lost = luck(77) < weather.loss;
             if cut || lost {
                 continue;
             }
@@ -205,13 +221,20 @@ impl Way {
             if weather.rate > 0 {
                 let free = &mut self.free_at[usize::from(up)];
                 let begins = free.map_or(now, |f| f.max(now));
-                if begins.saturating_duration_since(now) > Duration::from_secs(1) {
+                let wait = begins.saturating_duration_since(now);
+                let is_full =
+                    weather.queue > 0 && wait.as_secs_f64() * weather.rate as f64 > weather.queue as f64;
+                if is_full || wait > Duration::from_secs(1) {
                     continue;
                 }
                 at = begins + Duration::from_secs_f64(datagram.len() as f64 / weather.rate as f64);
                 *free = Some(at);
             }
-            self.travelling.push((at + weather.delay, edge, up, datagram));
+            let late = |what| weather.delay + weather.jitter.mul_f64(luck(what));
+            if luck(78) < weather.doubled {
+                self.travelling.push((at + late(79), edge, up, datagram.clone()));
+            }
+            self.travelling.push((at + late(80), edge, up, datagram));
         }
     }
 
@@ -219,7 +242,8 @@ impl Way {
         let now = Instant::now();
         let (due, later) = std::mem::take(&mut self.travelling).into_iter().partition(|(at, ..)| *at <= now);
         self.travelling = later;
-        let due: Vec<(Instant, SocketAddr, bool, Vec<u8>)> = due;
+        let mut due: Vec<(Instant, SocketAddr, bool, Vec<u8>)> = due;
+        due.sort_by_key(|(at, ..)| *at);
         for (_, edge, up, datagram) in due {
             let sent =
                 if up { self.towards_hub(edge, &datagram) } else { self.front.send_to(&datagram, edge) };
@@ -294,6 +318,26 @@ mod tests {
             let (_, from) = hub.recv_from(&mut buffer).ok()?;
             (from != first).then_some(())
         });
+    }
+
+    #[test]
+    fn on_a_rough_line_datagrams_are_lost_doubled_and_overtake_each_other() {
+        let (edge, hub, relay) = pair();
+        let jitter = Duration::from_millis(50);
+        relay.set(Weather { loss: 0.3, doubled: 0.2, jitter, ..Weather::CLEAR });
+        for n in 0..200_u8 {
+            edge.send(&[n]).unwrap();
+        }
+        hub.set_read_timeout(Some(Duration::from_millis(500))).unwrap();
+        let mut buffer = [0; 8];
+        let mut came = Vec::new();
+        while hub.recv_from(&mut buffer).is_ok() {
+            came.push(buffer[0]);
+        }
+        let different: std::collections::BTreeSet<_> = came.iter().copied().collect();
+        assert!((100..180).contains(&different.len()), "{} of 200 came", different.len());
+        assert!(came.len() > different.len() + 10, "some came twice");
+        assert!(!came.is_sorted(), "none has overtaken another");
     }
 
     #[test]
