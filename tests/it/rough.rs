@@ -13,7 +13,8 @@ use steward_tests::programs::{Http, HubOptions, Relay, Uplink, Weather};
 use steward_tests::{House, Hub, eventually};
 use tempfile::TempDir;
 
-const LONG: Duration = Duration::from_mins(1);
+/// A device that was silent for a while is looked for now and then only.
+const LONG: Duration = Duration::from_mins(2);
 
 fn events(house: &House, kind: &str) -> Vec<Value> {
     let path = format!("/api/v1/gateways/{}/events", house.gateway);
