@@ -36,7 +36,8 @@ export function SetAsidePanel({ gateway }: { gateway: Gateway }) {
   }
   if (items.length === 0) return null;
   return (
-    <Panel title={t("aside.title")} side={<span className="st-quiet st-small">{t("aside.sub")}</span>}>
+    <Panel title={t("aside.title")}>
+      <div className="st-panel-body st-quiet st-small">{t("aside.sub")}</div>
       <Rows<SetAside>
         items={items}
         rowKey={(b) => b.id}
@@ -108,8 +109,8 @@ function Asked({ gateway, id, close }: { gateway: Gateway; id: string; close: ()
     <QueryState query={inside}>
       {(content) => (
         <>
-          <Inside content={content} />
           <Acts gateway={gateway} content={content} close={close} />
+          <Inside content={content} />
         </>
       )}
     </QueryState>
