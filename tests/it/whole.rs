@@ -126,21 +126,6 @@ fn stored(house: &House) -> Vec<(Timestamp, f64)> {
     })
 }
 
-fn events(house: &House, kind: &str) -> Vec<Value> {
-    let path = format!("/api/v1/gateways/{}/events", house.gateway);
-    let all = house.hub.list(&house.admin, &path).unwrap();
-    all.into_iter().filter(|e| e["kind"] == kind).collect()
-}
-
-/// Frames that the hub keeps, and how many of them differ: a batch that was applied twice is there twice.
-fn frames(house: &House) -> (i64, i64) {
-    let file = house.hub.dir().join("steward.db");
-    let flags = rusqlite::OpenFlags::SQLITE_OPEN_READ_ONLY;
-    let db = rusqlite::Connection::open_with_flags(file, flags).unwrap();
-    let count = "select count(*), count(distinct data) from frame";
-    db.query_row(count, [], |row| Ok((row.get(0)?, row.get(1)?))).unwrap()
-}
-
 fn the_hub_stands_still(options: &HubOptions) {
     let mut house = House::start_with(options, &PlantOptions::default()).unwrap();
     let watched = Watched::of(&house);
@@ -158,8 +143,8 @@ fn the_hub_stands_still(options: &HubOptions) {
     let meanwhile = kept.iter().filter(|(at, _)| *at > stopped && *at < started).count();
     assert!(meanwhile > 3, "what was polled meanwhile is there");
     watched.assert_whole(&mut house);
-    assert_eq!(events(&house, "epoch_began").len(), 1, "the stream of batches is the same one");
-    assert!(events(&house, "data_missing").is_empty());
+    assert_eq!(house.events("epoch_began").len(), 1, "the stream of batches is the same one");
+    assert!(house.events("data_missing").is_empty());
     house.hub.stop().unwrap();
 }
 
@@ -192,10 +177,10 @@ fn fault_y1_fault_y2_a_hub_killed_at_any_moment_keeps_every_sample_once() {
     house.admin = house.hub.admin().unwrap();
     watched.kept_after(&house, polled(&house));
     watched.assert_whole(&mut house);
-    let (all, different) = frames(&house);
+    let (all, different) = house.frames().unwrap();
     assert_eq!(all, different, "a batch was applied twice");
-    assert!(events(&house, "data_missing").is_empty() && events(&house, "batch_forked").is_empty());
-    assert_eq!(events(&house, "epoch_began").len(), 1);
+    assert!(house.events("data_missing").is_empty() && house.events("batch_forked").is_empty());
+    assert_eq!(house.events("epoch_began").len(), 1);
 }
 
 #[test]
@@ -214,10 +199,10 @@ fn fault_y3_fault_s1_an_edge_killed_at_any_moment_sends_what_it_had_committed_on
         });
     }
     watched.assert_whole(&mut house);
-    let (all, different) = frames(&house);
+    let (all, different) = house.frames().unwrap();
     assert_eq!(all, different, "a batch was applied twice");
-    assert!(events(&house, "data_missing").is_empty() && events(&house, "batch_forked").is_empty());
-    assert_eq!(events(&house, "epoch_began").len(), 1, "the buffer is the same one after each kill");
+    assert!(house.events("data_missing").is_empty() && house.events("batch_forked").is_empty());
+    assert_eq!(house.events("epoch_began").len(), 1, "the buffer is the same one after each kill");
 }
 
 #[test]
@@ -242,7 +227,7 @@ fn fault_y5_an_edge_with_an_empty_buffer_goes_on_and_history_stays() {
     let after = watched.kept(&house);
     assert_eq!(after[..before.len()], before[..], "history stays as it was");
     watched.assert_true(&after);
-    assert_eq!(events(&house, "epoch_began").len(), 2);
+    assert_eq!(house.events("epoch_began").len(), 2);
 }
 
 #[test]
@@ -258,13 +243,13 @@ fn fault_n1_an_alarm_of_a_broken_link_is_at_the_hub_once_and_soon_after() {
         let pump = devices.into_iter().find(|d| d["key"] == "chw-pump-1")?;
         (pump["silent"] == true).then_some(())
     });
-    let at_hub = |house: &House| events(house, "device_silent").len();
+    let at_hub = |house: &House| house.events("device_silent").len();
     assert_eq!(at_hub(&house), 0, "the link is cut");
     house.relay.set(Weather::CLEAR);
     eventually("the alarm is at the hub", Duration::from_secs(5), || (at_hub(&house) > 0).then_some(()));
     house.plant.mend_all().unwrap();
     eventually("its end is told", LONG, || {
-        events(&house, "device_silent").iter().find(|e| e["active"] == false).cloned()
+        house.events("device_silent").iter().find(|e| e["active"] == false).cloned()
     });
     assert_eq!(at_hub(&house), 2, "its beginning and its end, once each");
     watched.assert_whole(&mut house);
@@ -308,10 +293,10 @@ fn fault_n6_where_udp_is_dropped_everything_goes_over_tcp_and_both_pages_say_so(
     eventually("the session is over QUIC again", LONG, || (gateway(&house)["road"] == "quic").then_some(()));
     watched.kept_after(&house, polled(&house));
     watched.assert_whole(&mut house);
-    let (all, different) = frames(&house);
+    let (all, different) = house.frames().unwrap();
     assert_eq!(all, different, "a batch was applied twice");
-    assert!(events(&house, "cloned_gateway").is_empty() && events(&house, "data_missing").is_empty());
-    assert_eq!(events(&house, "epoch_began").len(), 1);
+    assert!(house.events("cloned_gateway").is_empty() && house.events("data_missing").is_empty());
+    assert_eq!(house.events("epoch_began").len(), 1);
 }
 
 #[test]
@@ -328,8 +313,8 @@ fn fault_n5_a_flapping_link_is_told_at_most_once_and_leaves_no_gap() {
     }
     watched.kept_after(&house, polled(&house));
     watched.assert_whole(&mut house);
-    assert!(events(&house, "gateway_silent").len() <= 1);
-    assert_eq!(events(&house, "epoch_began").len(), 1);
+    assert!(house.events("gateway_silent").len() <= 1);
+    assert_eq!(house.events("epoch_began").len(), 1);
 }
 
 #[test]

@@ -451,8 +451,7 @@ pub async fn marks(tx: &Tx, gateway: GatewayId, epoch: u32) -> Result<Vec<(Lane,
             params![gateway, epoch],
         )
         .await?;
-    let lane = |code| Lane::ALL.into_iter().find(|l| l.code() == code);
-    Ok(rows.iter().filter_map(|r| Some((lane(r.lane)?, u64::try_from(r.seq).ok()?))).collect())
+    Ok(rows.iter().filter_map(|r| Some((Lane::from_code(r.lane)?, u64::try_from(r.seq).ok()?))).collect())
 }
 
 pub async fn mark(tx: &Tx, at: &Position) -> Result<Mark, DbError> {

@@ -243,7 +243,7 @@ impl Readings {
             .tx(async |tx| {
                 let Some(body) = store::frame_body(&tx, head.id).await? else { return Ok(None) };
                 store::delete_frames(&tx, &[head.id]).await?;
-                let lane = Lane::ALL.into_iter().find(|l| l.code() == head.lane).unwrap_or(Lane::Live);
+                let lane = Lane::from_code(head.lane).unwrap_or(Lane::Live);
                 self.fleet.set_aside(&tx, head.gateway, head.epoch, lane, &body, &reason).await
             })
             .await?;

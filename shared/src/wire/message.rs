@@ -59,6 +59,11 @@ impl Lane {
         }
     }
 
+    /// None of a lane that only a newer program knows.
+    pub fn from_code(code: i64) -> Option<Self> {
+        Self::ALL.into_iter().find(|lane| lane.code() == code)
+    }
+
     pub const fn word(self) -> &'static str {
         match self {
             Self::Alarm => "alarm",

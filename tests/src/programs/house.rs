@@ -72,6 +72,22 @@ impl House {
         })
     }
 
+    /// What the hub was told of one kind, the newest first.
+    pub fn events(&self, kind: &str) -> Vec<Value> {
+        let path = format!("/api/v1/gateways/{}/events", self.gateway);
+        let all = self.hub.list(&self.admin, &path).expect("the hub lists its events");
+        all.into_iter().filter(|e| e["kind"] == kind).collect()
+    }
+
+    /// Frames that the hub keeps, and how many of them differ: a batch that was applied twice is there twice.
+    pub fn frames(&self) -> rusqlite::Result<(i64, i64)> {
+        let file = self.hub.dir().join("steward.db");
+        let flags = rusqlite::OpenFlags::SQLITE_OPEN_READ_ONLY;
+        let db = rusqlite::Connection::open_with_flags(file, flags)?;
+        let count = "select count(*), count(distinct data) from frame";
+        db.query_row(count, [], |row| Ok((row.get(0)?, row.get(1)?)))
+    }
+
     /// The latest reading that the hub has of a point.
     pub fn latest(&self, point: i64) -> anyhow::Result<Value> {
         Ok(self.admin.get(&format!("/api/v1/points/{point}"))?.ok()?["latest"].clone())

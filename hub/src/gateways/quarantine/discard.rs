@@ -2,8 +2,9 @@
 
 use serde_json::json;
 use steward_shared::id::GatewayId;
+use steward_shared::wire::message::Lane;
 
-use super::{look, store};
+use super::store;
 use crate::gateways::acts::Actor;
 use crate::gateways::fleet::Fleet;
 use crate::kernel::audit::{self, Entry};
@@ -19,7 +20,7 @@ impl Fleet {
     ) -> Result<bool, DbError> {
         let Some(row) = store::one(&self.db, gateway, id).await? else { return Ok(false) };
         let before = json!({
-            "lane": look::lane(&row).map(steward_shared::wire::message::Lane::word),
+            "lane": Lane::from_code(row.lane).map(Lane::word),
             "epoch": row.epoch,
             "sequence": row.seq,
             "received_at": row.received_at,

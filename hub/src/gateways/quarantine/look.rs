@@ -75,7 +75,7 @@ impl Fleet {
     pub async fn look_into(&self, gateway: GatewayId, id: i64) -> Result<Option<Inside>, DbError> {
         let Some(row) = store::one(&self.db, gateway, id).await? else { return Ok(None) };
         let Some(body) = store::body(&self.db, gateway, id).await? else { return Ok(None) };
-        let lane = lane(&row);
+        let lane = Lane::from_code(row.lane);
         let read = tokio::task::spawn_blocking(move || {
             let hash = Sha256::digest(&body);
             let head = body.get(..HEAD).unwrap_or(&body).to_vec();
@@ -90,11 +90,6 @@ impl Fleet {
         }
         Ok(Some(Inside { is_intact: hash == row.hash.0, content, head, row }))
     }
-}
-
-/// A lane that only a newer hub knows is shown as bytes.
-pub fn lane(row: &AsideRow) -> Option<Lane> {
-    Lane::ALL.into_iter().find(|lane| lane.code() == row.lane)
 }
 
 fn content(lane: Option<Lane>, body: &[u8]) -> Content {

@@ -1,10 +1,9 @@
 //! What was set aside, over HTTP.
 
-use std::fmt::Write;
-
 use axum::extract::State;
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
+use data_encoding::HEXLOWER;
 use serde::Serialize;
 use steward_shared::id::GatewayId;
 use steward_shared::reading;
@@ -47,13 +46,13 @@ impl From<AsideRow> for SetAside {
     fn from(row: AsideRow) -> Self {
         Self {
             id: row.id.to_string(),
-            lane: Lane::ALL.into_iter().find(|l| l.code() == row.lane).map(Lane::word),
+            lane: Lane::from_code(row.lane).map(Lane::word),
             epoch: row.epoch,
             sequence: (row.seq > 0).then_some(row.seq),
             received_at: row.received_at,
             reason: row.reason,
             bytes: row.bytes,
-            sha256: hex(&row.hash.0),
+            sha256: HEXLOWER.encode(&row.hash.0),
         }
     }
 }
@@ -114,7 +113,7 @@ impl From<Inside> for SetAsideContent {
             samples: Vec::new(),
             item: None,
             unreadable: None,
-            head: hex(&inside.head),
+            head: HEXLOWER.encode(&inside.head),
         };
         match inside.content {
             Content::Readings { count, first, last, samples } => {
@@ -136,14 +135,6 @@ fn shown(sample: Sample) -> SetAsideReading {
         reading::Value::Text(text) => text.into(),
     });
     SetAsideReading { at: sample.at, number: sample.no, device, point, value, quality: sample.quality }
-}
-
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().fold(String::with_capacity(bytes.len() * 2), |mut text, byte| {
-        // A string takes everything.
-        let _ = write!(text, "{byte:02x}");
-        text
-    })
 }
 
 /// What of a gateway was set aside, the newest first.
