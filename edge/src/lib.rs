@@ -6,6 +6,7 @@ pub mod cli;
 pub mod clock;
 pub mod command;
 pub mod config;
+pub mod configure;
 pub mod control;
 pub mod doctor;
 pub mod evidence;

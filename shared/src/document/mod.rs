@@ -20,6 +20,7 @@
 //! ```
 
 mod convert;
+mod difference;
 mod fault;
 mod layer;
 mod nearest;
@@ -27,6 +28,7 @@ mod table;
 mod tree;
 
 pub use convert::{ByteSize, FromNode, HostPort, Wrong};
+pub use difference::{Change, difference};
 pub use fault::{Fault, Faults, Spot, listing};
 pub use nearest::nearest;
 pub use table::Table;

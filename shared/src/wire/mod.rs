@@ -4,6 +4,7 @@ pub mod catalogue;
 pub mod code;
 pub mod columns;
 pub mod command;
+pub mod config;
 mod depth;
 pub mod frame;
 pub mod message;

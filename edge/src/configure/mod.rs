@@ -1,0 +1,21 @@
+//! A configuration from the hub at the gateway: what it may change (`guard`), what is kept of it (`record`), and when one
+//! that is tried goes back by itself (`trial`). Nothing here opens a wire or knows the hub.
+//!
+//! | state of the record | in force | power lost here, after the restart |
+//! |---|---|---|
+//! | nothing from the hub | the file on site | the same |
+//! | trial | what is tried | it is tried anew, its time begins anew; from the third start on it goes back |
+//! | stands | what was kept | the same |
+//! | any, and the file on site was changed | the file on site | the same |
+//!
+//! The whole record is one file, replaced at once: there is no moment at which half of a step is on the disk.
+
+mod guard;
+mod record;
+mod trial;
+mod verify;
+
+pub use guard::only_on_site;
+pub use record::{Held, InForce, NotTaken, Record, RecordError, digest};
+pub use trial::{Seen, Trial, Verdict, Worse};
+pub use verify::verified;

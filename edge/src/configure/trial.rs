@@ -1,0 +1,115 @@
+//! Whether a configuration that is tried is kept or goes back. Pure: time and what is seen are handed in.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+/// How a device fares.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Seen {
+    pub is_silent: bool,
+    /// Points of it that have a good value, of all that it has.
+    pub good: usize,
+    pub points: usize,
+}
+
+/// What was, when it began, and how long it may take.
+#[derive(Clone, Debug)]
+pub struct Trial {
+    /// The hub must have let the gateway in by then, counted from when it was applied.
+    pub reach: Duration,
+    /// So long the devices are watched before anything is kept.
+    pub watch: Duration,
+    /// Of the devices whose lines were started anew, by name.
+    pub before: BTreeMap<String, Seen>,
+}
+
+/// Why it goes back.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Worse {
+    /// The hub was not reached in time.
+    HubNotReached,
+    /// These devices answered before, and now do not, or give less than half of what they gave.
+    Devices(Vec<String>),
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Verdict {
+    Wait,
+    Keep,
+    GoBack(Worse),
+}
+
+impl Trial {
+    /// `since`: for how long it has been in force. `reached`: the hub has let the gateway in since then. `now`: the same
+    /// devices as before; one that is configured no more is missing, and is nobody's loss.
+    pub fn look(&self, since: Duration, reached: bool, now: &BTreeMap<String, Seen>) -> Verdict {
+        if since >= self.watch {
+            let worse: Vec<_> = now
+                .iter()
+                .filter(|(name, now)| self.before.get(*name).is_some_and(|before| is_worse(*before, **now)))
+                .map(|(name, _)| name.clone())
+                .collect();
+            if !worse.is_empty() {
+                return Verdict::GoBack(Worse::Devices(worse));
+            }
+            if reached {
+                return Verdict::Keep;
+            }
+        }
+        if since >= self.reach && !reached {
+            return Verdict::GoBack(Worse::HubNotReached);
+        }
+        Verdict::Wait
+    }
+}
+
+fn is_worse(before: Seen, now: Seen) -> bool {
+    if before.is_silent || before.good == 0 {
+        return false;
+    }
+    // Shares of good points, compared without fractions: less than half of the share of before.
+    now.is_silent || 2 * now.good * before.points < before.good * now.points
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const MINUTE: Duration = Duration::from_mins(1);
+
+    fn seen(is_silent: bool, good: usize) -> BTreeMap<String, Seen> {
+        BTreeMap::from([("meter".to_owned(), Seen { is_silent, good, points: 10 })])
+    }
+
+    fn trial(before: BTreeMap<String, Seen>) -> Trial {
+        Trial { reach: 5 * MINUTE, watch: 2 * MINUTE, before }
+    }
+
+    #[test]
+    fn a_configuration_that_cuts_the_network_goes_back_after_five_minutes() {
+        let trial = trial(seen(false, 10));
+        let almost = Duration::from_millis(5 * 60_000 - 1);
+        assert_eq!(trial.look(almost, false, &seen(false, 10)), Verdict::Wait);
+        let back = Verdict::GoBack(Worse::HubNotReached);
+        assert_eq!(trial.look(5 * MINUTE, false, &seen(false, 10)), back);
+        assert_eq!(trial.look(5 * MINUTE, true, &seen(false, 10)), Verdict::Keep);
+    }
+
+    #[test]
+    fn nothing_is_kept_before_the_devices_were_watched() {
+        let trial = trial(seen(false, 10));
+        assert_eq!(trial.look(Duration::from_millis(2 * 60_000 - 1), true, &seen(false, 10)), Verdict::Wait);
+        assert_eq!(trial.look(2 * MINUTE, true, &seen(false, 10)), Verdict::Keep);
+    }
+
+    #[test]
+    fn devices_that_answered_before_and_do_not_now_turn_it_back() {
+        let (now, back) = (2 * MINUTE, Verdict::GoBack(Worse::Devices(vec!["meter".to_owned()])));
+        assert_eq!(trial(seen(false, 10)).look(now, true, &seen(true, 10)), back, "silent");
+        assert_eq!(trial(seen(false, 10)).look(now, true, &seen(false, 4)), back, "less than half");
+        assert_eq!(trial(seen(false, 10)).look(now, true, &seen(false, 5)), Verdict::Keep, "half");
+        assert_eq!(trial(seen(true, 10)).look(now, true, &seen(true, 0)), Verdict::Keep, "silent before");
+        assert_eq!(trial(seen(false, 0)).look(now, true, &seen(false, 0)), Verdict::Keep, "never good");
+        assert_eq!(trial(seen(false, 10)).look(now, true, &BTreeMap::new()), Verdict::Keep, "taken out");
+    }
+}
