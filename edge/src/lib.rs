@@ -2,6 +2,7 @@
 
 pub mod alarm;
 pub mod buffer;
+mod chinese;
 pub mod cli;
 pub mod clock;
 pub mod command;

@@ -1,8 +1,6 @@
 //! What the program says to people, in Chinese and English: `lang` chooses the language and has the macro that makes a
 //! sentence of both, `help` is the command line's own, and each command has its sentences in a file of its name.
 
-mod chinese;
-mod faults;
 mod lang;
 
 pub mod capture;
@@ -24,6 +22,15 @@ pub mod simulate;
 pub mod values;
 pub mod write;
 
-pub use chinese::told;
 pub use lang::Lang;
 use lang::texts;
+
+use crate::chinese::chinese;
+
+/// What was told in English far from the reader, in his language.
+pub fn told(lang: Lang, told: &str) -> String {
+    match lang {
+        Lang::Zh => chinese(told),
+        Lang::En => told.to_owned(),
+    }
+}

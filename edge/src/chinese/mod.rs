@@ -1,21 +1,14 @@
 //! Faults in Chinese. Whoever finds a fault of a file or of the machine tells it in English, far from any reader; on the
 //! way to a reader of Chinese it passes here, and what `faults` knows is said again. What it does not know stays as it is.
 
+mod faults;
+
 use std::io;
 
-use super::Lang;
-use super::faults::{FAULTS, SYSTEM, WORDS};
+use faults::{FAULTS, SYSTEM, WORDS};
 
-/// What was told in English far from the reader, in his language.
-pub fn told(lang: Lang, told: &str) -> String {
-    match lang {
-        Lang::Zh => chinese(told),
-        Lang::En => told.to_owned(),
-    }
-}
-
-/// The same in Chinese, line by line.
-fn chinese(told: &str) -> String {
+/// What was told in English far from the reader, line by line.
+pub fn chinese(told: &str) -> String {
     told.lines().map(line).collect::<Vec<_>>().join("\n")
 }
 
@@ -82,15 +75,22 @@ fn holes<'t>(sentence: &str, told: &'t str) -> Option<Vec<&'t str>> {
     rest.is_empty().then_some(holes)
 }
 
+/// A hole `{=}` is filled with what a person has written there, as it is.
 fn filled(sentence: &str, holes: &[&str]) -> String {
-    let mut holes = holes.iter();
-    let mut text = String::new();
-    for (n, part) in sentence.split("{}").enumerate() {
-        if n > 0 {
-            text.push_str(&word(holes.next().copied().unwrap_or_default()));
+    let (mut text, mut rest) = (String::new(), sentence);
+    for hole in holes {
+        let Some(at) = rest.find("{}").into_iter().chain(rest.find("{=}")).min() else { break };
+        let (before, behind) = rest.split_at(at);
+        text.push_str(before);
+        if let Some(behind) = behind.strip_prefix("{=}") {
+            text.push_str(hole);
+            rest = behind;
+        } else {
+            text.push_str(&word(hole));
+            rest = behind.strip_prefix("{}").unwrap_or_default();
         }
-        text.push_str(part);
     }
+    text.push_str(rest);
     text
 }
 
@@ -203,7 +203,7 @@ mod tests {
                 let path = entry.unwrap().path();
                 if path.is_dir() {
                     read(&path, all);
-                } else if !path.ends_with("text/faults.rs") {
+                } else if !path.ends_with("chinese/faults.rs") {
                     all.push_str(&std::fs::read_to_string(&path).unwrap_or_default());
                 }
             }
@@ -216,7 +216,8 @@ mod tests {
         }
         let all = all.replace("\\\"", "\"");
         for (en, zh) in FAULTS {
-            assert_eq!(en.matches("{}").count(), zh.matches("{}").count(), "{en}");
+            let holes = zh.matches("{}").count() + zh.matches("{=}").count();
+            assert_eq!(en.matches("{}").count(), holes, "{en}");
             // Behind a colon stands what caused it, and a question is put before a way out: others have said these.
             let parts = en.split("{}").flat_map(|part| part.split("? "));
             for part in parts.map(|part| part.trim().trim_end_matches(':')).filter(|part| part.len() > 3) {

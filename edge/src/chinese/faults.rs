@@ -1,6 +1,6 @@
 //! The Chinese of faults that are told in English where they are found: of the gateway's file, of profiles and captures,
-//! of the machine. `{}` stands for what varies, in the same order in both. `chinese` looks them up, and a test there holds
-//! the English to what is said.
+//! of the machine. `{}` stands for what varies, in the same order in both. The room looks them up, and a test of
+//! it holds the English to what is said.
 
 /// What is wrong, and ways out.
 pub const FAULTS: &[(&str, &str)] = &[
@@ -8,11 +8,11 @@ pub const FAULTS: &[(&str, &str)] = &[
     ("this is no TOML: {}", "不是 TOML：{}"),
     ("mend this first, more may follow", "先改正这里，后面可能还有错误"),
     ("this key is missing", "缺少这个键"),
-    ("add {} = {}", "加上 {} = {}"),
+    ("add {} = {}", "加上 {=} = {=}"),
     ("this key is not known", "没有这个键"),
-    ("remove it; known here: {}", "删去它；这里可以写：{}"),
-    ("did you mean {}?", "是不是 {}？"),
-    ("did you mean \"{}\"? write {}", "是不是 \"{}\"？可以写 {}"),
+    ("remove it; known here: {}", "删去它；这里可以写：{=}"),
+    ("did you mean {}?", "是不是 {=}？"),
+    ("did you mean \"{}\"? write {}", "是不是 \"{=}\"？可以写 {=}"),
     ("\"{}\" is not known here", "这里没有“{}”"),
     ("a table is wanted here, this is {}", "这里要写一个表，现在是{}"),
     (
@@ -56,6 +56,27 @@ pub const FAULTS: &[(&str, &str)] = &[
     ("\"{}\" is no host with a port", "“{}”不是主机和端口"),
     ("the path is empty", "路径是空的"),
     ("name a file or folder", "写文件或目录的路径"),
+    // Of a configuration from the hub.
+    ("{} is only changed on site", "{} 只能在现场修改"),
+    ("leave it as the gateway's own file has it", "保持网关自己文件里的写法"),
+    (
+        "without [hub] address nobody would reach the gateway again",
+        "没有 [hub] address，就再也连不上这台网关了",
+    ),
+    ("keep the address", "保留地址"),
+    ("remote_write of {} would allow more than the file on site", "{} 的 remote_write 比现场文件允许的更多"),
+    (
+        "only who stands at the plant opens a point: change it in the gateway's own file",
+        "只有在设备现场的人才能开放点位：请改网关自己的文件",
+    ),
+    (
+        "the password of {} would go to a broker that the file on site does not name",
+        "{} 的密码会交给现场文件里没有的服务器",
+    ),
+    (
+        "leave host, port, ca, user and password_file as they are, or change them on site",
+        "host、port、ca、user 和 password_file 保持不变，或到现场修改",
+    ),
     ("something is missing", "缺少内容"),
     ("compare it with the documentation", "请与手册对照"),
     ("what stands before {} is no table", "{} 前面的不是表"),
