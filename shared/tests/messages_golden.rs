@@ -7,6 +7,10 @@ use steward_shared::id::{BootId, BufferId, CommandId, GatewayId, PointNo};
 use steward_shared::reading::{Quality, Value};
 use steward_shared::time::Timestamp;
 use steward_shared::wire::command::{Order, RelinquishOrder, Report, SignedOrder, Stage, WriteOrder, reason};
+use steward_shared::wire::config::{
+    CheckConfig, CheckedConfig, ConfigFault, ConfigOutcome, ConfigReport, ConfigStage, NewConfig,
+    SignedConfig,
+};
 use steward_shared::wire::frame::{HEADER, encode, from_cbor, length};
 use steward_shared::wire::message::{
     Batch, Catalogue, CatalogueDevice, CataloguePoint, CatalogueWrite, Certificate, ControlDown, ControlUp,
@@ -140,6 +144,7 @@ fn what_a_gateway_says_of_itself_is_as_the_golden_frames_have_it() {
         ControlUp::Hello(newer),
         ControlUp::Catalogue(Catalogue { devices: vec![], points: vec![setpoint()] }),
     ];
+    let content = [content.to_vec(), configurations()].concat();
     agree(include_bytes!("golden/messages_1_control_up.frames"), &content);
 }
 
@@ -169,6 +174,54 @@ fn setpoint() -> CataloguePoint {
 
 fn command() -> CommandId {
     CommandId("30313233-3435-3637-3839-3a3b3c3d3e3f".parse().expect("a well-formed id"))
+}
+
+const TEXT: &str = "[gateway]\nname = \"东区\"\n";
+
+/// What a gateway says of its configuration.
+fn configurations() -> Vec<ControlUp> {
+    let outcome = |version, stage| ConfigOutcome {
+        version,
+        at: NOW,
+        stage,
+        reason: None,
+        detail: String::new(),
+        faults: vec![],
+    };
+    let fault = ConfigFault {
+        line: 3,
+        column: 1,
+        path: "line[0].prt".into(),
+        message: names("没有这个键", "this key is not known"),
+        way_out: names("", "did you mean port?"),
+    };
+    let refused = ConfigOutcome {
+        reason: Some("faults".into()),
+        detail: "one fault".into(),
+        faults: vec![fault],
+        ..outcome(8, ConfigStage::Refused)
+    };
+    let first = ConfigReport {
+        is_open: true,
+        text: Some(TEXT.into()),
+        digest: "ab".repeat(32),
+        version: Some(7),
+        taken: 8,
+        outcome: Some(refused),
+    };
+    let mut all = vec![ControlUp::Config(first), ControlUp::Config(ConfigReport::default())];
+    for (version, stage) in [(1, ConfigStage::Trying), (2, ConfigStage::Kept), (3, ConfigStage::TakenBack)] {
+        all.push(ControlUp::Config(ConfigReport {
+            is_open: true,
+            text: Some(String::new()),
+            version: Some(version),
+            taken: version,
+            outcome: Some(outcome(version, stage)),
+            ..ConfigReport::default()
+        }));
+    }
+    all.push(ControlUp::Checked(CheckedConfig { id: 41, faults: vec![] }));
+    all
 }
 
 #[test]
@@ -282,7 +335,10 @@ fn what_the_hub_says_is_as_the_golden_frames_have_it() {
         watermarks: vec![mark(Lane::Alarm, 3), mark(Lane::Live, 65_536), mark(Lane::Backfill, 0)],
         catalogue_wanted: true,
         now: NOW,
+        config_wanted: false,
     };
+    let curious =
+        Welcome { watermarks: vec![], catalogue_wanted: false, config_wanted: true, ..welcome.clone() };
     let reasons = [
         RefusalReason::Protocol,
         RefusalReason::IdentityMismatch,
@@ -298,7 +354,20 @@ fn what_the_hub_says_is_as_the_golden_frames_have_it() {
     }));
     content.push(ControlDown::Certificate(Certificate { certificate: vec![0x30, 0x82, 2, 0] }));
     content.push(ControlDown::Command(SignedOrder { order: vec![0xa1, 1], signature: vec![0x30, 0x45] }));
+    content.push(ControlDown::Welcome(curious));
+    content.push(ControlDown::Config(SignedConfig { config: vec![0xa1, 2], signature: vec![0x30, 0x46] }));
+    content.push(ControlDown::Check(CheckConfig { id: 41, text: "[gateway]\n".into() }));
     agree(include_bytes!("golden/messages_1_control_down.frames"), &content);
+    let config = NewConfig {
+        gateway: gateway(),
+        version: 8,
+        base: "ab".repeat(32),
+        text: TEXT.into(),
+        by: "li".into(),
+        why: "WO-2026-0417".into(),
+        issued: NOW,
+    };
+    agree(include_bytes!("golden/messages_1_configs.frames"), &[config]);
 }
 
 #[test]

@@ -21,7 +21,8 @@ use tokio_util::sync::CancellationToken;
 use super::out::Out;
 use super::text::capture as text;
 use super::words::{SerialWords, interrupted};
-use crate::config::{LineConfig, WireConfig, load};
+use crate::config::{LineConfig, WireConfig};
+use crate::configure::load;
 use crate::evidence::Evidence;
 use crate::health::LineGauge;
 use crate::lab::capture::{Header, Log, RecordedDial, What};
@@ -153,7 +154,7 @@ async fn poll(
 }
 
 fn line_of(path: &Path, name: &str, out: Out) -> Result<LineConfig, String> {
-    let config = load(path).map_err(|faults| listing(&faults))?;
+    let config = load(path, None).map_err(|faults| listing(&faults))?;
     let known: Vec<String> = config.lines.iter().map(|line| line.name.clone()).collect();
     config
         .lines

@@ -13,7 +13,8 @@ use super::out::Out;
 use super::table::table;
 use super::text::Lang;
 use super::text::sheet::quality;
-use crate::config::{Config, load};
+use crate::config::Config;
+use crate::configure::load;
 use crate::control::{Answer, Request, ask};
 use crate::evidence::{Compared, Comparison, EvidenceError, Explained, PartExplained, Reader, TooLong};
 use crate::poll::Word;
@@ -80,7 +81,7 @@ pub fn preview(args: &Preview, out: Out) -> Result<(), String> {
 }
 
 pub fn redecode(args: &Redecode, out: Out) -> Result<(), String> {
-    let config = load(&args.told.config).map_err(|faults| listing(&faults))?;
+    let config = load(&args.told.config, args.told.data.as_deref()).map_err(|faults| listing(&faults))?;
     let data = args.told.data.clone().unwrap_or(config.data);
     let answer = ask(&data, &Request::Redecode { since: args.since }).map_err(|e| match out.lang {
         Lang::Zh => format!("{} 中的 steward-edge 没有回答：它在运行吗？", data.display()),
@@ -102,7 +103,7 @@ pub fn redecode(args: &Redecode, out: Out) -> Result<(), String> {
 }
 
 fn open(told_by: &Told, lang: Lang) -> Result<(Config, Reader), String> {
-    let config = load(&told_by.config).map_err(|faults| listing(&faults))?;
+    let config = load(&told_by.config, told_by.data.as_deref()).map_err(|faults| listing(&faults))?;
     let data = told_by.data.as_ref().unwrap_or(&config.data);
     let reader = Reader::open(data).map_err(|e| told(&e, lang))?;
     Ok((config, reader))

@@ -17,7 +17,8 @@ use super::sheet_page::page;
 use super::status::status;
 use super::table::table;
 use super::text::{Lang, sheet as text, simulate::no_value};
-use crate::config::{Config, DeviceConfig, LineConfig, WireConfig, load};
+use crate::config::{Config, DeviceConfig, LineConfig, WireConfig};
+use crate::configure::load;
 use crate::line::dial_of;
 use crate::poll::ROOM;
 
@@ -156,7 +157,7 @@ impl Sheet {
 
 pub fn sheet(words: &SheetWords, out: Out) -> Result<(), String> {
     let lang = out.lang;
-    let config = load(&words.config).map_err(|faults| listing(&faults))?;
+    let config = load(&words.config, None).map_err(|faults| listing(&faults))?;
     let known: Vec<&str> = config.lines.iter().flat_map(|l| &l.devices).map(|d| d.name.as_str()).collect();
     if let Some(unknown) = words.device.iter().find(|name| !known.contains(&name.as_str())) {
         return Err(text::no_device(lang, unknown, &known.join(", ")));

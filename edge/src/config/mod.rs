@@ -10,11 +10,11 @@ mod read;
 mod remote;
 mod settings;
 
-pub use read::{load, parse};
+pub use read::{in_place_of, load, parse, text};
 pub use remote::RemoteWrite;
 pub use settings::{
-    BacnetConfig, BrokerConfig, BufferConfig, Config, DeviceConfig, LineConfig, ListenConfig, Log, LogFormat,
-    MstpConfig, Network, Periods, PublishConfig, PublishFormat, SerialConfig, WireConfig,
+    BacnetConfig, BrokerConfig, BufferConfig, Config, DeviceConfig, FromHub, LineConfig, ListenConfig, Log,
+    LogFormat, MstpConfig, Network, Periods, PublishConfig, PublishFormat, SerialConfig, WireConfig,
 };
 
 #[cfg(test)]

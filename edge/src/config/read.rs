@@ -14,7 +14,7 @@ use tracing::Level;
 
 use super::line::{Seen, read_line};
 use super::mqtt::read_publish;
-use super::settings::{BufferConfig, Config, Log, LogFormat, Periods};
+use super::settings::{BufferConfig, Config, FromHub, Log, LogFormat, Periods};
 use crate::evidence::EvidenceSettings;
 
 const DEFAULTS: &str = include_str!("../../edge.default.toml");
@@ -23,16 +23,23 @@ const VARIABLES: &str = "STEWARD_EDGE";
 
 /// Reads the file and the profiles that it names, with the environment of this process on top.
 pub fn load(path: &Path) -> Result<Config, Vec<Fault>> {
-    let name = path.display().to_string();
-    let text = std::fs::read_to_string(path).map_err(|e| {
+    in_place_of(path, &text(path)?, &path.display().to_string())
+}
+
+/// What stands in the file.
+pub fn text(path: &Path) -> Result<String, Vec<Fault>> {
+    std::fs::read_to_string(path).map_err(|e| {
         let way_out =
             "name the gateway's file by --config, or make one (the commented one is edge.default.toml)";
-        vec![Fault::of_file(&name, format!("cannot be read: {e}"), way_out)]
-    })?;
+        vec![Fault::of_file(&path.display().to_string(), format!("cannot be read: {e}"), way_out)]
+    })
+}
+
+/// A text in the place of the file at `path`; its faults name it `name`.
+pub fn in_place_of(path: &Path, text: &str, name: &str) -> Result<Config, Vec<Fault>> {
     let variables =
         std::env::vars_os().filter_map(|(k, v)| Some((k.into_string().ok()?, v.into_string().ok()?)));
-    let folder = path.parent().unwrap_or(Path::new("."));
-    parse(&name, &text, folder, variables)
+    parse(name, text, path.parent().unwrap_or(Path::new(".")), variables)
 }
 
 /// The same from a text. Relative folders in it start at `folder`.
@@ -59,7 +66,7 @@ pub fn parse(
 
 fn read_root(root: &Table<'_>, folder: &Path, of_profiles: &mut Vec<Fault>) -> Option<Config> {
     let gateway = root.table("gateway").and_then(|t| read_gateway(&t));
-    let hub = root.table("hub").map(|t| t.optional::<HostPort>("address"));
+    let hub = root.table("hub").map(|t| (t.optional::<HostPort>("address"), read_from_hub(&t)));
     let buffer = root.table("buffer").and_then(|t| read_buffer(&t));
     let evidence = root.table("evidence").and_then(|t| read_evidence(&t));
     let periods = root.table("periods").and_then(|t| read_periods(&t, None));
@@ -78,11 +85,13 @@ fn read_root(root: &Table<'_>, folder: &Path, of_profiles: &mut Vec<Fault>) -> O
     let mut names = BTreeSet::new();
     let publish: Vec<_> = root.tables("publish").iter().map(|t| read_publish(t, &mut names)).collect();
     let (name, title, data) = gateway?;
+    let (hub, from_hub) = hub?;
     Some(Config {
         name,
         title,
         data: folder.join(data),
-        hub: hub?,
+        hub,
+        from_hub: from_hub?,
         buffer: buffer?,
         evidence: evidence?,
         folders,
@@ -120,6 +129,12 @@ pub(super) fn read_title(table: &Table<'_>, name: &str) -> Names {
     }
     let other = zh.clone().or(en.clone()).unwrap_or_else(|| name.to_owned());
     Names { zh: zh.unwrap_or_else(|| other.clone()), en: en.unwrap_or(other) }
+}
+
+fn read_from_hub(table: &Table<'_>) -> Option<FromHub> {
+    let configure = table.required::<bool>("configure");
+    let trial = duration_within(table, "trial", Duration::from_secs(10), Duration::from_hours(1));
+    Some(FromHub { configure: configure?, trial: trial? })
 }
 
 fn read_buffer(table: &Table<'_>) -> Option<BufferConfig> {

@@ -25,6 +25,7 @@ pub struct Config {
     /// Where readings, alarms and the identity are kept.
     pub data: PathBuf,
     pub hub: Option<HostPort>,
+    pub from_hub: FromHub,
     pub buffer: BufferConfig,
     /// How long raw answers are kept, and in how much room.
     pub evidence: EvidenceSettings,
@@ -36,6 +37,14 @@ pub struct Config {
     pub lines: Vec<LineConfig>,
     /// Where readings are told besides the hub; names are unique.
     pub publish: Vec<PublishConfig>,
+}
+
+/// What the hub may do to this very configuration.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct FromHub {
+    pub configure: bool,
+    /// One from the hub proves itself within this time, or goes back.
+    pub trial: Duration,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -13,6 +13,7 @@ pub fn only_on_site(site: &Config, wanted: &Config) -> Vec<Fault> {
     let mut refuse = |message: String, way_out: &str| faults.push(Fault::of_file("", message, way_out));
     let tables = [
         ("[gateway] data", site.data == wanted.data),
+        ("[hub] configure and trial", site.from_hub == wanted.from_hub),
         ("[profiles] folders", site.folders == wanted.folders),
         ("[http] listen", site.http == wanted.http),
         ("[buffer]", site.buffer == wanted.buffer),
@@ -166,6 +167,10 @@ mod tests {
         assert!(refused("name = \"east\"", "name = \"east\"\ndata = \"/tmp\"").contains("[gateway] data"));
         assert!(
             refused("folders = [\"profiles\"]", "folders = [\"profiles\", \"more\"]").contains("[profiles]")
+        );
+        assert!(
+            refused("address = \"h:7443\"", "address = \"h:7443\"\ntrial = \"1h\"")
+                .contains("[hub] configure")
         );
         assert!(refused("address = \"h:7443\"", "").contains("nobody would reach"));
     }

@@ -11,11 +11,14 @@
 //! The whole record is one file, replaced at once: there is no moment at which half of a step is on the disk.
 
 mod guard;
+mod link;
+mod present;
 mod record;
 mod trial;
 mod verify;
 
-pub use guard::only_on_site;
-pub use record::{Held, InForce, NotTaken, Record, RecordError, digest};
+pub use link::{Incoming, Link, told};
+pub use present::{NAME, Present, load, present, wanted};
+pub use record::{Held, NotTaken, Record, RecordError, digest, set_aside};
 pub use trial::{Seen, Trial, Verdict, Worse};
 pub use verify::verified;

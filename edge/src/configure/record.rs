@@ -1,13 +1,16 @@
 //! What is kept of configurations from the hub: `configuration.json` in the data folder, replaced at once and synced
 //! before anything is done by it. Versions only grow: one that was taken before, kept or refused, is never taken again.
 
+use std::collections::BTreeMap;
 use std::fs::{self, File};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
+use steward_shared::wire::config::ConfigOutcome;
 
+use super::trial::Seen;
 use crate::owner::hand_over;
 
 const FILE: &str = "configuration.json";
@@ -34,6 +37,12 @@ pub struct Record {
     pub trial: Option<Held>,
     /// Starts of the program since the trial began.
     pub starts: u32,
+    /// How the devices fared before it.
+    #[serde(default)]
+    pub before: BTreeMap<String, Seen>,
+    /// What became of the version that was taken last.
+    #[serde(default)]
+    pub outcome: Option<ConfigOutcome>,
 }
 
 /// Why a configuration is not tried.
@@ -64,6 +73,17 @@ pub enum InForce<'r> {
     Hub(&'r Held),
 }
 
+fn path_in(data: &Path) -> PathBuf {
+    data.join(FILE)
+}
+
+/// A record that cannot be read is put aside for whoever looks into it, and the next one begins anew.
+pub fn set_aside(data: &Path) -> io::Result<PathBuf> {
+    let aside = path_in(data).with_extension("json.damaged");
+    fs::rename(path_in(data), &aside)?;
+    Ok(aside)
+}
+
 /// SHA-256 in hexadecimal.
 pub fn digest(text: &str) -> String {
     data_encoding::HEXLOWER.encode(&Sha256::digest(text))
@@ -72,7 +92,7 @@ pub fn digest(text: &str) -> String {
 impl Record {
     /// An empty one where there is none yet.
     pub fn load(data: &Path) -> Result<Self, RecordError> {
-        let path = data.join(FILE);
+        let path = path_in(data);
         let read = match fs::read(&path) {
             Ok(bytes) => serde_json::from_slice(&bytes).map_err(io::Error::from),
             Err(e) if e.kind() == io::ErrorKind::NotFound => Ok(Self::default()),
@@ -83,7 +103,7 @@ impl Record {
 
     /// After a power cut at any moment there is either this one or the one before.
     pub fn save(&self, data: &Path) -> Result<(), RecordError> {
-        let path = data.join(FILE);
+        let path = path_in(data);
         self.replace(data, &path).map_err(|source| RecordError { path, source })
     }
 
@@ -130,11 +150,25 @@ impl Record {
         if let Some(held) = self.trial.take() {
             self.stands = Some(held);
         }
+        self.before.clear();
     }
 
     /// What stood before is in force again.
     pub fn go_back(&mut self) {
         self.trial = None;
+        self.before.clear();
+    }
+
+    /// What became of a version, and that it was taken.
+    pub fn ended(&mut self, outcome: ConfigOutcome) {
+        self.taken = self.taken.max(outcome.version);
+        self.outcome = Some(outcome);
+    }
+
+    /// Nothing from the hub is in force any more.
+    pub fn forget(&mut self) {
+        self.go_back();
+        self.stands = None;
     }
 
     /// The program starts; true where what is tried has ended it too often, and went back.
@@ -150,11 +184,12 @@ impl Record {
         too_often
     }
 
-    /// The file on site was changed: it wins over everything from the hub, for good. True where there was something.
-    pub fn changed_on_site(&mut self, site: &str) -> bool {
-        let is_other = |held: &Held| held.site != site;
-        let gone = self.trial.take_if(|held| is_other(held)).is_some();
-        self.stands.take_if(|held| is_other(held)).is_some() || gone
+    /// The file on site was changed: it wins over everything from the hub, for good. The version that was in force.
+    pub fn changed_on_site(&mut self, site: &str) -> Option<u64> {
+        let held = self.trial.as_ref().or(self.stands.as_ref()).filter(|held| held.site != site)?;
+        let version = held.version;
+        self.forget();
+        Some(version)
     }
 }
 
@@ -230,9 +265,9 @@ mod tests {
         let mut record = Record::default();
         record.begin(held(1, "one"), &digest(SITE), SITE).unwrap();
         record.keep();
-        assert!(!record.changed_on_site(&digest(SITE)));
+        assert_eq!(record.changed_on_site(&digest(SITE)), None);
         assert_eq!(record.in_force(&digest("another")), InForce::Site);
-        assert!(record.changed_on_site(&digest("another")));
+        assert_eq!(record.changed_on_site(&digest("another")), Some(1));
         assert_eq!((running(&record), record.taken), (None, 1), "and stays so if it is changed back");
     }
 
@@ -241,5 +276,8 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         fs::write(folder.path().join(FILE), "{").unwrap();
         assert!(Record::load(folder.path()).is_err());
+        let aside = set_aside(folder.path()).unwrap();
+        assert_eq!(fs::read_to_string(aside).unwrap(), "{");
+        assert_eq!(Record::load(folder.path()).unwrap(), Record::default());
     }
 }

@@ -3,11 +3,15 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use serde::{Deserialize, Serialize};
+
 /// How a device fares.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Seen {
     pub is_silent: bool,
-    /// Points of it that have a good value, of all that it has.
+    /// Some point of it has a good value.
+    pub has_answered: bool,
+    /// Points of it that have a good value, of all that must have a new one within the watch.
     pub good: usize,
     pub points: usize,
 }
@@ -64,7 +68,7 @@ impl Trial {
 }
 
 fn is_worse(before: Seen, now: Seen) -> bool {
-    if before.is_silent || before.good == 0 {
+    if before.is_silent || !before.has_answered {
         return false;
     }
     // Shares of good points, compared without fractions: less than half of the share of before.
@@ -78,7 +82,7 @@ mod tests {
     const MINUTE: Duration = Duration::from_mins(1);
 
     fn seen(is_silent: bool, good: usize) -> BTreeMap<String, Seen> {
-        BTreeMap::from([("meter".to_owned(), Seen { is_silent, good, points: 10 })])
+        BTreeMap::from([("meter".to_owned(), Seen { is_silent, has_answered: good > 0, good, points: 10 })])
     }
 
     fn trial(before: BTreeMap<String, Seen>) -> Trial {
@@ -109,6 +113,11 @@ mod tests {
         assert_eq!(trial(seen(false, 10)).look(now, true, &seen(false, 4)), back, "less than half");
         assert_eq!(trial(seen(false, 10)).look(now, true, &seen(false, 5)), Verdict::Keep, "half");
         assert_eq!(trial(seen(true, 10)).look(now, true, &seen(true, 0)), Verdict::Keep, "silent before");
+        let slow = |is_silent| {
+            BTreeMap::from([("meter".to_owned(), Seen { is_silent, has_answered: true, good: 0, points: 0 })])
+        };
+        assert_eq!(trial(slow(false)).look(now, true, &slow(false)), Verdict::Keep, "read too seldom");
+        assert_eq!(trial(slow(false)).look(now, true, &slow(true)), back, "and silent all the same");
         assert_eq!(trial(seen(false, 0)).look(now, true, &seen(false, 0)), Verdict::Keep, "never good");
         assert_eq!(trial(seen(false, 10)).look(now, true, &BTreeMap::new()), Verdict::Keep, "taken out");
     }

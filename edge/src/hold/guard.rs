@@ -13,7 +13,8 @@ use tracing::{error, info, warn};
 
 use super::back::{Back, bring_back};
 use super::file::{Hold, Kept};
-use crate::config::{Config, load};
+use crate::config::Config;
+use crate::configure::load;
 
 const LOOK: Duration = Duration::from_secs(5);
 
@@ -45,9 +46,8 @@ pub async fn guard(file: PathBuf, data: PathBuf, clock: Arc<dyn Clock>, cancel: 
 }
 
 async fn config(file: &Path, data: &Path) -> Option<Config> {
-    let file = file.to_owned();
-    let config = tokio::task::spawn_blocking(move || load(&file).ok()).await.ok()??;
-    Some(Config { data: data.to_owned(), ..config })
+    let (file, data) = (file.to_owned(), data.to_owned());
+    tokio::task::spawn_blocking(move || load(&file, Some(&data)).ok()).await.ok()?
 }
 
 /// What the looks before this one have seen.

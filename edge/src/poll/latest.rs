@@ -14,7 +14,7 @@ use steward_shared::time::Timestamp;
 use crate::numbered::Numbered;
 
 /// A good value is shown as such for this many periods of its point.
-const AGE_PERIODS: u32 = 3;
+pub const AGE_PERIODS: u32 = 3;
 
 /// What a row says about its point, apart from the value.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -33,6 +33,8 @@ pub struct Shown {
     pub device: String,
     pub point: String,
     pub unit: String,
+    #[serde(skip)]
+    pub period: Duration,
     /// The slot of the poll; absent before the first.
     pub at: Option<Timestamp>,
     pub age_ms: Option<u64>,
@@ -111,6 +113,7 @@ impl Row {
             device: device.to_string(),
             point: point.to_string(),
             unit: unit.to_string(),
+            period,
             at: last.map(|r| r.at),
             age_ms: age.map(|a| u64::try_from(a.as_millis()).unwrap_or(u64::MAX)),
             value: last.and_then(|r| r.value.clone()).map(|v| match v {

@@ -26,6 +26,6 @@ mod turn;
 mod window;
 
 pub use attention::{named, tell};
-pub use latest::{Described, Latest, Shown, Word};
+pub use latest::{AGE_PERIODS, Described, Latest, Shown, Word};
 pub use load::{Load, ROOM, impossible, load};
 pub use task::{LineTask, Told};

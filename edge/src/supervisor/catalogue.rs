@@ -23,12 +23,18 @@ const AROUND: usize = 64;
 /// The gateway's file, read and found in order: what it configures fits into one message to the hub, too.
 pub fn read(path: &Path) -> Result<Config, Vec<Fault>> {
     let config = config::load(path)?;
-    let mut faults = overloaded(&config);
-    faults.extend(fits(&config, MAX_FRAME - AROUND).err());
+    in_order(&path.display().to_string(), &config)?;
+    Ok(config)
+}
+
+/// Whether the wires carry what is asked of them, and the hub hears of all of it. The faults name the file `name`.
+pub fn in_order(name: &str, config: &Config) -> Result<(), Vec<Fault>> {
+    let mut faults = overloaded(config);
+    faults.extend(fits(config, MAX_FRAME - AROUND).err());
     if faults.is_empty() {
-        return Ok(config);
+        return Ok(());
     }
-    Err(faults.into_iter().map(|fault| Fault { file: path.display().to_string(), ..fault }).collect())
+    Err(faults.into_iter().map(|fault| Fault { file: name.to_owned(), ..fault }).collect())
 }
 
 /// The lines whose wire cannot carry what is asked of it.

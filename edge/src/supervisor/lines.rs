@@ -72,6 +72,18 @@ pub struct Changes {
     pub kept: Vec<String>,
 }
 
+impl Changes {
+    pub fn told(&self) -> String {
+        let list = |names: &[String]| if names.is_empty() { "none".to_owned() } else { names.join(", ") };
+        format!(
+            "lines started: {}; stopped: {}; untouched: {}",
+            list(&self.started),
+            list(&self.stopped),
+            list(&self.kept)
+        )
+    }
+}
+
 impl Lines {
     pub fn new(
         dial: DialOf,

@@ -3,6 +3,7 @@
 //! room spawns tasks.
 
 mod catalogue;
+mod configuring;
 mod files;
 mod health;
 mod lines;

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use steward_shared::alarm::EventKind;
-use steward_shared::document::Fault;
+use steward_shared::document::{Fault, listing};
 use steward_shared::id::{Ids, RandomIds};
 use steward_shared::reading::Reading;
 use steward_shared::time::{Clock, SystemClock};
@@ -16,10 +16,11 @@ use tokio::time::{Instant, interval, timeout};
 use tokio_util::sync::CancellationToken;
 use tracing::{error, info, warn};
 
-use super::catalogue::{catalogue, described, names, read, shared_out};
+use super::catalogue::{catalogue, described, names, shared_out};
+use super::configuring::Configuring;
 use super::files::Files;
 use super::health::HealthTask;
-use super::lines::{DialOf, Lines};
+use super::lines::{Changes, DialOf, Lines};
 use super::publishers::Publishers;
 use super::recorder::Recorder;
 use super::systemd::{self, Systemd};
@@ -35,7 +36,7 @@ use crate::line::dial_of;
 use crate::poll::{Latest, Told};
 use crate::refine::{Book, book};
 use crate::uplink::{self, Means, UplinkSettings, UplinkState};
-use crate::{hold, lend};
+use crate::{configure, hold, lend};
 
 /// How often the gateway's file is looked at and broken tasks are looked for.
 const TICK: Duration = Duration::from_secs(2);
@@ -53,6 +54,8 @@ const STOP_DEADLINE: Duration = Duration::from_secs(10);
 pub enum SupervisorError {
     #[error("the buffer cannot be used")]
     Buffer(#[from] BufferError),
+    #[error("the gateway's file has changed while the program started:\n{0}")]
+    File(String),
     #[error("the {0} task ended by itself")]
     TaskEnded(&'static str),
 }
@@ -84,15 +87,18 @@ impl Setup {
 }
 
 pub struct Supervisor {
-    setup: Setup,
-    config: Config,
+    pub(super) setup: Setup,
+    pub(super) config: Config,
+    pub(super) configuring: Configuring,
+    /// What the hub wants of the configuration.
+    wishes: mpsc::Receiver<configure::Incoming>,
     files: Files,
     buffer: Buffer,
     alarms: Alarms,
-    latest: Arc<Latest>,
+    pub(super) latest: Arc<Latest>,
     book: watch::Sender<Arc<Book>>,
     live: broadcast::Sender<Arc<[Reading]>>,
-    lines: Lines,
+    pub(super) lines: Lines,
     publishers: Publishers,
     gauges: watch::Sender<Vec<Arc<LineGauge>>>,
     health: watch::Receiver<Health>,
@@ -112,7 +118,7 @@ pub struct Supervisor {
     /// The configuration in force.
     configs: watch::Sender<Arc<Config>>,
     /// How the way to the hub fares.
-    hub: watch::Sender<UplinkState>,
+    pub(super) hub: watch::Sender<UplinkState>,
     timekeeper: Timekeeper,
     started: Instant,
     pages: Option<Stoppable>,
@@ -145,6 +151,14 @@ impl Supervisor {
         };
         let buffer = opening.await.map_err(|_| SupervisorError::TaskEnded("opening"))??;
         let alarms = Alarms::open(buffer.clone(), Arc::clone(&clock), Arc::clone(&ids)).await?;
+        let opening = {
+            let (path, data, site, now) =
+                (setup.path.clone(), setup.data.clone(), config.clone(), clock.now());
+            tokio::task::spawn_blocking(move || Configuring::open(&path, data.as_deref(), &site, now))
+        };
+        let opened = opening.await.map_err(|_| SupervisorError::TaskEnded("opening"))?;
+        let (configuring, wishes, news) = opened.map_err(|faults| SupervisorError::File(listing(&faults)))?;
+        config = configuring.config();
         let latest = Arc::new(Latest::default());
         let (live, kept) = (broadcast::Sender::new(LIVE), broadcast::Sender::new(LIVE));
         let changed = Arc::new(Notify::new());
@@ -203,6 +217,8 @@ impl Supervisor {
             publishers,
             setup,
             config: config.clone(),
+            configuring,
+            wishes,
             buffer,
             alarms,
             latest,
@@ -228,6 +244,9 @@ impl Supervisor {
             control_failed: false,
         };
         supervisor.tell(EventKind::Started, concat!("steward-edge ", env!("CARGO_PKG_VERSION")));
+        if let Some(news) = news {
+            supervisor.tell(EventKind::ConfigRefused, &news);
+        }
         supervisor.apply(config).await?;
         supervisor.desk = Some(Stoppable::spawn(|cancel| command::run(Arc::new(room), orders, cancel)));
         Ok(supervisor)
@@ -272,6 +291,7 @@ impl Supervisor {
                     self.files.taken();
                     self.reload().await;
                 }
+                Some(incoming) = self.wishes.recv() => self.hear(incoming).await,
                 _ = tick.tick() => {
                     let dead = self.dead();
                     if dead.is_some() {
@@ -309,6 +329,7 @@ impl Supervisor {
             self.gauges.send_replace(self.lines.gauges());
         }
         self.publishers.revive();
+        self.watch_trial().await;
         if self.uplink.as_ref().is_some_and(|uplink| uplink.task.is_finished()) {
             error!("the uplink's task broke; it is started again");
             self.start_uplink();
@@ -322,19 +343,21 @@ impl Supervisor {
     }
 
     /// Reads the gateway's file again. A broken one changes nothing, and says every fault of it.
-    async fn reload(&mut self) {
-        let path = self.setup.path.clone();
-        let done = tokio::task::spawn_blocking(move || read(&path)).await;
-        let mut config = match done {
-            Ok(Ok(config)) => config,
+    pub(super) async fn reload(&mut self) {
+        let done = tokio::task::spawn_blocking(self.configuring.reader()).await;
+        let present = match done {
+            Ok(Ok(present)) => present,
             Ok(Err(faults)) => return self.refuse(&faults),
             Err(e) => {
                 return error!(error = &e as &(dyn std::error::Error + 'static), "the file's reader broke");
             }
         };
-        if let Some(data) = &self.setup.data {
-            config.data.clone_from(data);
+        if let Some(news) = self.configuring.take_over(present, self.setup.clock.now()) {
+            warn!("{news}");
+            self.tell(EventKind::ConfigRefused, &news);
+            self.save_if_needed().await;
         }
+        let mut config = self.configuring.config();
         self.files.watch(&config.folders);
         self.put_off(&mut config);
         if config == self.config {
@@ -342,7 +365,7 @@ impl Supervisor {
             return;
         }
         match self.apply(config).await {
-            Ok(detail) => self.tell(EventKind::ConfigApplied, &detail),
+            Ok(changes) => self.tell(EventKind::ConfigApplied, &changes.told()),
             Err(e) => {
                 let detail = format!("the new configuration could not be taken over: {e}");
                 error!(error = &e as &(dyn std::error::Error + 'static), "{detail}");
@@ -353,7 +376,7 @@ impl Supervisor {
 
     /// What only a new start changes stays as it is until then, all of it: an identity in the new folder and readings in
     /// the old one would be nobody's wish.
-    fn put_off(&self, config: &mut Config) {
+    pub(super) fn put_off(&self, config: &mut Config) {
         let of = |c: &Config| (c.data.clone(), c.buffer.clone(), c.evidence, c.log.clone());
         if of(config) != of(&self.config) {
             warn!(
@@ -376,8 +399,8 @@ impl Supervisor {
         self.tell(EventKind::ConfigRefused, &detail);
     }
 
-    /// Puts a configuration in force. Only what differs is restarted; says in words what that was.
-    async fn apply(&mut self, config: Config) -> Result<String, SupervisorError> {
+    /// Puts a configuration in force. Only what differs is restarted.
+    pub(super) async fn apply(&mut self, config: Config) -> Result<Changes, SupervisorError> {
         let flat = self.buffer.number_points(names(&config)).await?;
         let numbers = shared_out(&config, &flat);
         self.buffer.set_catalogue(catalogue(&config, &numbers)).await?;
@@ -390,11 +413,8 @@ impl Supervisor {
         let changes = self.lines.apply(wanted).await;
         self.gauges.send_replace(self.lines.gauges());
         self.end_unknown(&config);
-        if self.config.hub != config.hub
-            && let Some(uplink) = self.uplink.take()
-        {
-            uplink.stop("uplink").await;
-            self.hub.send_replace(UplinkState::default());
+        if self.config.hub != config.hub && self.uplink.is_some() {
+            self.stop_uplink().await;
         }
         let shown = |c: &Config| (c.http, c.name.clone(), c.title.clone());
         if shown(&self.config) != shown(&config)
@@ -413,15 +433,8 @@ impl Supervisor {
         if self.control.is_none() {
             self.start_control();
         }
-        let list = |names: &[String]| if names.is_empty() { "none".to_owned() } else { names.join(", ") };
-        let detail = format!(
-            "lines started: {}; stopped: {}; untouched: {}",
-            list(&changes.started),
-            list(&changes.stopped),
-            list(&changes.kept)
-        );
-        info!("{detail}");
-        Ok(detail)
+        info!("{}", changes.told());
+        Ok(changes)
     }
 
     /// What was wrong with a line or device that is configured no more is over.
@@ -434,6 +447,18 @@ impl Supervisor {
             })
         };
         self.alarms.end_unknown(known);
+    }
+
+    async fn stop_uplink(&mut self) {
+        if let Some(uplink) = self.uplink.take() {
+            uplink.stop("uplink").await;
+            self.hub.send_replace(UplinkState::default());
+        }
+    }
+
+    pub(super) async fn restart_uplink(&mut self) {
+        self.stop_uplink().await;
+        self.start_uplink();
     }
 
     fn start_uplink(&mut self) {
@@ -453,6 +478,7 @@ impl Supervisor {
             health: self.health.clone(),
             timekeeper: self.timekeeper.clone(),
             commands: self.commands.clone(),
+            configuration: self.configuring.link(),
         };
         let state = self.hub.clone();
         self.uplink = Some(Stoppable::spawn(|cancel| uplink::run(settings, means, cancel, state)));
@@ -515,7 +541,7 @@ impl Supervisor {
         }
     }
 
-    fn tell(&self, kind: EventKind, detail: &str) {
+    pub(super) fn tell(&self, kind: EventKind, detail: &str) {
         self.alarms.tell(kind, None, None, true, detail);
     }
 

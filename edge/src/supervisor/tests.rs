@@ -11,12 +11,15 @@ use steward_shared::id::RandomIds;
 use steward_shared::reading::Quality;
 use steward_shared::time::{Clock, SystemClock};
 use steward_shared::wire::columns::decode;
+use steward_shared::wire::config::{CheckedConfig, ConfigReport};
 use steward_shared::wire::frame::from_cbor;
-use steward_shared::wire::message::{Lane, Watch};
+use steward_shared::wire::message::{ControlDown, Lane, Watch};
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, sleep};
 use tokio_util::sync::CancellationToken;
+
+mod configuring;
 
 use super::*;
 use crate::alarm::Alarms;
@@ -61,6 +64,9 @@ fn file_with(folder: &Path, more: &str, listen: &str, lines: &[(&str, u16, &str)
     std::fs::write(folder.join("edge.toml"), text).unwrap();
 }
 
+/// From this port on nobody answers.
+const DEAD: u16 = 900;
+
 /// When a wire was dialled.
 type Dials = Arc<Mutex<Vec<Duration>>>;
 
@@ -96,7 +102,9 @@ impl House {
         let start = Instant::now();
         let dial = move |wire: &WireConfig| {
             let WireConfig::Tcp { port, .. } = wire else { panic!("only TCP here") };
-            let mut wire = FakeWire::new(false, start, |_| true, |_, _, _| Act::Answer);
+            let is_dead = *port >= DEAD;
+            let act = move |_, _, _| if is_dead { Act::Silent } else { Act::Answer };
+            let mut wire = FakeWire::new(false, start, |_| true, act);
             wire.dialled = Arc::clone(seen.lock().unwrap().entry(*port).or_default());
             Arc::new(wire) as Arc<dyn Dial>
         };
@@ -145,7 +153,7 @@ impl House {
 }
 
 async fn eventually(what: &str, mut done: impl FnMut() -> bool) {
-    let deadline = Instant::now() + Duration::from_secs(20);
+    let deadline = Instant::now() + Duration::from_secs(60);
     while !done() {
         assert!(Instant::now() < deadline, "never happened: {what}");
         sleep(Duration::from_millis(20)).await;
@@ -296,7 +304,7 @@ async fn what_is_watched_is_at_the_hub_within_a_second_of_its_sample_and_before_
     let house = House::start_in(folder).await;
     eventually("a session", || !hub.seen().catalogues.is_empty() && hub.seen().control.is_some()).await;
     let no = hub.seen().catalogues[0].points[0].no;
-    hub.watch(Watch { points: vec![no], for_ms: 60_000 }).await;
+    hub.say(ControlDown::Watch(Watch { points: vec![no], for_ms: 60_000 })).await;
     for n in 1..=10 {
         eventually("one more sample", || hub.seen().live.len() >= n).await;
         let sample = hub.seen().live.last().unwrap().clone();

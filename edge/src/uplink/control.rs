@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use rustls_pki_types::CertificateDer;
 use steward_shared::time::Clock;
+use steward_shared::wire::config::{CheckedConfig, ConfigReport};
 use steward_shared::wire::message::{Certificate, ControlDown, ControlUp, Health, Renew, Watch};
 use tokio::sync::{mpsc, watch};
 use tokio::time::{Instant, MissedTickBehavior, interval};
@@ -20,6 +21,7 @@ use super::road::Outgoing;
 use super::state::UplinkState;
 use crate::buffer::{Buffer, BufferError};
 use crate::command::Incoming;
+use crate::configure;
 
 const HEALTH: Duration = Duration::from_secs(10);
 /// How often the certificate's age is looked at, and a request that got no answer is repeated.
@@ -36,6 +38,9 @@ pub(super) struct Up<'a> {
     pub clock: &'a Arc<dyn Clock>,
     /// Hash of the catalogue that the hub has.
     pub catalogue: Vec<u8>,
+    /// What is in force; none where the hub does not want to know.
+    pub configuration: Option<watch::Receiver<Arc<ConfigReport>>>,
+    pub checked: mpsc::Receiver<CheckedConfig>,
 }
 
 /// What the control stream is to say next.
@@ -43,6 +48,8 @@ enum Due {
     Health,
     Renewal,
     Catalogue,
+    Configuration(Arc<ConfigReport>),
+    Checked(CheckedConfig),
 }
 
 impl Up<'_> {
@@ -52,6 +59,9 @@ impl Up<'_> {
         report.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let (mut heads, mut health) = (self.buffer.heads(), self.health.clone());
         let mut sides = Sides::default();
+        if let Some(configuration) = &mut self.configuration {
+            configuration.mark_changed();
+        }
         loop {
             // All of these only wait for a state or a time; what is missed this time is seen the next time.
             let due = tokio::select! {
@@ -61,6 +71,8 @@ impl Up<'_> {
                     Err(_) => return Err(UplinkError::Protocol("nobody reports health any more")),
                 },
                 _ = renewal.tick() => Due::Renewal,
+                Some(report) = next(&mut self.configuration) => Due::Configuration(report),
+                Some(checked) = self.checked.recv() => Due::Checked(checked),
                 changed = heads.wait_for(|h| h.catalogue != self.catalogue) => match changed {
                     Ok(_) => Due::Catalogue,
                     Err(_) => return Err(UplinkError::Buffer(BufferError::Closed)),
@@ -70,6 +82,13 @@ impl Up<'_> {
                 Due::Health => sides = self.report().await?,
                 Due::Renewal => self.renew().await?,
                 Due::Catalogue => self.catalogue().await?,
+                Due::Configuration(report) => {
+                    let report = ControlUp::Config((*report).clone());
+                    frames::write(&mut self.stream, &report, STREAM).await?;
+                }
+                Due::Checked(checked) => {
+                    frames::write(&mut self.stream, &ControlUp::Checked(checked), STREAM).await?;
+                }
             }
         }
     }
@@ -106,6 +125,13 @@ impl Up<'_> {
     }
 }
 
+/// The next report of the configuration; none where there will be none.
+async fn next(configuration: &mut Option<watch::Receiver<Arc<ConfigReport>>>) -> Option<Arc<ConfigReport>> {
+    let configuration = configuration.as_mut()?;
+    configuration.changed().await.ok()?;
+    Some(Arc::clone(&configuration.borrow_and_update()))
+}
+
 type Sides = (Vec<bool>, Vec<bool>);
 
 /// Which lines are up and which devices silent: a change of these is news.
@@ -114,18 +140,21 @@ fn sides_of(h: &Health) -> Sides {
 }
 
 pub(super) struct Down<'a> {
-    pub answers: FrameReader,
+    pub heard: FrameReader,
     pub wish: &'a watch::Sender<Option<Wish>>,
     pub identity: &'a watch::Sender<Arc<Identity>>,
     pub state_dir: &'a Path,
     pub state: &'a watch::Sender<UplinkState>,
     pub commands: &'a mpsc::Sender<Incoming>,
+    pub configuration: &'a mpsc::Sender<configure::Incoming>,
+    /// What is found out of a text that is to be checked goes there.
+    pub answers: mpsc::Sender<CheckedConfig>,
 }
 
 impl Down<'_> {
     pub async fn take(mut self) -> Result<(), UplinkError> {
         loop {
-            match self.answers.next().await? {
+            match self.heard.next().await? {
                 ControlDown::Watch(Watch { points, for_ms }) => {
                     let until = Instant::now() + Duration::from_millis(for_ms).min(LONGEST_WISH);
                     self.wish.send_replace(Some(Wish { points: points.into_iter().collect(), until }));
@@ -140,9 +169,23 @@ impl Down<'_> {
                         return Err(UplinkError::Protocol("nobody takes commands any more"));
                     }
                 }
+                ControlDown::Config(signed) => {
+                    let identity = self.identity.borrow().clone();
+                    let (ca, gateway) = (identity.ca.clone(), identity.gateway);
+                    self.configure(configure::Incoming::New { signed, ca, gateway }).await?;
+                }
+                ControlDown::Check(check) => {
+                    let answers = self.answers.clone();
+                    self.configure(configure::Incoming::Check { check, answers }).await?;
+                }
                 ControlDown::Welcome(_) => return Err(UplinkError::Protocol("a second welcome")),
             }
         }
+    }
+
+    async fn configure(&self, incoming: configure::Incoming) -> Result<(), UplinkError> {
+        let sent = self.configuration.send(incoming).await;
+        sent.map_err(|_| UplinkError::Protocol("nobody takes configurations any more"))
     }
 
     /// The next session uses it; this one goes on as it is.

@@ -27,6 +27,7 @@ use crate::alarm::Alarms;
 use crate::buffer::Buffer;
 use crate::clock::Timekeeper;
 use crate::command::Incoming;
+use crate::configure;
 
 /// Every sample, as soon as it is polled.
 pub type Live = broadcast::Sender<Arc<[Reading]>>;
@@ -46,6 +47,7 @@ pub struct Means {
     pub timekeeper: Timekeeper,
     /// Orders for devices go there.
     pub commands: mpsc::Sender<Incoming>,
+    pub configuration: configure::Link,
 }
 
 /// Keeps up the way to the hub until cancelled; how it fares stands in `state`.
@@ -147,6 +149,7 @@ impl Uplink {
             identity: identity.clone(),
             state: &self.state,
             commands: &self.means.commands,
+            configuration: &self.means.configuration,
         };
         let welcomed = || {
             told.clear();

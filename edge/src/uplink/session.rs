@@ -21,9 +21,12 @@ use super::{lane, live, pulse};
 use crate::buffer::{Buffer, BufferError, BufferState};
 use crate::clock::Timekeeper;
 use crate::command::Incoming;
+use crate::configure;
 
 const GREETING: Duration = Duration::from_secs(20);
 const STREAM: &str = "control";
+/// Answers to checks of configurations that may wait to be sent.
+const CHECKS: usize = 4;
 /// Below alarms, above readings.
 const PRIORITY: i32 = 10;
 
@@ -37,6 +40,7 @@ pub(super) struct Session<'a> {
     pub identity: Arc<Identity>,
     pub state: &'a watch::Sender<UplinkState>,
     pub commands: &'a mpsc::Sender<Incoming>,
+    pub configuration: &'a configure::Link,
 }
 
 impl Session<'_> {
@@ -50,9 +54,7 @@ impl Session<'_> {
         let welcome: Welcome = match down.next_within(GREETING).await? {
             ControlDown::Welcome(welcome) => welcome,
             ControlDown::Refused(refusal) => return Err(UplinkError::Refused(refusal)),
-            ControlDown::Watch(_) | ControlDown::Certificate(_) | ControlDown::Command(_) => {
-                return Err(UplinkError::Protocol("no welcome"));
-            }
+            _ => return Err(UplinkError::Protocol("no welcome")),
         };
         let held = |lane| state.lanes.iter().find(|l| l.lane == lane).map_or(0, |l| l.last);
         if welcome.watermarks.iter().any(|w| w.seq > held(w.lane)) {
@@ -67,6 +69,7 @@ impl Session<'_> {
 
         let (identities, identity) = watch::channel(self.identity.clone());
         let wish = watch::Sender::new(None);
+        let (answers, checked) = mpsc::channel(CHECKS);
         let mut control = Up {
             stream: up,
             buffer: self.buffer,
@@ -74,18 +77,23 @@ impl Session<'_> {
             identity,
             clock: self.timekeeper.clock(),
             catalogue: state.catalogue.clone(),
+            // An older hub would not know what this is.
+            configuration: welcome.config_wanted.then(|| self.configuration.report.clone()),
+            checked,
         };
         if welcome.catalogue_wanted {
             control.catalogue().await?;
         }
         welcomed();
         let replies = Down {
-            answers: down,
+            heard: down,
             wish: &wish,
             identity: &identities,
             state_dir: &self.settings.state_dir,
             state: self.state,
             commands: self.commands,
+            configuration: &self.configuration.inbox,
+            answers,
         };
         let send = |lane| {
             let from = welcome.watermarks.iter().find(|w| w.lane == lane).map_or(0, |w| w.seq);

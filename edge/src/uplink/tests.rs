@@ -79,6 +79,7 @@ impl Gateway {
             health: health.subscribe(),
             timekeeper,
             commands,
+            configuration: crate::configure::Link::closed(),
         };
         let task = tokio::spawn(run(settings, means, cancel.clone(), state));
         Self { buffer, live, health, state: states, _commands: incoming, cancel, task }

@@ -21,6 +21,7 @@ use steward_shared::id::{GatewayId, Ids};
 use steward_shared::time::{Clock, Timestamp};
 use steward_shared::wire::code::{Code, SECRET};
 use steward_shared::wire::command::SignedOrder;
+use steward_shared::wire::config::SignedConfig;
 use steward_shared::wire::message::{GATEWAY_URI_PREFIX, HUB_SERVER_NAME};
 
 const DAY: Duration = Duration::from_hours(24);
@@ -173,6 +174,12 @@ impl Ca {
     pub fn sign_order(&self, order: Vec<u8>) -> Result<SignedOrder, CaError> {
         let signature = self.issuer.key().sign(&SignedOrder::signed(&order))?;
         Ok(SignedOrder { order, signature })
+    }
+
+    /// Signs a configuration for a gateway, as [`Self::sign_order`] an order.
+    pub fn sign_config(&self, config: Vec<u8>) -> Result<SignedConfig, CaError> {
+        let signature = self.issuer.key().sign(&SignedConfig::signed(&config))?;
+        Ok(SignedConfig { config, signature })
     }
 
     /// A leaf for the hub itself, with a fresh key.

@@ -14,6 +14,7 @@ use tokio_util::sync::CancellationToken;
 use super::ca::{Ca, Identity};
 use super::catalogue::set_devices_silent;
 use super::commands::Orders;
+use super::configs::Checks;
 use super::happening::Happening;
 use super::model::{Enrolment, NotAdmitted, RoadKind, admit, state_word};
 use super::presence::Presence;
@@ -34,6 +35,7 @@ pub struct Fleet {
     pub(super) live: Bus,
     pub(super) ca: Arc<Ca>,
     pub(super) orders: Orders,
+    pub(super) checks: Checks,
     pub(super) enrolment_valid: std::time::Duration,
     port: u16,
     seats: Mutex<HashMap<GatewayId, Seat>>,
@@ -95,6 +97,7 @@ impl Fleet {
             live: ctx.live.clone(),
             ca,
             orders: Orders::default(),
+            checks: Checks::default(),
             enrolment_valid: ctx.settings.enrolment_valid,
             port: ctx.settings.gateways_port(),
             seats: Mutex::default(),

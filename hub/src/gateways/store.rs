@@ -16,6 +16,7 @@ pub const MIGRATIONS: &[Migration] = &[
     Migration { number: 2, name: "places", sql: include_str!("migrations/0002_places.sql") },
     Migration { number: 3, name: "facts", sql: include_str!("migrations/0003_facts.sql") },
     Migration { number: 4, name: "commands", sql: include_str!("migrations/0004_commands.sql") },
+    Migration { number: 5, name: "configs", sql: include_str!("migrations/0005_configs.sql") },
 ];
 
 /// A gateway as it is stored.

@@ -1,17 +1,18 @@
 //! One gateway's connection, from its hello to its end: the control stream, the lanes, the live samples, and the wish
 //! for live samples. Identity is the certificate's; the hello must only agree with it.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::convert::Infallible;
 use std::sync::Arc;
 use std::time::Duration;
 
 use steward_shared::id::{BufferId, CommandId, GatewayId, PointNo};
+use steward_shared::wire::config::{CheckConfig, CheckedConfig, ConfigFault};
 use steward_shared::wire::frame::from_cbor;
 use steward_shared::wire::message::{
     Certificate, ControlDown, ControlUp, Hello, LiveSamples, PROTOCOL, Refusal, RefusalReason, Watch, Welcome,
 };
-use tokio::sync::{mpsc, watch};
+use tokio::sync::{mpsc, oneshot, watch};
 use tokio::task::JoinSet;
 use tokio::time::{Instant, MissedTickBehavior};
 use tokio_util::sync::CancellationToken;
@@ -21,7 +22,10 @@ use super::frames::{self, PROMPT, StreamError};
 use super::lane::{self, LaneError, Lanes};
 use super::road::{Incoming, Outgoing, Road, code};
 use super::seats::Taken;
-use crate::gateways::{Beginning, CatalogueError, Happening, Identity, NotAdmitted, PointMap, RenewError};
+use crate::gateways::{
+    Beginning, CatalogueError, Happening, Identity, NotAdmitted, PointMap, Question, Questions, RenewError,
+    tidy_faults,
+};
 use crate::kernel::db::DbError;
 
 /// A wish for live samples holds so long, and is renewed well before.
@@ -175,6 +179,9 @@ async fn run(
         wished: Vec::new(),
         takes_commands: hello.takes_commands(),
         ordered: HashSet::new(),
+        questions: None,
+        asked: HashMap::new(),
+        configured: None,
     };
     let end = session.go_on(&beginning, send, recv, &out, &stop).await;
     if let Err(e) = door.fleet.left(gateway).await {
@@ -222,6 +229,12 @@ struct Session<'a> {
     takes_commands: bool,
     /// What went out in this session: of which command, and whether to give it up.
     ordered: HashSet<(CommandId, bool)>,
+    /// Texts that people want to know about; none until the gateway has told its configuration.
+    questions: Option<Questions<'a>>,
+    /// Who waits for an answer, by the number of the question.
+    asked: HashMap<u64, oneshot::Sender<Vec<ConfigFault>>>,
+    /// The version that went out in this session.
+    configured: Option<u64>,
 }
 
 impl Session<'_> {
@@ -242,6 +255,7 @@ impl Session<'_> {
             watermarks: beginning.watermarks.clone(),
             catalogue_wanted: beginning.catalogue_wanted,
             now: self.door.clock.now(),
+            config_wanted: true,
         };
         frames::send(send, &ControlDown::Welcome(welcome)).await?;
 
@@ -285,7 +299,11 @@ impl Session<'_> {
                 },
                 _ = wishes.changed() => self.wish(send, false).await?,
                 _ = map_changed.changed() => self.wish(send, false).await?,
-                _ = orders.changed() => self.order(send).await?,
+                _ = orders.changed() => {
+                    self.order(send).await?;
+                    self.configure(send).await?;
+                }
+                Some(question) = next(&mut self.questions) => self.ask(question, send).await?,
                 _ = again.tick() => self.wish(send, true).await?,
                 _ = admit_again.tick() => self.admit_again().await?,
                 () = out.cancelled() => return Err(End::Revoked),
@@ -339,6 +357,20 @@ impl Session<'_> {
                 let certificate = Certificate { certificate: issued.certificate.to_vec() };
                 Ok(frames::send(send, &ControlDown::Certificate(certificate)).await?)
             }
+            ControlUp::Config(report) => {
+                self.door.fleet.heard_config(self.gateway, report).await?;
+                if self.questions.is_none() {
+                    self.questions = Some(self.door.fleet.questions(self.gateway));
+                }
+                self.configure(send).await
+            }
+            ControlUp::Checked(CheckedConfig { id, faults }) => {
+                if let Some(answer) = self.asked.remove(&id) {
+                    // Whoever asked may have gone.
+                    let _ = answer.send(tidy_faults(faults));
+                }
+                Ok(())
+            }
         }
     }
 
@@ -380,6 +412,28 @@ impl Session<'_> {
         Ok(())
     }
 
+    /// Sends the configuration that people want and did not go out in this session.
+    async fn configure(&mut self, send: &mut Outgoing) -> Result<(), End> {
+        // A gateway that has not told its own would not know what this is.
+        if self.questions.is_none() {
+            return Ok(());
+        }
+        let fleet = &self.door.fleet;
+        let Some(due) = fleet.due_config(self.gateway).await? else { return Ok(()) };
+        if self.configured == Some(due.version) || !fleet.sending_config(self.gateway, due.version).await? {
+            return Ok(());
+        }
+        self.configured = Some(due.version);
+        Ok(frames::send(send, &ControlDown::Config(due.signed)).await?)
+    }
+
+    async fn ask(&mut self, question: Question, send: &mut Outgoing) -> Result<(), End> {
+        self.asked.retain(|_, answer| !answer.is_closed());
+        let id = self.asked.keys().max().map_or(1, |last| last + 1);
+        self.asked.insert(id, question.answer);
+        Ok(frames::send(send, &ControlDown::Check(CheckConfig { id, text: question.text })).await?)
+    }
+
     async fn admit_again(&self) -> Result<(), End> {
         if self.identity.expires <= self.door.clock.now() {
             return Err(End::Expired);
@@ -393,6 +447,11 @@ impl Session<'_> {
             }
         }
     }
+}
+
+/// The next question of a person; none from a gateway that cannot be asked.
+async fn next(questions: &mut Option<Questions<'_>>) -> Option<Question> {
+    questions.as_mut()?.inbox.recv().await
 }
 
 /// Reads the control stream to its end.

@@ -14,6 +14,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::command::SignedOrder;
+use super::config::{CheckConfig, CheckedConfig, ConfigReport, SignedConfig};
 use crate::id::{BootId, BufferId, GatewayId, PointNo};
 use crate::reading::Quality;
 use crate::time::Timestamp;
@@ -81,6 +82,9 @@ pub enum ControlUp {
     Health(Health),
     /// A PKCS#10 request (DER) for the next certificate.
     Renew(Renew),
+    /// Only to a hub whose welcome says that it knows of it.
+    Config(ConfigReport),
+    Checked(CheckedConfig),
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -91,6 +95,9 @@ pub enum ControlDown {
     Certificate(Certificate),
     /// Sent only to a gateway whose hello has the lane of commands; again after each welcome until a report of it came.
     Command(SignedOrder),
+    /// Both only to a gateway that has told its configuration; again after each welcome until it has taken it.
+    Config(SignedConfig),
+    Check(CheckConfig),
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -168,6 +175,9 @@ pub struct Welcome {
     pub catalogue_wanted: bool,
     /// The hub's wall clock now.
     pub now: Timestamp,
+    /// The hub wants to know the configuration in force.
+    #[serde(default, skip_serializing_if = "is_not")]
+    pub config_wanted: bool,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -386,6 +396,11 @@ pub struct Trouble {
 #[allow(clippy::trivially_copy_pass_by_ref, reason = "serde hands references")]
 fn is_nothing(share: &f64) -> bool {
     *share == 0.0
+}
+
+#[allow(clippy::trivially_copy_pass_by_ref, reason = "serde hands references")]
+fn is_not(flag: &bool) -> bool {
+    !*flag
 }
 
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]

@@ -154,6 +154,36 @@ CONTROL_UP = [
             ],
         }
     },
+    {
+        "Config": {
+            0: True,  # open
+            1: "[gateway]\nname = \"东区\"\n",  # text
+            2: "ab" * 32,  # digest
+            3: 7,  # version in force
+            4: 8,  # the last that was taken
+            5: {  # what became of it: version, when, stage, reason, detail, faults
+                0: 8, 1: NOW, 2: 0, 3: "faults", 4: "one fault",
+                5: [  # line, column, path, message, way out
+                    {
+                        0: 3, 1: 1, 2: "line[0].prt", 3: names("没有这个键", "this key is not known"),
+                        4: names("", "did you mean port?"),
+                    }
+                ],
+            },
+        }
+    },
+    {"Config": {0: False, 1: None, 2: "", 3: None, 4: 0, 5: None}},
+    # trying, kept, taken back
+    *(
+        {
+            "Config": {
+                0: True, 1: "", 2: "", 3: stage, 4: stage,
+                5: {0: stage, 1: NOW, 2: stage, 3: None, 4: "", 5: []},
+            }
+        }
+        for stage in (1, 2, 3)
+    ),
+    {"Checked": {0: 41, 1: []}},
 ]
 
 ORDERS = [
@@ -190,6 +220,14 @@ CONTROL_DOWN = [
     {"Watch": {0: [11, 300, 70_000], 1: 15_000}},
     {"Certificate": {0: b"\x30\x82\x02\x00"}},
     {"Command": {0: b"\xa1\x01", 1: b"\x30\x45"}},  # order, signature
+    {"Welcome": {0: 7, 1: [], 2: False, 3: NOW, 4: True}},  # the configuration is wanted
+    {"Config": {0: b"\xa1\x02", 1: b"\x30\x46"}},  # configuration, signature
+    {"Check": {0: 41, 1: "[gateway]\n"}},
+]
+
+CONFIGS = [
+    # gateway, version, base, text, by, why, issued
+    {0: GATEWAY, 1: 8, 2: "ab" * 32, 3: "[gateway]\nname = \"东区\"\n", 4: "li", 5: "WO-2026-0417", 6: NOW},
 ]
 
 LANE_UP = [
@@ -238,6 +276,7 @@ if __name__ == "__main__":
         "live_samples": LIVE_SAMPLES,
         "orders": ORDERS,
         "reports": REPORTS,
+        "configs": CONFIGS,
     }.items():
         frames = [struct.pack(">I", len(body)) + body for body in map(dumps, items)]
         Path(sys.argv[1], f"messages_1_{kind}.frames").write_bytes(b"".join(frames))

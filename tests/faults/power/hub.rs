@@ -130,6 +130,7 @@ impl Gateway {
             health: health.subscribe(),
             timekeeper: keeper,
             commands,
+            configuration: steward_edge::configure::Link::closed(),
         };
         let uplink = uplink::run(settings, means, cancel.clone(), state);
         tokio::join!(uplink, async {

@@ -68,6 +68,7 @@ impl Uplink {
             health: health.subscribe(),
             timekeeper,
             commands,
+            configuration: steward_edge::configure::Link::closed(),
         };
         let settings =
             UplinkSettings { hub: hub.to_string(), state_dir: dir.to_owned(), version: VERSION.into() };

@@ -6,7 +6,8 @@ use steward_shared::document::{listing, nearest};
 
 use super::super::out::Out;
 use super::super::text::device as text;
-use crate::config::{Config, DeviceConfig, LineConfig, WireConfig, load};
+use crate::config::{Config, DeviceConfig, LineConfig, WireConfig};
+use crate::configure::load;
 
 /// A device of the file, and one of its points where one is named.
 #[derive(Debug)]
@@ -20,7 +21,7 @@ pub struct Place {
 
 impl Place {
     pub fn find(file: &Path, target: &str, out: Out) -> Result<Self, String> {
-        let config = load(file).map_err(|faults| listing(&faults))?;
+        let config = load(file, None).map_err(|faults| listing(&faults))?;
         let (name, key) = target.split_once('/').map_or((target, None), |(name, key)| (name, Some(key)));
         let found = config.lines.iter().enumerate().find_map(|(l, line)| {
             let device = line.devices.iter().position(|d| d.name == name)?;

@@ -19,7 +19,8 @@ use super::identify_network::known_node;
 use super::known::{self, Known};
 use super::network::Net;
 use super::words::ScanWords;
-use crate::config::{BacnetConfig, Config, LineConfig, WireConfig, load};
+use crate::config::{BacnetConfig, Config, LineConfig, WireConfig};
+use crate::configure::load;
 use crate::line::bacnet::Happening;
 
 /// Who-Is is said so often: a broadcast is easily lost.
@@ -103,7 +104,7 @@ pub async fn scan_network(words: ScanWords, out: Out) -> Result<(), String> {
 /// The network that is meant, and the file where it is one of a file.
 fn described(words: &ScanWords, out: Out) -> Result<(LineConfig, Option<Config>), String> {
     if let Some(name) = &words.network {
-        let config = load(Path::new(&words.config)).map_err(|faults| listing(&faults))?;
+        let config = load(Path::new(&words.config), None).map_err(|faults| listing(&faults))?;
         let line = config.lines.iter().find(|line| line.name == *name).cloned();
         let line = line.ok_or_else(|| text::no_network(out.lang, name, &words.config))?;
         if !line.wire.is_bacnet() {

@@ -10,7 +10,7 @@ use quinn::crypto::rustls::QuicServerConfig;
 use quinn::{Endpoint, ServerConfig};
 use rcgen::{
     BasicConstraints, CertificateParams, CertificateSigningRequestParams, ExtendedKeyUsagePurpose, IsCa,
-    Issuer, KeyPair, KeyUsagePurpose, SanType,
+    Issuer, KeyPair, KeyUsagePurpose, SanType, SigningKey,
 };
 use rustls::RootCertStore;
 use rustls::server::WebPkiClientVerifier;
@@ -19,6 +19,8 @@ use sha2::{Digest, Sha256};
 use steward_shared::id::{GatewayId, RandomIds};
 use steward_shared::time::{Clock, SystemClock, Timestamp};
 use steward_shared::wire::code::Code;
+use steward_shared::wire::config::{CheckedConfig, ConfigReport, NewConfig, SignedConfig};
+use steward_shared::wire::frame::to_cbor;
 use steward_shared::wire::message::*;
 use steward_shared::wire::mux::{Link, STREAMS, Side, Trust};
 use tokio::io::AsyncWriteExt as _;
@@ -51,6 +53,8 @@ pub struct Seen {
     /// How often somebody asked for a first certificate.
     pub enrolments: usize,
     pub live: Vec<LiveSample>,
+    pub configs: Vec<ConfigReport>,
+    pub checked: Vec<CheckedConfig>,
     /// What gateways said when they left.
     pub goodbyes: Vec<String>,
     pub handshakes: usize,
@@ -70,6 +74,7 @@ pub struct Seen {
     pub refuse: Option<Refusal>,
     pub hang_up: bool,
     pub catalogue_wanted: bool,
+    pub config_wanted: bool,
 }
 
 #[derive(Clone)]
@@ -182,9 +187,15 @@ impl Hub {
         params.signed_by(&csr.public_key, &self.ca.1).unwrap().der().to_vec()
     }
 
-    pub async fn watch(&self, watch: Watch) {
+    pub async fn say(&self, message: ControlDown) {
         let control = self.seen().control.clone().expect("a gateway is connected");
-        write(&mut *control.lock().await, &ControlDown::Watch(watch), "test").await.unwrap();
+        write(&mut *control.lock().await, &message, "test").await.unwrap();
+    }
+
+    pub fn signed(&self, config: &NewConfig) -> SignedConfig {
+        let config = to_cbor(config).unwrap();
+        let signature = self.ca.1.key().sign(&SignedConfig::signed(&config)).unwrap();
+        SignedConfig { config, signature }
     }
 
     async fn serve(&self, handshake: Handshake) -> Result<(), UplinkError> {
@@ -247,6 +258,7 @@ impl Hub {
                 watermarks: Lane::ALL.map(mark).to_vec(),
                 catalogue_wanted: seen.catalogue_wanted || is_new,
                 now: SystemClock.now(),
+                config_wanted: seen.config_wanted,
             };
             let answer = seen.refuse.clone().map_or(ControlDown::Welcome(welcome), ControlDown::Refused);
             (answer, seen.hang_up)
@@ -287,6 +299,8 @@ impl Hub {
                 ControlUp::Hello(_) => panic!("a second hello"),
                 ControlUp::Catalogue(c) => self.seen().catalogues.push(c),
                 ControlUp::Health(h) => self.seen().health.push(h),
+                ControlUp::Config(c) => self.seen().configs.push(c),
+                ControlUp::Checked(c) => self.seen().checked.push(c),
                 ControlUp::Renew(r) => {
                     self.seen().renewals += 1;
                     let certificate = self.sign(&r.csr, -1, 30);

@@ -1,6 +1,6 @@
 use steward_shared::time::Timestamp;
 use steward_shared::wire::columns;
-use steward_shared::wire::message::{Catalogue, LineHealth, Refusal, RefusalReason, Watch};
+use steward_shared::wire::message::{Catalogue, ControlDown, LineHealth, Refusal, RefusalReason, Watch};
 
 use super::wire::{Way, over_both_roads};
 use super::*;
@@ -227,14 +227,14 @@ async fn a_watched_point_comes_by_datagram_until_the_wish_is_over(way: Way) {
     };
     eventually("a session", || hub.seen().control.is_some()).await;
     let _ = g.live.send(sample(1));
-    hub.watch(Watch { points: vec![PointNo(2)], for_ms: 60_000 }).await;
+    hub.say(ControlDown::Watch(Watch { points: vec![PointNo(2)], for_ms: 60_000 })).await;
     eventually("a sample of what is watched", || {
         let _ = g.live.send(sample(2));
         !hub.seen().live.is_empty()
     })
     .await;
     assert!(hub.seen().live.iter().all(|s| s.no == PointNo(2) && s.at == Timestamp(2)));
-    hub.watch(Watch { points: vec![PointNo(3)], for_ms: 300 }).await;
+    hub.say(ControlDown::Watch(Watch { points: vec![PointNo(3)], for_ms: 300 })).await;
     eventually("the next wish replaces the one before", || {
         let _ = g.live.send(sample(3));
         hub.seen().live.iter().any(|s| s.no == PointNo(3))

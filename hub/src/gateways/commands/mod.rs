@@ -13,7 +13,7 @@ mod store;
 mod tests;
 
 pub use error::CommandError;
-pub use model::State;
+pub use model::{State, check_why};
 pub use orders::{DueOrder, Orders};
 pub use request::Wish;
 pub use store::{CommandFilter, CommandRow, StepRow};

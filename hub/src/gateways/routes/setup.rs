@@ -6,7 +6,7 @@ use std::time::Duration;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-use super::{commands, fleet as api, quarantine};
+use super::{commands, configs, fleet as api, quarantine};
 use crate::gateways::ca::Ca;
 use crate::gateways::fleet::Fleet;
 use crate::gateways::store::MIGRATIONS;
@@ -26,6 +26,11 @@ pub fn module() -> Module {
             .routes(routes!(quarantine::list))
             .routes(routes!(quarantine::read, quarantine::discard))
             .routes(routes!(quarantine::body))
+            .routes(routes!(configs::read))
+            .routes(routes!(configs::check))
+            .routes(routes!(configs::list, configs::create))
+            .routes(routes!(configs::one))
+            .routes(routes!(configs::cancel))
             .routes(routes!(commands::list, commands::create))
             .routes(routes!(commands::read))
             .routes(routes!(commands::approve))

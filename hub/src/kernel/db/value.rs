@@ -103,6 +103,13 @@ impl From<usize> for V {
     }
 }
 
+impl From<u64> for V {
+    /// As a count: what is past `i64::MAX` stays there.
+    fn from(v: u64) -> Self {
+        Self::Int(i64::try_from(v).unwrap_or(i64::MAX))
+    }
+}
+
 impl From<f64> for V {
     fn from(v: f64) -> Self {
         Self::Real(v)

@@ -1,0 +1,139 @@
+//! What a gateway says of its configuration, and what goes out to it. Its word counts: what it says has happened, whatever
+//! was thought here.
+
+use serde_json::json;
+use steward_shared::id::GatewayId;
+use steward_shared::wire::config::{ConfigFault, ConfigOutcome, ConfigReport, MAX_TEXT, SignedConfig};
+
+use super::store::{self, DueRow, State, VersionRow};
+use crate::gateways::fleet::Fleet;
+use crate::kernel::audit::{self, Entry};
+use crate::kernel::db::{DbError, Tx};
+
+/// Letters of a text in a report.
+const MAX_WORDS: usize = 500;
+const MAX_FAULTS: usize = 100;
+
+/// A version that a gateway is to have.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DueConfig {
+    pub version: u64,
+    pub signed: SignedConfig,
+}
+
+impl Fleet {
+    pub async fn heard_config(&self, gateway: GatewayId, report: ConfigReport) -> Result<(), DbError> {
+        let report = tidy(report);
+        let changed = self
+            .db
+            .tx(async |tx| {
+                store::set_config(&tx, gateway, &report, self.clock.now()).await?;
+                match &report.outcome {
+                    Some(outcome) => self.became(&tx, gateway, outcome).await,
+                    None => Ok(None),
+                }
+            })
+            .await?;
+        match changed {
+            Some(row) => self.tell_config(gateway, &row),
+            None => self.live.tell("configuration", None, &json!({ "gateway": gateway })),
+        }
+        Ok(())
+    }
+
+    /// None where it is known.
+    async fn became(
+        &self,
+        tx: &Tx,
+        gateway: GatewayId,
+        outcome: &ConfigOutcome,
+    ) -> Result<Option<VersionRow>, DbError> {
+        let Some(row) = store::version(tx, gateway, outcome.version).await? else { return Ok(None) };
+        let state = State::of(outcome.stage);
+        if row.state == state {
+            return Ok(None);
+        }
+        let now = self.clock.now();
+        let faults = serde_json::to_string(&outcome.faults).unwrap_or_else(|_| "[]".to_owned());
+        let words = (outcome.reason.as_deref(), outcome.detail.as_str(), faults.as_str());
+        store::ended(tx, gateway, row.version, state, words, now).await?;
+        let entry = Entry::by_system(&format!("gateways.configuration_{}", state.word()))
+            .on("gateway", gateway)
+            .before(&json!({ "version": row.version, "state": row.state }))
+            .after(&json!({
+                "version": row.version, "state": state, "reason": outcome.reason, "detail": outcome.detail,
+                "at": outcome.at,
+            }));
+        audit::record(tx, now, Entry { reason: row.why.clone(), ..entry }).await?;
+        store::version(tx, gateway, row.version).await
+    }
+
+    /// What the gateway is to have and has not taken.
+    pub async fn due_config(&self, gateway: GatewayId) -> Result<Option<DueConfig>, DbError> {
+        let row = store::due(&self.db, gateway).await?;
+        Ok(row.map(|DueRow { version, signed, signature }| DueConfig {
+            version,
+            signed: SignedConfig { config: signed.0, signature: signature.0 },
+        }))
+    }
+
+    /// Before it goes out: from then on only the gateway can end it. False where somebody has cancelled it meanwhile.
+    pub async fn sending_config(&self, gateway: GatewayId, version: u64) -> Result<bool, DbError> {
+        let (is_due, row) = self
+            .db
+            .tx(async |tx| {
+                let now = self.clock.now();
+                let is_first = store::go_on(&tx, gateway, version, (State::Queued, State::Sent), now).await?;
+                let row = store::version(&tx, gateway, version).await?;
+                let is_due = row.as_ref().is_some_and(|row| row.state == State::Sent);
+                Ok::<_, DbError>((is_due, row.filter(|_| is_first)))
+            })
+            .await?;
+        if let Some(row) = row {
+            let body = json!({ "gateway": gateway, "version": version, "state": row.state });
+            self.live.tell("configuration", None, &body);
+        }
+        Ok(is_due)
+    }
+}
+
+fn short(text: &str) -> String {
+    text.chars().filter(|c| !c.is_control()).take(MAX_WORDS).collect()
+}
+
+/// A report of bounded size, whatever the gateway put into it.
+fn tidy(report: ConfigReport) -> ConfigReport {
+    let whole = |n: u64| n.min(i64::MAX as u64);
+    let outcome = report.outcome.map(|outcome| ConfigOutcome {
+        version: whole(outcome.version),
+        reason: outcome.reason.as_deref().map(short),
+        detail: short(&outcome.detail),
+        faults: tidy_faults(outcome.faults),
+        ..outcome
+    });
+    ConfigReport {
+        text: report.text.filter(|text| text.len() <= MAX_TEXT && !text.contains('\0')),
+        digest: short(&report.digest),
+        version: report.version.map(whole),
+        // The next version is one more.
+        taken: report.taken.min(1 << 53),
+        outcome,
+        ..report
+    }
+}
+
+pub fn tidy_faults(faults: Vec<ConfigFault>) -> Vec<ConfigFault> {
+    let tidy = |mut fault: ConfigFault| {
+        for text in [
+            &mut fault.path,
+            &mut fault.message.zh,
+            &mut fault.message.en,
+            &mut fault.way_out.zh,
+            &mut fault.way_out.en,
+        ] {
+            *text = short(text);
+        }
+        fault
+    };
+    faults.into_iter().take(MAX_FAULTS).map(tidy).collect()
+}
