@@ -10,6 +10,7 @@ use steward_shared::profile::Profile;
 use super::out::Out;
 use super::text::{Lang, check as text};
 use crate::config::Config;
+use crate::configure::{InForce, Record, digest};
 use crate::poll::{Load, load};
 use crate::supervisor::read;
 
@@ -18,7 +19,8 @@ pub fn check(path: &Path, out: Out) -> Result<(), String> {
     match read(path) {
         Ok(config) => {
             out.text(summary(path, &config, out.lang));
-            let warnings = odd(&config, out.lang);
+            let warnings: Vec<_> =
+                instead(path, &config.data, out.lang).into_iter().chain(odd(&config, out.lang)).collect();
             for warning in &warnings {
                 out.text(warning);
             }
@@ -38,7 +40,7 @@ struct Told<'c> {
     in_order: bool,
     hub: Option<String>,
     lines: Vec<Line<'c>>,
-    /// What is odd about the profiles in use.
+    /// Which configuration is in force, where that is not the file; what is odd about the profiles in use.
     warnings: Vec<String>,
 }
 
@@ -66,6 +68,16 @@ fn told(config: &Config) -> Told<'_> {
         lines: lines(config).collect(),
         warnings: Vec::new(),
     }
+}
+
+/// What the hub has put in the place of the file, or had until it was changed.
+fn instead(path: &Path, data: &Path, lang: Lang) -> Option<String> {
+    let (record, site) = (Record::load(data).ok()?, crate::config::text(path).ok()?);
+    let held = record.trial.as_ref().or(record.stands.as_ref())?;
+    Some(match record.in_force(&digest(&site)) {
+        InForce::Hub(held) => text::from_hub(lang, held.version, &held.by),
+        InForce::Site => text::changed_on_site(lang, held.version),
+    })
 }
 
 /// What is odd about the profiles that the file uses, each told once.

@@ -19,6 +19,6 @@ mod verify;
 
 pub use link::{Incoming, Link, told};
 pub use present::{NAME, Present, load, present, wanted};
-pub use record::{Held, NotTaken, Record, RecordError, digest, set_aside};
+pub use record::{Held, InForce, NotTaken, Record, RecordError, digest, set_aside};
 pub use trial::{Seen, Trial, Verdict, Worse};
 pub use verify::verified;

@@ -15,6 +15,7 @@ use axum::{Json, Router};
 use serde::Serialize;
 use steward_shared::id::GatewayId;
 use steward_shared::time::{Clock, Timestamp};
+use steward_shared::wire::config::ConfigReport;
 use steward_shared::wire::message::{Health, Names};
 use tokio::net::TcpListener;
 use tokio::sync::watch;
@@ -43,6 +44,7 @@ pub struct Pages {
     pub latest: Arc<Latest>,
     pub health: watch::Receiver<Health>,
     pub hub: watch::Receiver<UplinkState>,
+    pub configuration: watch::Receiver<Arc<ConfigReport>>,
     pub lines: watch::Receiver<Vec<Arc<LineGauge>>>,
     pub publishers: watch::Receiver<Vec<Arc<PublishGauge>>>,
     pub clock: Arc<dyn Clock>,
@@ -55,6 +57,7 @@ struct Status {
     version: &'static str,
     now: Timestamp,
     hub: Hub,
+    configuration: Configuration,
     health: Health,
     doctor: Vec<OfLine>,
     /// Who is told readings besides the hub.
@@ -98,6 +101,32 @@ struct Hub {
     gateway: Option<GatewayId>,
     certificate_expires: Option<Timestamp>,
     last_error: Option<String>,
+}
+
+/// Which configuration is in force.
+#[derive(Serialize)]
+struct Configuration {
+    /// The hub may change it.
+    open: bool,
+    /// The hub's version; none for the file on site.
+    version: Option<u64>,
+    /// The last version that the hub wanted, what became of it (refused, trying, kept, taken_back) and why.
+    last: Option<u64>,
+    state: Option<&'static str>,
+    detail: Option<String>,
+}
+
+impl From<&ConfigReport> for Configuration {
+    fn from(report: &ConfigReport) -> Self {
+        let last = report.outcome.as_ref();
+        Self {
+            open: report.is_open,
+            version: report.version,
+            last: last.map(|outcome| outcome.version),
+            state: last.map(|outcome| outcome.stage.word()),
+            detail: last.map(|outcome| outcome.detail.clone()).filter(|detail| !detail.is_empty()),
+        }
+    }
 }
 
 /// Takes the address; an address in use is an error here and not later.
@@ -191,6 +220,7 @@ async fn status(State(pages): State<Arc<Pages>>) -> impl IntoResponse {
             certificate_expires: hub.certificate_expires,
             last_error: hub.last_error,
         },
+        configuration: Configuration::from(&**pages.configuration.borrow()),
         health: pages.health.borrow().clone(),
         doctor: pages.lines.borrow().iter().map(|line| of_line(line)).collect(),
         publish: told(&pages),
@@ -229,6 +259,7 @@ mod tests {
             latest: Arc::default(),
             health: health.subscribe(),
             hub: watch::Sender::default().subscribe(),
+            configuration: watch::Sender::default().subscribe(),
             lines: watch::Sender::default().subscribe(),
             publishers: watch::Sender::default().subscribe(),
             clock: clock.clone(),

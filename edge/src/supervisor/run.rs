@@ -506,6 +506,7 @@ impl Supervisor {
             latest: Arc::clone(&self.latest),
             health: self.health.clone(),
             hub: self.hub.subscribe(),
+            configuration: self.configuring.report(),
             lines: self.gauges.subscribe(),
             publishers: self.publishers.gauges.subscribe(),
             clock: Arc::clone(&self.setup.clock),

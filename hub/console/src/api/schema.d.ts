@@ -272,6 +272,95 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/gateways/{id}/configuration": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** The configuration that a gateway runs, as it told it last. */
+        get: operations["configuration"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/gateways/{id}/configuration/check": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Has a text checked by the gateway itself, and compared with what it runs. Nothing is changed. */
+        post: operations["check_configuration"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/gateways/{id}/configuration/versions": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** The versions of a gateway's configuration that came from the hub, the newest first. The last 100 are kept. */
+        get: operations["list_configuration_versions"];
+        put?: never;
+        /**
+         * Has a gateway run another configuration. It is sent at once, or when the gateway is back; the gateway tries it, and goes
+         *     back by itself if the hub cannot be reached with it or devices fare worse.
+         */
+        post: operations["create_configuration_version"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/gateways/{id}/configuration/versions/{version}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** One version with its texts and what it changes. */
+        get: operations["configuration_version"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/gateways/{id}/configuration/versions/{version}/cancel": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Cancels a version that was not sent yet. */
+        post: operations["cancel_configuration_version"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/gateways/{id}/events": {
         parameters: {
             query?: never;
@@ -838,6 +927,97 @@ export interface components {
             /** @description 1 to 500 bytes. */
             why: string;
         };
+        /** @description A setting that differs. */
+        ConfigChange: {
+            /** @description Null where it is gone. */
+            after: string | null;
+            /** @description As TOML has it; null where it was not there. */
+            before: string | null;
+            /** @example line[chw].device[main-meter].periods.normal */
+            path: string;
+        };
+        /** @description What the gateway finds out of a text. */
+        ConfigCheck: {
+            /** @description Setting by setting, what differs from the configuration in force. */
+            changes: components["schemas"]["ConfigChange"][];
+            /** @description None where the gateway would take it. */
+            faults: components["schemas"]["ConfigFault"][];
+        };
+        /** @description What is wrong with a text, where, and what to do. */
+        ConfigFault: {
+            /** Format: int32 */
+            column: number;
+            /**
+             * Format: int32
+             * @description From 1; 0 where the whole text is meant, or a profile of the gateway.
+             */
+            line: number;
+            message: components["schemas"]["ConfigNames"];
+            /** @example line[0].port */
+            path: string;
+            way_out: components["schemas"]["ConfigNames"];
+        };
+        /** @description A text in both languages. */
+        ConfigNames: {
+            en: string;
+            zh: string;
+        };
+        /**
+         * @description How far a version has come.
+         * @enum {string}
+         */
+        ConfigState: "queued" | "sent" | "trying" | "kept" | "refused" | "taken_back" | "cancelled";
+        ConfigText: {
+            /** @description TOML, at most 256 KiB. */
+            text: string;
+        };
+        /** @description A configuration that somebody wanted a gateway to run. */
+        ConfigVersion: {
+            author: string;
+            /** Format: date-time */
+            changed_at: string;
+            /** Format: date-time */
+            created_at: string;
+            /** @description Plain words of the gateway, in English. */
+            detail: string;
+            faults: components["schemas"]["ConfigFault"][];
+            /**
+             * @description Why it is not in force: not_allowed, other_base, trying, faults, not_stored, hub_not_reached, devices_worse,
+             *     ended_program or changed_on_site.
+             */
+            reason: string | null;
+            state: components["schemas"]["ConfigState"];
+            /** Format: int64 */
+            version: number;
+            why: string;
+        };
+        /** @description A version with its texts. */
+        ConfigVersionContent: {
+            /** @description What it was made from. */
+            base: string;
+            /** @description Setting by setting, what it changes. */
+            changes: components["schemas"]["ConfigChange"][];
+            text: string;
+            version: components["schemas"]["ConfigVersion"];
+        };
+        /** @description The configuration that a gateway says it runs. */
+        Configuration: {
+            /** @description SHA-256 of the text, in hexadecimal digits: what a new version must be based on. */
+            digest: string;
+            /** @description The gateway can be asked to check a text right now. */
+            online: boolean;
+            /** @description The gateway's own file lets the hub change it. */
+            open: boolean;
+            /** @description TOML; null where it is longer than 256 KiB. */
+            text: string | null;
+            /** Format: date-time */
+            told_at: string;
+            /**
+             * Format: int64
+             * @description Which version is in force; null for the file on site.
+             */
+            version: number | null;
+        };
         Counts: {
             /**
              * Format: int64
@@ -1174,6 +1354,17 @@ export interface components {
              */
             why: string;
         };
+        NewConfigVersion: {
+            /** @description The digest of the configuration that it was made from. */
+            base: string;
+            /** @description TOML, at most 256 KiB. */
+            text: string;
+            /**
+             * @description 1 to 500 bytes.
+             * @example WO-2026-0417: read the meters each minute
+             */
+            why: string;
+        };
         NewGateway: {
             /**
              * @description 1 to 100 characters, unique.
@@ -1282,6 +1473,29 @@ export interface components {
                 two_persons: boolean;
                 /** Format: double */
                 value: number;
+                why: string;
+            }[];
+            /** @description The cursor of the next page; null on the last one. */
+            next: string | null;
+        };
+        Page_ConfigVersion: {
+            items: {
+                author: string;
+                /** Format: date-time */
+                changed_at: string;
+                /** Format: date-time */
+                created_at: string;
+                /** @description Plain words of the gateway, in English. */
+                detail: string;
+                faults: components["schemas"]["ConfigFault"][];
+                /**
+                 * @description Why it is not in force: not_allowed, other_base, trying, faults, not_stored, hub_not_reached, devices_worse,
+                 *     ended_program or changed_on_site.
+                 */
+                reason: string | null;
+                state: components["schemas"]["ConfigState"];
+                /** Format: int64 */
+                version: number;
                 why: string;
             }[];
             /** @description The cursor of the next page; null on the last one. */
@@ -2562,6 +2776,295 @@ export interface operations {
             401: components["responses"]["Problem"];
             403: components["responses"]["Problem"];
             404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            500: components["responses"]["Problem"];
+            503: components["responses"]["Problem"];
+        };
+    };
+    configuration: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Configuration"];
+                };
+            };
+            401: components["responses"]["Problem"];
+            403: components["responses"]["Problem"];
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            500: components["responses"]["Problem"];
+            503: components["responses"]["Problem"];
+        };
+    };
+    check_configuration: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description for 24 hours the same request under the same key is done once and gets the same answer */
+                "Idempotency-Key"?: components["parameters"]["IdempotencyKey"];
+            };
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ConfigText"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ConfigCheck"];
+                };
+            };
+            400: components["responses"]["Problem"];
+            401: components["responses"]["Problem"];
+            403: components["responses"]["Problem"];
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            413: components["responses"]["Problem"];
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            500: components["responses"]["Problem"];
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    list_configuration_versions: {
+        parameters: {
+            query?: {
+                /** @description How many at most; 50 unless said, 500 at most. */
+                limit?: number;
+                /** @description `next` of the page before. */
+                after?: string;
+            };
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Page_ConfigVersion"];
+                };
+            };
+            401: components["responses"]["Problem"];
+            403: components["responses"]["Problem"];
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            500: components["responses"]["Problem"];
+            503: components["responses"]["Problem"];
+        };
+    };
+    create_configuration_version: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description for 24 hours the same request under the same key is done once and gets the same answer */
+                "Idempotency-Key"?: components["parameters"]["IdempotencyKey"];
+            };
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["NewConfigVersion"];
+            };
+        };
+        responses: {
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ConfigVersion"];
+                };
+            };
+            400: components["responses"]["Problem"];
+            401: components["responses"]["Problem"];
+            403: components["responses"]["Problem"];
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            413: components["responses"]["Problem"];
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            500: components["responses"]["Problem"];
+            503: components["responses"]["Problem"];
+        };
+    };
+    configuration_version: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+                version: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ConfigVersionContent"];
+                };
+            };
+            401: components["responses"]["Problem"];
+            403: components["responses"]["Problem"];
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            500: components["responses"]["Problem"];
+            503: components["responses"]["Problem"];
+        };
+    };
+    cancel_configuration_version: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description for 24 hours the same request under the same key is done once and gets the same answer */
+                "Idempotency-Key"?: components["parameters"]["IdempotencyKey"];
+            };
+            path: {
+                id: string;
+                version: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ConfigVersion"];
+                };
+            };
+            401: components["responses"]["Problem"];
+            403: components["responses"]["Problem"];
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            409: {
                 headers: {
                     [name: string]: unknown;
                 };

@@ -5,7 +5,7 @@ use serde_json::json;
 use steward_shared::id::GatewayId;
 use steward_shared::wire::config::{ConfigFault, ConfigOutcome, ConfigReport, MAX_TEXT, SignedConfig};
 
-use super::store::{self, DueRow, State, VersionRow};
+use super::store::{self, DueRow, Progress, VersionRow};
 use crate::gateways::fleet::Fleet;
 use crate::kernel::audit::{self, Entry};
 use crate::kernel::db::{DbError, Tx};
@@ -49,7 +49,7 @@ impl Fleet {
         outcome: &ConfigOutcome,
     ) -> Result<Option<VersionRow>, DbError> {
         let Some(row) = store::version(tx, gateway, outcome.version).await? else { return Ok(None) };
-        let state = State::of(outcome.stage);
+        let state = Progress::of(outcome.stage);
         if row.state == state {
             return Ok(None);
         }
@@ -83,9 +83,10 @@ impl Fleet {
             .db
             .tx(async |tx| {
                 let now = self.clock.now();
-                let is_first = store::go_on(&tx, gateway, version, (State::Queued, State::Sent), now).await?;
+                let is_first =
+                    store::go_on(&tx, gateway, version, (Progress::Queued, Progress::Sent), now).await?;
                 let row = store::version(&tx, gateway, version).await?;
-                let is_due = row.as_ref().is_some_and(|row| row.state == State::Sent);
+                let is_due = row.as_ref().is_some_and(|row| row.state == Progress::Sent);
                 Ok::<_, DbError>((is_due, row.filter(|_| is_first)))
             })
             .await?;

@@ -8,7 +8,7 @@ use steward_shared::wire::frame::to_cbor;
 
 use super::check::{changes, check_size};
 use super::error::ConfigError;
-use super::store::{self, ConfigRow, NewVersion, State, VersionRow};
+use super::store::{self, ConfigRow, NewVersion, Progress, VersionRow};
 use crate::gateways::acts::Actor;
 use crate::gateways::commands::check_why;
 use crate::gateways::fleet::Fleet;
@@ -142,7 +142,7 @@ impl Fleet {
             .tx(async |tx| {
                 let now = self.clock.now();
                 let row = store::version(&tx, gateway, version).await?.ok_or(ConfigError::NoSuchVersion)?;
-                if !store::go_on(&tx, gateway, version, (State::Queued, State::Cancelled), now).await? {
+                if !store::go_on(&tx, gateway, version, (Progress::Queued, Progress::Cancelled), now).await? {
                     return Err(ConfigError::WrongState(row.state.word()));
                 }
                 self.record_config(&tx, actor, gateway, &row).await?;
@@ -163,7 +163,7 @@ impl Fleet {
         let entry = Entry::by(actor.caller, actor.origin, "gateways.cancel_configuration")
             .on("gateway", gateway)
             .before(&json!({ "version": row.version, "state": row.state }))
-            .after(&json!({ "version": row.version, "state": State::Cancelled }));
+            .after(&json!({ "version": row.version, "state": Progress::Cancelled }));
         audit::record(tx, self.clock.now(), entry).await
     }
 

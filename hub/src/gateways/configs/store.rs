@@ -10,7 +10,7 @@ use crate::params;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub enum State {
+pub enum Progress {
     /// Signed, and not yet sent.
     Queued,
     /// It went out at least once: only the gateway can end it.
@@ -24,7 +24,7 @@ pub enum State {
     Cancelled,
 }
 
-impl State {
+impl Progress {
     pub const fn word(self) -> &'static str {
         match self {
             Self::Queued => "queued",
@@ -65,7 +65,7 @@ pub struct VersionRow {
     pub author_login: String,
     pub why: String,
     pub created_at: Timestamp,
-    pub state: State,
+    pub state: Progress,
     pub reason: Option<String>,
     pub detail: String,
     /// A JSON list.
@@ -210,7 +210,7 @@ pub async fn go_on(
     tx: &Tx,
     gateway: GatewayId,
     version: u64,
-    (from, to): (State, State),
+    (from, to): (Progress, Progress),
     now: Timestamp,
 ) -> Result<bool, DbError> {
     let changed = tx
@@ -228,7 +228,7 @@ pub async fn ended(
     tx: &Tx,
     gateway: GatewayId,
     version: u64,
-    state: State,
+    state: Progress,
     (reason, detail, faults): (Option<&str>, &str, &str),
     now: Timestamp,
 ) -> Result<(), DbError> {

@@ -12,7 +12,7 @@ use utoipa::ToSchema;
 
 use super::fleet::find;
 use crate::gateways::acts::Actor;
-use crate::gateways::configs::{ConfigError, ConfigRow, NewText, State as Standing, VersionRow, changes};
+use crate::gateways::configs::{ConfigError, ConfigRow, NewText, Progress, VersionRow, changes};
 use crate::gateways::fleet::Fleet;
 use crate::kernel::caller::{Caller, Origin};
 use crate::kernel::ctx::Ctx;
@@ -59,16 +59,16 @@ pub enum ConfigState {
     Cancelled,
 }
 
-impl From<Standing> for ConfigState {
-    fn from(state: Standing) -> Self {
+impl From<Progress> for ConfigState {
+    fn from(state: Progress) -> Self {
         match state {
-            Standing::Queued => Self::Queued,
-            Standing::Sent => Self::Sent,
-            Standing::Trying => Self::Trying,
-            Standing::Kept => Self::Kept,
-            Standing::Refused => Self::Refused,
-            Standing::TakenBack => Self::TakenBack,
-            Standing::Cancelled => Self::Cancelled,
+            Progress::Queued => Self::Queued,
+            Progress::Sent => Self::Sent,
+            Progress::Trying => Self::Trying,
+            Progress::Kept => Self::Kept,
+            Progress::Refused => Self::Refused,
+            Progress::TakenBack => Self::TakenBack,
+            Progress::Cancelled => Self::Cancelled,
         }
     }
 }
