@@ -17,6 +17,7 @@ export const keys = {
   gateway: (id: string) => ["gateway", id],
   events: (gateway: string) => ["events", gateway],
   aside: (gateway: string, batch: string) => ["aside", gateway, batch],
+  configuration: (gateway: string) => ["configuration", gateway],
   devices: ["devices"],
   device: (id: string) => ["device", id],
   points: (device: string) => ["points", "of", device],
@@ -110,6 +111,40 @@ export const setAsideQuery = (gateway: string, batch: string) =>
         }),
       ),
     staleTime: Infinity,
+  });
+
+export const configurationQuery = (gateway: string) =>
+  queryOptions({
+    queryKey: keys.configuration(gateway),
+    queryFn: ({ signal }) =>
+      take(api.GET("/api/v1/gateways/{id}/configuration", { params: { path: { id: gateway } }, signal })),
+    retry: false,
+  });
+
+export const configurationPagesQuery = (gateway: string) =>
+  infiniteQueryOptions({
+    queryKey: [...keys.configuration(gateway), "versions"],
+    queryFn: ({ pageParam, signal }) =>
+      take(
+        api.GET("/api/v1/gateways/{id}/configuration/versions", {
+          params: { path: { id: gateway }, query: { limit: EVENTS_AT_ONCE, after: pageParam } },
+          signal,
+        }),
+      ),
+    initialPageParam: undefined as string | undefined,
+    getNextPageParam: (last) => last.next ?? undefined,
+  });
+
+export const configurationVersionQuery = (gateway: string, version: number) =>
+  queryOptions({
+    queryKey: [...keys.configuration(gateway), "versions", version],
+    queryFn: ({ signal }) =>
+      take(
+        api.GET("/api/v1/gateways/{id}/configuration/versions/{version}", {
+          params: { path: { id: gateway, version } },
+          signal,
+        }),
+      ),
   });
 
 export const devicesQuery = queryOptions({

@@ -12,7 +12,7 @@ export const enCommands: Record<keyof typeof zhCommands, string> = {
   "problem.not_writable":
     "This point is not written from afar. An engineer adds remote_write to its device in the gateway's file.",
   "problem.not_enrolled": "The gateway is not enrolled; no command reaches it.",
-  "problem.wrong_state": "The command is in another state by now. Reload and look again.",
+  "problem.wrong_state": "It is in another state by now. Reload and look again.",
   "problem.own_request": "Nobody agrees to their own command; another person must.",
   "problem.requester_may_not":
     "Who asked for it may not command devices any more. Reject it, or let somebody else ask anew.",

@@ -1,5 +1,6 @@
 // English: every key of the Chinese dictionary, with the same slots.
 import { enCommands } from "./en-commands";
+import { enConfiguration } from "./en-configuration";
 import { enEvents } from "./en-events";
 import type { zh } from "./zh";
 
@@ -194,6 +195,7 @@ export const en: Record<keyof typeof zh, string> = {
 
   ...enEvents,
   ...enCommands,
+  ...enConfiguration,
 
   "about.sub": "Version, state and interface",
   "about.hub": "Hub",

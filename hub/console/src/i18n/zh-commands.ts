@@ -9,7 +9,7 @@ export const zhCommands = {
   "problem.may_not_command": "您没有下发命令的权限，请找管理员开通。",
   "problem.not_writable": "这个点位不允许远程写。需要工程师在网关文件里给该设备加上 remote_write。",
   "problem.not_enrolled": "网关尚未登记，命令送不到。",
-  "problem.wrong_state": "命令的状态已经变了，请刷新后再看。",
+  "problem.wrong_state": "状态已经变了，请刷新后再看。",
   "problem.own_request": "自己提出的命令不能自己同意，须由另一个人同意。",
   "problem.requester_may_not": "提出命令的人已没有下发命令的权限。请驳回，或由他人重新提出。",
   "field.not_known": "这里不适用，请留空",

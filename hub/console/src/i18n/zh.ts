@@ -1,5 +1,6 @@
 // Chinese: the source of the keys. `{n}` is a slot; English may choose by number with `{n#one|many}`.
 import { zhCommands } from "./zh-commands";
+import { zhConfiguration } from "./zh-configuration";
 import { zhEvents } from "./zh-events";
 
 export const zh = {
@@ -184,6 +185,7 @@ export const zh = {
 
   ...zhEvents,
   ...zhCommands,
+  ...zhConfiguration,
 
   "about.sub": "版本、运行状态与接口",
   "about.hub": "服务器",

@@ -92,6 +92,9 @@ export function patchCache(stream: LiveStream, client: QueryClient): () => void 
       case "command":
         ask(keys.commands);
         return;
+      case "configuration":
+        ask(keys.configuration(event.data.gateway));
+        return;
       case "catalogue":
         ask(keys.devices, ["device"], ["points"], keys.gateways);
         return;

@@ -17,6 +17,7 @@ export type LiveEvent =
   | { kind: "site" }
   | { kind: "catalogue" }
   | { kind: "command" }
+  | { kind: "configuration"; data: { gateway: string } }
   /** The stream broke off; a stream does not say why, so whoever cares has to ask. */
   | { kind: "lost" }
   /** The stream is back after a loss: what was missed has to be asked for. */
@@ -168,6 +169,9 @@ export class LiveStream {
     listen("site", () => this.emit({ kind: "site" }));
     listen("catalogue", () => this.emit({ kind: "catalogue" }));
     listen("command", () => this.emit({ kind: "command" }));
+    listen("configuration", (data) =>
+      this.emit({ kind: "configuration", data: data as { gateway: string } }),
+    );
   }
 
   /** Every sign of life puts off the moment at which the connection counts as dead. */

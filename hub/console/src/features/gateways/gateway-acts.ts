@@ -71,3 +71,40 @@ export function useDiscard(gateway: string) {
     onSettled: () => refresh(client, keys.events(gateway)),
   });
 }
+
+/** What the gateway itself finds out of a text; nothing is changed. */
+export function useCheckConfiguration(gateway: string) {
+  return useMutation({
+    mutationFn: (text: string) =>
+      take(
+        api.POST("/api/v1/gateways/{id}/configuration/check", {
+          params: { path: { id: gateway } },
+          body: { text },
+        }),
+      ),
+  });
+}
+
+export function useConfigure(gateway: string) {
+  const client = useQueryClient();
+  return useMutation({
+    mutationFn: (body: { base: string; text: string; why: string }) =>
+      take(
+        api.POST("/api/v1/gateways/{id}/configuration/versions", { params: { path: { id: gateway } }, body }),
+      ),
+    onSettled: () => refresh(client, keys.configuration(gateway)),
+  });
+}
+
+export function useCancelConfiguration(gateway: string) {
+  const client = useQueryClient();
+  return useMutation({
+    mutationFn: (version: number) =>
+      take(
+        api.POST("/api/v1/gateways/{id}/configuration/versions/{version}/cancel", {
+          params: { path: { id: gateway, version } },
+        }),
+      ),
+    onSettled: () => refresh(client, keys.configuration(gateway)),
+  });
+}

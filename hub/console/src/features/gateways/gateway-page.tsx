@@ -12,6 +12,7 @@ import { LinkButton } from "../../parts/link-button";
 import { Age, EventText, GatewayMark } from "../../parts/marks";
 import { QueryState } from "../../parts/state";
 import { EmptyPlace, PageHead, Panel } from "../../ui/page";
+import { ConfigurationPanel } from "./configuration";
 import { GatewayActs } from "./gateway-menu";
 import { DevicesTable, HealthFigures, LinesTable, Troubles } from "./health-parts";
 import { SetAsidePanel } from "./set-aside";
@@ -129,6 +130,7 @@ function Ready({ gateway }: { gateway: Gateway }) {
             />
           </Panel>
         )}
+        <ConfigurationPanel gateway={gateway} />
         <SetAsidePanel gateway={gateway} />
         <Panel title={t("gateway.events")}>
           <Events gateway={gateway} devices={devices} />
