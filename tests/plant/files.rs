@@ -126,7 +126,7 @@ pub fn edge_toml(settings: &EdgeSettings, (tcp_port, bacnet_port): (u16, u16), d
     format!(
         "# Written by steward-plant for its simulated plant room; written anew at each start.\n\n\
          [gateway]\nname = {}\ntitle = {{ zh = \"冷冻机房\", en = \"Plant room\" }}\ndata = {}\n\n\
-         [hub]\naddress = {}\n\n[http]\nlisten = {}\n\n[buffer]\nflush = {}\n\n\
+         [hub]\naddress = {}\nconfigure = true\ntrial = \"1min\"\n\n[http]\nlisten = {}\n\n[buffer]\nflush = {}\n\n\
          [periods]\nfast = {}\nnormal = {}\nslow = {}\nstatic = \"1h\"\n{}",
         text(&settings.name),
         path(&settings.data),

@@ -90,7 +90,7 @@ export function Editor(props: {
       />
       {configuration.open && (
         <>
-          <Flex gap="small" wrap align="center" className="st-gap">
+          <Flex gap="small" wrap align="center" className="st-config-part">
             <Button
               type={found ? "default" : "primary"}
               disabled={!configuration.online || text === base.text || isStale}
@@ -113,14 +113,14 @@ export function Editor(props: {
               {found.faults.length > 0 ? (
                 <Alert type="error" showIcon title={t("config.bad", { n: found.faults.length })} />
               ) : (
-                <Alert type="success" showIcon title={t("config.good")} description={t("config.trial")} />
+                <Alert type="info" showIcon title={t("config.good")} description={t("config.trial")} />
               )}
               <Faults faults={found.faults} go={go} />
               <Changes changes={found.changes} />
             </>
           )}
           {isGood && (
-            <Form layout="vertical" onFinish={send} requiredMark={false}>
+            <Form className="st-config-part" layout="vertical" onFinish={send} requiredMark={false}>
               <Form.Item label={t("config.why")} extra={t("config.why.help")} htmlFor="config-why">
                 <Input
                   id="config-why"

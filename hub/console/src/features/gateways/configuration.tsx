@@ -84,6 +84,7 @@ function Told({ gateway, configuration }: { gateway: Gateway; configuration: Con
         {configuration.text == null && <p className="st-quiet">{t("config.long")}</p>}
         {underWay && (
           <Alert
+            className="st-config-part"
             type="info"
             showIcon
             title={t("config.under_way", {
