@@ -366,8 +366,20 @@ fn what_the_hub_says_is_as_the_golden_frames_have_it() {
         by: "li".into(),
         why: "WO-2026-0417".into(),
         issued: NOW,
+        first: None,
     };
-    agree(include_bytes!("golden/messages_1_configs.frames"), &[config]);
+    let empty = String::new;
+    let staged = NewConfig {
+        gateway: gateway(),
+        version: 9,
+        base: empty(),
+        text: empty(),
+        by: empty(),
+        why: empty(),
+        issued: NOW,
+        first: Some("chw".into()),
+    };
+    agree(include_bytes!("golden/messages_1_configs.frames"), &[config, staged]);
 }
 
 #[test]

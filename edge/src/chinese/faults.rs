@@ -64,6 +64,11 @@ pub const FAULTS: &[(&str, &str)] = &[
         "没有 [hub] address，就再也连不上这台网关了",
     ),
     ("keep the address", "保留地址"),
+    ("there is no line {} to begin with", "没有线路 {=}，不能从它开始"),
+    ("line {} does not change", "线路 {=} 没有变化"),
+    ("the device {} would stand on line {} and another", "设备 {=} 会同时在线路 {=} 和另一条线路上"),
+    ("line {} would share its port with another", "线路 {=} 会和另一条线路占用同一个端口"),
+    ("try another line first, or all at once", "先试另一条线路，或一次全部采用"),
     ("remote_write of {} would allow more than the file on site", "{} 的 remote_write 比现场文件允许的更多"),
     (
         "only who stands at the plant opens a point: change it in the gateway's own file",

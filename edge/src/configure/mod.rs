@@ -14,11 +14,13 @@ mod guard;
 mod link;
 mod present;
 mod record;
+mod stage;
 mod trial;
 mod verify;
 
 pub use link::{Incoming, Link, told};
 pub use present::{NAME, Present, load, present, wanted};
 pub use record::{Held, InForce, NotTaken, Record, RecordError, digest, set_aside};
+pub use stage::only_line;
 pub use trial::{Seen, Trial, Verdict, Worse};
 pub use verify::verified;

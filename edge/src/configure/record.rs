@@ -26,6 +26,9 @@ pub struct Held {
     pub site: String,
     pub by: String,
     pub why: String,
+    /// The line on which it is tried first.
+    #[serde(default)]
+    pub first: Option<String>,
 }
 
 /// Fields are only ever appended.
@@ -201,7 +204,7 @@ mod tests {
 
     fn held(version: u64, text: &str) -> Held {
         let text = text.to_owned();
-        Held { version, text, site: String::new(), by: "li".into(), why: "more often".into() }
+        Held { version, text, site: String::new(), by: "li".into(), why: "more often".into(), first: None }
     }
 
     fn running(record: &Record) -> Option<u64> {

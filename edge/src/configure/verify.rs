@@ -41,6 +41,7 @@ mod tests {
             by: "li".into(),
             why: "more often".into(),
             issued: Timestamp(0),
+            first: None,
         };
         let bytes = |text: String| to_cbor(&config(text)).unwrap();
         let sign = |bytes: Vec<u8>| {

@@ -25,8 +25,8 @@ use super::lines::Changes;
 use super::run::Supervisor;
 use crate::config::Config;
 use crate::configure::{
-    Held, Incoming, Link, NotTaken, Present, Record, Seen, Trial, Verdict, Worse, digest, present, set_aside,
-    told, verified, wanted,
+    Held, Incoming, Link, NotTaken, Present, Record, Seen, Trial, Verdict, Worse, digest, only_line, present,
+    set_aside, told, verified, wanted,
 };
 use crate::poll::AGE_PERIODS;
 
@@ -54,6 +54,8 @@ struct Running {
     reached: bool,
     /// What was in force before.
     before: Present,
+    /// So far only this line is as it is wanted.
+    first: Option<String>,
 }
 
 impl Configuring {
@@ -101,14 +103,21 @@ impl Configuring {
             let (mut without, before) = (record.clone(), record.before.clone());
             without.go_back();
             let stood = present(path, data, &without)?;
-            configuring.try_out(before, stood);
+            let first = record.trial.as_ref().and_then(|held| held.first.clone());
+            configuring.try_out(before, stood, first);
         }
         configuring.tell();
         Ok((configuring, wishes, news))
     }
 
+    /// What is to run: what is in force, or as much of it as is tried by now.
     pub fn config(&self) -> Config {
-        self.present.config.clone()
+        let whole = &self.present.config;
+        let staged = self
+            .trial
+            .as_ref()
+            .and_then(|running| only_line(&running.before.config, whole, running.first.as_deref()?).ok());
+        staged.unwrap_or_else(|| whole.clone())
     }
 
     pub fn report(&self) -> watch::Receiver<Arc<ConfigReport>> {
@@ -161,10 +170,10 @@ impl Configuring {
         Some(news)
     }
 
-    fn try_out(&mut self, devices: BTreeMap<String, Seen>, before: Present) {
+    fn try_out(&mut self, devices: BTreeMap<String, Seen>, before: Present, first: Option<String>) {
         let reach = self.present.site.from_hub.trial;
         let trial = Trial { reach, watch: watch_of(reach), before: devices };
-        self.trial = Some(Running { trial, since: Instant::now(), reached: false, before });
+        self.trial = Some(Running { trial, since: Instant::now(), reached: false, before, first });
     }
 
     fn tell(&self) {
@@ -247,7 +256,15 @@ impl Supervisor {
         };
         let (version, now) = (new.version, self.setup.clock.now());
         let text = new.text.clone();
-        let held = Held { version, text: new.text, site: String::new(), by: new.by, why: new.why };
+        let first = new.first;
+        let held = Held {
+            version,
+            text: new.text,
+            site: String::new(),
+            by: new.by,
+            why: new.why,
+            first: first.clone(),
+        };
         let (by, why) = (held.by.clone(), held.why.clone());
         let configuring = &mut self.configuring;
         let begun = configuring.record.begin(held, &new.base, &configuring.present.site_text);
@@ -260,8 +277,15 @@ impl Supervisor {
                 return self.refuse_new(version, reason::OTHER_BASE, &e.to_string(), &[]).await;
             }
         }
-        let mut config = match self.wanted(text.clone()).await {
-            Ok(config) => config,
+        let before = self.configuring.present.config.clone();
+        let staged = |config: Config| match &first {
+            Some(line) => {
+                only_line(&before, &config, line).map(|staged| (config, staged)).map_err(|f| vec![f])
+            }
+            None => Ok((config.clone(), config)),
+        };
+        let (whole, mut config) = match self.wanted(text.clone()).await.and_then(staged) {
+            Ok(both) => both,
             Err(faults) => {
                 self.configuring.record.go_back();
                 let why = if self.configuring.present.site.from_hub.configure {
@@ -275,14 +299,15 @@ impl Supervisor {
         self.put_off(&mut config);
         let devices = self.seen();
         self.configuring.record.before.clone_from(&devices);
-        self.configuring.record.ended(outcome(version, now, ConfigStage::Trying, "", ""));
+        let word = if first.is_some() { reason::FIRST_LINE } else { "" };
+        self.configuring.record.ended(outcome(version, now, ConfigStage::Trying, word, ""));
         // A power cut from here on finds it on the disk, with its way back.
         if !self.save().await {
             self.configuring.record.go_back();
             let detail = "the gateway cannot store it";
             return self.refuse_new(version, reason::NOT_STORED, detail, &[]).await;
         }
-        let changes = match self.apply(config.clone()).await {
+        let changes = match self.apply(config).await {
             Ok(changes) => changes,
             Err(e) => {
                 self.configuring.record.go_back();
@@ -293,10 +318,10 @@ impl Supervisor {
             format!("version {version} from the hub is being tried ({by}: {why}); {}", changes.told());
         self.tell(EventKind::ConfigApplied, &detail);
         let now_present =
-            Present { config, text, version: Some(version), ..self.configuring.present.clone() };
+            Present { config: whole, text, version: Some(version), ..self.configuring.present.clone() };
         let before = std::mem::replace(&mut self.configuring.present, now_present);
         let devices = self.only_started(devices, &changes);
-        self.configuring.try_out(devices, before);
+        self.configuring.try_out(devices, before, first);
         self.configuring.tell();
         // Whether the hub is reached is known only of a session that begins now.
         self.restart_uplink().await;
@@ -330,9 +355,10 @@ impl Supervisor {
         running.reached |= is_reached;
         let watched = running.trial.before.keys();
         let now: BTreeMap<_, _> = watched.filter_map(|name| Some((name.clone(), *seen.get(name)?))).collect();
-        let reach = running.trial.reach;
+        let (reach, is_staged) = (running.trial.reach, running.first.is_some());
         match running.trial.look(running.since.elapsed(), running.reached, &now) {
             Verdict::Wait => {}
+            Verdict::Keep if is_staged => self.go_on().await,
             Verdict::Keep => self.keep().await,
             Verdict::GoBack(Worse::HubNotReached) => {
                 let detail = format!("the hub was not reached within {} s", reach.as_secs());
@@ -341,6 +367,40 @@ impl Supervisor {
             Verdict::GoBack(Worse::Devices(names)) => {
                 let detail = format!("devices fare worse than before: {}", names.join(", "));
                 self.take_back(reason::DEVICES_WORSE, &detail).await;
+            }
+        }
+    }
+
+    /// The one line does well: now all of it.
+    async fn go_on(&mut self) {
+        let devices = self.seen();
+        let now = self.setup.clock.now();
+        let Some(running) = self.configuring.trial.take() else { return };
+        let Some(held) = &mut self.configuring.record.trial else { return };
+        held.first = None;
+        let version = held.version;
+        self.configuring.record.before.clone_from(&devices);
+        self.configuring.record.ended(outcome(version, now, ConfigStage::Trying, "", ""));
+        self.configuring.is_unsaved = true;
+        self.save_if_needed().await;
+        let mut config = self.configuring.config();
+        self.put_off(&mut config);
+        match self.apply(config).await {
+            Ok(changes) => {
+                let line = running.first.as_deref().unwrap_or_default();
+                let detail = format!(
+                    "line {line} does well with version {version} from the hub; now the others: {}",
+                    changes.told()
+                );
+                self.tell(EventKind::ConfigApplied, &detail);
+                let devices = self.only_started(devices, &changes);
+                self.configuring.try_out(devices, running.before, None);
+                self.configuring.tell();
+                self.restart_uplink().await;
+            }
+            Err(e) => {
+                self.configuring.trial = Some(running);
+                self.take_back(reason::NOT_STORED, &e.to_string()).await;
             }
         }
     }

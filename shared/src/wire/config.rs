@@ -45,6 +45,9 @@ pub struct NewConfig {
     pub by: String,
     pub why: String,
     pub issued: Timestamp,
+    /// The line on which it is tried first; the others follow when that does well.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub first: Option<String>,
 }
 
 /// What a gateway runs, and what became of the last configuration from the hub: said after each welcome and whenever it
@@ -109,6 +112,8 @@ pub mod reason {
     pub const OTHER_BASE: &str = "other_base";
     /// Another one is being tried.
     pub const TRYING: &str = "trying";
+    /// It is tried on one line first.
+    pub const FIRST_LINE: &str = "first_line";
     /// Its text has faults.
     pub const FAULTS: &str = "faults";
     /// It could not be stored or taken over.

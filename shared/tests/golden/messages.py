@@ -228,6 +228,7 @@ CONTROL_DOWN = [
 CONFIGS = [
     # gateway, version, base, text, by, why, issued
     {0: GATEWAY, 1: 8, 2: "ab" * 32, 3: "[gateway]\nname = \"东区\"\n", 4: "li", 5: "WO-2026-0417", 6: NOW},
+    {0: GATEWAY, 1: 9, 2: "", 3: "", 4: "", 5: "", 6: NOW, 7: "chw"},  # the line on which it is tried first
 ]
 
 LANE_UP = [

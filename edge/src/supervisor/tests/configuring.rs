@@ -54,6 +54,7 @@ impl Configured {
             by: "li".to_owned(),
             why: "more often".to_owned(),
             issued: SystemClock.now(),
+            first: None,
         }
     }
 
@@ -109,6 +110,38 @@ async fn a_configuration_from_the_hub_is_tried_and_then_stands_and_what_is_equal
     eventually("it is polled after a restart too", || again.is_live("meter-c")).await;
     assert!(!again.is_live("meter-b"));
     again.stop().await;
+}
+
+#[tokio::test]
+async fn a_change_of_all_lines_is_tried_on_one_first_and_then_on_the_others() {
+    let mut it = Configured::start().await;
+    let site = it.site();
+    let text = site.replace("name = \"meter-", "name = \"new-");
+    it.version += 1;
+    let staged = NewConfig { first: Some("a".to_owned()), ..it.new(it.version, &site, &text) };
+    it.hub.say(ControlDown::Config(it.hub.signed(&staged))).await;
+    let outcome = it.ended(ConfigStage::Trying).await;
+    assert_eq!(outcome.reason.as_deref(), Some(reason::FIRST_LINE));
+    eventually("the one line is as it is wanted", || it.house.is_live("new-a")).await;
+    assert!(it.house.is_live("meter-b") && !it.house.is_live("new-b"));
+    eventually("the others follow", || it.house.is_live("new-b")).await;
+    assert_eq!(it.ended(ConfigStage::Kept).await.reason, None);
+    it.house.stop().await;
+}
+
+#[tokio::test]
+async fn a_line_that_fares_worse_keeps_the_others_from_it() {
+    let mut it = Configured::start().await;
+    let site = it.site();
+    let text = site.replace("port = 1\n", "port = 901\n").replace("port = 2\n", "port = 902\n");
+    it.version += 1;
+    let staged = NewConfig { first: Some("a".to_owned()), ..it.new(it.version, &site, &text) };
+    it.hub.say(ControlDown::Config(it.hub.signed(&staged))).await;
+    let outcome = it.ended(ConfigStage::TakenBack).await;
+    assert_eq!(outcome.reason.as_deref(), Some(reason::DEVICES_WORSE), "{outcome:?}");
+    assert_eq!((it.house.dials(902), it.house.dials(2)), (0, 1), "line b was not touched");
+    eventually("line a is polled as before", || it.house.is_live("meter-a")).await;
+    it.house.stop().await;
 }
 
 #[tokio::test]

@@ -982,7 +982,8 @@ export interface components {
             detail: string;
             faults: components["schemas"]["ConfigFault"][];
             /**
-             * @description Why it is not in force: not_allowed, other_base, trying, faults, not_stored, hub_not_reached, devices_worse,
+             * @description Why it is not in force: not_allowed, other_base, trying, faults, first_line (it is tried on one line so far), not_stored,
+             *     hub_not_reached, devices_worse,
              *     ended_program or changed_on_site.
              */
             reason: string | null;
@@ -1357,6 +1358,8 @@ export interface components {
         NewConfigVersion: {
             /** @description The digest of the configuration that it was made from. */
             base: string;
+            /** @description The name of a line on which the gateway tries it first; the others follow when that does well. */
+            first_line?: string | null;
             /** @description TOML, at most 256 KiB. */
             text: string;
             /**
@@ -1489,7 +1492,8 @@ export interface components {
                 detail: string;
                 faults: components["schemas"]["ConfigFault"][];
                 /**
-                 * @description Why it is not in force: not_allowed, other_base, trying, faults, not_stored, hub_not_reached, devices_worse,
+                 * @description Why it is not in force: not_allowed, other_base, trying, faults, first_line (it is tried on one line so far), not_stored,
+                 *     hub_not_reached, devices_worse,
                  *     ended_program or changed_on_site.
                  */
                 reason: string | null;

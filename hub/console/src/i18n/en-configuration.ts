@@ -39,6 +39,7 @@ export const enConfiguration: Record<keyof typeof zhConfiguration, string> = {
   "config.reason.not_allowed": "the gateway's own file does not allow changes from the hub",
   "config.reason.other_base": "the gateway ran another configuration by then",
   "config.reason.trying": "another version was being tried",
+  "config.reason.first_line": "on one line so far",
   "config.reason.faults": "its text has faults",
   "config.reason.not_stored": "the gateway could not store it",
   "config.reason.hub_not_reached": "the hub was not reached with it; the gateway went back by itself",
@@ -64,6 +65,9 @@ export const enConfiguration: Record<keyof typeof zhConfiguration, string> = {
   "config.absent": "(absent)",
   "config.trial":
     "The gateway tries it for some minutes: if it does not reach the hub, or devices that were well fare worse, it goes back by itself.",
+  "config.first": "On which line first",
+  "config.first.help": "The other lines follow when that one does well",
+  "config.first.none": "all at once",
   "config.send": "Send",
   "config.sent": "Sent; the gateway tries it",
   "config.same": "as in force",
@@ -82,4 +86,5 @@ export const enConfiguration: Record<keyof typeof zhConfiguration, string> = {
   "problem.no_answer": "The gateway did not answer in time. Try again.",
   "field.nothing_changed": "this is what the gateway runs already",
   "field.name./text": "Configuration",
+  "field.name./first_line": "First line",
 };

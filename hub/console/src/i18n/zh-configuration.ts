@@ -35,6 +35,7 @@ export const zhConfiguration = {
   "config.reason.not_allowed": "网关自己的文件不允许从服务器修改",
   "config.reason.other_base": "网关当时运行的已是另一份配置",
   "config.reason.trying": "另一版正在试用",
+  "config.reason.first_line": "先在一条线路上试用",
   "config.reason.faults": "内容有错误",
   "config.reason.not_stored": "网关存不下来",
   "config.reason.hub_not_reached": "采用后连不上服务器，已自动退回",
@@ -59,6 +60,9 @@ export const zhConfiguration = {
   "config.after": "改为",
   "config.absent": "（没有）",
   "config.trial": "下发后网关先试用几分钟：连不上服务器，或原来正常的设备变差，会自动退回。",
+  "config.first": "先在哪条线路上试用",
+  "config.first.help": "这条线路正常，其余线路才采用",
+  "config.first.none": "一次全部采用",
   "config.send": "下发",
   "config.sent": "已下发，网关正在试用",
   "config.same": "和正在运行的一样",
@@ -75,4 +79,5 @@ export const zhConfiguration = {
   "problem.no_answer": "网关没有及时回答。请再试一次。",
   "field.nothing_changed": "和网关正在运行的一样",
   "field.name./text": "配置内容",
+  "field.name./first_line": "先试用的线路",
 } as const;

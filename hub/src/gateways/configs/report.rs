@@ -50,7 +50,7 @@ impl Fleet {
     ) -> Result<Option<VersionRow>, DbError> {
         let Some(row) = store::version(tx, gateway, outcome.version).await? else { return Ok(None) };
         let state = Progress::of(outcome.stage);
-        if row.state == state {
+        if row.state == state && row.reason == outcome.reason {
             return Ok(None);
         }
         let now = self.clock.now();

@@ -17,6 +17,8 @@ use crate::kernel::db::{DbError, Tx};
 
 /// Versions of one gateway that are kept.
 const KEPT: usize = 100;
+/// Bytes of a line's name.
+const MAX_NAME: usize = 256;
 /// Settings that differ and stand in the audit trail one by one.
 const TOLD: usize = 100;
 
@@ -27,6 +29,8 @@ pub struct NewText {
     /// Digest of the configuration that it was made from.
     pub base: String,
     pub why: String,
+    /// The line on which it is tried first.
+    pub first_line: Option<String>,
 }
 
 impl Fleet {
@@ -65,6 +69,10 @@ impl Fleet {
             detail: e.to_string(),
         })?;
         check_size(&new.text)?;
+        if new.first_line.as_ref().is_some_and(|line| line.len() > MAX_NAME) {
+            let detail = "name a line of the configuration".to_owned();
+            return Err(ConfigError::Field { pointer: "/first_line", code: "too_long", detail });
+        }
         let row = self
             .db
             .tx(async |tx| {
@@ -94,6 +102,7 @@ impl Fleet {
                     by: actor.caller.login.clone(),
                     why: why.to_owned(),
                     issued: now,
+                    first: new.first_line.clone(),
                 };
                 let signed = self.ca.sign_config(to_cbor(&config).expect("a configuration is texts"))?;
                 let row = NewVersion {
@@ -121,7 +130,7 @@ impl Fleet {
                 let entry = Entry::by(actor.caller, actor.origin, "gateways.configure")
                     .on("gateway", gateway)
                     .before(&json!({ "settings": before }))
-                    .after(&json!({ "version": version, "settings": after, "more": more }));
+                    .after(&json!({ "version": version, "settings": after, "more": more, "first_line": new.first_line }));
                 audit::record(&tx, now, Entry { reason: why.to_owned(), ..entry }).await?;
                 store::version(&tx, gateway, version).await?.ok_or(ConfigError::NoSuchVersion)
             })

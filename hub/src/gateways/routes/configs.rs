@@ -129,7 +129,8 @@ pub struct ConfigVersion {
     #[schema(value_type = String, format = DateTime)]
     pub created_at: Timestamp,
     pub state: ConfigState,
-    /// Why it is not in force: not_allowed, other_base, trying, faults, not_stored, hub_not_reached, devices_worse,
+    /// Why it is not in force: not_allowed, other_base, trying, faults, first_line (it is tried on one line so far), not_stored,
+    /// hub_not_reached, devices_worse,
     /// ended_program or changed_on_site.
     #[schema(required = true)]
     pub reason: Option<String>,
@@ -202,6 +203,8 @@ pub struct NewConfigVersion {
     /// 1 to 500 bytes.
     #[schema(example = "WO-2026-0417: read the meters each minute")]
     pub why: String,
+    /// The name of a line on which the gateway tries it first; the others follow when that does well.
+    pub first_line: Option<String>,
 }
 
 /// A version with its texts.
@@ -265,7 +268,7 @@ pub async fn create(
     let fleet = ctx.part::<Fleet>();
     find(&fleet, id).await?;
     let actor = Actor { ctx: &ctx, caller: &caller, origin: &origin };
-    let new = NewText { text: b.text, base: b.base, why: b.why };
+    let new = NewText { text: b.text, base: b.base, why: b.why, first_line: b.first_line };
     let row = fleet.configure(&actor, id, &new).await?;
     let at = format!("/api/v1/gateways/{id}/configuration/versions/{}", row.version);
     Ok((StatusCode::CREATED, [(header::LOCATION, at)], Json(ConfigVersion::from(row))).into_response())

@@ -1,5 +1,5 @@
 // Changes what a gateway runs: the text, the gateway's own check of it, what it changes, why; and only then it is sent.
-import { Alert, App, Button, Drawer, Flex, Form, Input } from "antd";
+import { Alert, App, Button, Drawer, Flex, Form, Input, Select } from "antd";
 import type { TextAreaRef } from "antd/es/input/TextArea";
 import { useRef, useState } from "react";
 
@@ -26,6 +26,7 @@ export function Editor(props: {
   const [text, setText] = useState(props.text ?? base.text);
   const [checked, setChecked] = useState<{ text: string; found: ConfigCheck }>();
   const [why, setWhy] = useState("");
+  const [first, setFirst] = useState("");
   const area = useRef<TextAreaRef>(null);
   const check = useCheckConfiguration(gateway.id);
   const configure = useConfigure(gateway.id);
@@ -50,7 +51,7 @@ export function Editor(props: {
   };
   const send = () =>
     configure.mutate(
-      { base: base.digest, text, why: why.trim() },
+      { base: base.digest, text, why: why.trim(), ...(first && { first_line: first }) },
       {
         onSuccess: () => {
           void message.success(t("config.sent"));
@@ -130,6 +131,19 @@ export function Editor(props: {
                   placeholder="WO-2026-0417"
                 />
               </Form.Item>
+              {linesOf(text).length > 1 && (
+                <Form.Item label={t("config.first")} extra={t("config.first.help")} htmlFor="config-first">
+                  <Select
+                    id="config-first"
+                    value={first}
+                    onChange={setFirst}
+                    options={[
+                      { value: "", label: t("config.first.none") },
+                      ...linesOf(text).map((line) => ({ value: line, label: line })),
+                    ]}
+                  />
+                </Form.Item>
+              )}
               {configure.isError && <Fault error={configure.error} />}
               <Button type="primary" htmlType="submit" loading={configure.isPending} disabled={!why.trim()}>
                 {t("config.send")}
@@ -140,4 +154,9 @@ export function Editor(props: {
       )}
     </Drawer>
   );
+}
+
+/** The names of the lines, as far as they stand where one writes them. The gateway says so where there is none. */
+function linesOf(text: string): string[] {
+  return [...text.matchAll(/^\[\[line\]\][^[]*?^name\s*=\s*["']([^"'\n]+)["']/gm)].map((m) => m[1] ?? "");
 }

@@ -151,3 +151,23 @@ it("where the gateway's file does not allow it the text is shown with the way ou
   expect(screen.getAllByText(/writes configure = true/).length).toBeGreaterThan(0);
   expect(screen.queryByRole("button", { name: "Let the gateway check it" })).toBeNull();
 });
+
+it("a change of many lines may be tried on one of them first", async () => {
+  const lines =
+    '[[line]]\nname = "chw"\n[[line.device]]\nname = "m"\n[[line]]\nkind = "tcp"\nname = "pumps"\n';
+  post.mockResolvedValueOnce({ faults: [], changes: [] }).mockResolvedValueOnce(version(1, {}));
+  show("en", "engineer", { ...configuration, text: SITE + lines });
+  await userEvent.type(await open(), "#");
+  await userEvent.click(screen.getByRole("button", { name: "Let the gateway check it" }));
+  await userEvent.type(await screen.findByRole("textbox", { name: "Why" }), "WO-7");
+  await userEvent.click(screen.getByRole("combobox", { name: "On which line first" }));
+  expect(screen.queryByTitle("m")).toBeNull();
+  await userEvent.click(await screen.findByTitle("pumps"));
+  await userEvent.click(screen.getByRole("button", { name: "Send" }));
+  await waitFor(() =>
+    expect(post).toHaveBeenLastCalledWith(
+      "/api/v1/gateways/{id}/configuration/versions",
+      expect.objectContaining({ body: expect.objectContaining({ first_line: "pumps" }) as unknown }),
+    ),
+  );
+});

@@ -88,7 +88,7 @@ export function useCheckConfiguration(gateway: string) {
 export function useConfigure(gateway: string) {
   const client = useQueryClient();
   return useMutation({
-    mutationFn: (body: { base: string; text: string; why: string }) =>
+    mutationFn: (body: { base: string; text: string; why: string; first_line?: string }) =>
       take(
         api.POST("/api/v1/gateways/{id}/configuration/versions", { params: { path: { id: gateway } }, body }),
       ),
