@@ -166,3 +166,41 @@ fn fault_y13_a_gateway_of_which_the_hub_forgot_its_versions_is_configured_all_th
     house.until(&version, "kept");
     house.edge.stop().unwrap();
 }
+
+/// The unit is broken; another one comes in its place, with nothing but the way to the hub in its file.
+#[test]
+fn fault_y5_a_gateway_in_place_of_another_goes_on_with_its_configuration_and_its_points() {
+    let mut house = House::start();
+    let site = house.site();
+    house.running("it runs the file on site", |told| told["text"] == site.as_str());
+    let points = |house: &House| {
+        let mut all: Vec<i64> = eventually("the hub knows the points", LONG, || {
+            let points = house.hub.list(&house.engineer, "/api/v1/points").ok()?;
+            (!points.is_empty()).then(|| points.iter().map(|p| p["id"].as_i64().unwrap()).collect())
+        });
+        all.sort_unstable();
+        all
+    };
+    let before = points(&house);
+    house.edge.kill().unwrap();
+    let folder = house.edge.config().parent().unwrap().to_owned();
+    std::fs::remove_dir_all(folder.join("data")).unwrap();
+    std::fs::create_dir(folder.join("data")).unwrap();
+    let small: String = site.split("[[line]]").next().unwrap().to_owned();
+    std::fs::write(house.edge.config(), &small).unwrap();
+    let gateway = house.path.trim_end_matches("/configuration").to_owned();
+    let code = house.engineer.post(&format!("{gateway}/code"), &json!({})).unwrap().ok().unwrap();
+    house.edge.enrol(code["code"].as_str().unwrap()).unwrap();
+    house.edge.start().unwrap();
+    let told = house.running("the new one tells its own", |told| {
+        told["text"] == small.as_str() && told["online"] == true
+    });
+    let past = house.engineer.get(&format!("{}/past", house.path)).unwrap().ok().unwrap();
+    let digest = past[0]["digest"].as_str().unwrap();
+    let former = house.engineer.get(&format!("{}/past/{digest}", house.path)).unwrap().ok().unwrap();
+    assert_eq!(former["text"], site.as_str());
+    let version = house.send(&told, former["text"].as_str().unwrap());
+    house.until(&version, "kept");
+    assert_eq!(points(&house), before, "the same points, with their history");
+    house.edge.stop().unwrap();
+}

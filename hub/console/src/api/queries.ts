@@ -135,6 +135,27 @@ export const configurationPagesQuery = (gateway: string) =>
     getNextPageParam: (last) => last.next ?? undefined,
   });
 
+export const pastConfigurationsQuery = (gateway: string) =>
+  queryOptions({
+    queryKey: [...keys.configuration(gateway), "past"],
+    queryFn: ({ signal }) =>
+      take(
+        api.GET("/api/v1/gateways/{id}/configuration/past", { params: { path: { id: gateway } }, signal }),
+      ),
+  });
+
+export const pastConfigurationQuery = (gateway: string, digest: string) =>
+  queryOptions({
+    queryKey: [...keys.configuration(gateway), "past", digest],
+    queryFn: ({ signal }) =>
+      take(
+        api.GET("/api/v1/gateways/{id}/configuration/past/{digest}", {
+          params: { path: { id: gateway, digest } },
+          signal,
+        }),
+      ),
+  });
+
 export const configurationVersionQuery = (gateway: string, version: number) =>
   queryOptions({
     queryKey: [...keys.configuration(gateway), "versions", version],

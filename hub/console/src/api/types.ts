@@ -18,6 +18,7 @@ export type SetAside = Schemas["SetAside"];
 export type SetAsideContent = Schemas["SetAsideContent"];
 export type Configuration = Schemas["Configuration"];
 export type ConfigVersion = Schemas["ConfigVersion"];
+export type PastConfiguration = Schemas["PastConfiguration"];
 export type ConfigCheck = Schemas["ConfigCheck"];
 export type ConfigChange = Schemas["ConfigChange"];
 export type ConfigFault = Schemas["ConfigFault"];

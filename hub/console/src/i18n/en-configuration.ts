@@ -18,6 +18,13 @@ export const enConfiguration: Record<keyof typeof zhConfiguration, string> = {
   "config.history": "Versions from the hub",
   "config.none": "This gateway's configuration was never changed from the hub.",
   "config.more": "Older versions",
+  "config.past": "Former files on site",
+  "config.past.sub":
+    "What this gateway, or the one whose place it has taken, ran before. A gateway that replaces another goes on from here.",
+  "config.past.told": "Told last at",
+  "config.past.one": "Former file on site",
+  "config.past.changes": "Compared with what is in force",
+  "config.past.again": "Change it from this file",
   "config.number": "Version",
   "config.number.of": "Version {version}",
   "config.state": "What became of it",

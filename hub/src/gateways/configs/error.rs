@@ -7,6 +7,8 @@ use crate::kernel::db::DbError;
 pub enum ConfigError {
     #[error("there is no such version")]
     NoSuchVersion,
+    #[error("there is no such file")]
+    NoSuchFile,
     #[error(
         "the gateway has not told its configuration yet: it has not come since it was enrolled, or its program is too old"
     )]

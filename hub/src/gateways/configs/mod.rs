@@ -22,4 +22,4 @@ pub use check::{Checks, Question, Questions, changes};
 pub use error::ConfigError;
 pub use report::{DueConfig, tidy_faults};
 pub use request::NewText;
-pub use store::{ConfigRow, Progress, VersionRow};
+pub use store::{ConfigRow, PastRow, Progress, VersionRow};

@@ -5,7 +5,7 @@ use serde_json::json;
 use steward_shared::id::GatewayId;
 use steward_shared::wire::config::{ConfigFault, ConfigOutcome, ConfigReport, MAX_TEXT, SignedConfig};
 
-use super::store::{self, DueRow, Progress, VersionRow};
+use super::store::{self, ConfigRow, DueRow, Progress, VersionRow};
 use crate::gateways::fleet::Fleet;
 use crate::kernel::audit::{self, Entry};
 use crate::kernel::db::{DbError, Tx};
@@ -13,6 +13,8 @@ use crate::kernel::db::{DbError, Tx};
 /// Letters of a text in a report.
 const MAX_WORDS: usize = 500;
 const MAX_FAULTS: usize = 100;
+/// Files on site that are kept of a gateway.
+const MAX_PAST: usize = 20;
 
 /// A version that a gateway is to have.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -27,6 +29,7 @@ impl Fleet {
         let changed = self
             .db
             .tx(async |tx| {
+                self.keep_past(&tx, gateway, &report.digest).await?;
                 store::set_config(&tx, gateway, &report, self.clock.now()).await?;
                 match &report.outcome {
                     Some(outcome) => self.became(&tx, gateway, outcome).await,
@@ -39,6 +42,18 @@ impl Fleet {
             None => self.live.tell("configuration", None, &json!({ "gateway": gateway })),
         }
         Ok(())
+    }
+
+    /// A file on site that another text takes the place of is kept: it is nowhere else once its gateway is broken.
+    async fn keep_past(&self, tx: &Tx, gateway: GatewayId, next: &str) -> Result<(), DbError> {
+        match store::config_in(tx, gateway).await? {
+            Some(ConfigRow { content: Some(content), digest, version: None, told_at, .. })
+                if digest != next =>
+            {
+                store::keep_past(tx, gateway, (&digest, &content), told_at, MAX_PAST).await
+            }
+            _ => Ok(()),
+        }
     }
 
     /// None where it is known.

@@ -8,7 +8,7 @@ use steward_shared::wire::frame::to_cbor;
 
 use super::check::{changes, check_size};
 use super::error::ConfigError;
-use super::store::{self, ConfigRow, NewVersion, Progress, VersionRow};
+use super::store::{self, ConfigRow, NewVersion, PastRow, Progress, VersionRow};
 use crate::gateways::acts::Actor;
 use crate::gateways::commands::check_why;
 use crate::gateways::fleet::Fleet;
@@ -55,6 +55,15 @@ impl Fleet {
         version: u64,
     ) -> Result<Option<(VersionRow, String, String)>, DbError> {
         store::texts(&self.db, gateway, version).await
+    }
+
+    /// Files on site that were in force before, the newest first.
+    pub async fn past_configs(&self, gateway: GatewayId) -> Result<Vec<PastRow>, DbError> {
+        store::past(&self.db, gateway).await
+    }
+
+    pub async fn past_config(&self, gateway: GatewayId, digest: &str) -> Result<Option<String>, DbError> {
+        store::past_text(&self.db, gateway, digest).await
     }
 
     pub async fn configure(

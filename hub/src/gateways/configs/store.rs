@@ -112,6 +112,53 @@ pub async fn set_config(
     .map(drop)
 }
 
+/// A file on site that was in force before.
+#[derive(Clone, Debug, Deserialize)]
+pub struct PastRow {
+    pub digest: String,
+    pub told_at: Timestamp,
+}
+
+/// Keeps a file on site that is in force no more, and the newest so many of the gateway's.
+pub async fn keep_past(
+    tx: &Tx,
+    gateway: GatewayId,
+    (digest, content): (&str, &str),
+    told_at: Timestamp,
+    kept: usize,
+) -> Result<(), DbError> {
+    tx.execute(
+        "insert into config_past (gateway, digest, content, told_at) values ($1, $2, $3, $4)
+         on conflict (gateway, digest) do update set told_at = excluded.told_at",
+        params![gateway, digest, content, told_at],
+    )
+    .await?;
+    tx.execute(
+        "delete from config_past where gateway = $1 and digest not in
+         (select o.digest from config_past o where o.gateway = $1 order by o.told_at desc, o.digest limit $2)",
+        params![gateway, kept],
+    )
+    .await
+    .map(drop)
+}
+
+/// The newest first.
+pub async fn past(db: &Db, gateway: GatewayId) -> Result<Vec<PastRow>, DbError> {
+    db.query(
+        "select digest, told_at from config_past where gateway = $1 order by told_at desc, digest",
+        params![gateway],
+    )
+    .await
+}
+
+pub async fn past_text(db: &Db, gateway: GatewayId, digest: &str) -> Result<Option<String>, DbError> {
+    let text = db.one::<(String, i64)>(
+        "select content, told_at from config_past where gateway = $1 and digest = $2",
+        params![gateway, digest],
+    );
+    Ok(text.await?.map(|(content, _)| content))
+}
+
 /// The newest first, before the given one.
 pub async fn versions(
     db: &Db,

@@ -209,6 +209,32 @@ async fn a_hub_that_was_restored_gives_no_version_that_the_gateway_has_seen() {
 }
 
 #[tokio::test]
+async fn a_file_on_site_that_was_in_force_is_kept_for_the_gateway_that_comes_after() {
+    on_each_database(async |hub| {
+        let mut house = House::new(&hub).await;
+        for n in 1..=22 {
+            let told = ConfigReport { version: (n == 5).then_some(7), ..report(&format!("n = {n}")) };
+            for _ in 0..2 {
+                house.fleet.heard_config(house.gateway, told.clone()).await.unwrap();
+            }
+        }
+        let list = house.engineer.get(&format!("{}/past", house.path)).await.json;
+        let digests: Vec<_> = list.as_array().unwrap().iter().map(|past| past["digest"].clone()).collect();
+        assert_eq!(digests.len(), 20);
+        assert!(!digests.contains(&digest("n = 5").into()), "a version is kept elsewhere");
+        assert!(!digests.contains(&digest("n = 22").into()), "it is in force");
+        let newest = digests[0].as_str().unwrap();
+        let n = (1..=21).find(|n| digest(&format!("n = {n}")) == newest).unwrap();
+        let past = house.engineer.get(&format!("{}/past/{newest}", house.path)).await.json;
+        let change = json!([{ "path": "n", "before": "22", "after": n.to_string() }]);
+        assert_eq!((&past["text"], &past["changes"]), (&format!("n = {n}").into(), &change));
+        let none = house.engineer.get(&format!("{}/past/x", house.path)).await;
+        assert_eq!(none.status, StatusCode::NOT_FOUND);
+    })
+    .await;
+}
+
+#[tokio::test]
 async fn a_gateway_that_is_not_open_or_has_said_nothing_is_not_configured() {
     on_each_database(async |hub| {
         let mut house = House::new(&hub).await;

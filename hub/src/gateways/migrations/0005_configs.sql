@@ -34,3 +34,12 @@ create table config_version (
   signature {blob} not null,
   constraint config_version_pkey primary key (gateway, version)
 );
+
+-- Files on site that were in force before: what a gateway that takes the place of another goes on from.
+create table config_past (
+  gateway text not null,
+  digest text not null,
+  content text not null,
+  told_at {int} not null,
+  constraint config_past_pkey primary key (gateway, digest)
+);

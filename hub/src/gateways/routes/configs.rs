@@ -12,7 +12,7 @@ use utoipa::ToSchema;
 
 use super::fleet::find;
 use crate::gateways::acts::Actor;
-use crate::gateways::configs::{ConfigError, ConfigRow, NewText, Progress, VersionRow, changes};
+use crate::gateways::configs::{ConfigError, ConfigRow, NewText, PastRow, Progress, VersionRow, changes};
 use crate::gateways::fleet::Fleet;
 use crate::kernel::caller::{Caller, Origin};
 use crate::kernel::ctx::Ctx;
@@ -25,6 +25,7 @@ impl From<ConfigError> for Problem {
         let detail = e.to_string();
         match e {
             ConfigError::NoSuchVersion => Self::not_found("version"),
+            ConfigError::NoSuchFile => Self::not_found("file"),
             ConfigError::NotTold => Self::conflict("not_told", detail),
             ConfigError::NotOpen => Self::conflict("not_open", detail),
             ConfigError::TooLong => Self::conflict("too_long", detail),
@@ -218,6 +219,23 @@ pub struct ConfigVersionContent {
     pub changes: Vec<ConfigChange>,
 }
 
+/// A file on site that was in force before.
+#[derive(Serialize, ToSchema)]
+pub struct PastConfiguration {
+    /// SHA-256 of the text, in hexadecimal digits.
+    pub digest: String,
+    /// When the gateway told it last.
+    #[schema(value_type = String, format = DateTime)]
+    pub told_at: Timestamp,
+}
+
+#[derive(Serialize, ToSchema)]
+pub struct PastContent {
+    pub text: String,
+    /// Setting by setting, what it would change of the configuration in force.
+    pub changes: Vec<ConfigChange>,
+}
+
 /// The configuration that a gateway runs, as it told it last.
 #[utoipa::path(get, path = "/api/v1/gateways/{id}/configuration", tag = "gateways", operation_id = "configuration",
     params(("id" = String, Path)), security(("session" = ["engineer"])),
@@ -305,6 +323,37 @@ pub async fn one(
     let (row, base, text) = found.ok_or(ConfigError::NoSuchVersion)?;
     let changes = changes(&base, &text).into_iter().map(ConfigChange::from).collect();
     Ok(Json(ConfigVersionContent { version: row.into(), base, text, changes }))
+}
+
+/// Files on site that the gateway, or the one in whose place it is, ran before; the newest 20, the newest first.
+#[utoipa::path(get, path = "/api/v1/gateways/{id}/configuration/past", tag = "gateways",
+    operation_id = "list_past_configurations", params(("id" = String, Path)), security(("session" = ["engineer"])),
+    responses((status = 200, body = Vec<PastConfiguration>), (status = 404, body = ProblemBody)))]
+pub async fn past(
+    State(ctx): State<Ctx>,
+    Path(id): Path<GatewayId>,
+) -> Result<Json<Vec<PastConfiguration>>, Problem> {
+    let fleet = ctx.part::<Fleet>();
+    find(&fleet, id).await?;
+    let rows = fleet.past_configs(id).await?;
+    let shown = |PastRow { digest, told_at }| PastConfiguration { digest, told_at };
+    Ok(Json(rows.into_iter().map(shown).collect()))
+}
+
+/// One of them, with what it would change of the configuration in force.
+#[utoipa::path(get, path = "/api/v1/gateways/{id}/configuration/past/{digest}", tag = "gateways",
+    operation_id = "past_configuration", params(("id" = String, Path), ("digest" = String, Path)),
+    security(("session" = ["engineer"])),
+    responses((status = 200, body = PastContent), (status = 404, body = ProblemBody)))]
+pub async fn past_one(
+    State(ctx): State<Ctx>,
+    Path((id, digest)): Path<(GatewayId, String)>,
+) -> Result<Json<PastContent>, Problem> {
+    let fleet = ctx.part::<Fleet>();
+    let text = fleet.past_config(id, &digest).await?.ok_or(ConfigError::NoSuchFile)?;
+    let present = fleet.config(id).await?.and_then(|row| row.content).unwrap_or_default();
+    let changes = changes(&present, &text).into_iter().map(ConfigChange::from).collect();
+    Ok(Json(PastContent { text, changes }))
 }
 
 /// Cancels a version that was not sent yet.

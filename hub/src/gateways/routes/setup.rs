@@ -31,6 +31,8 @@ pub fn module() -> Module {
             .routes(routes!(configs::list, configs::create))
             .routes(routes!(configs::one))
             .routes(routes!(configs::cancel))
+            .routes(routes!(configs::past))
+            .routes(routes!(configs::past_one))
             .routes(routes!(commands::list, commands::create))
             .routes(routes!(commands::read))
             .routes(routes!(commands::approve))

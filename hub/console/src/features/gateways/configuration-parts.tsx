@@ -5,13 +5,13 @@ import type { ConfigChange, ConfigFault } from "../../api/types";
 import { useI18n } from "../../i18n/i18n";
 import { Rows } from "../../ui/rows";
 
-export function Changes({ changes }: { changes: ConfigChange[] }) {
+export function Changes({ changes, title }: { changes: ConfigChange[]; title?: string }) {
   const { t } = useI18n();
   const value = (text: string | null) =>
     text === null ? <span className="st-quiet">{t("config.absent")}</span> : <code>{text}</code>;
   return (
     <>
-      <h3>{t("config.changes")}</h3>
+      <h3>{title ?? t("config.changes")}</h3>
       {changes.length === 0 ? (
         <p className="st-quiet">{t("config.changes.none")}</p>
       ) : (

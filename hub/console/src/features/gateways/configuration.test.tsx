@@ -52,6 +52,8 @@ function show(
     pages: [{ items: versions, next: null }],
     pageParams: [undefined],
   });
+  client.setQueryData([...keys.configuration("g"), "past"], [{ digest: "d0", told_at: at }]);
+  client.setQueryData([...keys.configuration("g"), "past", "d0"], { text: "# former\n", changes: [] });
   const view = render(
     <I18nContext value={makeI18n(language)}>
       <QueryClientProvider client={client}>
@@ -143,6 +145,14 @@ it("a configuration that changed meanwhile is not overwritten", async () => {
   expect(field.value).toContain("# mine");
   await userEvent.click(screen.getByRole("button", { name: "以现在的配置重新开始" }));
   expect(field.value).toBe("# on site\n");
+});
+
+it("a former file on site is where a gateway that replaces another goes on from", async () => {
+  show("en", "engineer");
+  await userEvent.click(screen.getByRole("button", { name: "Look" }));
+  await userEvent.click(await screen.findByRole("button", { name: "Change it from this file" }));
+  const field = (await screen.findByRole("textbox", { name: /TOML/ })) as HTMLTextAreaElement;
+  expect(field.value).toBe("# former\n");
 });
 
 it("where the gateway's file does not allow it the text is shown with the way out", async () => {

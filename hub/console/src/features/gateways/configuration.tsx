@@ -3,9 +3,15 @@ import { useInfiniteQuery, useQuery } from "@tanstack/react-query";
 import { Alert, App, Button, Drawer, Flex } from "antd";
 import { useState } from "react";
 
-import { configurationPagesQuery, configurationQuery, configurationVersionQuery } from "../../api/queries";
+import {
+  configurationPagesQuery,
+  configurationQuery,
+  configurationVersionQuery,
+  pastConfigurationQuery,
+  pastConfigurationsQuery,
+} from "../../api/queries";
 import { isProblem } from "../../api/problem";
-import type { Configuration, ConfigVersion, Gateway } from "../../api/types";
+import type { Configuration, ConfigVersion, Gateway, PastConfiguration } from "../../api/types";
 import { instant } from "../../format/time";
 import { lookup, useI18n, type I18n } from "../../i18n/i18n";
 import { Fault, faultText } from "../../parts/fault";
@@ -140,6 +146,7 @@ function Told({ gateway, configuration }: { gateway: Gateway; configuration: Con
           }
         />
       )}
+      <Past gateway={gateway} again={(text) => edit({ text })} />
       {editing && (
         <Editor
           gateway={gateway}
@@ -160,6 +167,78 @@ function Told({ gateway, configuration }: { gateway: Gateway; configuration: Con
         />
       )}
     </Panel>
+  );
+}
+
+/** Nothing at all where there are none. */
+function Past({ gateway, again }: { gateway: Gateway; again: (text: string) => void }) {
+  const { t } = useI18n();
+  const narrow = useNarrow();
+  const past = useQuery(pastConfigurationsQuery(gateway.id));
+  const [looked, look] = useState<string>();
+  const content = useQuery({
+    ...pastConfigurationQuery(gateway.id, looked ?? ""),
+    enabled: looked !== undefined,
+  });
+  if (past.isError) return <Fault error={past.error} />;
+  if (!past.data || past.data.length === 0) return null;
+  return (
+    <>
+      <div className="st-panel-body">
+        <h3>{t("config.past")}</h3>
+        <div className="st-quiet st-small">{t("config.past.sub")}</div>
+      </div>
+      <Rows<PastConfiguration>
+        items={past.data}
+        rowKey={(p) => p.digest}
+        label={t("config.past")}
+        columns={[
+          {
+            key: "told",
+            title: t("config.past.told"),
+            card: "head",
+            render: (p) => <span className="st-num">{instant(p.told_at)}</span>,
+          },
+          {
+            key: "look",
+            title: "",
+            card: "side",
+            align: "right",
+            render: (p) => (
+              <Button size="small" onClick={() => look(p.digest)}>
+                {t("config.look")}
+              </Button>
+            ),
+          },
+        ]}
+      />
+      <Drawer
+        open={looked !== undefined}
+        onClose={() => look(undefined)}
+        title={t("config.past.one")}
+        size={narrow ? "100%" : 760}
+        destroyOnHidden
+      >
+        <QueryState query={content}>
+          {({ text, changes }) => (
+            <>
+              <Button
+                className="st-aside-acts"
+                onClick={() => {
+                  look(undefined);
+                  again(text);
+                }}
+              >
+                {t("config.past.again")}
+              </Button>
+              <Changes changes={changes} title={t("config.past.changes")} />
+              <h3>{t("config.text")}</h3>
+              <pre className="st-bytes">{text}</pre>
+            </>
+          )}
+        </QueryState>
+      </Drawer>
+    </>
   );
 }
 
