@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use super::tree::{Document, Entry, Kind, Node};
 
 /// What a table of a list goes by, wherever it stands in the list.
-const NAME: &str = "name";
+pub(super) const NAME: &str = "name";
 
 /// One setting that differs.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -47,7 +47,7 @@ fn compare(path: &str, before: &Node, after: &Node, changes: &mut Vec<Change>) {
     }
 }
 
-type Named<'n> = BTreeMap<String, &'n Node>;
+pub(super) type Named<'n> = BTreeMap<String, &'n Node>;
 
 fn each(before: &Named<'_>, after: &Named<'_>, at: impl Fn(&str) -> String, changes: &mut Vec<Change>) {
     for (key, node) in before {
@@ -66,7 +66,7 @@ fn by_key(table: &BTreeMap<String, Entry>) -> Named<'_> {
 }
 
 /// A second one of the same name is told apart by its place.
-fn by_name(list: &[Node]) -> Named<'_> {
+pub(super) fn by_name(list: &[Node]) -> Named<'_> {
     let mut named = Named::new();
     for (place, node) in list.iter().enumerate() {
         let name = name(node).filter(|name| !named.contains_key(name));
@@ -83,11 +83,11 @@ fn name(node: &Node) -> Option<String> {
     }
 }
 
-fn is_tables(list: &[Node]) -> bool {
+pub(super) fn is_tables(list: &[Node]) -> bool {
     !list.is_empty() && list.iter().all(|node| matches!(node.kind, Kind::Table(_)))
 }
 
-fn shown(node: &Node) -> String {
+pub(super) fn shown(node: &Node) -> String {
     match &node.kind {
         Kind::Text(text) => quoted(text),
         Kind::Integer(number) => number.to_string(),

@@ -21,6 +21,7 @@
 
 mod convert;
 mod difference;
+mod edit;
 mod fault;
 mod layer;
 mod nearest;
@@ -29,6 +30,7 @@ mod tree;
 
 pub use convert::{ByteSize, FromNode, HostPort, Wrong};
 pub use difference::{Change, difference};
+pub use edit::{EditError, Setting, edit, settings};
 pub use fault::{Fault, Faults, Spot, listing};
 pub use nearest::nearest;
 pub use table::Table;

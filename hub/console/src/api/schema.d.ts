@@ -181,6 +181,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/configuration/settings": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Reads a text setting by setting, and changes one of them where that is asked for; what else stands in it stays as it
+         *     is written. Nothing is stored and no gateway is asked.
+         */
+        post: operations["configuration_settings"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/devices": {
         parameters: {
             query?: never;
@@ -977,6 +997,11 @@ export interface components {
             /** @description None where the gateway would take it. */
             faults: components["schemas"]["ConfigFault"][];
         };
+        ConfigEdit: {
+            set?: components["schemas"]["SetSetting"] | null;
+            /** @description TOML, at most 256 KiB. */
+            text: string;
+        };
         /** @description What is wrong with a text, where, and what to do. */
         ConfigFault: {
             /** Format: int32 */
@@ -995,6 +1020,16 @@ export interface components {
         ConfigNames: {
             en: string;
             zh: string;
+        };
+        ConfigSetting: {
+            path: string[];
+            /** @description As TOML has it. */
+            value: string;
+        };
+        /** @description A text, and every setting in it. */
+        ConfigSettings: {
+            settings: components["schemas"]["ConfigSetting"][];
+            text: string;
         };
         /**
          * @description How far a version has come.
@@ -1984,6 +2019,25 @@ export interface components {
             /** @description A number, a text, or absent where nothing was read. */
             value: unknown;
         };
+        /** @description A setting, and what it becomes. */
+        SetSetting: {
+            /**
+             * @description The keys that lead there; a line or device goes by its name.
+             * @example [
+             *       "line",
+             *       "chw",
+             *       "device",
+             *       "main-meter",
+             *       "place"
+             *     ]
+             */
+            path: string[];
+            /**
+             * @description As TOML has it; null takes it out.
+             * @example "B1"
+             */
+            value: string | null;
+        };
         Setup: {
             /** @description `zh` or `en`; `zh` unless said. */
             locale?: string | null;
@@ -2483,6 +2537,46 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
+            413: components["responses"]["Problem"];
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            500: components["responses"]["Problem"];
+            503: components["responses"]["Problem"];
+        };
+    };
+    configuration_settings: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description for 24 hours the same request under the same key is done once and gets the same answer */
+                "Idempotency-Key"?: components["parameters"]["IdempotencyKey"];
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ConfigEdit"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ConfigSettings"];
+                };
+            };
+            400: components["responses"]["Problem"];
+            401: components["responses"]["Problem"];
+            403: components["responses"]["Problem"];
             413: components["responses"]["Problem"];
             422: {
                 headers: {

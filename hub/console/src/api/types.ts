@@ -19,6 +19,7 @@ export type SetAsideContent = Schemas["SetAsideContent"];
 export type Configuration = Schemas["Configuration"];
 export type ConfigVersion = Schemas["ConfigVersion"];
 export type PastConfiguration = Schemas["PastConfiguration"];
+export type ConfigSetting = Schemas["ConfigSetting"];
 export type ConfigCheck = Schemas["ConfigCheck"];
 export type ConfigChange = Schemas["ConfigChange"];
 export type ConfigFault = Schemas["ConfigFault"];

@@ -18,7 +18,7 @@ mod store;
 #[cfg(test)]
 mod tests;
 
-pub use check::{Checks, Question, Questions, changes};
+pub use check::{Checks, Question, Questions, changes, check_size};
 pub use error::ConfigError;
 pub use report::{DueConfig, tidy_faults};
 pub use request::NewText;

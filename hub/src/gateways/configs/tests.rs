@@ -209,6 +209,29 @@ async fn a_hub_that_was_restored_gives_no_version_that_the_gateway_has_seen() {
 }
 
 #[tokio::test]
+async fn a_form_changes_one_setting_of_a_text_and_leaves_the_rest_as_it_is_written() {
+    on_each_database(async |hub| {
+        let mut engineer = hub.logged_in_as(Role::Engineer).await;
+        let path = "/api/v1/configuration/settings";
+        let set = json!({ "path": ["gateway", "name"], "value": "\"west\"" });
+        let body = json!({ "text": format!("# ours\n{SITE}"), "set": set });
+        let answer = engineer.post(path, body).await;
+        let wanted = format!("# ours\n{}", SITE.replace("\"east\"", "\"west\""));
+        assert_eq!(answer.json["text"], wanted);
+        assert_eq!(answer.json["settings"][0], json!({ "path": ["gateway", "name"], "value": "\"west\"" }));
+        let set = json!({ "path": ["line", "chw", "port"], "value": "1" });
+        let answer = engineer.post(path, json!({ "text": "[[line]]\nname = \"x\"\n", "set": set })).await;
+        assert_eq!(
+            (answer.status, &answer.json["errors"][0]["code"]),
+            (StatusCode::UNPROCESSABLE_ENTITY, &"not_possible".into())
+        );
+        let answer = engineer.post(path, json!({ "text": "x = " })).await;
+        assert_eq!(answer.json["errors"][0]["code"], "no_toml");
+    })
+    .await;
+}
+
+#[tokio::test]
 async fn a_file_on_site_that_was_in_force_is_kept_for_the_gateway_that_comes_after() {
     on_each_database(async |hub| {
         let mut house = House::new(&hub).await;

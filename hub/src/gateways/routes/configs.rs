@@ -4,7 +4,7 @@ use axum::extract::State;
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use serde::{Deserialize, Serialize};
-use steward_shared::document::Change;
+use steward_shared::document::{Change, Document, Setting, edit, listing, settings};
 use steward_shared::id::GatewayId;
 use steward_shared::time::Timestamp;
 use steward_shared::wire::config::ConfigFault as WireFault;
@@ -12,7 +12,9 @@ use utoipa::ToSchema;
 
 use super::fleet::find;
 use crate::gateways::acts::Actor;
-use crate::gateways::configs::{ConfigError, ConfigRow, NewText, PastRow, Progress, VersionRow, changes};
+use crate::gateways::configs::{
+    ConfigError, ConfigRow, NewText, PastRow, Progress, VersionRow, changes, check_size,
+};
 use crate::gateways::fleet::Fleet;
 use crate::kernel::caller::{Caller, Origin};
 use crate::kernel::ctx::Ctx;
@@ -208,6 +210,40 @@ pub struct NewConfigVersion {
     pub first_line: Option<String>,
 }
 
+/// A setting, and what it becomes.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct SetSetting {
+    /// The keys that lead there; a line or device goes by its name.
+    #[schema(example = json!(["line", "chw", "device", "main-meter", "place"]))]
+    pub path: Vec<String>,
+    /// As TOML has it; null takes it out.
+    #[schema(example = "\"B1\"", required = true)]
+    pub value: Option<String>,
+}
+
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ConfigEdit {
+    /// TOML, at most 256 KiB.
+    pub text: String,
+    pub set: Option<SetSetting>,
+}
+
+#[derive(Serialize, ToSchema)]
+pub struct ConfigSetting {
+    pub path: Vec<String>,
+    /// As TOML has it.
+    pub value: String,
+}
+
+/// A text, and every setting in it.
+#[derive(Serialize, ToSchema)]
+pub struct ConfigSettings {
+    pub text: String,
+    pub settings: Vec<ConfigSetting>,
+}
+
 /// A version with its texts.
 #[derive(Serialize, ToSchema)]
 pub struct ConfigVersionContent {
@@ -267,6 +303,25 @@ pub async fn check(
         faults: checked.faults.into_iter().map(ConfigFault::from).collect(),
         changes: checked.changes.into_iter().map(ConfigChange::from).collect(),
     }))
+}
+
+/// Reads a text setting by setting, and changes one of them where that is asked for; what else stands in it stays as it
+/// is written. Nothing is stored and no gateway is asked.
+#[utoipa::path(post, path = "/api/v1/configuration/settings", tag = "gateways", operation_id = "configuration_settings",
+    request_body = ConfigEdit, security(("session" = ["engineer"])),
+    responses((status = 200, body = ConfigSettings), (status = 422, body = ProblemBody)))]
+pub async fn edit_text(Json(b): Json<ConfigEdit>) -> Result<Json<ConfigSettings>, Problem> {
+    check_size(&b.text)?;
+    let text = match b.set {
+        Some(SetSetting { path, value }) => edit(&b.text, &path, value.as_deref())
+            .map_err(|e| Problem::field("/set", "not_possible", e.to_string()))?,
+        None => b.text,
+    };
+    let document = Document::parse("", &text);
+    let document = document.map_err(|faults| Problem::field("/text", "no_toml", listing(&faults)))?;
+    let shown = |Setting { path, value }| ConfigSetting { path, value };
+    let settings = settings(&document).into_iter().map(shown).collect();
+    Ok(Json(ConfigSettings { text, settings }))
 }
 
 /// Has a gateway run another configuration. It is sent at once, or when the gateway is back; the gateway tries it, and goes

@@ -28,6 +28,7 @@ pub fn module() -> Module {
             .routes(routes!(quarantine::body))
             .routes(routes!(configs::read))
             .routes(routes!(configs::check))
+            .routes(routes!(configs::edit_text))
             .routes(routes!(configs::list, configs::create))
             .routes(routes!(configs::one))
             .routes(routes!(configs::cancel))

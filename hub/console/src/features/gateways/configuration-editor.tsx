@@ -7,6 +7,7 @@ import type { ConfigCheck, Configuration, Gateway } from "../../api/types";
 import { useI18n } from "../../i18n/i18n";
 import { Fault } from "../../parts/fault";
 import { useNarrow } from "../../ui/width";
+import { SettingsForm } from "./configuration-form";
 import { Changes, Faults } from "./configuration-parts";
 import { useCheckConfiguration, useConfigure } from "./gateway-acts";
 
@@ -77,6 +78,11 @@ export function Editor(props: {
           description={t("config.stale.text")}
           action={<Button onClick={restart}>{t("config.stale.act")}</Button>}
         />
+      )}
+      {configuration.open && (
+        <div className="st-config-part">
+          <SettingsForm text={text} change={setText} />
+        </div>
       )}
       <label htmlFor="config-text">{t("config.text")}</label>
       <Input.TextArea

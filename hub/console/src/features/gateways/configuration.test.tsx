@@ -136,6 +136,28 @@ it("what the gateway would take is shown setting by setting and sent with a reas
   );
 });
 
+it("a form changes the text, and empties a setting where it is left out", async () => {
+  const settings = [
+    { path: ["gateway", "name"], value: '"east"' },
+    { path: ["line", "chw", "device", "m 1", "name"], value: '"m 1"' },
+    { path: ["line", "chw", "device", "m 1", "place"], value: '"B1"' },
+  ];
+  const route = "/api/v1/configuration/settings";
+  post.mockResolvedValueOnce({ text: SITE, settings }).mockResolvedValueOnce({ text: "changed", settings });
+  show("en", "engineer");
+  const field = (await open()) as HTMLTextAreaElement;
+  await userEvent.click(screen.getByRole("button", { name: "Change common settings by form" }));
+  await userEvent.click(await screen.findByRole("combobox", { name: "Whose settings" }));
+  await userEvent.click(await screen.findByTitle("m 1 (chw)"));
+  const place = (await screen.findByRole("textbox", { name: "Place" })) as HTMLInputElement;
+  expect(place.value).toBe("B1");
+  await userEvent.clear(place);
+  await userEvent.tab();
+  const set = { path: ["line", "chw", "device", "m 1", "place"], value: null };
+  await waitFor(() => expect(post).toHaveBeenLastCalledWith(route, { body: { text: SITE, set } }));
+  await waitFor(() => expect(field.value).toBe("changed"));
+});
+
 it("a configuration that changed meanwhile is not overwritten", async () => {
   const { client } = show("zh", "engineer");
   const field = (await open("查看和修改")) as HTMLTextAreaElement;

@@ -108,3 +108,11 @@ export function useCancelConfiguration(gateway: string) {
     onSettled: () => refresh(client, keys.configuration(gateway)),
   });
 }
+
+/** A text setting by setting, with one of them changed where that is asked for. Nothing is stored. */
+export function useSettings() {
+  return useMutation({
+    mutationFn: (body: { text: string; set?: { path: string[]; value: string | null } }) =>
+      take(api.POST("/api/v1/configuration/settings", { body })),
+  });
+}
