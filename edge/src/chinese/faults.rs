@@ -64,6 +64,11 @@ pub const FAULTS: &[(&str, &str)] = &[
         "没有 [hub] address，就再也连不上这台网关了",
     ),
     ("keep the address", "保留地址"),
+    ("{} has a value that comes back at its time", "{=} 写入的值到时要恢复"),
+    (
+        "leave its device as it is until then, or give the value up first",
+        "在那之前设备保持不变，或先提前恢复",
+    ),
     ("there is no line {} to begin with", "没有线路 {=}，不能从它开始"),
     ("line {} does not change", "线路 {=} 没有变化"),
     ("the device {} would stand on line {} and another", "设备 {=} 会同时在线路 {=} 和另一条线路上"),
@@ -75,8 +80,8 @@ pub const FAULTS: &[(&str, &str)] = &[
         "只有在设备现场的人才能开放点位：请改网关自己的文件",
     ),
     (
-        "the password of {} would go to a broker that the file on site does not name",
-        "{} 的密码会交给现场文件里没有的服务器",
+        "the broker {} has files that the file on site does not name with it",
+        "服务器 {=} 要用的文件，现场文件里没有这样写",
     ),
     (
         "leave host, port, ca, user and password_file as they are, or change them on site",

@@ -19,6 +19,8 @@ pub fn only_on_site(site: &Config, wanted: &Config) -> Vec<Fault> {
         ("[buffer]", site.buffer == wanted.buffer),
         ("[evidence]", site.evidence == wanted.evidence),
         ("[log]", site.log == wanted.log),
+        // What is said there is said with the site's name and password, and others act upon it.
+        ("[[publish]]", site.publish == wanted.publish),
     ];
     for (name, _) in tables.into_iter().filter(|(_, is_same)| !is_same) {
         refuse(format!("{name} is only changed on site"), "leave it as the gateway's own file has it");
@@ -38,17 +40,37 @@ pub fn only_on_site(site: &Config, wanted: &Config) -> Vec<Fault> {
             }
         }
     }
-    let known: Vec<_> = brokers(site).filter_map(secret).collect();
-    for broker in brokers(wanted).filter(|b| secret(b).is_some_and(|s| !known.contains(&s))) {
+    let known: Vec<_> = brokers(site).filter_map(files).collect();
+    for broker in brokers(wanted).filter(|b| files(b).is_some_and(|named| !known.contains(&named))) {
         refuse(
-            format!(
-                "the password of {} would go to a broker that the file on site does not name",
-                broker.host
-            ),
+            format!("the broker {} has files that the file on site does not name with it", broker.host),
             "leave host, port, ca, user and password_file as they are, or change them on site",
         );
     }
     faults
+}
+
+/// A value that comes back at its time finds its point as it was: device and key of each are `held`.
+pub fn holds_stay(before: &Config, wanted: &Config, held: &[(String, String)]) -> Vec<Fault> {
+    let of = |config: &Config, name: &str| {
+        devices(config)
+            .find(|(_, device)| device.name == name)
+            .map(|(line, device)| (line.clone(), device.clone()))
+    };
+    let moves = |(device, point): &&(String, String)| {
+        let Some((line, was)) = of(before, device) else { return false };
+        !of(wanted, device).is_some_and(|(now_line, now)| {
+            is_same_place((&line, &was), (&now_line, &now)) && was.remote.get(point) == now.remote.get(point)
+        })
+    };
+    let fault = |(device, point): &(String, String)| {
+        Fault::of_file(
+            "",
+            format!("{device}/{point} has a value that comes back at its time"),
+            "leave its device as it is until then, or give the value up first",
+        )
+    };
+    held.iter().filter(moves).map(fault).collect()
 }
 
 fn devices(config: &Config) -> impl Iterator<Item = (&LineConfig, &DeviceConfig)> {
@@ -70,16 +92,15 @@ fn is_no_wider(site: RemoteWrite, wanted: RemoteWrite) -> bool {
 }
 
 fn brokers(config: &Config) -> impl Iterator<Item = &BrokerConfig> {
-    let lines = config.lines.iter().filter_map(|line| match &line.wire {
+    config.lines.iter().filter_map(|line| match &line.wire {
         WireConfig::Mqtt(broker) => Some(broker),
         _ => None,
-    });
-    lines.chain(config.publish.iter().map(|publish| &publish.broker))
+    })
 }
 
-/// A broker that is given a password, without what may differ: nobody else is told it.
-fn secret(broker: &BrokerConfig) -> Option<BrokerConfig> {
-    broker.password_file.as_ref()?;
+/// A broker for which files of the gateway are read, without what may differ: nobody else is told what is in them.
+fn files(broker: &BrokerConfig) -> Option<BrokerConfig> {
+    broker.password_file.as_ref().or(broker.ca.as_ref())?;
     Some(BrokerConfig { client_id: None, keep_alive: Duration::ZERO, ..broker.clone() })
 }
 
@@ -98,7 +119,8 @@ mod tests {
     const SITE: &str = "[gateway]\nname = \"east\"\n[hub]\naddress = \"h:7443\"\n[profiles]\nfolders = [\"profiles\"]\n\
         [[line]]\nname = \"l\"\nkind = \"tcp\"\nhost = \"10.0.0.2\"\nport = 502\n[[line.device]]\nname = \"boiler\"\n\
         profile = \"acme/b1\"\naddress = 1\nremote_write = { time_boxed = [\"setpoint\"], per_minute = 6 }\n\
-        [[publish]]\nname = \"bms\"\nhost = \"broker\"\nformat = \"json\"\nuser = \"s\"\npassword_file = \"/etc/steward/p\"\n";
+        [[line]]\nname = \"m\"\nkind = \"mqtt\"\nhost = \"hall\"\nuser = \"s\"\npassword_file = \"/etc/steward/p\"\n\
+        [[publish]]\nname = \"bms\"\nhost = \"broker\"\nformat = \"json\"\n";
 
     fn refused(from: &str, to: &str) -> String {
         assert!(SITE.contains(from), "{from}");
@@ -149,12 +171,42 @@ mod tests {
     }
 
     #[test]
+    fn a_point_whose_value_comes_back_stays_as_it_is_until_then() {
+        let folder = tempfile::tempdir().unwrap();
+        std::fs::create_dir_all(folder.path().join("profiles/acme")).unwrap();
+        std::fs::write(folder.path().join("profiles/acme/b1.toml"), PROFILE).unwrap();
+        let before = read_in(folder.path(), SITE);
+        let held = [("boiler".to_owned(), "setpoint".to_owned())];
+        let told = |from: &str, to: &str| {
+            listing(&holds_stay(&before, &read_in(folder.path(), &SITE.replace(from, to)), &held))
+        };
+        assert_eq!(told("name = \"east\"", "name = \"west\""), "");
+        for (from, to) in [
+            ("address = 1\nremote", "address = 9\nremote"),
+            ("name = \"boiler\"", "name = \"pump\""),
+            ("remote_write = { time_boxed = [\"setpoint\"], per_minute = 6 }", ""),
+        ] {
+            assert!(told(from, to).contains("boiler/setpoint has a value that comes back"), "{to}");
+        }
+        assert!(
+            holds_stay(
+                &before,
+                &read_in(folder.path(), "[gateway]\nname = \"e\"\n[profiles]\nfolders = [\"profiles\"]"),
+                &[]
+            )
+            .is_empty()
+        );
+    }
+
+    #[test]
     fn passwords_data_and_doors_stay_where_the_site_has_them() {
         for (from, to) in
-            [("host = \"broker\"", "host = \"thief\""), ("/etc/steward/p", "/var/lib/steward-edge/key")]
+            [("host = \"hall\"", "host = \"thief\""), ("/etc/steward/p", "/var/lib/steward-edge/key")]
         {
-            assert!(refused(from, to).contains("the password of"), "{to}");
+            assert!(refused(from, to).contains("the broker"), "{to}");
         }
+        let topic = refused("format = \"json\"", "format = \"json\"\ntopic = \"{device}/{point}\"");
+        assert!(topic.contains("[[publish]] is only changed on site"), "{topic}");
         for (table, name) in [
             ("[http]\nlisten = \"0.0.0.0:1\"", "[http] listen"),
             ("[buffer]\nquota = \"16MiB\"", "[buffer]"),

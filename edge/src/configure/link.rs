@@ -14,6 +14,8 @@ use crate::chinese::chinese;
 
 /// Faults of one text that are told; who mends these sees the others.
 const MOST: usize = 100;
+/// Letters of one text.
+const MAX_WORDS: usize = 500;
 
 /// What the hub wants.
 #[derive(Debug)]
@@ -47,17 +49,22 @@ impl Link {
 
 /// Faults as they travel, in both languages.
 pub fn told(faults: &[Fault]) -> Vec<ConfigFault> {
-    let both = |en: &str| Names { zh: chinese(en), en: en.to_owned() };
+    let both = |en: &str| Names { zh: short(&chinese(en)), en: short(en) };
     let of = |fault: &Fault| ConfigFault {
         line: if fault.file == NAME { fault.line as u32 } else { 0 },
         column: if fault.file == NAME { fault.column as u32 } else { 0 },
         path: match fault.file.as_str() {
-            "" | NAME => fault.path.clone(),
+            "" | NAME => short(&fault.path),
             // Of a profile, or of the environment.
-            file => format!("{file}:{}: {}", fault.line, fault.path),
+            file => short(&format!("{file}:{}: {}", fault.line, fault.path)),
         },
         message: both(&fault.message),
         way_out: both(&fault.way_out),
     };
     faults.iter().take(MOST).map(of).collect()
+}
+
+/// What a fault quotes may be as long as the text that it is in, and a report is one message.
+pub fn short(text: &str) -> String {
+    text.chars().take(MAX_WORDS).collect()
 }

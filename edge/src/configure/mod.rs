@@ -18,7 +18,8 @@ mod stage;
 mod trial;
 mod verify;
 
-pub use link::{Incoming, Link, told};
+pub use guard::holds_stay;
+pub use link::{Incoming, Link, short, told};
 pub use present::{NAME, Present, load, present, wanted};
 pub use record::{Held, InForce, NotTaken, Record, RecordError, digest, set_aside};
 pub use stage::only_line;

@@ -9,8 +9,10 @@ use serde::{Deserialize, Serialize};
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Seen {
     pub is_silent: bool,
-    /// Some point of it has a good value.
+    /// It has answered since its line was started.
     pub has_answered: bool,
+    /// Some point of it is read within the trial.
+    pub is_due: bool,
     /// Points of it that have a good value, of all that must have a new one within the watch.
     pub good: usize,
     pub points: usize,
@@ -56,8 +58,19 @@ impl Trial {
             if !worse.is_empty() {
                 return Verdict::GoBack(Worse::Devices(worse));
             }
-            if reached {
+            let mute: Vec<_> = now
+                .iter()
+                .filter(|(name, now)| {
+                    let answered = |before: &Seen| before.has_answered && !before.is_silent;
+                    now.is_due && !now.has_answered && self.before.get(*name).is_some_and(answered)
+                })
+                .map(|(name, _)| name.clone())
+                .collect();
+            if mute.is_empty() && reached {
                 return Verdict::Keep;
+            }
+            if !mute.is_empty() && since >= self.reach {
+                return Verdict::GoBack(Worse::Devices(mute));
             }
         }
         if since >= self.reach && !reached {
@@ -82,7 +95,10 @@ mod tests {
     const MINUTE: Duration = Duration::from_mins(1);
 
     fn seen(is_silent: bool, good: usize) -> BTreeMap<String, Seen> {
-        BTreeMap::from([("meter".to_owned(), Seen { is_silent, has_answered: good > 0, good, points: 10 })])
+        BTreeMap::from([(
+            "meter".to_owned(),
+            Seen { is_silent, has_answered: good > 0, is_due: true, good, points: 10 },
+        )])
     }
 
     fn trial(before: BTreeMap<String, Seen>) -> Trial {
@@ -107,6 +123,28 @@ mod tests {
     }
 
     #[test]
+    fn a_device_that_is_read_seldom_has_until_the_end_of_the_trial_to_answer() {
+        let slow = |has_answered, is_due| {
+            BTreeMap::from([(
+                "meter".to_owned(),
+                Seen { is_silent: false, has_answered, is_due, good: 0, points: 0 },
+            )])
+        };
+        let it = trial(slow(true, true));
+        assert_eq!(it.look(2 * MINUTE, true, &slow(false, true)), Verdict::Wait);
+        assert_eq!(it.look(3 * MINUTE, true, &slow(true, true)), Verdict::Keep);
+        let back = Verdict::GoBack(Worse::Devices(vec!["meter".to_owned()]));
+        assert_eq!(it.look(5 * MINUTE, true, &slow(false, true)), back);
+        assert_eq!(
+            it.look(2 * MINUTE, true, &slow(false, false)),
+            Verdict::Keep,
+            "not read within the trial"
+        );
+        let never = trial(slow(false, true));
+        assert_eq!(never.look(2 * MINUTE, true, &slow(false, true)), Verdict::Keep, "nor before");
+    }
+
+    #[test]
     fn devices_that_answered_before_and_do_not_now_turn_it_back() {
         let (now, back) = (2 * MINUTE, Verdict::GoBack(Worse::Devices(vec!["meter".to_owned()])));
         assert_eq!(trial(seen(false, 10)).look(now, true, &seen(true, 10)), back, "silent");
@@ -114,11 +152,14 @@ mod tests {
         assert_eq!(trial(seen(false, 10)).look(now, true, &seen(false, 5)), Verdict::Keep, "half");
         assert_eq!(trial(seen(true, 10)).look(now, true, &seen(true, 0)), Verdict::Keep, "silent before");
         let slow = |is_silent| {
-            BTreeMap::from([("meter".to_owned(), Seen { is_silent, has_answered: true, good: 0, points: 0 })])
+            BTreeMap::from([(
+                "meter".to_owned(),
+                Seen { is_silent, has_answered: true, is_due: true, good: 0, points: 0 },
+            )])
         };
         assert_eq!(trial(slow(false)).look(now, true, &slow(false)), Verdict::Keep, "read too seldom");
         assert_eq!(trial(slow(false)).look(now, true, &slow(true)), back, "and silent all the same");
-        assert_eq!(trial(seen(false, 0)).look(now, true, &seen(false, 0)), Verdict::Keep, "never good");
+        assert_eq!(trial(seen(false, 0)).look(now, true, &seen(false, 0)), Verdict::Keep, "never answered");
         assert_eq!(trial(seen(false, 10)).look(now, true, &BTreeMap::new()), Verdict::Keep, "taken out");
     }
 }

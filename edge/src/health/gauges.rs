@@ -196,6 +196,11 @@ impl LineGauge {
         self.inner().devices.iter().any(|d| d.key == device && d.silent)
     }
 
+    /// Whether the device has answered since the line was started.
+    pub fn has_answered(&self, device: &str) -> bool {
+        self.inner().devices.iter().any(|d| d.key == device && d.last_good.is_some())
+    }
+
     /// The present state. The time in use and the wasted time since the start come apart; the reporter makes shares of
     /// them.
     pub fn read(&self) -> (LineHealth, [Duration; 2], Vec<DeviceHealth>) {

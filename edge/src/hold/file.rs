@@ -95,6 +95,13 @@ impl Kept {
         read(&place(data, device, point)).ok()
     }
 
+    /// Device and key of every point that somebody holds.
+    pub fn points(data: &Path) -> Vec<(String, String)> {
+        let Ok(entries) = std::fs::read_dir(data.join(FOLDER)) else { return Vec::new() };
+        let hold = |path: PathBuf| read(&path).ok().map(|hold| (hold.device, hold.point));
+        entries.filter_map(|entry| hold(entry.ok()?.path())).collect()
+    }
+
     /// Takes over the hold of this point whose holder has died.
     pub fn take_over(data: &Path, device: &str, point: &str) -> Option<Self> {
         let path = place(data, device, point);

@@ -25,9 +25,10 @@ use super::lines::Changes;
 use super::run::Supervisor;
 use crate::config::Config;
 use crate::configure::{
-    Held, Incoming, Link, NotTaken, Present, Record, Seen, Trial, Verdict, Worse, digest, only_line, present,
-    set_aside, told, verified, wanted,
+    Held, Incoming, Link, NotTaken, Present, Record, Seen, Trial, Verdict, Worse, digest, holds_stay,
+    only_line, present, set_aside, short, told, verified, wanted,
 };
+use crate::hold::Kept;
 use crate::poll::AGE_PERIODS;
 
 /// Wishes of the hub that may wait.
@@ -45,13 +46,16 @@ pub(super) struct Configuring {
     inbox: mpsc::Sender<Incoming>,
     /// The record on the disk is older than what happened.
     is_unsaved: bool,
+    /// One that came right after the start.
+    waiting: Option<Incoming>,
 }
 
 /// A trial under way.
 struct Running {
     trial: Trial,
     since: Instant,
-    reached: bool,
+    /// Since when the hub is there without a break.
+    reached: Option<Instant>,
     /// What was in force before.
     before: Present,
     /// So far only this line is as it is wanted.
@@ -76,7 +80,6 @@ impl Configuring {
             news = Some(format!("{e}: {aside}; the file on site is in force"));
             Record::default()
         });
-        let mut is_unsaved = record.trial.is_some();
         let tried = record.trial.as_ref().map(|held| held.version);
         if record.started()
             && let Some(version) = tried
@@ -86,6 +89,8 @@ impl Configuring {
             news = Some(taken_back(&outcome));
             record.ended(outcome);
         }
+        // Before anything is done by it: what ends the program again and again is counted.
+        let is_unsaved = tried.is_some() && record.save(folder).is_err();
         let (inbox, wishes) = mpsc::channel(INBOX);
         let mut configuring = Self {
             present: present(path, data, &record)?,
@@ -95,9 +100,15 @@ impl Configuring {
             trial: None,
             report: watch::Sender::new(Arc::default()),
             inbox,
-            is_unsaved: std::mem::take(&mut is_unsaved),
+            is_unsaved,
+            waiting: None,
         };
+        let was_tried = configuring.record.trial.is_some();
         news = configuring.settle(now).or(news);
+        if was_tried && configuring.record.trial.is_none() {
+            // What stood before it.
+            configuring.present = present(path, data, &configuring.record)?;
+        }
         let record = &configuring.record;
         if record.trial.is_some() {
             let (mut without, before) = (record.clone(), record.before.clone());
@@ -113,11 +124,14 @@ impl Configuring {
     /// What is to run: what is in force, or as much of it as is tried by now.
     pub fn config(&self) -> Config {
         let whole = &self.present.config;
-        let staged = self
-            .trial
-            .as_ref()
-            .and_then(|running| only_line(&running.before.config, whole, running.first.as_deref()?).ok());
-        staged.unwrap_or_else(|| whole.clone())
+        let first = self.trial.as_ref().and_then(|running| Some((running, running.first.as_deref()?)));
+        match first {
+            // Where it cannot be tried alone any more, what was before runs on.
+            Some((Running { before, .. }, line)) => {
+                only_line(&before.config, whole, line).unwrap_or_else(|_| before.config.clone())
+            }
+            None => whole.clone(),
+        }
     }
 
     pub fn report(&self) -> watch::Receiver<Arc<ConfigReport>> {
@@ -133,6 +147,10 @@ impl Configuring {
         let (path, data, record) = (self.path.clone(), self.data.clone(), self.record.clone());
         move || {
             let present = present(&path, data.as_deref(), &record)?;
+            // A profile that is away for a moment changes nothing.
+            if !present.broken.is_empty() {
+                return Err(present.broken);
+            }
             in_order(&path.display().to_string(), &present.config)?;
             Ok(present)
         }
@@ -146,22 +164,28 @@ impl Configuring {
         news
     }
 
-    /// Drops what the file on site has taken the place of, and what cannot be run any more.
+    /// Drops what the file on site has taken the place of, and what cannot be tried any more.
     fn settle(&mut self, now: Timestamp) -> Option<String> {
         let gone = match self.record.changed_on_site(&digest(&self.present.site_text)) {
             Some(version) => {
                 let detail = "the file on site was changed, and wins";
                 outcome(version, now, ConfigStage::TakenBack, reason::CHANGED_ON_SITE, detail)
             }
-            None if !self.present.broken.is_empty() => {
-                let version = self.record.trial.as_ref().or(self.record.stands.as_ref())?.version;
-                self.record.forget();
-                let detail = listing(&self.present.broken);
+            None if self.present.broken.is_empty() => return None,
+            None => {
                 let faults = told(&self.present.broken);
+                let detail = listing(&self.present.broken);
+                let Some(version) = self.record.trial.as_ref().map(|held| held.version) else {
+                    // What was kept is kept: once its profiles are there again, it is in force.
+                    return Some(format!(
+                        "the configuration from the hub cannot be run, the file on site is: {}",
+                        short(&detail)
+                    ));
+                };
+                self.record.go_back();
                 let stage = ConfigStage::TakenBack;
                 ConfigOutcome { faults, ..outcome(version, now, stage, reason::FAULTS, &detail) }
             }
-            None => return None,
         };
         let news = taken_back(&gone);
         self.trial = None;
@@ -173,7 +197,7 @@ impl Configuring {
     fn try_out(&mut self, devices: BTreeMap<String, Seen>, before: Present, first: Option<String>) {
         let reach = self.present.site.from_hub.trial;
         let trial = Trial { reach, watch: watch_of(reach), before: devices };
-        self.trial = Some(Running { trial, since: Instant::now(), reached: false, before, first });
+        self.trial = Some(Running { trial, since: Instant::now(), reached: None, before, first });
     }
 
     fn tell(&self) {
@@ -203,7 +227,7 @@ fn watch_of(reach: Duration) -> Duration {
 
 fn outcome(version: u64, at: Timestamp, stage: ConfigStage, why: &str, detail: &str) -> ConfigOutcome {
     let reason = (!why.is_empty()).then(|| why.to_owned());
-    ConfigOutcome { version, at, stage, reason, detail: detail.to_owned(), faults: Vec::new() }
+    ConfigOutcome { version, at, stage, reason, detail: short(detail), faults: Vec::new() }
 }
 
 fn taken_back(outcome: &ConfigOutcome) -> String {
@@ -218,14 +242,25 @@ impl Supervisor {
                 // A session that has ended meanwhile wants no answer.
                 let _ = answers.try_send(CheckedConfig { id, faults: told(&faults) });
             }
+            // Right after a start nobody knows how the devices fared before.
+            new @ Incoming::New { .. } if self.is_too_early() => {
+                self.configuring.waiting = Some(new);
+            }
             Incoming::New { signed, ca, gateway } => self.receive(&signed, &ca, gateway).await,
         }
+    }
+
+    /// What is not allowed at all need not wait for that.
+    fn is_too_early(&self) -> bool {
+        let from_hub = self.configuring.present.site.from_hub;
+        from_hub.configure && self.started.elapsed() < watch_of(from_hub.trial)
     }
 
     /// What a text would be as the configuration in force.
     async fn wanted(&self, text: String) -> Result<Config, Vec<Fault>> {
         let Configuring { path, data, present, .. } = &self.configuring;
         let (path, data, site) = (path.clone(), data.clone(), present.site.clone());
+        let (in_force, folder) = (self.config.clone(), self.config.data.clone());
         let whole = |message: &str, way_out: &str| Err(vec![Fault::of_file("", message, way_out)]);
         if text.len() > MAX_TEXT {
             return whole("this text is too long", "a configuration from the hub has at most 256 KiB");
@@ -239,6 +274,10 @@ impl Supervisor {
         let read = tokio::task::spawn_blocking(move || {
             let mut config = wanted(&path, &site, &text)?;
             in_order("", &config)?;
+            let moved = holds_stay(&in_force, &config, &Kept::points(&folder));
+            if !moved.is_empty() {
+                return Err(moved);
+            }
             if let Some(data) = data {
                 config.data = data;
             }
@@ -250,9 +289,10 @@ impl Supervisor {
 
     async fn receive(&mut self, signed: &SignedConfig, ca: &CertificateDer<'_>, gateway: GatewayId) {
         let Some(new) = verified(signed, ca, gateway) else {
-            return warn!(
-                "a configuration came that this gateway's hub has not signed for it; it is not taken"
-            );
+            let detail =
+                "a configuration came that this gateway's hub has not signed for it; it is not taken";
+            warn!("{detail}");
+            return self.tell(EventKind::ConfigRefused, detail);
         };
         let (version, now) = (new.version, self.setup.clock.now());
         let text = new.text.clone();
@@ -320,18 +360,28 @@ impl Supervisor {
         let now_present =
             Present { config: whole, text, version: Some(version), ..self.configuring.present.clone() };
         let before = std::mem::replace(&mut self.configuring.present, now_present);
-        let devices = self.only_started(devices, &changes);
-        self.configuring.try_out(devices, before, first);
-        self.configuring.tell();
+        self.try_out(devices, before, first, &changes).await;
         // Whether the hub is reached is known only of a session that begins now.
         self.restart_uplink().await;
     }
 
     /// Lines that are as they were tell nothing of the change.
-    fn only_started(&self, devices: BTreeMap<String, Seen>, changes: &Changes) -> BTreeMap<String, Seen> {
+    async fn try_out(
+        &mut self,
+        devices: BTreeMap<String, Seen>,
+        before: Present,
+        first: Option<String>,
+        changes: &Changes,
+    ) {
         let started = self.config.lines.iter().filter(|line| changes.started.contains(&line.name));
         let names: Vec<&str> = started.flat_map(|line| &line.devices).map(|d| d.name.as_str()).collect();
-        devices.into_iter().filter(|(name, _)| names.contains(&name.as_str())).collect()
+        let devices: BTreeMap<_, _> =
+            devices.into_iter().filter(|(name, _)| names.contains(&name.as_str())).collect();
+        self.configuring.record.before.clone_from(&devices);
+        self.configuring.is_unsaved = true;
+        self.save_if_needed().await;
+        self.configuring.try_out(devices, before, first);
+        self.configuring.tell();
     }
 
     async fn refuse_new(&mut self, version: u64, why: &str, detail: &str, faults: &[Fault]) {
@@ -349,14 +399,21 @@ impl Supervisor {
     /// Looks how what is tried fares.
     pub(super) async fn watch_trial(&mut self) {
         self.save_if_needed().await;
+        if !self.is_too_early()
+            && let Some(Incoming::New { signed, ca, gateway }) = self.configuring.waiting.take()
+        {
+            self.receive(&signed, &ca, gateway).await;
+        }
         let is_reached = self.hub.borrow().connected;
         let seen = self.seen();
         let Some(running) = &mut self.configuring.trial else { return };
-        running.reached |= is_reached;
+        running.reached = if is_reached { running.reached.or_else(|| Some(Instant::now())) } else { None };
+        // One welcome is no link: a session that breaks again and again is none.
+        let is_reached = running.reached.is_some_and(|since| since.elapsed() >= running.trial.watch / 4);
         let watched = running.trial.before.keys();
         let now: BTreeMap<_, _> = watched.filter_map(|name| Some((name.clone(), *seen.get(name)?))).collect();
         let (reach, is_staged) = (running.trial.reach, running.first.is_some());
-        match running.trial.look(running.since.elapsed(), running.reached, &now) {
+        match running.trial.look(running.since.elapsed(), is_reached, &now) {
             Verdict::Wait => {}
             Verdict::Keep if is_staged => self.go_on().await,
             Verdict::Keep => self.keep().await,
@@ -393,9 +450,7 @@ impl Supervisor {
                     changes.told()
                 );
                 self.tell(EventKind::ConfigApplied, &detail);
-                let devices = self.only_started(devices, &changes);
-                self.configuring.try_out(devices, running.before, None);
-                self.configuring.tell();
+                self.try_out(devices, running.before, None, &changes).await;
                 self.restart_uplink().await;
             }
             Err(e) => {
@@ -444,21 +499,22 @@ impl Supervisor {
 
     /// How every device fares. Of its points those count that a new value must have come of within the watch.
     fn seen(&self) -> BTreeMap<String, Seen> {
-        let watch = watch_of(self.configuring.present.site.from_hub.trial);
+        let reach = self.configuring.present.site.from_hub.trial;
+        let watch = watch_of(reach);
         let gauges = self.lines.gauges();
         let mut seen: BTreeMap<String, Seen> = BTreeMap::new();
         for device in self.config.lines.iter().flat_map(|line| &line.devices) {
             let is_silent = gauges.iter().any(|gauge| gauge.is_silent(&device.name));
-            let nothing = Seen { is_silent, has_answered: false, good: 0, points: 0 };
-            seen.insert(device.name.clone(), nothing);
+            let has_answered = gauges.iter().any(|gauge| gauge.has_answered(&device.name));
+            let of = Seen { is_silent, has_answered, is_due: false, good: 0, points: 0 };
+            seen.insert(device.name.clone(), of);
         }
         for row in self.latest.show(self.setup.clock.now()) {
             let Some(device) = seen.get_mut(&row.device) else { continue };
-            let is_good = row.quality == Some("good");
-            device.has_answered |= is_good;
+            device.is_due |= row.period <= reach;
             if row.period * AGE_PERIODS <= watch {
                 device.points += 1;
-                device.good += usize::from(is_good);
+                device.good += usize::from(row.quality == Some("good"));
             }
         }
         seen

@@ -120,7 +120,7 @@ pub struct Supervisor {
     /// How the way to the hub fares.
     pub(super) hub: watch::Sender<UplinkState>,
     timekeeper: Timekeeper,
-    started: Instant,
+    pub(super) started: Instant,
     pages: Option<Stoppable>,
     pages_failed: bool,
     /// What people at the gateway ask goes here.

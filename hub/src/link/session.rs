@@ -181,6 +181,7 @@ async fn run(
         ordered: HashSet::new(),
         questions: None,
         asked: HashMap::new(),
+        asked_last: 0,
         configured: None,
     };
     let end = session.go_on(&beginning, send, recv, &out, &stop).await;
@@ -233,6 +234,7 @@ struct Session<'a> {
     questions: Option<Questions<'a>>,
     /// Who waits for an answer, by the number of the question.
     asked: HashMap<u64, oneshot::Sender<Vec<ConfigFault>>>,
+    asked_last: u64,
     /// The version that went out in this session.
     configured: Option<u64>,
 }
@@ -358,6 +360,10 @@ impl Session<'_> {
                 Ok(frames::send(send, &ControlDown::Certificate(certificate)).await?)
             }
             ControlUp::Config(report) => {
+                // One that came while another was tried was passed over.
+                if self.configured.is_some_and(|version| version > report.taken) {
+                    self.configured = None;
+                }
                 self.door.fleet.heard_config(self.gateway, report).await?;
                 if self.questions.is_none() {
                     self.questions = Some(self.door.fleet.questions(self.gateway));
@@ -429,7 +435,8 @@ impl Session<'_> {
 
     async fn ask(&mut self, question: Question, send: &mut Outgoing) -> Result<(), End> {
         self.asked.retain(|_, answer| !answer.is_closed());
-        let id = self.asked.keys().max().map_or(1, |last| last + 1);
+        self.asked_last += 1;
+        let id = self.asked_last;
         self.asked.insert(id, question.answer);
         Ok(frames::send(send, &ControlDown::Check(CheckConfig { id, text: question.text })).await?)
     }

@@ -110,8 +110,6 @@ pub mod reason {
     pub const NOT_ALLOWED: &str = "not_allowed";
     /// It was made for another configuration than the one that was in force.
     pub const OTHER_BASE: &str = "other_base";
-    /// Another one is being tried.
-    pub const TRYING: &str = "trying";
     /// It is tried on one line first.
     pub const FIRST_LINE: &str = "first_line";
     /// Its text has faults.
@@ -124,6 +122,8 @@ pub mod reason {
     pub const DEVICES_WORSE: &str = "devices_worse";
     /// The program did not live long with it, again and again.
     pub const ENDED_PROGRAM: &str = "ended_program";
+    /// Said by the hub itself: the gateway does not know it any more, and will not say what became of it.
+    pub const FORGOTTEN: &str = "forgotten";
     /// The file on site was changed, and wins.
     pub const CHANGED_ON_SITE: &str = "changed_on_site";
 }

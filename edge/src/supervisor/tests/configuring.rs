@@ -255,3 +255,38 @@ async fn a_gateway_whose_file_does_not_allow_it_is_not_configured_from_the_hub()
     assert_eq!(it.ended(ConfigStage::Refused).await.reason.as_deref(), Some(reason::NOT_ALLOWED));
     it.house.stop().await;
 }
+
+#[tokio::test]
+async fn what_ends_the_program_again_and_again_is_left_out_at_the_third_start() {
+    let folder = tempfile::tempdir().unwrap();
+    let with_hub = "[hub]\naddress = \"127.0.0.1:1\"\nconfigure = true";
+    file_with(folder.path(), with_hub, "127.0.0.1:0", &LINES);
+    let site = std::fs::read_to_string(folder.path().join("edge.toml")).unwrap();
+    let text = site.replace("name = \"meter-", "name = \"new-");
+    let kept = folder.path().join("data/configuration.json");
+    let record = |starts: u32| {
+        let trial = serde_json::json!({
+            "version": 1, "text": text, "site": digest(&site), "by": "li", "why": "more often",
+        });
+        serde_json::json!({ "taken": 1, "stands": null, "trial": trial, "starts": starts }).to_string()
+    };
+    let start = async |folder: tempfile::TempDir, starts: u32| {
+        std::fs::create_dir_all(folder.path().join("data")).unwrap();
+        std::fs::write(folder.path().join("data/configuration.json"), record(starts)).unwrap();
+        House::start_in(folder).await
+    };
+    let house = start(folder, 1).await;
+    // Counted before anything else is done: whatever ends the program now, it was the second start.
+    assert!(std::fs::read_to_string(&kept).unwrap().contains("\"starts\":2"));
+    eventually("it is tried anew", || house.is_live("new-a")).await;
+    house.stop().await;
+
+    let folder = tempfile::tempdir().unwrap();
+    file_with(folder.path(), with_hub, "127.0.0.1:0", &LINES);
+    let house = start(folder, 2).await;
+    eventually("the file on site is in force", || house.is_live("meter-a")).await;
+    let (events, _) = house.stop().await;
+    assert!(
+        events.iter().any(|e| e.kind == EventKind::ConfigRefused && e.detail.contains("ended the program"))
+    );
+}

@@ -40,7 +40,7 @@ export const zhConfiguration = {
   "config.state.cancelled": "已取消",
   "config.reason.not_allowed": "网关自己的文件不允许从服务器修改",
   "config.reason.other_base": "网关当时运行的已是另一份配置",
-  "config.reason.trying": "另一版正在试用",
+  "config.reason.forgotten": "网关已不记得这一版（换了网关，或恢复了备份）",
   "config.reason.first_line": "先在一条线路上试用",
   "config.reason.faults": "内容有错误",
   "config.reason.not_stored": "网关存不下来",

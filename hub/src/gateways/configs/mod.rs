@@ -9,6 +9,8 @@
 //! | trying | kept, taken_back |
 //! | kept | taken_back (the file on site was changed) |
 //! | refused, taken_back, cancelled | - |
+//!
+//! What is under way and of which the gateway will say nothing more is ended by the hub, as forgotten.
 
 mod check;
 mod error;

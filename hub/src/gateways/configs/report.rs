@@ -3,7 +3,9 @@
 
 use serde_json::json;
 use steward_shared::id::GatewayId;
-use steward_shared::wire::config::{ConfigFault, ConfigOutcome, ConfigReport, MAX_TEXT, SignedConfig};
+use steward_shared::wire::config::{
+    ConfigFault, ConfigOutcome, ConfigReport, MAX_TEXT, SignedConfig, reason,
+};
 
 use super::store::{self, ConfigRow, DueRow, Progress, VersionRow};
 use crate::gateways::fleet::Fleet;
@@ -31,10 +33,11 @@ impl Fleet {
             .tx(async |tx| {
                 self.keep_past(&tx, gateway, &report.digest).await?;
                 store::set_config(&tx, gateway, &report, self.clock.now()).await?;
-                match &report.outcome {
-                    Some(outcome) => self.became(&tx, gateway, outcome).await,
-                    None => Ok(None),
-                }
+                let changed = match &report.outcome {
+                    Some(outcome) => self.became(&tx, gateway, outcome).await?,
+                    None => None,
+                };
+                Ok::<_, DbError>(self.forgotten(&tx, gateway, &report).await?.or(changed))
             })
             .await?;
         match changed {
@@ -65,6 +68,10 @@ impl Fleet {
     ) -> Result<Option<VersionRow>, DbError> {
         let Some(row) = store::version(tx, gateway, outcome.version).await? else { return Ok(None) };
         let state = Progress::of(outcome.stage);
+        // What never went out is another one of the same number, from before this hub was restored.
+        if row.state == Progress::Queued {
+            return Ok(None);
+        }
         if row.state == state && row.reason == outcome.reason {
             return Ok(None);
         }
@@ -79,6 +86,34 @@ impl Fleet {
                 "version": row.version, "state": state, "reason": outcome.reason, "detail": outcome.detail,
                 "at": outcome.at,
             }));
+        audit::record(tx, now, Entry { reason: row.why.clone(), ..entry }).await?;
+        store::version(tx, gateway, row.version).await
+    }
+
+    /// A version of which the gateway will say nothing more: its record was lost, another unit stands in its place, or this
+    /// hub was restored from a copy. It must not be waited for.
+    async fn forgotten(
+        &self,
+        tx: &Tx,
+        gateway: GatewayId,
+        report: &ConfigReport,
+    ) -> Result<Option<VersionRow>, DbError> {
+        let Some(row) = store::under_way(tx, gateway).await? else { return Ok(None) };
+        let told = report.outcome.as_ref().is_some_and(|outcome| outcome.version == row.version);
+        let state = match row.state {
+            Progress::Queued if row.version <= report.taken => Progress::Cancelled,
+            Progress::Queued => return Ok(None),
+            Progress::Sent if row.version > report.taken => return Ok(None),
+            _ if told => return Ok(None),
+            _ if report.version == Some(row.version) => Progress::Kept,
+            _ => Progress::TakenBack,
+        };
+        let now = self.clock.now();
+        store::ended(tx, gateway, row.version, state, (Some(reason::FORGOTTEN), "", "[]"), now).await?;
+        let entry = Entry::by_system("gateways.configuration_forgotten")
+            .on("gateway", gateway)
+            .before(&json!({ "version": row.version, "state": row.state }))
+            .after(&json!({ "version": row.version, "state": state }));
         audit::record(tx, now, Entry { reason: row.why.clone(), ..entry }).await?;
         store::version(tx, gateway, row.version).await
     }

@@ -199,6 +199,31 @@ async fn fault_y14_what_the_gateway_took_back_is_told_with_its_reason() {
 }
 
 #[tokio::test]
+async fn a_version_of_which_the_gateway_will_say_nothing_more_is_not_waited_for() {
+    on_each_database(async |hub| {
+        let mut house = House::new(&hub).await;
+        house.wish(SITE, "x = 1").await;
+        house.sent().await.unwrap();
+        let trying = outcome(1, ConfigStage::Trying, None);
+        let told = ConfigReport { version: Some(1), taken: 1, outcome: Some(trying), ..report("x = 1") };
+        house.fleet.heard_config(house.gateway, told).await.unwrap();
+        // Another unit in its place knows nothing of it.
+        house.fleet.heard_config(house.gateway, report(SITE)).await.unwrap();
+        let list = house.engineer.get(&format!("{}/versions", house.path)).await.json;
+        let first = &list["items"][0];
+        assert_eq!((&first["state"], &first["reason"]), (&"taken_back".into(), &"forgotten".into()));
+        // One that waits, while the gateway has taken another of this number.
+        house.wish(SITE, "x = 2").await;
+        let kept = outcome(2, ConfigStage::Kept, None);
+        let told = ConfigReport { version: Some(2), taken: 2, outcome: Some(kept), ..report("x = 9") };
+        house.fleet.heard_config(house.gateway, told).await.unwrap();
+        assert_eq!(house.state(2).await, "cancelled");
+        assert_eq!(house.wish("x = 9", "x = 3").await.1["version"], 3);
+    })
+    .await;
+}
+
+#[tokio::test]
 async fn a_hub_that_was_restored_gives_no_version_that_the_gateway_has_seen() {
     on_each_database(async |hub| {
         let mut house = House::new(&hub).await;

@@ -132,7 +132,7 @@ pub struct ConfigVersion {
     #[schema(value_type = String, format = DateTime)]
     pub created_at: Timestamp,
     pub state: ConfigState,
-    /// Why it is not in force: not_allowed, other_base, trying, faults, first_line (it is tried on one line so far), not_stored,
+    /// Why it is not in force: not_allowed, other_base, forgotten, faults, first_line (it is tried on one line so far), not_stored,
     /// hub_not_reached, devices_worse,
     /// ended_program or changed_on_site.
     #[schema(required = true)]
