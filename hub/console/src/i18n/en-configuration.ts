@@ -45,7 +45,8 @@ export const enConfiguration: Record<keyof typeof zhConfiguration, string> = {
   "config.state.cancelled": "cancelled",
   "config.reason.not_allowed": "the gateway's own file does not allow changes from the hub",
   "config.reason.other_base": "the gateway ran another configuration by then",
-  "config.reason.forgotten": "the gateway does not know it any more (it was replaced, or a backup was restored)",
+  "config.reason.forgotten":
+    "the gateway does not know it any more (it was replaced, or a backup was restored)",
   "config.reason.first_line": "on one line so far",
   "config.reason.faults": "its text has faults",
   "config.reason.not_stored": "the gateway could not store it",
