@@ -3,7 +3,10 @@
 mod commanding;
 mod edge;
 mod enrolling;
+mod first_packets;
+mod hostile;
 mod identity;
+mod replayed;
 mod slow;
 mod syncing;
 mod wire;

@@ -141,6 +141,11 @@ impl Hub {
         papers: Option<&Papers>,
         transport: TransportConfig,
     ) -> Result<Connection, String> {
+        dial(self.way, self.address, self.tls(alpn, papers), transport).await
+    }
+
+    /// What a gateway with these papers dials with.
+    pub fn tls(&self, alpn: &[u8], papers: Option<&Papers>) -> rustls::ClientConfig {
         let provider = Arc::new(rustls::crypto::ring::default_provider());
         let mut roots = rustls::RootCertStore::empty();
         roots.add(self.fleet.ca().certificate().clone()).unwrap();
@@ -158,7 +163,7 @@ impl Hub {
             }
         };
         tls.alpn_protocols = vec![alpn.to_vec()];
-        dial(self.way, self.address, tls, transport).await
+        tls
     }
 
     pub async fn session(&self, papers: &Papers, buffer: BufferId, held: u64) -> Session {
@@ -246,7 +251,7 @@ impl Session {
         Self::on(hub.dial(ALPN, Some(papers)).await.unwrap()).await
     }
 
-    async fn on(connection: Connection) -> Self {
+    pub async fn on(connection: Connection) -> Self {
         let (send, recv) = connection.open_bi().await.unwrap();
         let buffer = BufferId::new(&RandomIds);
         Self { connection, send, recv, welcome: None, buffer, now: Timestamp(NOW) }
