@@ -4,6 +4,7 @@ mod commanding;
 mod edge;
 mod enrolling;
 mod first_packets;
+mod golden;
 mod hostile;
 mod identity;
 mod replayed;

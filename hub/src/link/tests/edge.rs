@@ -340,8 +340,15 @@ pub fn request(key: &KeyPair) -> Vec<u8> {
 
 /// One device with the points #1 `power` and #2 `energy`, a counter.
 pub fn catalogue() -> Catalogue {
-    let names = |zh: &str, en: &str| Names { zh: zh.into(), en: en.into() };
-    let point = |no, key: &str, kind| CataloguePoint {
+    catalogue_of(vec![point(1, "power", PointKind::Gauge), point(2, "energy", PointKind::Counter)])
+}
+
+fn names(zh: &str, en: &str) -> Names {
+    Names { zh: zh.into(), en: en.into() }
+}
+
+pub fn point(no: u32, key: &str, kind: PointKind) -> CataloguePoint {
+    CataloguePoint {
         no: PointNo(no),
         device: "meter".into(),
         key: key.into(),
@@ -354,7 +361,11 @@ pub fn catalogue() -> Catalogue {
         modulus: None,
         in_use: true,
         write: None,
-    };
+    }
+}
+
+/// One device with these points.
+pub fn catalogue_of(points: Vec<CataloguePoint>) -> Catalogue {
     Catalogue {
         devices: vec![CatalogueDevice {
             key: "meter".into(),
@@ -367,7 +378,7 @@ pub fn catalogue() -> Catalogue {
             address: "1".into(),
             in_use: true,
         }],
-        points: vec![point(1, "power", PointKind::Gauge), point(2, "energy", PointKind::Counter)],
+        points,
     }
 }
 
