@@ -3,7 +3,7 @@
 //!
 //! 1. The clock is **trusted** while a time server has looked at it in the last two hours, or while it agrees with the hub's: the
 //!    hub tells its time in the greeting, and from there on it is counted with the monotonic clock, so that a clock that
-//!    is set in the middle of a session is trusted at once. It is not trusted before either: a gateway without a battery
+//!    is set in the middle of a session is trusted at once. A time server that sets it away from the hub's is not believed. It is not trusted before either: a gateway without a battery
 //!    begins somewhere in the past.
 //! 2. By a trusted clock everything of this boot that the hub has not got is **corrected**: each batch says by both
 //!    clocks when it was made, and the difference says by how much its instants are off. What devices said to it

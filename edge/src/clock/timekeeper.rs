@@ -13,7 +13,7 @@ use tokio::time::{Instant, sleep};
 use tracing::{info, warn};
 
 use super::trust::{Trust, Verdict};
-use crate::buffer::{Buffer, BufferError, Correction, StoredBatch};
+use crate::buffer::{Buffer, BufferError, Correction, StoredBatch, offset_of};
 use crate::evidence::Evidence;
 
 /// How often it is looked whether somebody vouches for the clock now.
@@ -65,7 +65,7 @@ impl Timekeeper {
     /// Corrects what a wrong clock has stamped, if the clock is trusted now. Costs nothing while it has not jumped.
     pub async fn settle(&self) -> Result<(), BufferError> {
         let look = self.buffer.look();
-        let synchronised = (self.synchronised)();
+        let synchronised = self.is_synchronised(look);
         let is_trusted = self.trust().is_trusted(synchronised, look.wall, Instant::now());
         if is_trusted { self.correct(look, synchronised).await } else { Ok(()) }
     }
@@ -76,7 +76,7 @@ impl Timekeeper {
         let mut waited = false;
         loop {
             let look = self.buffer.look();
-            let synchronised = (self.synchronised)();
+            let synchronised = self.is_synchronised(look);
             let verdict = self.trust().ask(synchronised, look.wall, Instant::now());
             match verdict {
                 Verdict::Trusted => {
@@ -111,12 +111,17 @@ impl Timekeeper {
         }
     }
 
+    /// By the machine's word, unless it leads away from the hub.
+    fn is_synchronised(&self, look: Header) -> bool {
+        (self.synchronised)() && !self.trust().is_set_away(offset_of(&look), look.wall, Instant::now())
+    }
+
     /// To the clock as it was looked at: by now it may be another.
     async fn correct(&self, right: Header, synchronised: bool) -> Result<(), BufferError> {
         let (mono, since) = (Instant::now(), self.trust().since_vouched(Instant::now()));
         let vouched_ms = since.map(|since| right.mono_ms as i64 - since.as_millis() as i64);
         let done = self.buffer.correct_clock(right, vouched_ms).await?;
-        self.trust().settled(synchronised, mono);
+        self.trust().settled(synchronised, offset_of(&right), mono);
         if !done.moved.is_empty() {
             let (evidence, moved) = (self.evidence.clone(), done.moved.clone());
             if tokio::task::spawn_blocking(move || evidence.moved(moved, right)).await.is_err() {

@@ -45,6 +45,8 @@ pub(super) struct Trust {
     doubted: Option<Instant>,
     /// When somebody last looked at a clock by which everything was right.
     vouched: Option<Instant>,
+    /// By how much that clock was ahead of the time since boot.
+    offset: Option<i64>,
 }
 
 impl Trust {
@@ -64,9 +66,18 @@ impl Trust {
     }
 
     /// Everything bears the right instants now: the machine's word is of this moment, the hub's of its greeting.
-    pub fn settled(&mut self, synchronised: bool, mono: Instant) {
+    pub fn settled(&mut self, synchronised: bool, offset: i64, mono: Instant) {
+        self.offset = Some(offset);
         let of_hub = self.hub.map(|(_, at)| at);
         self.vouched = self.vouched.max(if synchronised { Some(mono) } else { of_hub });
+    }
+
+    /// Whether the clock was set away from the hub's: then its time server does not tell the truth, or the hub's does not,
+    /// and what is right by the one that was there before stays. `offset` is the clock's now.
+    pub fn is_set_away(&self, offset: i64, wall: Timestamp, mono: Instant) -> bool {
+        let Some((ahead, before)) = self.ahead_of_hub(wall, mono).zip(self.offset) else { return false };
+        let ahead_before = ahead.saturating_sub(offset.saturating_sub(before));
+        ahead.abs() > AGREE_MS && ahead.abs() > ahead_before.abs().saturating_add(AGREE_MS)
     }
 
     /// For how long nobody has looked at the clock that was right; none where nobody ever has.
@@ -123,16 +134,32 @@ mod tests {
         let (mut trust, start) = (Trust::default(), Instant::now());
         let at = |s: u64| start + Duration::from_secs(s);
         assert_eq!(trust.since_vouched(start), None);
-        trust.settled(true, start);
-        trust.settled(false, at(60));
+        trust.settled(true, 0, start);
+        trust.settled(false, 0, at(60));
         assert_eq!(trust.since_vouched(at(60)), Some(Duration::from_mins(1)));
         trust.greeted(NOON, at(100));
-        trust.settled(false, at(7 * 86_400));
+        trust.settled(false, 0, at(7 * 86_400));
         assert_eq!(
             trust.since_vouched(at(160)),
             Some(Duration::from_mins(1)),
             "the hub has said nothing since"
         );
+    }
+
+    #[test]
+    fn fault_c7_a_clock_that_its_time_server_sets_away_from_the_hubs_is_not_followed() {
+        const HOUR: i64 = 3_600_000;
+        let (mut trust, start) = (Trust::default(), Instant::now());
+        let away = |trust: &Trust, ms: i64| trust.is_set_away(ms, Timestamp(NOON.0 + ms), start);
+        assert!(!away(&trust, HOUR), "nobody contradicts");
+        trust.greeted(NOON, start);
+        assert!(!away(&trust, HOUR), "and nothing is known of before");
+        trust.settled(true, 0, start);
+        assert!(away(&trust, HOUR) && away(&trust, -HOUR));
+        assert!(!away(&trust, 4_000) && !away(&trust, 0));
+        // The hub's clock is off by an hour, and the gateway's was by years: it comes nearer.
+        trust.settled(false, -50_000 * HOUR, start);
+        assert!(!away(&trust, -HOUR) && !away(&trust, HOUR));
     }
 
     #[test]
