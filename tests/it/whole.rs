@@ -188,17 +188,15 @@ fn fault_y1_fault_y2_a_hub_killed_at_any_moment_keeps_every_sample_once() {
 #[test]
 fn fault_h2_a_hub_that_gets_no_more_memory_ends_and_has_everything_once_when_it_is_back() {
     let mut house = House::start().unwrap();
-    // As in production: who has no memory had better not look for the names of its functions.
-    house.hub.stop().unwrap();
-    house.hub.start_with(&[("RUST_BACKTRACE", "0")]).unwrap();
     let watched = Watched::of(&house);
     watched.kept_after(&house, Timestamp(0));
-    // What it has it keeps, and gets no more. Each log-in takes twenty megabytes.
+    // What it has it keeps, and gets no more.
     house.hub.process().unwrap().limit(Resource::Data, Some(1)).unwrap();
+    let long = serde_json::json!({ "name": "x".repeat(900_000) });
     eventually("the hub has ended", LONG, || {
         std::thread::scope(|scope| {
-            for _ in 0..4 {
-                scope.spawn(|| house.hub.admin().err());
+            for _ in 0..8 {
+                scope.spawn(|| house.admin.post("/api/v1/gateways", &long).is_err());
             }
         });
         (!house.hub.runs()).then_some(())
