@@ -8,6 +8,7 @@ mod golden;
 mod hostile;
 mod identity;
 mod replayed;
+mod returning;
 mod slow;
 mod syncing;
 mod wire;
