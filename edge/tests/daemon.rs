@@ -13,7 +13,8 @@ use std::time::Duration;
 
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::signal::{Signal, kill};
-use nix::unistd::Pid;
+use nix::sys::stat::Mode;
+use nix::unistd::{Pid, mkfifo};
 use serde_json::Value;
 
 use program::program;
@@ -306,6 +307,30 @@ fn a_second_signal_ends_it_at_once_whatever_holds_it_up() {
     assert_eq!(edge.ended(), Some(130));
     drop(reader);
     assert!(filling.join().unwrap(), "somebody read the log");
+}
+
+/// What holds its main loop up here is a file that does not end: a network share that hangs.
+#[test]
+fn fault_h6_while_the_main_loop_is_held_up_systemd_is_not_told_that_it_works() {
+    let mut edge = Edge::start("", Stdio::null());
+    let (path, endless) = (file(edge.folder.path()), edge.folder.path().join("endless"));
+    edge.says("WATCHDOG=1");
+    mkfifo(&endless, Mode::S_IRWXU).unwrap();
+    let text = std::fs::read_to_string(&path).unwrap();
+    std::fs::rename(&endless, &path).unwrap();
+    edge.notify.set_read_timeout(Some(Duration::from_secs(7))).unwrap();
+    let begun = tokio::time::Instant::now();
+    while edge.notify.recv(&mut [0; 128]).is_ok() {
+        assert!(begun.elapsed() < PATIENCE, "it goes on saying that it works");
+    }
+    assert!(edge.page("/healthz").0.contains("200"), "what is no part of the main loop goes on");
+    edge.notify.set_read_timeout(Some(PATIENCE)).unwrap();
+    std::fs::rename(&path, &endless).unwrap();
+    std::fs::write(&path, &text).unwrap();
+    std::fs::write(&endless, &text).unwrap();
+    edge.says("WATCHDOG=1");
+    edge.signal(Signal::SIGTERM);
+    assert_eq!(edge.ended(), Some(0));
 }
 
 fn edge(words: &[&str], folder: &Path) -> Output {

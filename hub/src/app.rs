@@ -9,6 +9,7 @@ use futures_util::FutureExt;
 use metrics_exporter_prometheus::PrometheusHandle;
 use serde_json::Value;
 use steward_shared::id::Ids;
+use steward_shared::systemd::Systemd;
 use steward_shared::time::Clock;
 use tokio::net::TcpListener;
 use tokio::task::{JoinError, JoinSet};
@@ -26,7 +27,7 @@ use crate::kernel::files::AllNamed;
 use crate::kernel::module::{BoxError, Module};
 use crate::kernel::outbox::Listeners;
 use crate::kernel::settings::Settings;
-use crate::kernel::{http, jobs};
+use crate::kernel::{heartbeat, http, jobs};
 use crate::web::{self, ApiDocument};
 use crate::{document, measures, modules};
 
@@ -153,6 +154,7 @@ impl App {
     pub async fn serve(
         self,
         listener: TcpListener,
+        systemd: Systemd,
         stop: impl Future<Output = ()> + Send,
     ) -> Result<(), ServeError> {
         let Self { ctx, router, modules, claim } = self;
@@ -167,6 +169,8 @@ impl App {
                 work.spawn(watched(task.name, stopping.clone(), async move { (task.run)(ctx, stop).await }));
             }
         }
+        let beating = heartbeat::beat(ctx.db.clone(), systemd, stopping.clone());
+        work.spawn(watched("heartbeat", stopping.clone(), beating.map(Ok)));
         work.spawn(watched("measures", stopping.clone(), keep_measures_tidy(ctx.clone()).map(Ok)));
         let serving = http::serve(listener, router, http::Limits::default(), stopping.clone());
         work.spawn(watched("web server", stopping.clone(), serving.map(Ok)));

@@ -17,6 +17,7 @@ use steward_hub::kernel::db::{Db, check};
 use steward_hub::{accounts, modules};
 use steward_shared::document::listing;
 use steward_shared::id::RandomIds;
+use steward_shared::systemd::Systemd;
 use steward_shared::time::{Clock, SystemClock};
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
@@ -157,7 +158,7 @@ async fn run(config: Config) -> anyhow::Result<ExitCode> {
     let address = listener.local_addr().context("the listener has no address")?;
     tracing::info!(%address, database = %config.database, data = %data.display(), version = env!("CARGO_PKG_VERSION"), "the hub serves");
     println!("steward-hub serves http://{}/", reachable(address));
-    app.serve(listener, stop).await?;
+    app.serve(listener, Systemd::from_environment(), stop).await?;
     tracing::info!("the hub has stopped");
     Ok(ExitCode::SUCCESS)
 }

@@ -155,6 +155,32 @@ mod tests {
     }
 
     #[test]
+    fn fault_c5_an_hour_that_comes_twice_or_never_by_local_time_is_one_hour() {
+        for night in [
+            // Asia/Shanghai had summer time from 1986 to 1991.
+            ["1986-05-04T01:30:00+08:00", "1986-05-04T03:30:00+09:00", "1986-05-04T04:30:00+09:00"],
+            ["1991-09-15T01:30:00+09:00", "1991-09-15T01:30:00+08:00", "1991-09-15T02:30:00+08:00"],
+            // Europe/Berlin.
+            ["2026-03-29T01:30:00+01:00", "2026-03-29T03:30:00+02:00", "2026-03-29T04:30:00+02:00"],
+            ["2026-10-25T02:30:00+02:00", "2026-10-25T02:30:00+01:00", "2026-10-25T03:30:00+01:00"],
+            // America/New_York.
+            ["2026-03-08T01:30:00-05:00", "2026-03-08T03:30:00-04:00", "2026-03-08T04:30:00-04:00"],
+            ["2026-11-01T01:30:00-04:00", "2026-11-01T01:30:00-05:00", "2026-11-01T02:30:00-05:00"],
+        ] {
+            let [a, b, c] = night.map(|t| t.parse::<Timestamp>().unwrap().0);
+            assert_eq!((b - a, c - b), (3_600_000, 3_600_000), "{night:?}");
+        }
+    }
+
+    #[test]
+    fn fault_c5_the_second_that_was_put_in_is_read_and_nothing_lies_between_it_and_midnight() {
+        let [before, leap, after] = ["2016-12-31T23:59:59Z", "2016-12-31T23:59:60Z", "2017-01-01T00:00:00Z"]
+            .map(|t| t.parse::<Timestamp>().unwrap());
+        assert!(before <= leap && leap <= after);
+        assert_eq!(after.since(before), Duration::from_secs(1), "UTC as Unix counts it has no such second");
+    }
+
+    #[test]
     fn a_grid_holds_before_1970_too() {
         assert_eq!(Timestamp(-1).floor_to(Duration::from_secs(10)), Timestamp(-10_000));
         assert_eq!(Timestamp(10_001).floor_to(Duration::from_secs(10)), Timestamp(10_000));

@@ -5,6 +5,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use rustix::process::Resource;
 use serde_json::Value;
 use steward_edge::buffer::{Buffer, BufferSettings};
 use steward_shared::id::RandomIds;
@@ -175,6 +176,33 @@ fn fault_y1_fault_y2_a_hub_killed_at_any_moment_keeps_every_sample_once() {
         house.hub.start().unwrap();
     }
     house.admin = house.hub.admin().unwrap();
+    watched.kept_after(&house, polled(&house));
+    watched.assert_whole(&mut house);
+    let (all, different) = house.frames().unwrap();
+    assert_eq!(all, different, "a batch was applied twice");
+    assert!(house.events("data_missing").is_empty() && house.events("batch_forked").is_empty());
+    assert_eq!(house.events("epoch_began").len(), 1);
+}
+
+/// Where the system gives no more memory, the programs end at once; what starts them again is systemd's unit.
+#[test]
+fn fault_h2_a_hub_that_gets_no_more_memory_ends_and_has_everything_once_when_it_is_back() {
+    let mut house = House::start().unwrap();
+    let watched = Watched::of(&house);
+    watched.kept_after(&house, Timestamp(0));
+    // What it has it keeps, and gets no more.
+    house.hub.process().unwrap().limit(Resource::Data, Some(1)).unwrap();
+    let long = serde_json::json!({ "name": "x".repeat(900_000) });
+    eventually("the hub has ended", LONG, || {
+        std::thread::scope(|scope| {
+            for _ in 0..8 {
+                scope.spawn(|| house.admin.post("/api/v1/gateways", &long).is_err());
+            }
+        });
+        (!house.hub.runs()).then_some(())
+    });
+    house.hub.start().unwrap();
+    assert!(house.hub.log().contains("memory allocation of"), "{}", house.hub.log());
     watched.kept_after(&house, polled(&house));
     watched.assert_whole(&mut house);
     let (all, different) = house.frames().unwrap();

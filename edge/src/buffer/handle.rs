@@ -130,12 +130,13 @@ impl Buffer {
     }
 
     /// Moves the instants of readings that were stamped by a wrong clock to the one that said this, which must be right. Costs
-    /// nothing where the clock has not moved since this was called last.
-    pub async fn correct_clock(&self, right: Header) -> Result<Correction> {
+    /// nothing where the clock has not moved since this was called last. `vouched_ms` after the boot it was known to be right
+    /// before: from there it may have drifted.
+    pub async fn correct_clock(&self, right: Header, vouched_ms: Option<i64>) -> Result<Correction> {
         let mut all = Correction::default();
         let mut after = 0;
         loop {
-            let some = self.ask(|reply| Command::CorrectClock(right, after, reply)).await?;
+            let some = self.ask(|reply| Command::CorrectClock(right, vouched_ms, after, reply)).await?;
             all.readings += some.readings;
             all.sent_before += some.sent_before;
             all.from = all.from.into_iter().chain(some.from).min();

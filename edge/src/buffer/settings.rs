@@ -119,6 +119,8 @@ pub struct Correction {
 pub struct Moved {
     pub from: Timestamp,
     pub shift_ms: i64,
+    /// By how much the clock was set: more than that where it had drifted there bit by bit.
+    pub set_ms: i64,
 }
 
 /// What is kept of a command from the hub.

@@ -63,7 +63,7 @@ pub(super) enum Command {
     Import(Lane, Vec<Reading>, Reply<()>),
     Counters(Reply<Vec<StoredCounter>>),
     CounterEntries(PointNo, Reply<Vec<Entry>>),
-    CorrectClock(Header, u64, Reply<Correction>),
+    CorrectClock(Header, Option<i64>, u64, Reply<Correction>),
     KeepCounters(Vec<StoredCounter>, Vec<(PointNo, Entry)>, Reply<()>),
     Flush(Reply<()>),
     LookAfter(Reply<()>),
@@ -224,8 +224,8 @@ impl Writer {
                 let kept = self.on_telemetry(|w| Ok(w.telemetry.keep_counters(&counters, &entries)?));
                 self.answer(reply, kept);
             }
-            Command::CorrectClock(right, after, reply) => {
-                let done = self.on_telemetry(|w| w.correct_clock(&right, after));
+            Command::CorrectClock(right, vouched_ms, after, reply) => {
+                let done = self.on_telemetry(|w| w.correct_clock(&right, vouched_ms, after));
                 self.answer(reply, done);
             }
             Command::Flush(reply) => {

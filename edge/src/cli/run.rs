@@ -4,6 +4,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use steward_shared::document::listing;
+use steward_shared::systemd::Systemd;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
@@ -14,7 +15,7 @@ use super::log::start_log;
 use super::out::Out;
 use super::text::common;
 use crate::config::LogFormat;
-use crate::supervisor::{Setup, Supervisor, Systemd, read};
+use crate::supervisor::{Setup, Supervisor, read};
 
 pub async fn run(path: &Path, data: Option<PathBuf>, out: Out) -> Result<(), String> {
     let mut config = read(path).map_err(|faults| listing(&faults))?;

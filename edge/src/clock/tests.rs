@@ -25,11 +25,15 @@ struct Gateway {
 }
 
 fn open(dir: &Path, clock: &Arc<Skewed>) -> Gateway {
+    open_synchronised(dir, clock, || false)
+}
+
+fn open_synchronised(dir: &Path, clock: &Arc<Skewed>, synchronised: fn() -> bool) -> Gateway {
     let settings = EvidenceSettings { keep: Duration::from_hours(24), quota_bytes: 1 << 20 };
     let (clock, ids) = (Arc::clone(clock) as Arc<dyn Clock>, Arc::new(RandomIds));
     let buffer = Buffer::open(dir, BufferSettings::default(), Arc::clone(&clock), ids.clone()).unwrap();
     let evidence = Evidence::start(dir, settings, Arc::clone(&clock), buffer.clone());
-    let timekeeper = Timekeeper::new(buffer.clone(), evidence.clone(), clock, ids, || false);
+    let timekeeper = Timekeeper::new(buffer.clone(), evidence.clone(), clock, ids, synchronised);
     Gateway { buffer, evidence, timekeeper }
 }
 
@@ -52,6 +56,13 @@ impl Gateway {
             seq = batch.seq;
         }
         out
+    }
+
+    /// The same, and the hub has none of them.
+    async fn readings_at_rest(&self) -> Vec<Reading> {
+        let readings = self.readings().await;
+        self.buffer.welcome(1, vec![Watermark { lane: Lane::Live, seq: 0 }]).await.unwrap();
+        readings
     }
 }
 
@@ -81,4 +92,29 @@ async fn the_raw_answers_are_moved_with_the_readings_also_those_of_a_run_before(
         assert_eq!((run.from, run.contents), (reading.at, vec![byte]), "what it was made of");
     }
     assert_eq!(readings.len(), 3);
+}
+
+#[tokio::test]
+async fn fault_c7_what_is_stored_stays_where_it_is_when_a_time_server_lies() {
+    let dir = tempfile::tempdir().unwrap();
+    let clock = Skewed::by(0);
+    let g = open_synchronised(dir.path(), &clock, || true);
+    g.timekeeper.greeted(SystemClock.now());
+    g.buffer.welcome(1, vec![Watermark { lane: Lane::Live, seq: 0 }]).await.unwrap();
+    g.hear(&clock, 1).await;
+    g.timekeeper.settle().await.unwrap();
+    let right = g.readings_at_rest().await[0].at;
+    clock.set(HOURS);
+    g.hear(&clock, 2).await;
+    g.timekeeper.settle().await.unwrap();
+    let at = |readings: Vec<Reading>| [readings[0].at.0, readings[1].at.0 - right.0 - HOURS];
+    let [first, second] = at(g.readings_at_rest().await);
+    assert_eq!(first, right.0, "it was right");
+    assert!(second.abs() < 60_000, "the second bears the lie: {second}");
+    // It tells the truth again: what it said is made right.
+    clock.set(0);
+    g.timekeeper.settle().await.unwrap();
+    let [first, second] = at(g.readings_at_rest().await);
+    assert_eq!(first, right.0);
+    assert!((second + HOURS).abs() < 60_000, "{second}");
 }

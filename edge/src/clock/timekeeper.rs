@@ -13,7 +13,7 @@ use tokio::time::{Instant, sleep};
 use tracing::{info, warn};
 
 use super::trust::{Trust, Verdict};
-use crate::buffer::{Buffer, BufferError, Correction, StoredBatch};
+use crate::buffer::{Buffer, BufferError, Correction, StoredBatch, offset_of};
 use crate::evidence::Evidence;
 
 /// How often it is looked whether somebody vouches for the clock now.
@@ -65,8 +65,9 @@ impl Timekeeper {
     /// Corrects what a wrong clock has stamped, if the clock is trusted now. Costs nothing while it has not jumped.
     pub async fn settle(&self) -> Result<(), BufferError> {
         let look = self.buffer.look();
-        let is_trusted = self.trust().is_trusted((self.synchronised)(), look.wall, Instant::now());
-        if is_trusted { self.correct(look).await } else { Ok(()) }
+        let synchronised = self.is_synchronised(look);
+        let is_trusted = self.trust().is_trusted(synchronised, look.wall, Instant::now());
+        if is_trusted { self.correct(look, synchronised).await } else { Ok(()) }
     }
 
     /// The live batch behind `seq`, when it may be sent: what is stored is corrected, or nobody has vouched for the clock
@@ -75,10 +76,11 @@ impl Timekeeper {
         let mut waited = false;
         loop {
             let look = self.buffer.look();
-            let verdict = self.trust().ask((self.synchronised)(), look.wall, Instant::now());
+            let synchronised = self.is_synchronised(look);
+            let verdict = self.trust().ask(synchronised, look.wall, Instant::now());
             match verdict {
                 Verdict::Trusted => {
-                    return match self.correct(look).await {
+                    return match self.correct(look, synchronised).await {
                         Ok(()) => self.buffer.settled_after(Lane::Live, seq).await,
                         Err(e @ (BufferError::Closed | BufferError::Slow)) => Err(e),
                         Err(e) => {
@@ -109,9 +111,17 @@ impl Timekeeper {
         }
     }
 
+    /// By the machine's word, unless it leads away from the hub.
+    fn is_synchronised(&self, look: Header) -> bool {
+        (self.synchronised)() && !self.trust().is_set_away(offset_of(&look), look.wall, Instant::now())
+    }
+
     /// To the clock as it was looked at: by now it may be another.
-    async fn correct(&self, right: Header) -> Result<(), BufferError> {
-        let done = self.buffer.correct_clock(right).await?;
+    async fn correct(&self, right: Header, synchronised: bool) -> Result<(), BufferError> {
+        let (mono, since) = (Instant::now(), self.trust().since_vouched(Instant::now()));
+        let vouched_ms = since.map(|since| right.mono_ms as i64 - since.as_millis() as i64);
+        let done = self.buffer.correct_clock(right, vouched_ms).await?;
+        self.trust().settled(synchronised, offset_of(&right), mono);
         if !done.moved.is_empty() {
             let (evidence, moved) = (self.evidence.clone(), done.moved.clone());
             if tokio::task::spawn_blocking(move || evidence.moved(moved, right)).await.is_err() {
@@ -139,7 +149,8 @@ fn corrected(done: &Correction) -> Option<String> {
     let sent = format!("{} had been sent before and bear the former clock's instants", done.sent_before);
     let moved = done.from.zip(done.to).map(|(from, to)| {
         let seconds = done.moved.last().map_or(0.0, |moved| moved.shift_ms as f64 / 1000.0);
-        format!("{} readings were moved by {seconds:.1} s, to {from} to {to}", done.readings)
+        let drifted = if done.moved.iter().any(|m| m.shift_ms != m.set_ms) { "up to " } else { "" };
+        format!("{} readings were moved by {drifted}{seconds:.1} s, to {from} to {to}", done.readings)
     });
     match (moved, done.sent_before) {
         (None, 0) => None,

@@ -170,11 +170,12 @@ impl Store {
     /// stand under the same.
     pub fn shift(&mut self, moved: &[Moved], right: &Header) -> Result<()> {
         let tx = self.db.transaction()?;
-        for Moved { from, shift_ms } in moved {
+        // The last first: of a clock that drifted each run is moved by the one that it is behind, and by no other then.
+        for Moved { from, shift_ms, set_ms } in moved.iter().rev() {
             tx.execute(
-                "update run set t0 = t0 + ?1, t1 = t1 + ?1, ahead = ahead + ?1
-                 where boot = ?2 and t1 >= ?3 and abs(ahead + ?1 - ?4) <= ?5",
-                params![shift_ms, right.boot.to_string(), from.0, offset_of(right), SAME_MS],
+                "update run set t0 = t0 + ?1, t1 = t1 + ?1, ahead = ahead + ?6
+                 where boot = ?2 and t1 >= ?3 and abs(ahead + ?6 - ?4) <= ?5",
+                params![shift_ms, right.boot.to_string(), from.0, offset_of(right), SAME_MS, set_ms],
             )?;
         }
         tx.commit()?;
@@ -354,12 +355,28 @@ mod tests {
         store.keep(&[run_of(500, 2, 1)], &clock(1, -DAY)).unwrap();
         store.keep(&[run_of(0, 2, 2), run_of(500, 2, 3)], &clock(2, -DAY)).unwrap();
         store.keep(&[run_of(600, 2, 4)], &clock(2, 0)).unwrap();
-        store.shift(&[Moved { from: Timestamp(400), shift_ms: DAY + 7 }], &clock(2, 12)).unwrap();
+        store
+            .shift(&[Moved { from: Timestamp(400), shift_ms: DAY + 7, set_ms: DAY + 7 }], &clock(2, 12))
+            .unwrap();
         let mut statement = store.db.prepare("select t0, t1 from run order by id").unwrap();
         let rows = statement.query_map([], |r| Ok((r.get(0)?, r.get(1)?))).unwrap();
         let got: Vec<(i64, i64)> = rows.map(|row| row.unwrap()).collect();
         let moved = DAY + 507;
         assert_eq!(got, [(500, 510), (0, 10), (moved, moved + 10), (600, 610)]);
+    }
+
+    #[test]
+    fn fault_c4_raw_answers_of_a_clock_that_drifted_are_moved_as_their_readings_are() {
+        let dir = tempfile::tempdir().unwrap();
+        let mut store = Store::open(dir.path()).unwrap();
+        store.keep(&[run_of(0, 1, 1), run_of(100_000, 1, 2), run_of(200_000, 1, 3)], &clock(2, 0)).unwrap();
+        let moved = [(0, 0), (100_000, -4_000), (200_000, -8_000)];
+        let moved = moved.map(|(from, shift_ms)| Moved { from: Timestamp(from), shift_ms, set_ms: -8_000 });
+        store.shift(&moved, &clock(2, -8_000)).unwrap();
+        store.shift(&moved, &clock(2, -8_000)).unwrap();
+        let mut statement = store.db.prepare("select t0 from run order by id").unwrap();
+        let got: Vec<i64> = statement.query_map([], |r| r.get(0)).unwrap().map(|row| row.unwrap()).collect();
+        assert_eq!(got, [0, 96_000, 192_000], "each once");
     }
 
     #[test]

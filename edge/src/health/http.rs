@@ -11,16 +11,18 @@ use axum::extract::State;
 use axum::http::{StatusCode, header};
 use axum::response::IntoResponse;
 use axum::routing::get;
+use axum::serve::Listener;
 use axum::{Json, Router};
 use serde::Serialize;
 use steward_shared::id::GatewayId;
 use steward_shared::time::{Clock, Timestamp};
 use steward_shared::wire::config::ConfigReport;
 use steward_shared::wire::message::{Health, Names};
-use tokio::net::TcpListener;
+use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
-use tokio::time::Instant;
+use tokio::time::{Instant, sleep};
 use tokio_util::sync::CancellationToken;
+use tracing::error;
 
 use super::gauges::LineGauge;
 use super::metric::figures;
@@ -30,6 +32,8 @@ use crate::doctor::{DeviceBook, LineBook};
 use crate::poll::{Latest, Shown};
 use crate::uplink::{RoadKind, UplinkState};
 
+/// After an error of the socket on which connections come: of too many open files, for one.
+const AGAIN: Duration = Duration::from_secs(1);
 /// A report older than this means that the program no longer does its work.
 const REPORT_AGE: Duration = Duration::from_secs(45);
 
@@ -137,8 +141,37 @@ pub async fn bind(listen: SocketAddr) -> io::Result<TcpListener> {
 /// Serves the pages until `cancel`. Requests under way are not waited for: nothing depends on them.
 pub async fn serve(listener: TcpListener, pages: Pages, cancel: CancellationToken) -> io::Result<()> {
     tokio::select! {
-        served = axum::serve(listener, router(pages)).into_future() => served,
+        served = axum::serve(Door(listener), router(pages)).into_future() => served,
         () = cancel.cancelled() => Ok(()),
+    }
+}
+
+/// Says why nobody is let in, once; axum's own would only wait.
+struct Door(TcpListener);
+
+impl Listener for Door {
+    type Io = TcpStream;
+    type Addr = SocketAddr;
+
+    async fn accept(&mut self) -> (TcpStream, SocketAddr) {
+        let mut is_told = false;
+        loop {
+            match self.0.accept().await {
+                Ok(accepted) => return accepted,
+                // It has gone away before it was taken.
+                Err(e) if e.kind() == io::ErrorKind::ConnectionAborted => {}
+                Err(e) => {
+                    if !std::mem::replace(&mut is_told, true) {
+                        error!("no connection to the status pages can be taken: {e}");
+                    }
+                    sleep(AGAIN).await;
+                }
+            }
+        }
+    }
+
+    fn local_addr(&self) -> io::Result<SocketAddr> {
+        self.0.local_addr()
     }
 }
 

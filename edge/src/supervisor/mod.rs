@@ -10,11 +10,9 @@ mod lines;
 mod publishers;
 mod recorder;
 mod run;
-mod systemd;
 
 pub use catalogue::read;
 pub use run::{Setup, Supervisor, SupervisorError};
-pub use systemd::Systemd;
 
 #[cfg(test)]
 mod tests;

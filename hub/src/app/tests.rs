@@ -10,6 +10,7 @@ use futures_util::StreamExt;
 use metrics_exporter_prometheus::PrometheusBuilder;
 use serde_json::json;
 use steward_shared::id::RandomIds;
+use steward_shared::systemd::Systemd;
 use steward_shared::time::SystemClock;
 use tokio::net::TcpListener;
 use tokio::sync::Notify;
@@ -47,7 +48,7 @@ async fn serve_with(run: fn(Ctx, CancellationToken) -> Working) -> ServeError {
     let mut app = app_on(&fresh).await;
     app.modules.push(Module { tasks: vec![Task { name: "test.task", run }], ..Module::default() });
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    app.serve(listener, std::future::pending()).await.unwrap_err()
+    app.serve(listener, Systemd::default(), std::future::pending()).await.unwrap_err()
 }
 
 #[tokio::test]
@@ -247,7 +248,7 @@ async fn a_hub_has_its_database_alone_until_it_has_stopped() {
         let app = app_on(&fresh).await;
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let stop = CancellationToken::new();
-        let serving = tokio::spawn(app.serve(listener, stop.clone().cancelled_owned()));
+        let serving = tokio::spawn(app.serve(listener, Systemd::default(), stop.clone().cancelled_owned()));
         let other = Db::open(&fresh.url).await.unwrap();
         let refused = other.claim(Duration::from_millis(1)).await.err().unwrap();
         assert!(refused.to_string().starts_with("another hub serves this database"), "{refused}");

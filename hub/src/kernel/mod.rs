@@ -9,6 +9,7 @@ pub mod disk;
 pub mod events;
 pub mod faults;
 pub mod files;
+pub mod heartbeat;
 pub mod http;
 pub mod idempotency;
 pub mod jobs;

@@ -23,6 +23,7 @@ use tokio_util::task::TaskTracker;
 use super::frames::PROMPT;
 use super::pauses::Pauses;
 use super::ports::Ports;
+use super::refused::Refused;
 use super::road::{Road, code};
 use super::seats::Seats;
 use super::strangers::{Place, Strangers};
@@ -32,7 +33,7 @@ use crate::kernel::module::{BoxError, Module, Task};
 use crate::telemetry::Readings;
 
 /// From here on a peer must first show that it can receive at its address (RFC 9000, 8.1.2).
-const RETRY_FROM: usize = 256;
+pub(super) const RETRY_FROM: usize = 256;
 const MOST_CONNECTIONS: usize = 10_000;
 /// After an error of the socket on which connections come: of too many open files, for one.
 const AGAIN: Duration = Duration::from_secs(1);
@@ -67,6 +68,7 @@ pub struct Door {
     told: Mutex<HashMap<(GatewayId, &'static str), Timestamp>>,
     pauses: Mutex<Pauses>,
     strangers: Strangers,
+    refused: Refused,
     /// Connections by TCP.
     open: AtomicUsize,
 }
@@ -118,6 +120,7 @@ impl Door {
             told: Mutex::default(),
             pauses: Mutex::default(),
             strangers: Strangers::default(),
+            refused: Refused::default(),
             open: AtomicUsize::new(0),
         })
     }
@@ -180,7 +183,7 @@ impl Door {
         let connection = match tokio::time::timeout(PROMPT, incoming).await {
             Ok(Ok(connection)) => connection,
             Ok(Err(e)) => {
-                tracing::info!(%from, error = %e, "a connection was refused");
+                self.refused.note(from, &e);
                 return;
             }
             Err(_) => return,
@@ -212,7 +215,7 @@ impl Door {
         let stream = match accepted {
             Ok(Ok(stream)) => stream,
             Ok(Err(e)) => {
-                tracing::info!(%from, error = %e, "a connection was refused");
+                self.refused.note(from, &e);
                 return;
             }
             Err(_) => return,

@@ -7,6 +7,7 @@ mod frames;
 mod lane;
 mod pauses;
 mod ports;
+mod refused;
 mod road;
 mod seats;
 mod session;

@@ -3,7 +3,12 @@
 mod commanding;
 mod edge;
 mod enrolling;
+mod first_packets;
+mod golden;
+mod hostile;
 mod identity;
+mod replayed;
+mod returning;
 mod slow;
 mod syncing;
 mod wire;

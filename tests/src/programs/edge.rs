@@ -23,7 +23,7 @@ fn edge_program() -> anyhow::Result<PathBuf> {
 #[derive(Debug)]
 pub struct Edge {
     config: PathBuf,
-    http: SocketAddr,
+    pub http: SocketAddr,
     log: PathBuf,
     process: Option<Process>,
 }

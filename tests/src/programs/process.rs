@@ -10,6 +10,7 @@ use std::time::Duration;
 use anyhow::{Context as _, bail};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
+use rustix::process::{Resource, Rlimit, getrlimit, prlimit};
 use tokio::time::Instant;
 
 /// A running program. Dropped, it is killed.
@@ -103,6 +104,16 @@ impl Process {
         let log = self.log();
         let lines: Vec<&str> = log.lines().collect();
         lines[lines.len().saturating_sub(30)..].join("\n")
+    }
+
+    /// How much the running program may have of this from now on; none is as much as at its start.
+    pub fn limit(&self, what: Resource, most: Option<u64>) -> io::Result<()> {
+        let id = i32::try_from(self.child.id()).map_err(io::Error::other)?;
+        let id = rustix::process::Pid::from_raw(id);
+        let own = getrlimit(what);
+        let current = most.or(own.current);
+        prlimit(id, what, Rlimit { current, maximum: own.maximum })?;
+        Ok(())
     }
 
     pub fn signal(&self, signal: Signal) -> io::Result<()> {

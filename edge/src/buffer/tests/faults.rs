@@ -430,3 +430,41 @@ async fn fault_s5_on_a_full_disk_alarms_are_stored_and_it_recovers_without_resta
     let state = b.await.unwrap().state().await.unwrap();
     assert_eq!((state.lanes[1].last, state.lanes[1].acked, state.epoch), (440, 420, 40));
 }
+
+/// Whoever writes small files takes the last inode: there is room, and no file can be made.
+#[tokio::test]
+async fn fault_s15_without_an_inode_left_everything_is_kept_and_a_start_damages_nothing() {
+    let Some(disk) = SmallDisk::mount("64m,nr_inodes=64") else {
+        return in_a_namespace(
+            "buffer::tests::faults::fault_s15_without_an_inode_left_everything_is_kept_and_a_start_damages_nothing",
+        );
+    };
+    let (dir, hogs) = (disk.0.path().join("data"), disk.0.path().join("hogs"));
+    let take_all = || {
+        std::fs::create_dir_all(&hogs).unwrap();
+        while std::fs::File::create(hogs.join(EventId::new(&RandomIds).to_string())).is_ok() {}
+    };
+    let clock = clock();
+    let b = open(&dir, BufferSettings::default(), &clock);
+    take_all();
+    for i in 0..20 {
+        b.record(noise(i, 1000)).await;
+        b.flush().await.unwrap();
+        b.event(applied(i)).await.unwrap();
+    }
+    b.close().await.unwrap();
+    // The write-ahead log is a file that a start has to make.
+    take_all();
+    let before = std::fs::read_dir(&dir).unwrap().count();
+    let started = Buffer::open(&dir, BufferSettings::default(), clock.clone(), Arc::new(RandomIds));
+    if let Ok(b) = started {
+        b.close().await.unwrap();
+    }
+    assert_eq!(std::fs::read_dir(&dir).unwrap().count(), before, "nothing was moved aside");
+    std::fs::remove_dir_all(&hogs).unwrap();
+    let b = open(&dir, BufferSettings::default(), &clock);
+    let state = b.state().await.unwrap();
+    assert_eq!((state.lanes[1].first, state.lanes[1].last), (1, 20));
+    assert_eq!(events(&b).await.iter().filter(|e| e.kind == EventKind::ConfigApplied).count(), 20);
+    b.close().await.unwrap();
+}

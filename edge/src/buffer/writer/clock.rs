@@ -1,6 +1,7 @@
 //! Readings of a wall clock that was wrong. Each batch says by both clocks when it was made; once the wall clock is to be
 //! trusted (`crate::clock` decides that), the difference of the two says by how much the instants of this boot's batches
-//! are off, whichever run of the program made them. What the hub may have stays as it is: the same sequence with another
+//! are off, whichever run of the program made them. A clock that nobody had vouched for for long, and that was set by no more
+//! than clocks drift, went wrong bit by bit: then what is near to when it was right is moved less. What the hub may have stays as it is: the same sequence with another
 //! content is a fork to it. What it has not, it says in its greeting.
 
 use sha2::{Digest, Sha256};
@@ -15,6 +16,11 @@ use crate::buffer::store::Row;
 
 /// Batches that are looked at in one turn: polling must not wait for long.
 const TURN: usize = 100;
+
+/// Quartz without a time server loses or gains 500 in a million at worst, and a bad one that is hot twice as much.
+const MOST_DRIFT: f64 = 1e-3;
+/// Instants are moved by whole steps of this: less than lies between two readings of a point.
+const STEP_MS: f64 = 200.0;
 
 /// For which clock the stored batches have been looked through, and up to where they are to be nevertheless.
 #[derive(Debug)]
@@ -66,7 +72,12 @@ impl Writer {
 
     /// Moves the instants of this boot's batches behind `after` to the clock that said this; some at a time. Answers what
     /// was done, and from where to go on. Costs nothing while the clock has not moved.
-    pub(super) fn correct_clock(&mut self, right: &Header, after: u64) -> Result<Correction> {
+    pub(super) fn correct_clock(
+        &mut self,
+        right: &Header,
+        vouched_ms: Option<i64>,
+        after: u64,
+    ) -> Result<Correction> {
         let (mut done, now) = (Correction::default(), offset_of(right));
         let mut shift_before = self.settled.shift.take().filter(|_| after > 0);
         let same = is_same_clock(now, self.settled.offset);
@@ -75,6 +86,7 @@ impl Writer {
             // What the disk refuses is told there, and must not keep the rest from the hub.
             let _ = self.flush();
         }
+        let drift = vouched_ms.and_then(|ms| Drift::new(ms, right.mono_ms as i64, now - self.settled.offset));
         // Behind that, what was sent of this run is counted.
         let mut seq = after.max(if same { self.sent } else { self.sent.min(self.of_before) });
         for _ in 0..TURN {
@@ -96,28 +108,59 @@ impl Writer {
                 done.sent_before += u64::from(row.n);
                 continue;
             }
-            // What one clock stamped is moved by one shift: it stays as far apart as it was.
-            let shift =
-                shift_before.filter(|before: &i64| (before - exact).abs() <= SAME_MS).unwrap_or(exact);
-            let is_same_clock = shift_before.replace(shift) == Some(shift);
+            let of_drift =
+                drift.filter(|_| is_same_clock(offset_of(&body.header), self.settled.offset)).map(|d| {
+                    // It is of the clock as it is now, however little of the way it went wrong by then.
+                    (d.part_of(exact, body.header.mono_ms as i64), exact)
+                });
+            let (shift, set) = of_drift.unwrap_or_else(|| {
+                // What one clock stamped is moved by one shift: it stays as far apart as it was.
+                let before = shift_before.filter(|before: &i64| (before - exact).abs() <= SAME_MS);
+                let shift = before.unwrap_or(exact);
+                (shift, shift)
+            });
+            let is_same_shift = shift_before.replace(shift) == Some(shift);
             let moved = |at: Timestamp| Timestamp(at.0.saturating_add(shift));
             for reading in &mut body.readings {
                 reading.at = moved(reading.at);
             }
-            body.header.wall = moved(body.header.wall);
+            body.header.wall = Timestamp(body.header.wall.0.saturating_add(set));
             let bytes = columns::encode(&body.readings, &body.header)?;
             let hash = Sha256::digest(&bytes).to_vec();
             let corrected = Row { t0: moved(row.t0), t1: moved(row.t1), n: row.n, hash, body: bytes };
             self.telemetry.correct(Lane::Live, found, &corrected)?;
-            done.readings += u64::from(row.n);
-            if !is_same_clock {
-                done.moved.push(Moved { from: row.t0, shift_ms: shift });
+            if !is_same_shift {
+                done.moved.push(Moved { from: row.t0, shift_ms: shift, set_ms: set });
             }
-            done.from = Some(done.from.map_or(corrected.t0, |from| from.min(corrected.t0)));
-            done.to = done.to.max(Some(corrected.t1));
+            if shift != 0 {
+                done.readings += u64::from(row.n);
+                done.from = Some(done.from.map_or(corrected.t0, |from| from.min(corrected.t0)));
+                done.to = done.to.max(Some(corrected.t1));
+            }
         }
         self.settled.shift = shift_before;
         done.next = Some(seq);
         Ok(done)
+    }
+}
+
+/// A clock that went wrong bit by bit, from when it was right to when it was set. In milliseconds since the boot.
+#[derive(Clone, Copy, Debug)]
+struct Drift {
+    from: i64,
+    to: i64,
+}
+
+impl Drift {
+    /// None where clocks do not drift as far in this time: then somebody had set it wrong.
+    fn new(from: i64, to: i64, set_ms: i64) -> Option<Self> {
+        let most = (to - from) as f64 * MOST_DRIFT;
+        (set_ms.unsigned_abs() as f64 <= most).then_some(Self { from, to })
+    }
+
+    /// How much of it had come about by then, in whole steps.
+    fn part_of(self, set_ms: i64, at: i64) -> i64 {
+        let part = (at - self.from) as f64 / (self.to - self.from).max(1) as f64;
+        ((set_ms as f64 * part.clamp(0.0, 1.0) / STEP_MS).round() * STEP_MS) as i64
     }
 }

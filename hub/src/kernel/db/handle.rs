@@ -71,6 +71,12 @@ impl Db {
         first(self.read(sql, params).await?)
     }
 
+    /// Whether it answers a question within this time, whoever else writes.
+    pub async fn answers(&self, within: Duration) -> Result<(), DbError> {
+        let asked = self.one::<i64>("select count(*) from schema_migration", Vec::new());
+        tokio::time::timeout(within, asked).await.unwrap_or(Err(DbError::Deadline(within))).map(drop)
+    }
+
     /// Whether it can serve: our tables are there, and the turn to write comes within this time.
     pub async fn is_ready(&self, within: Duration) -> Result<(), DbError> {
         let looked = self.tx(async |tx| {

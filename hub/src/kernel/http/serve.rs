@@ -1,6 +1,7 @@
 //! The web server: takes connections up to a bound, gives each request's head and each reader's pauses a deadline, and
 //! lets what is under way finish when the program stops. Called by `app`.
 
+use std::io::ErrorKind;
 use std::net::SocketAddr;
 use std::pin::pin;
 use std::sync::Arc;
@@ -9,12 +10,12 @@ use std::time::Duration;
 use axum::Router;
 use axum::body::Body;
 use axum::extract::ConnectInfo;
-use axum::serve::Listener;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tower::ServiceExt;
@@ -23,6 +24,8 @@ use super::progress::Progress;
 
 /// What one connection may have read ahead, and the largest head of a request.
 const READ_AHEAD: usize = 64 * 1024;
+/// After an error of the socket on which connections come: of too many open files, for one.
+const AGAIN: Duration = Duration::from_secs(1);
 
 #[derive(Clone, Copy, Debug)]
 pub struct Limits {
@@ -41,13 +44,13 @@ impl Default for Limits {
 }
 
 /// Until the token is cancelled and the requests that are under way are answered.
-pub async fn serve(mut listener: TcpListener, router: Router, limits: Limits, stopping: CancellationToken) {
+pub async fn serve(listener: TcpListener, router: Router, limits: Limits, stopping: CancellationToken) {
     let room = Arc::new(Semaphore::new(limits.connections));
     let connections = TaskTracker::new();
     loop {
         let (stream, peer, permit) = tokio::select! {
             // Losing it is harmless: both waits in it are cancel safe.
-            next = next(&mut listener, &room) => next,
+            next = next(&listener, &room) => next,
             // Losing it is harmless: cancellation is remembered.
             () = stopping.cancelled() => break,
         };
@@ -64,13 +67,27 @@ pub async fn serve(mut listener: TcpListener, router: Router, limits: Limits, st
 
 /// The next connection, once there is room for it.
 async fn next(
-    listener: &mut TcpListener,
+    listener: &TcpListener,
     room: &Arc<Semaphore>,
 ) -> (TcpStream, SocketAddr, OwnedSemaphorePermit) {
     let permit = Arc::clone(room).acquire_owned().await.expect("the semaphore is never closed");
-    // axum's own `accept` waits a second where the system has no more files, and tries again.
-    let (stream, peer) = Listener::accept(listener).await;
-    (stream, peer, permit)
+    let mut is_told = false;
+    loop {
+        match listener.accept().await {
+            Ok((stream, peer)) => return (stream, peer, permit),
+            // It has gone away before it was taken.
+            Err(e) if e.kind() == ErrorKind::ConnectionAborted => {}
+            Err(e) => {
+                if !std::mem::replace(&mut is_told, true) {
+                    tracing::error!(
+                        error = %e,
+                        "no connection to the page can be taken; of too many open files LimitNOFILE is the limit"
+                    );
+                }
+                sleep(AGAIN).await;
+            }
+        }
+    }
 }
 
 async fn answer(

@@ -141,6 +141,11 @@ impl Hub {
         papers: Option<&Papers>,
         transport: TransportConfig,
     ) -> Result<Connection, String> {
+        dial(self.way, self.address, self.tls(alpn, papers), transport).await
+    }
+
+    /// What a gateway with these papers dials with.
+    pub fn tls(&self, alpn: &[u8], papers: Option<&Papers>) -> rustls::ClientConfig {
         let provider = Arc::new(rustls::crypto::ring::default_provider());
         let mut roots = rustls::RootCertStore::empty();
         roots.add(self.fleet.ca().certificate().clone()).unwrap();
@@ -158,7 +163,7 @@ impl Hub {
             }
         };
         tls.alpn_protocols = vec![alpn.to_vec()];
-        dial(self.way, self.address, tls, transport).await
+        tls
     }
 
     pub async fn session(&self, papers: &Papers, buffer: BufferId, held: u64) -> Session {
@@ -246,7 +251,7 @@ impl Session {
         Self::on(hub.dial(ALPN, Some(papers)).await.unwrap()).await
     }
 
-    async fn on(connection: Connection) -> Self {
+    pub async fn on(connection: Connection) -> Self {
         let (send, recv) = connection.open_bi().await.unwrap();
         let buffer = BufferId::new(&RandomIds);
         Self { connection, send, recv, welcome: None, buffer, now: Timestamp(NOW) }
@@ -335,8 +340,15 @@ pub fn request(key: &KeyPair) -> Vec<u8> {
 
 /// One device with the points #1 `power` and #2 `energy`, a counter.
 pub fn catalogue() -> Catalogue {
-    let names = |zh: &str, en: &str| Names { zh: zh.into(), en: en.into() };
-    let point = |no, key: &str, kind| CataloguePoint {
+    catalogue_of(vec![point(1, "power", PointKind::Gauge), point(2, "energy", PointKind::Counter)])
+}
+
+fn names(zh: &str, en: &str) -> Names {
+    Names { zh: zh.into(), en: en.into() }
+}
+
+pub fn point(no: u32, key: &str, kind: PointKind) -> CataloguePoint {
+    CataloguePoint {
         no: PointNo(no),
         device: "meter".into(),
         key: key.into(),
@@ -349,7 +361,11 @@ pub fn catalogue() -> Catalogue {
         modulus: None,
         in_use: true,
         write: None,
-    };
+    }
+}
+
+/// One device with these points.
+pub fn catalogue_of(points: Vec<CataloguePoint>) -> Catalogue {
     Catalogue {
         devices: vec![CatalogueDevice {
             key: "meter".into(),
@@ -362,7 +378,7 @@ pub fn catalogue() -> Catalogue {
             address: "1".into(),
             in_use: true,
         }],
-        points: vec![point(1, "power", PointKind::Gauge), point(2, "energy", PointKind::Counter)],
+        points,
     }
 }
 

@@ -6,10 +6,12 @@ use std::time::Duration;
 use rcgen::KeyPair;
 use steward_shared::id::{BufferId, RandomIds};
 use steward_shared::time::Timestamp;
-use steward_shared::wire::message::{ALPN, ControlDown, ControlUp, Health, RefusalReason, Renew};
+use steward_shared::wire::message::{
+    ALPN, ControlDown, ControlUp, Health, Lane, LaneDown, RefusalReason, Renew,
+};
 
 use super::super::road::code;
-use super::edge::{Hub, NOW, Papers, Session, closed, hear, request, say};
+use super::edge::{Hub, NOW, Papers, Session, body, closed, hear, request, say};
 use super::wire::{Way, over_both_roads};
 use crate::gateways::{NotAdmitted, RenewError, identity};
 use crate::kernel::db::testing::{TestDb, fresh_sqlite};
@@ -66,6 +68,30 @@ async fn fault_t2_a_revoked_gateway_is_out_at_once_and_stays_out(way: Way) {
     again.say_hello(papers.gateway, BufferId::new(&RandomIds), 0).await;
     assert_eq!(refused(&mut again).await, RefusalReason::Unknown);
     assert_eq!(hub.events(papers.gateway, "refused_certificate").await.len(), 1);
+}
+
+/// Who is revoked stands in the row of each gateway, and not in a list that comes from elsewhere.
+async fn fault_t10_a_damaged_row_lets_nobody_in_and_throws_nobody_out(way: Way) {
+    let test = fresh_sqlite().await;
+    let hub = Hub::on(&test).await.by(way);
+    let (east, west) = (hub.enrolled("east").await, hub.enrolled("west").await);
+    let gone = hub.enrolled("gone").await;
+    hub.ctx.db.tx(async |tx| hub.fleet.revoke(&tx, gone.gateway, "admin").await).await.unwrap();
+    let session = hub.session(&east, BufferId::new(&RandomIds), 0).await;
+    let mut lane = session.lane(Lane::Live).await;
+    let damage = "update gateway set state = 'rev' || char(0) || 'ked' where name in ('east', 'gone')";
+    test.db.execute(damage, vec![]).await.unwrap();
+    // Whether it is still let in is asked ten times a second here.
+    let (begun, mut seq) = (tokio::time::Instant::now(), 0);
+    while begun.elapsed() < Duration::from_secs(1) {
+        seq += 1;
+        assert_eq!(lane.ask(seq, body(&[(seq as i64, 1.0)])).await, LaneDown::Ack(seq));
+    }
+    let mut refused = Session::dial(&hub, &gone).await;
+    refused.say_hello(gone.gateway, BufferId::new(&RandomIds), 0).await;
+    assert_eq!(closed(&refused.connection).await, code::BUSY, "it is not known, so not now");
+    assert!(hub.session(&west, BufferId::new(&RandomIds), 0).await.welcome.is_some());
+    assert!(session.connection.is_open());
 }
 
 async fn the_certificate_of_before_an_enrolment_is_void(way: Way) {
@@ -264,6 +290,7 @@ over_both_roads!(
     fault_t1_an_expired_certificate_is_refused_and_a_code_brings_the_gateway_back,
     fault_t3_a_hello_that_claims_another_gateway_is_refused_and_told,
     fault_t2_a_revoked_gateway_is_out_at_once_and_stays_out,
+    fault_t10_a_damaged_row_lets_nobody_in_and_throws_nobody_out,
     the_certificate_of_before_an_enrolment_is_void,
     a_certificate_that_was_renewed_by_one_of_before_an_enrolment_is_void_too,
     a_certificate_is_renewed_once_half_of_its_life_is_over_and_not_before,

@@ -278,6 +278,44 @@ async fn a_table_of_quarters_ends_where_it_was_asked_to_also_in_an_hour_with_lat
     .await;
 }
 
+/// A day of a place whose clocks are changed has 23 hours or 25: each is there, once. (Days and rotas by local time there
+/// are none of here.)
+#[tokio::test]
+async fn fault_c5_a_day_on_which_clocks_are_changed_has_each_of_its_hours_once() {
+    for (place, from, to, hours) in [
+        ("Europe/Berlin, back", "2025-10-26T00:00:00+02:00", "2025-10-27T00:00:00+01:00", 25),
+        ("Europe/Berlin, on", "2025-03-30T00:00:00+01:00", "2025-03-31T00:00:00+02:00", 23),
+        ("America/New_York, back", "2025-11-02T00:00:00-04:00", "2025-11-03T00:00:00-05:00", 25),
+        ("America/New_York, on", "2025-03-09T00:00:00-05:00", "2025-03-10T00:00:00-04:00", 23),
+        ("Asia/Shanghai, never", "2025-04-13T00:00:00+08:00", "2025-04-14T00:00:00+08:00", 24),
+        ("UTC, after a second more", "2016-12-31T12:00:00Z", "2017-01-01T12:00:00Z", 24),
+    ] {
+        let hub = Hub::on_sqlite().await;
+        let [first, end] = [from, to].map(|t| t.parse::<Timestamp>().unwrap().as_millis());
+        hub.clock.set(Timestamp(end + HOUR_MS));
+        let mut plant = Plant::at(&hub).await;
+        // Each quarter adds 10; one reading before, so that the first hour has its increment.
+        let all: Vec<_> =
+            (-1..4 * hours).map(|i| (first + i * QUARTER_MS, ((i + 1) * 10 % 1000) as f64)).collect();
+        plant.numbers(&hub, 2, &all).await;
+        let mut viewer = hub.logged_in_as(Role::Viewer).await;
+        let energy = plant.point("energy").await.id;
+        let (zoned, last) = (from.replace('+', "%2B"), Timestamp(end - 1));
+        let path = format!("/api/v1/series.csv?points={energy}&from={zoned}&to={last}&bucket={HOUR_MS}");
+        for when in ["in memory", "compacted"] {
+            let rows = lines(&pieces(&mut viewer, &path).await);
+            let starts: Vec<_> =
+                rows.iter().skip(1).map(|r| r.split(',').next().unwrap().to_owned()).collect();
+            let wanted: Vec<_> = (0..hours).map(|h| Timestamp(first + h * HOUR_MS).to_string()).collect();
+            assert_eq!(starts, wanted, "{place} {when}");
+            let increments =
+                rows.iter().skip(1).map(|r| r.rsplit(',').next().unwrap().parse::<f64>().unwrap());
+            assert!(increments.into_iter().all(|i| (i - 40.0).abs() < 1e-9), "{place} {when}: {rows:?}");
+            plant.readings.compact().await.unwrap();
+        }
+    }
+}
+
 #[tokio::test]
 async fn a_table_speaks_the_language_that_was_asked_for() {
     let hub = Hub::on_sqlite().await;
