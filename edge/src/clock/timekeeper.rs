@@ -114,7 +114,7 @@ impl Timekeeper {
         let done = self.buffer.correct_clock(right).await?;
         if !done.moved.is_empty() {
             let (evidence, moved) = (self.evidence.clone(), done.moved.clone());
-            if tokio::task::spawn_blocking(move || evidence.moved(moved, right)).await.is_err() {
+            if self.buffer.aside(move || evidence.moved(moved, right)).await.is_none() {
                 warn!("raw answers of a wrong clock keep its instants");
             }
         }
