@@ -1,6 +1,6 @@
 use steward_shared::time::Timestamp;
 use steward_shared::wire::columns;
-use steward_shared::wire::message::{Catalogue, LineHealth, Refusal, RefusalReason, Watch};
+use steward_shared::wire::message::{Catalogue, Hello, LineHealth, Refusal, RefusalReason, Watch};
 
 use super::wire::{Way, over_both_roads};
 use super::*;
@@ -43,6 +43,24 @@ async fn what_was_kept_while_the_hub_was_away_arrives_in_sequence(way: Way) {
     eventually("everything arrived", || mark(&hub, Lane::Live) == 25).await;
     let seqs: Vec<u64> = hub.seen().stored.iter().map(|b| b.seq).collect();
     assert_eq!(seqs, (1..=25).collect::<Vec<_>>());
+    g.stop().await;
+}
+
+#[tokio::test]
+async fn what_was_dropped_before_it_could_be_sent_is_told_in_a_new_hello() {
+    let hub = Hub::start();
+    let dir = enrolled(&hub);
+    let settings = BufferSettings { quota_bytes: 1, ..BufferSettings::default() };
+    let mut g = Gateway::start_with(dir.path(), hub.address, settings).await;
+    g.state.wait_for(|s| s.connected).await.unwrap();
+    g.buffer.import(Lane::Backfill, readings(-5000)).await.unwrap();
+    eventually("a hello that begins behind it", || {
+        let seen = hub.seen();
+        let held =
+            |h: &Hello| h.lanes.iter().any(|l| l.lane == Lane::Backfill && (l.first, l.last) == (2, 1));
+        seen.hellos.iter().any(held)
+    })
+    .await;
     g.stop().await;
 }
 
