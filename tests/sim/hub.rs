@@ -1,0 +1,57 @@
+//! The hub as a host: its database, its fleet, its store of readings and its door, put together as `app` does it, on a
+//! socket of the simulated network.
+
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use quinn::TokioRuntime;
+use steward_hub::gateways::{Ca, Fleet};
+use steward_hub::kernel::ctx::Ctx;
+use steward_hub::kernel::db::{DatabaseUrl, Db, migrate};
+use steward_hub::kernel::settings::Settings;
+use steward_hub::kernel::workers::Workers;
+use steward_hub::link::Door;
+use steward_hub::modules;
+use steward_hub::telemetry::Readings;
+use tokio_util::sync::CancellationToken;
+
+use crate::chance::Chance;
+use crate::earth::{BEGIN, Earth, PORT, held};
+use crate::network::Socket;
+
+pub const DATABASE: &str = "hub.db";
+
+/// Until it is crashed.
+pub async fn run(earth: Arc<Earth>) -> turmoil::Result {
+    let url = DatabaseUrl::Sqlite(earth.hub.join(DATABASE));
+    let db = Db::open_with(&url, workers(&earth)).await?;
+    let modules = modules::all();
+    let tables: Vec<_> = modules.iter().map(|m| (m.name, m.migrations)).collect();
+    migrate(&db, &tables, BEGIN.0).await?;
+    let ctx = Ctx::new(db, earth.hub_clock.clone(), earth.ids.clone(), Settings::default());
+    let ca = Ca::open(&earth.hub, earth.hub_clock.clone(), earth.ids.clone())?;
+    let fleet = Arc::new(Fleet::new(&ctx, Arc::new(ca)));
+    fleet.expect_all().await?;
+    let readings = Arc::new(Readings::new(&ctx, fleet.clone()));
+    readings.rebuild().await?;
+    let stop = CancellationToken::new();
+    tokio::spawn(readings.clone().commit_groups(stop.clone()));
+    if held(&earth.code).is_none() {
+        let made = ctx.db.tx(async |tx| fleet.create(&tx, "plant room", None).await).await?;
+        *held(&earth.code) = Some(made.1.code.to_string());
+    }
+    let door = Door::new(fleet, readings, earth.hub_clock.clone());
+    let ports = door.listen_on(Socket::bind(PORT, &earth.air)?, Arc::new(TokioRuntime))?;
+    door.serve(ports, stop).await;
+    Ok(())
+}
+
+/// A statement takes a few milliseconds now and then: a crash finds the hub between any two of them.
+fn workers(earth: &Earth) -> Workers {
+    let chance = Mutex::new(Chance::of(earth.seed, 2 + earth.ids.new_uuid().as_u64_pair().0));
+    Workers::none(move || {
+        let mut chance = held(&chance);
+        let slow = chance.permille(250);
+        Duration::from_millis(if slow { chance.within(1..4) } else { 0 })
+    })
+}
