@@ -282,6 +282,7 @@ fn what_the_hub_says_is_as_the_golden_frames_have_it() {
         watermarks: vec![mark(Lane::Alarm, 3), mark(Lane::Live, 65_536), mark(Lane::Backfill, 0)],
         catalogue_wanted: true,
         now: NOW,
+        known: vec![],
     };
     let reasons = [
         RefusalReason::Protocol,

@@ -232,6 +232,11 @@ impl Buffer {
         self.ask(|reply| Command::Welcome(epoch, watermarks, reply)).await
     }
 
+    /// Gives the buffer another identity: the hub takes everything in it for new.
+    pub async fn begin_anew(&self) -> Result<()> {
+        self.ask(Command::BeginAnew).await
+    }
+
     /// The first stored item of a lane after a sequence, its hash verified. One that no longer matches is replaced by an
     /// empty one, and an event tells so.
     pub async fn after(&self, lane: Lane, seq: u64) -> Result<Option<StoredBatch>> {

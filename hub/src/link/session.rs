@@ -242,6 +242,7 @@ impl Session<'_> {
             watermarks: beginning.watermarks.clone(),
             catalogue_wanted: beginning.catalogue_wanted,
             now: self.door.clock.now(),
+            known: beginning.known.clone(),
         };
         frames::send(send, &ControlDown::Welcome(welcome)).await?;
 

@@ -135,7 +135,7 @@ impl Writer {
         self.begin_life()
     }
 
-    fn begin_life(&mut self) -> Result<()> {
+    pub(super) fn begin_life(&mut self) -> Result<()> {
         self.id = BufferId::new(self.ids.as_ref());
         self.epoch = 0;
         self.telemetry.set_meta("epoch", 0)?;

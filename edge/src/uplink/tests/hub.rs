@@ -37,6 +37,8 @@ pub const SECRET: [u8; 10] = *b"0123456789";
 #[derive(Default)]
 #[allow(clippy::struct_excessive_bools, reason = "each is one line of the script")]
 pub struct Seen {
+    /// What it says to have at its watermarks.
+    pub known: Vec<Known>,
     pub epoch: u32,
     pub marks: HashMap<Lane, u64>,
     pub stored: Vec<Batch>,
@@ -247,6 +249,7 @@ impl Hub {
                 watermarks: Lane::ALL.map(mark).to_vec(),
                 catalogue_wanted: seen.catalogue_wanted || is_new,
                 now: SystemClock.now(),
+                known: seen.known.clone(),
             };
             let answer = seen.refuse.clone().map_or(ControlDown::Welcome(welcome), ControlDown::Refused);
             (answer, seen.hang_up)
