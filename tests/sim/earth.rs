@@ -29,6 +29,8 @@ pub struct Nature {
     pub forgets: bool,
     /// The gateway's clock is set now and then; nobody but the hub vouches for it.
     pub clock_moves: bool,
+    /// How seldom the gateway polls; about each second where it is zero.
+    pub pause: Duration,
     /// A gateway that takes for acknowledged what is not.
     pub trims_early: bool,
 }

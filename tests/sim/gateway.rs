@@ -18,7 +18,7 @@ use steward_shared::wire::message::{
     Catalogue, CatalogueDevice, CataloguePoint, DeviceHealth, Health, Lane, Names, PointKind,
 };
 use tokio::sync::{broadcast, mpsc, watch};
-use tokio::time::sleep;
+use tokio::time::{Instant, sleep};
 use tokio_util::sync::CancellationToken;
 
 use crate::chance::Chance;
@@ -27,6 +27,8 @@ use crate::network::Simulated;
 use crate::trace::Trace;
 
 const VERSION: &str = "0.1.0";
+/// Where it polls seldom.
+const LONGEST_TURN: Duration = Duration::from_secs(10);
 /// Readings of a turn.
 const POINTS: usize = 3;
 
@@ -122,16 +124,19 @@ struct Program {
 
 impl Program {
     async fn go_on(mut self) -> turmoil::Result {
+        let pause = self.earth.nature.pause;
+        let mut polled: Option<Instant> = None;
         loop {
-            let runs = held(&self.earth.plant).runs;
-            if runs {
-                self.poll().await?;
-            } else {
+            if !held(&self.earth.plant).runs {
                 self.flush().await?;
+            } else if polled.is_none_or(|at| at.elapsed() >= pause) {
+                polled = Some(Instant::now());
+                self.poll().await?;
             }
             self.tell_devices();
             self.look().await?;
-            sleep(Duration::from_millis(self.chance.within(300..1_500))).await;
+            let turn = Duration::from_millis(self.chance.within(300..1_500));
+            sleep(turn.max(pause.min(LONGEST_TURN))).await;
         }
     }
 

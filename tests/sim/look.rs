@@ -17,6 +17,8 @@ pub struct Look {
     readings: BTreeMap<u64, Vec<Copy>>,
     events: BTreeMap<u64, usize>,
     pub silent: BTreeMap<String, bool>,
+    /// How long events were under way, from the gateway's clock to the hub's.
+    pub late_ms: Vec<i64>,
     /// What was set aside, and why.
     pub aside: Vec<String>,
     /// What the hub's own events say is missing.
@@ -50,7 +52,7 @@ impl Look {
             }
         }
         let mut events = db.prepare(
-            "select kind, active, coalesce(device, ''), detail, received_at from gateway_event order by id",
+            "select kind, active, coalesce(device, ''), detail, received_at, at from gateway_event order by id",
         )?;
         let mut rows = events.query([])?;
         while let Some(row) = rows.next()? {
@@ -58,7 +60,10 @@ impl Look {
             let (detail, at): (String, i64) = (row.get(3)?, row.get(4)?);
             look.words.push(format!("{kind} {active} {device} {at}"));
             match (kind.as_str(), detail.parse()) {
-                ("config_applied", Ok(serial)) => *look.events.entry(serial).or_default() += 1,
+                ("config_applied", Ok(serial)) => {
+                    *look.events.entry(serial).or_default() += 1;
+                    look.late_ms.push(at - row.get::<_, i64>(5)?);
+                }
                 ("data_missing", _) => look.told_missing.push(detail),
                 _ => {}
             }

@@ -11,8 +11,10 @@ mod hub;
 mod ledger;
 mod look;
 mod network;
+mod scripts;
 mod seeds;
 mod trace;
+mod verdict;
 mod world;
 
 use std::ops::Range;
@@ -131,6 +133,24 @@ fn a_gateway_that_gives_up_what_nobody_acknowledged_is_found_out_to_lose() {
         Mutant::TrimsFirst,
         "I1",
     );
+}
+
+#[test]
+fn fault_n2_what_was_kept_for_three_days_without_a_link_is_all_there_once() {
+    let test = "fault_n2_what_was_kept_for_three_days_without_a_link_is_all_there_once";
+    Apart::new().run(test, 2, scripts::days_without_a_link).unwrap();
+}
+
+#[test]
+fn fault_n3_on_the_worst_of_lines_alarms_come_within_five_seconds_and_all_is_there_once() {
+    let test = "fault_n3_on_the_worst_of_lines_alarms_come_within_five_seconds_and_all_is_there_once";
+    Apart::new().run(test, 3, scripts::the_worst_of_lines).unwrap();
+}
+
+#[test]
+fn fault_n4_where_no_acknowledgement_comes_back_nothing_is_given_up_and_all_is_there_once() {
+    let test = "fault_n4_where_no_acknowledgement_comes_back_nothing_is_given_up_and_all_is_there_once";
+    Apart::new().run(test, 4, scripts::no_acknowledgement).unwrap();
 }
 
 /// `cargo xtask simulate` says which.

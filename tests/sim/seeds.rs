@@ -1,6 +1,5 @@
 //! What a seed does to a world: faults by chance for a while, then all heals, and everything that was promised must be so.
 
-use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -10,23 +9,18 @@ use rusqlite::Connection;
 
 use crate::apart;
 use crate::chance::Chance;
-use crate::earth::{self, DEVICES, Earth, Nature, held};
+use crate::earth::{self, Nature, held};
 use crate::hub::DATABASE;
-use crate::look::Look;
+use crate::verdict::{self, Told};
 use crate::world::{Host, Link, World};
 
 /// How long faults come.
 const FAULTS: Duration = Duration::from_mins(1);
-/// After that: until open alarms are right at the hub, and until it has everything.
-const ALARMS: Duration = Duration::from_mins(1);
-const ALL: Duration = Duration::from_mins(5);
-
 /// So far at most a hub that acknowledges first is behind its word.
 const BEHIND: Duration = Duration::from_secs(1);
 
 /// What else happens in the world of a seed, besides crashes and a bad link.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[allow(dead_code)]
 enum Turn {
     Plain,
     Clock,
@@ -40,6 +34,7 @@ impl Turn {
         match seed % 6 {
             1 => Self::Clock,
             2 => Self::HubRestored,
+            3 => Self::GatewayRestored,
             4 => Self::GatewayLost,
             _ => Self::Plain,
         }
@@ -67,13 +62,6 @@ pub enum Mutant {
     TrimsFirst,
 }
 
-pub struct Told {
-    pub hash: String,
-    pub acknowledged: usize,
-    pub datagrams: u64,
-    pub sessions: u64,
-}
-
 /// What happened, or what was broken.
 pub fn run(seed: u64, mutant: Option<Mutant>) -> Result<Told, String> {
     apart::count_panics();
@@ -84,64 +72,12 @@ pub fn run(seed: u64, mutant: Option<Mutant>) -> Result<Told, String> {
     world.until("the first session", Duration::from_mins(1), |e| held(&e.said).connected)?;
     let chance = Chance::of(seed, 4);
     Fates { turn, mutant, chance, hub_copy: None, gateway_copy: None }.befall(&mut world)?;
-    world.heal();
-    held(&world.earth.plant).runs = false;
-    // What it said before is over.
-    held(&world.earth.said).unacked = u64::MAX;
-    let mut wrong = String::new();
-    world
-        .until("open alarms at the hub", ALARMS, |earth| {
-            wrong = alarms_wrong(earth);
-            wrong.is_empty()
-        })
-        .map_err(|e| format!("I3: {e}: {wrong}"))?;
-    world.until("everything at the hub", ALL, |earth| {
-        let said = held(&earth.said);
-        said.connected && said.unacked == 0
-    })?;
-    // What was under way is over.
-    world.run(Duration::from_secs(2))?;
-    verdict(&world, turn)
-}
-
-fn verdict(world: &World, turn: Turn) -> Result<Told, String> {
-    let look = world.look()?;
-    let ledger = held(&world.earth.ledger);
-    let (missing, doubled) = (ledger.missing(&look.all()), look.doubled(turn == Turn::GatewayRestored));
-    if !missing.is_empty() {
-        return Err(format!("I1: lost: {}", some(&missing)));
-    }
-    if !doubled.is_empty() {
-        return Err(format!("I2: applied twice: {}", some(&doubled)));
-    }
-    if !look.aside.is_empty() {
-        return Err(format!("set aside: {}", some(&look.aside)));
-    }
-    if !look.told_missing.is_empty() && !matches!(turn, Turn::GatewayRestored | Turn::GatewayLost) {
-        return Err(format!("the hub misses what nobody has lost: {}", some(&look.told_missing)));
-    }
-    for words in &look.words {
-        world.earth.trace.tell(words);
-    }
-    Ok(Told {
-        hash: world.earth.trace.hash(),
-        acknowledged: ledger.acknowledged(),
-        datagrams: world.earth.trace.datagrams(),
-        sessions: held(&world.earth.said).sessions,
-    })
-}
-
-fn some(all: &[String]) -> String {
-    let few: Vec<_> = all.iter().take(5).cloned().collect();
-    format!("{} in all: {}", all.len(), few.join("; "))
-}
-
-/// Of which devices the hub does not say what is so.
-fn alarms_wrong(earth: &Earth) -> String {
-    let Ok(look) = Look::at(&earth.hub) else { return "no database".into() };
-    let silent = held(&earth.plant).silent;
-    let truth: BTreeMap<_, _> = DEVICES.iter().map(|d| (*d).to_owned()).zip(silent).collect();
-    if look.silent == truth { String::new() } else { format!("{:?} for {truth:?}", look.silent) }
+    verdict::settle(&mut world)?;
+    verdict::of(
+        &world,
+        turn == Turn::GatewayRestored,
+        matches!(turn, Turn::GatewayRestored | Turn::GatewayLost),
+    )
 }
 
 struct Fates {

@@ -42,7 +42,9 @@ impl Wanted {
                 "--seeds" => seeds = number()?,
                 "--tell" => tells = true,
                 other => {
-                    return Err(format!("`{other}` is not known here; there are --seeds N, --from S, --tell"));
+                    return Err(format!(
+                        "`{other}` is not known here; there are --seeds N, --from S, --tell"
+                    ));
                 }
             }
         }
