@@ -35,6 +35,13 @@ pub struct Nature {
     pub trims_early: bool,
 }
 
+/// How many of a thousand statements of the hub's database take more than a second, and how long at most.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Stalls {
+    pub often: u64,
+    pub most_ms: u64,
+}
+
 #[derive(Debug)]
 pub struct Plant {
     /// Whether it goes on.
@@ -67,6 +74,7 @@ pub struct Earth {
     pub said: Mutex<Said>,
     /// The gateway's machine: which run, and since when.
     pub boot: Mutex<(BootId, i64)>,
+    pub stalls: Mutex<Stalls>,
     /// By how much the gateway's clock is off.
     pub skew_ms: Mutex<i64>,
     root: TempDir,
@@ -97,6 +105,7 @@ impl Earth {
             plant: Mutex::new(Plant { runs: true, silent: [false; DEVICES.len()] }),
             said: Mutex::default(),
             boot: Mutex::new((boot, 0)),
+            stalls: Mutex::default(),
             skew_ms: Mutex::default(),
             root,
         }))

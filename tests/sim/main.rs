@@ -136,6 +136,12 @@ fn a_gateway_that_gives_up_what_nobody_acknowledged_is_found_out_to_lose() {
 }
 
 #[test]
+fn fault_h1_what_a_slow_database_did_too_late_to_be_told_is_there_once() {
+    let test = "fault_h1_what_a_slow_database_did_too_late_to_be_told_is_there_once";
+    Apart::new().run(test, 1, scripts::answers_past_their_deadline).unwrap();
+}
+
+#[test]
 fn fault_n2_what_was_kept_for_three_days_without_a_link_is_all_there_once() {
     let test = "fault_n2_what_was_kept_for_three_days_without_a_link_is_all_there_once";
     Apart::new().run(test, 2, scripts::days_without_a_link).unwrap();

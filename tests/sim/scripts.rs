@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use crate::apart;
-use crate::earth::{Nature, held};
+use crate::earth::{Nature, Stalls, held};
 use crate::verdict;
 use crate::world::{Host, Link, World};
 
@@ -47,6 +47,14 @@ pub fn the_worst_of_lines(seed: u64) -> Result<String, String> {
     if late.len() < 50 || worst * 100 > late.len() {
         return Err(format!("{worst} of {} events came later than {ALARM_MS} ms", late.len()));
     }
+    settled(world)
+}
+
+/// Statements take longer than anybody waits for them, and are done all the same: what was committed is stored again.
+pub fn answers_past_their_deadline(seed: u64) -> Result<String, String> {
+    let mut world = connected(seed, Nature { forgets: true, ..Nature::default() }, Duration::from_millis(1))?;
+    *held(&world.earth.stalls) = Stalls { often: 30, most_ms: 60_000 };
+    world.run(Duration::from_mins(20))?;
     settled(world)
 }
 

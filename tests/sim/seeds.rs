@@ -9,7 +9,7 @@ use rusqlite::Connection;
 
 use crate::apart;
 use crate::chance::Chance;
-use crate::earth::{self, Nature, held};
+use crate::earth::{self, Nature, Stalls, held};
 use crate::hub::DATABASE;
 use crate::verdict::{self, Told};
 use crate::world::{Host, Link, World};
@@ -113,7 +113,10 @@ impl Fates {
                 world.weather(lost, doubled);
             }
             3 => world.slowest(Duration::from_millis(self.chance.within(3..300))),
-            4 => world.weather(0, 0),
+            4 => {
+                world.weather(0, 0);
+                *held(&world.earth.stalls) = Stalls { often: self.chance.within(0..10), most_ms: 8_000 };
+            }
             5 | 6 => self.crash_or_start(world, Host::Hub)?,
             7 => self.crash_or_start(world, Host::Gateway)?,
             _ => self.turn(world)?,

@@ -29,7 +29,11 @@ impl Trace {
     pub fn datagram(&self, to: SocketAddr, length: usize) {
         let mut told = self.told.lock().unwrap_or_else(PoisonError::into_inner);
         told.1 += 1;
-        told.0.0.update(format!("{} {to} {length}\n", self.now()));
+        let words = format!("{} {to} {length}\n", self.now());
+        if std::env::var("STEWARD_SIM_TELL").is_ok_and(|how| how == "all") {
+            print!("{words}");
+        }
+        told.0.0.update(words);
     }
 
     /// Something that happened, with its moment.

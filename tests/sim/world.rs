@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use turmoil::{Builder, Sim};
 
-use crate::earth::{Earth, Nature, held};
+use crate::earth::{Earth, Nature, Stalls, held};
 use crate::look::Look;
 use crate::{gateway, hub};
 
@@ -162,6 +162,7 @@ impl World {
     /// The link is whole, both run, the clock is right.
     pub fn heal(&mut self) {
         *held(&self.earth.skew_ms) = 0;
+        *held(&self.earth.stalls) = Stalls::default();
         self.weather(0, 0);
         self.slowest(Duration::from_millis(20));
         self.link(Link::Whole);
