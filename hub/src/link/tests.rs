@@ -4,6 +4,7 @@ mod commanding;
 mod edge;
 mod enrolling;
 mod identity;
+mod replay;
 mod slow;
 mod syncing;
 mod wire;
