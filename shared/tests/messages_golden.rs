@@ -14,7 +14,7 @@ use steward_shared::wire::config::{
 use steward_shared::wire::frame::{HEADER, encode, from_cbor, length};
 use steward_shared::wire::message::{
     Batch, Catalogue, CatalogueDevice, CataloguePoint, CatalogueWrite, Certificate, ControlDown, ControlUp,
-    DeviceHealth, Enrol, EnrolAnswer, EnrolRefusal, Enrolled, Health, Hello, Label, Lane, LaneDown,
+    DeviceHealth, Enrol, EnrolAnswer, EnrolRefusal, Enrolled, Health, Hello, Known, Label, Lane, LaneDown,
     LaneState, LaneUp, LineHealth, LiveSample, LiveSamples, Names, PointKind, Quarantined, Refusal,
     RefusalReason, Renew, Trouble, Watch, Watermark, Welcome,
 };
@@ -336,6 +336,7 @@ fn what_the_hub_says_is_as_the_golden_frames_have_it() {
         catalogue_wanted: true,
         now: NOW,
         config_wanted: false,
+        known: vec![],
     };
     let curious =
         Welcome { watermarks: vec![], catalogue_wanted: false, config_wanted: true, ..welcome.clone() };
@@ -354,7 +355,9 @@ fn what_the_hub_says_is_as_the_golden_frames_have_it() {
     }));
     content.push(ControlDown::Certificate(Certificate { certificate: vec![0x30, 0x82, 2, 0] }));
     content.push(ControlDown::Command(SignedOrder { order: vec![0xa1, 1], signature: vec![0x30, 0x45] }));
+    let knowing = Welcome { known: vec![Known { lane: Lane::Live, hash: vec![1, 2, 3] }], ..curious.clone() };
     content.push(ControlDown::Welcome(curious));
+    content.push(ControlDown::Welcome(knowing));
     content.push(ControlDown::Config(SignedConfig { config: vec![0xa1, 2], signature: vec![0x30, 0x46] }));
     content.push(ControlDown::Check(CheckConfig { id: 41, text: "[gateway]\n".into() }));
     agree(include_bytes!("golden/messages_1_control_down.frames"), &content);

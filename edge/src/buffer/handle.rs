@@ -17,7 +17,7 @@ use steward_shared::wire::message::{Catalogue, Lane, Watermark};
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::time::timeout;
 
-use super::boot::{Boot, offset_of};
+use super::boot::{Boot, Machine, ThisMachine, offset_of};
 use super::error::BufferError;
 use super::settings::{
     BufferSettings, BufferState, BufferStats, CommandRow, Correction, Heads, StoredBatch, StoredCounter,
@@ -53,9 +53,21 @@ impl Buffer {
         clock: Arc<dyn Clock>,
         ids: Arc<dyn Ids>,
     ) -> Result<Self> {
-        let boot = Boot::read(ids.as_ref());
+        let machine = Arc::new(ThisMachine::read(ids.as_ref()));
+        Self::open_on(machine, dir, &settings, clock, &ids)
+    }
+
+    /// The same on a machine that is handed in.
+    pub fn open_on(
+        machine: Arc<dyn Machine>,
+        dir: &Path,
+        settings: &BufferSettings,
+        clock: Arc<dyn Clock>,
+        ids: &Arc<dyn Ids>,
+    ) -> Result<Self> {
+        let boot = Boot(machine);
         let (commands, rx) = mpsc::channel(PLACES);
-        let (heads, stats) = writer::start(dir, &settings, &clock, &ids, boot, rx)?;
+        let (heads, stats) = writer::start(dir, settings, &clock, ids, &boot, rx)?;
         Ok(Self { commands, heads, stats, refused: Arc::default(), boot, clock })
     }
 
@@ -205,6 +217,12 @@ impl Buffer {
         self.ask(Command::State).await
     }
 
+    /// The first sequence of the lane that is not dropped; the next one's where none is stored.
+    pub async fn first(&self, lane: Lane) -> Result<u64> {
+        let state = self.state().await?;
+        Ok(state.lanes.iter().find(|l| l.lane == lane).map_or(1, |l| l.first))
+    }
+
     /// The catalogue that belongs to the hash of [`Buffer::state`].
     pub async fn catalogue(&self) -> Result<Catalogue> {
         self.ask(Command::Catalogue).await
@@ -213,6 +231,11 @@ impl Buffer {
     /// What the hub said in its welcome: its epoch, and per lane how far it has everything. May go backwards.
     pub async fn welcome(&self, epoch: u32, watermarks: Vec<Watermark>) -> Result<()> {
         self.ask(|reply| Command::Welcome(epoch, watermarks, reply)).await
+    }
+
+    /// Gives the buffer another identity: the hub takes everything in it for new.
+    pub async fn begin_anew(&self) -> Result<()> {
+        self.ask(Command::BeginAnew).await
     }
 
     /// The first stored item of a lane after a sequence, its hash verified. One that no longer matches is replaced by an
@@ -230,6 +253,13 @@ impl Buffer {
     /// hub is sent again what it has, and knows it.
     pub async fn ack(&self, lane: Lane, seq: u64) -> Result<()> {
         self.ask(|reply| Command::Ack(lane, seq, reply)).await
+    }
+
+    /// Does something with the disk that blocks for a moment; none where that panicked.
+    pub async fn aside<T: Send + 'static>(&self, work: impl FnOnce() -> T + Send + 'static) -> Option<T> {
+        let (tell, mut told) = oneshot::channel();
+        self.boot.0.aside(Box::new(move || drop(tell.send(work())))).await;
+        told.try_recv().ok()
     }
 
     pub fn boot(&self) -> BootId {

@@ -9,7 +9,7 @@
 //! | `space` | the ballast, which keeps room for events |
 //! | `catalogue` | the present configuration merged with the former ones |
 //! | `store` | SQL: `telemetry.db`, `alarms.db`, and how they are opened |
-//! | `boot` | which run of the machine this is, and its monotonic clock |
+//! | `boot` | the machine: which run of it this is, its monotonic clock, a thread |
 //!
 //! A batch that was committed survives `kill -9` and a power cut (WAL with `synchronous=FULL`). It leaves when the hub
 //! has acknowledged it and the retention is over, or when space runs out: then acknowledged batches go first, then
@@ -25,6 +25,7 @@ mod space;
 mod store;
 mod writer;
 
+pub use boot::Machine;
 pub(crate) use boot::{SAME_MS, is_same_clock, offset_of};
 pub use error::BufferError;
 pub use handle::Buffer;

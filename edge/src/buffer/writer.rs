@@ -70,6 +70,7 @@ pub(super) enum Command {
     State(Reply<BufferState>),
     Catalogue(Reply<Catalogue>),
     Welcome(u32, Vec<Watermark>, Reply<()>),
+    BeginAnew(Reply<()>),
     /// The last says whether only a batch of the present clock will do.
     After(Lane, u64, bool, Reply<Option<StoredBatch>>),
     Ack(Lane, u64, Reply<()>),
@@ -247,6 +248,10 @@ impl Writer {
             Command::Welcome(epoch, watermarks, reply) => {
                 self.welcome(epoch, &watermarks);
                 self.answer(reply, Ok(()));
+            }
+            Command::BeginAnew(reply) => {
+                let begun = self.on_telemetry(Self::begin_life);
+                self.answer(reply, begun);
             }
             Command::After(lane, seq, only_settled, reply) => {
                 let found = self.after(lane, seq, only_settled);

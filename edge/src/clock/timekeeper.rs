@@ -124,7 +124,7 @@ impl Timekeeper {
         self.trust().settled(synchronised, offset_of(&right), mono);
         if !done.moved.is_empty() {
             let (evidence, moved) = (self.evidence.clone(), done.moved.clone());
-            if tokio::task::spawn_blocking(move || evidence.moved(moved, right)).await.is_err() {
+            if self.buffer.aside(move || evidence.moved(moved, right)).await.is_none() {
                 warn!("raw answers of a wrong clock keep its instants");
             }
         }

@@ -35,7 +35,7 @@ use crate::health::{LineGauge, Pages, bind, serve};
 use crate::line::dial_of;
 use crate::poll::{Latest, Told};
 use crate::refine::{Book, book};
-use crate::uplink::{self, Means, UplinkSettings, UplinkState};
+use crate::uplink::{self, MachineNetwork, Means, UplinkSettings, UplinkState};
 use crate::{configure, hold, lend};
 
 /// How often the gateway's file is looked at and broken tasks are looked for.
@@ -472,6 +472,7 @@ impl Supervisor {
             version: env!("CARGO_PKG_VERSION").to_owned(),
         };
         let means = Means {
+            network: Arc::new(MachineNetwork),
             buffer: self.buffer.clone(),
             alarms: self.alarms.clone(),
             live: self.live.clone(),

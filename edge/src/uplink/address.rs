@@ -17,10 +17,14 @@ pub(super) fn recall(state_dir: &Path, hub: &str) -> Option<SocketAddr> {
     (name == hub).then(|| address.parse().ok())?
 }
 
+/// Whether the hub is given by a name; an address needs no memory.
+pub(super) fn is_by_name(hub: &str) -> bool {
+    hub.parse::<SocketAddr>().is_err()
+}
+
 /// Keeps it. A file that cannot be written is no reason to do without the hub that was just found.
 pub(super) fn keep(state_dir: &Path, hub: &str, address: SocketAddr) {
-    let is_by_name = hub.parse::<SocketAddr>().is_err();
-    if is_by_name
+    if is_by_name(hub)
         && recall(state_dir, hub) != Some(address)
         && let Err(e) = write(state_dir, &format!("{hub}\n{address}\n"))
     {

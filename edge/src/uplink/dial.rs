@@ -3,17 +3,18 @@
 //! short while ago it is the other way round. A name that cannot be resolved is not needed: the last good address is
 //! kept on disk.
 
-use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::net::SocketAddr;
 use std::path::Path;
 use std::time::Duration;
 
-use quinn::{ConnectionError, Endpoint};
+use quinn::ConnectionError;
 use steward_shared::wire::message::HUB_SERVER_NAME;
 use steward_shared::wire::mux::{Link, STREAMS, Side, Trust};
 use tokio::time::timeout;
 
 use super::address;
 use super::error::UplinkError;
+use super::network::Network;
 use super::road::{OverTcp, Road, RoadKind};
 use super::tcp;
 use super::tls::Configs;
@@ -52,6 +53,7 @@ pub(super) struct Dialled {
 }
 
 pub(super) async fn dial(
+    network: &dyn Network,
     hub: &str,
     state_dir: &Path,
     configs: &Configs,
@@ -59,7 +61,7 @@ pub(super) async fn dial(
 ) -> Result<Dialled, UplinkError> {
     let mut last = UplinkError::Silent(hub.to_owned());
     for address in addresses(hub, state_dir).await? {
-        match race(hub, address, configs, order).await {
+        match race(network, hub, address, configs, order).await {
             Ok(road) => return Ok(Dialled { road, address }),
             Err(e) => last = telling(last, e),
         }
@@ -72,6 +74,9 @@ async fn addresses(hub: &str, state_dir: &Path) -> Result<Vec<SocketAddr>, Uplin
     let unresolved = |e| UplinkError::Address(hub.to_owned(), e);
     if !hub.rsplit_once(':').is_some_and(|(host, port)| !host.is_empty() && port.parse::<u16>().is_ok()) {
         return Err(unresolved(None));
+    }
+    if let Ok(address) = hub.parse() {
+        return Ok(vec![address]);
     }
     let (dir, name) = (state_dir.to_owned(), hub.to_owned());
     let known = tokio::task::spawn_blocking(move || address::recall(&dir, &name)).await.ok().flatten();
@@ -98,9 +103,18 @@ async fn addresses(hub: &str, state_dir: &Path) -> Result<Vec<SocketAddr>, Uplin
 }
 
 /// Both roads to one address.
-async fn race(hub: &str, address: SocketAddr, configs: &Configs, order: Order) -> Result<Road, UplinkError> {
+async fn race(
+    network: &dyn Network,
+    hub: &str,
+    address: SocketAddr,
+    configs: &Configs,
+    order: Order,
+) -> Result<Road, UplinkError> {
+    if !network.has_tcp() {
+        return quic(network, hub, address, configs).await;
+    }
     let by = async |kind| match kind {
-        RoadKind::Quic => quic(hub, address, configs).await,
+        RoadKind::Quic => quic(network, hub, address, configs).await,
         RoadKind::Tcp => over_tcp(hub, address, configs).await,
     };
     let (lead, follow) = (by(order.first), by(order.first.other()));
@@ -134,12 +148,13 @@ fn telling(a: UplinkError, b: UplinkError) -> UplinkError {
     if weight(&b) > weight(&a) { b } else { a }
 }
 
-pub(super) async fn quic(hub: &str, address: SocketAddr, configs: &Configs) -> Result<Road, UplinkError> {
-    let any: SocketAddr = match address {
-        SocketAddr::V4(_) => (Ipv4Addr::UNSPECIFIED, 0).into(),
-        SocketAddr::V6(_) => (Ipv6Addr::UNSPECIFIED, 0).into(),
-    };
-    let mut endpoint = Endpoint::client(any).map_err(UplinkError::Socket)?;
+pub(super) async fn quic(
+    network: &dyn Network,
+    hub: &str,
+    address: SocketAddr,
+    configs: &Configs,
+) -> Result<Road, UplinkError> {
+    let mut endpoint = network.endpoint(address).map_err(UplinkError::Socket)?;
     endpoint.set_default_client_config(configs.quic.clone());
     let connecting = endpoint.connect(address, HUB_SERVER_NAME)?;
     match timeout(HANDSHAKE, connecting).await {

@@ -18,6 +18,7 @@ use super::dial::{Dialled, Order, dial};
 use super::error::{EnrolError, IdentityError, UplinkError};
 use super::frames::{self, FrameReader};
 use super::identity::{self, Identity};
+use super::network::{MachineNetwork, Network};
 use super::road::{Road, RoadKind};
 use super::tls;
 
@@ -26,6 +27,18 @@ const STREAM: &str = "enrolment";
 
 /// Enrols this gateway at the hub and keeps the identity in `state_dir`, in the place of any former one.
 pub async fn enrol(
+    state_dir: &Path,
+    hub: &str,
+    code: &str,
+    version: &str,
+    clock: Arc<dyn Clock>,
+) -> Result<GatewayId, EnrolError> {
+    enrol_over(&MachineNetwork, state_dir, hub, code, version, clock).await
+}
+
+/// The same over a network that is handed in.
+pub async fn enrol_over(
+    network: &dyn Network,
     state_dir: &Path,
     hub: &str,
     code: &str,
@@ -43,7 +56,8 @@ pub async fn enrol(
         host: host(),
     };
     let order = Order::first(RoadKind::Quic);
-    let Dialled { road, address } = dial(hub, state_dir, &tls::enrolment(&code, &clock)?, order).await?;
+    let configs = tls::enrolment(&code, &clock)?;
+    let Dialled { road, address } = dial(network, hub, state_dir, &configs, order).await?;
     let answer = exchange(&road, &ask).await.map_err(|e| road.why(e));
     // The handshake has verified the chain against it.
     let ca = road.chain().into_iter().find(|c| code.names_ca(c));

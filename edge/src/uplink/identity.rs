@@ -59,8 +59,8 @@ pub(super) fn request(key: &KeyPair) -> Result<Vec<u8>> {
 pub(super) type Mark = (u64, i64, i64);
 
 /// None where there is no identity, or none that this user may look at.
-pub(super) async fn mark(state_dir: &Path) -> Option<Mark> {
-    let file = tokio::fs::metadata(folder(state_dir).join(CERTIFICATE)).await.ok()?;
+pub(super) fn mark(state_dir: &Path) -> Option<Mark> {
+    let file = fs::metadata(folder(state_dir).join(CERTIFICATE)).ok()?;
     Some((file.ino(), file.mtime(), file.mtime_nsec()))
 }
 

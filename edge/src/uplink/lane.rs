@@ -65,7 +65,13 @@ pub(super) async fn send(
                 Lane::Live => timekeeper.next_batch(sent).await?,
                 Lane::Alarm | Lane::Backfill | Lane::Command => buffer.after(lane, sent).await?,
             };
-            let Some(stored) = stored else { break };
+            let Some(stored) = stored else {
+                // What is announced and not there was dropped for want of space: only a new hello can say so.
+                if heads.borrow().of(lane) > sent && buffer.first(lane).await? > sent + 1 {
+                    return Err(UplinkError::Gap(lane.word(), sent + 1));
+                }
+                break;
+            };
             if stored.seq != sent + 1 {
                 return Err(UplinkError::Gap(lane.word(), sent + 1));
             }

@@ -6,6 +6,7 @@
 //! |---|---|
 //! | `run` | the loop: dial, session, wait |
 //! | `dial` | addresses, both roads, handshake |
+//! | `network` | what carries packets: the machine's network, or one that is handed in |
 //! | `address` | where the hub was last, on disk |
 //! | `road` | a connection, by whichever road |
 //! | `tcp` | the road over TCP |
@@ -33,6 +34,7 @@ mod frames;
 mod identity;
 mod lane;
 mod live;
+mod network;
 mod preference;
 mod pulse;
 mod road;
@@ -42,9 +44,10 @@ mod state;
 mod tcp;
 mod tls;
 
-pub use enrol::enrol;
+pub use enrol::{enrol, enrol_over};
 pub use error::{EnrolError, IdentityError, UplinkError};
 pub use identity::Identity;
+pub use network::{MachineNetwork, Network};
 pub use road::RoadKind;
 pub use run::{Live, Means, run};
 pub use state::{UplinkSettings, UplinkState};

@@ -18,6 +18,7 @@ use super::backoff::Backoff;
 use super::dial::{self, Dialled};
 use super::error::UplinkError;
 use super::identity::{self, Identity};
+use super::network::Network;
 use super::preference::Preference;
 use super::road::{Road, RoadKind};
 use super::session::Session;
@@ -40,6 +41,7 @@ const LOOK: Duration = Duration::from_hours(1);
 
 /// What the uplink works with.
 pub struct Means {
+    pub network: Arc<dyn Network>,
     pub buffer: Buffer,
     pub alarms: Alarms,
     pub live: Live,
@@ -83,7 +85,7 @@ impl Uplink {
         let mut preference = Preference::default();
         let mut told = String::new();
         while !self.cancel.is_cancelled() {
-            let (begun, tried) = (Instant::now(), identity::mark(&self.settings.state_dir).await);
+            let (begun, tried) = (Instant::now(), self.mark().await);
             let ended = match self.attempt(&mut preference, &mut told).await {
                 Ok(Ended::Stopped) => break,
                 Ok(Ended::Moves) => continue,
@@ -113,18 +115,22 @@ impl Uplink {
     async fn enrolled_since(&self, tried: Option<identity::Mark>) {
         loop {
             tokio::time::sleep(ENROLLED).await;
-            if identity::mark(&self.settings.state_dir).await != tried {
+            if self.mark().await != tried {
                 return;
             }
         }
     }
 
+    async fn mark(&self) -> Option<identity::Mark> {
+        let dir = self.settings.state_dir.clone();
+        self.means.buffer.aside(move || identity::mark(&dir)).await.flatten()
+    }
+
     /// One identity, one connection, one session. Ends well only because the program stops or the session moves.
     async fn attempt(&self, preference: &mut Preference, told: &mut String) -> Result<Ended, UplinkError> {
         let dir = self.settings.state_dir.clone();
-        let loaded = tokio::task::spawn_blocking(move || Identity::load(&dir)).await;
-        let identity =
-            loaded.map_err(|_| UplinkError::Protocol("loading the identity was interrupted"))??;
+        let loaded = self.means.buffer.aside(move || Identity::load(&dir)).await;
+        let identity = loaded.ok_or(UplinkError::Protocol("loading the identity was interrupted"))??;
         let identity = Arc::new(identity.ok_or(UplinkError::NotEnrolled)?);
         self.state.send_modify(|s| {
             s.gateway = Some(identity.gateway);
@@ -136,7 +142,9 @@ impl Uplink {
         // A handshake that is given up leaves nothing behind.
         let Dialled { road, address } = tokio::select! {
             () = self.cancel.cancelled() => return Ok(Ended::Stopped),
-            dialled = dial::dial(&self.settings.hub, &self.settings.state_dir, &configs, order) => dialled?,
+            dialled = dial::dial(self.network(), &self.settings.hub, &self.settings.state_dir, &configs, order) => {
+                dialled?
+            }
         };
         let begun = Instant::now();
         preference.connected(road.kind(), begun);
@@ -179,6 +187,10 @@ impl Uplink {
         }
     }
 
+    fn network(&self) -> &dyn Network {
+        self.means.network.as_ref()
+    }
+
     /// The hub has let this gateway in.
     fn connected(&self, road: &Road, address: SocketAddr, gateway: GatewayId) {
         let by = road.kind();
@@ -192,6 +204,9 @@ impl Uplink {
         if let Some(advice) = self.state.borrow().advice() {
             tracing::warn!("{}", advice.en);
         }
+        if !address::is_by_name(&self.settings.hub) {
+            return;
+        }
         let (dir, hub) = (self.settings.state_dir.clone(), self.settings.hub.clone());
         // Nobody waits for it: it is of use after the next start at the earliest.
         drop(tokio::task::spawn_blocking(move || address::keep(&dir, &hub, address)));
@@ -204,7 +219,7 @@ impl Uplink {
         }
         loop {
             tokio::time::sleep(LOOK).await;
-            match dial::quic(&self.settings.hub, address, configs).await {
+            match dial::quic(self.network(), &self.settings.hub, address, configs).await {
                 Ok(road) => return road.close("only to see whether UDP comes through").await,
                 Err(e) => tracing::debug!(error = %e, "UDP does not come through yet"),
             }

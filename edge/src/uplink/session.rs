@@ -61,6 +61,13 @@ impl Session<'_> {
             // What comes next would pass for known, and be lost.
             return Err(UplinkError::Protocol("a watermark beyond what this gateway has"));
         }
+        if !self.knows(&welcome).await? {
+            tracing::warn!(
+                "the buffer was restored from a copy and written to since; it begins anew at the hub"
+            );
+            self.buffer.begin_anew().await?;
+            return Err(UplinkError::BufferReplaced);
+        }
         self.timekeeper.greeted(welcome.now);
         if welcome.epoch != state.epoch {
             tracing::info!(epoch = welcome.epoch, before = state.epoch, "the hub began a new epoch");
@@ -117,6 +124,20 @@ impl Session<'_> {
             self.same_buffer(&state),
         )?;
         Err(UplinkError::Protocol("everything ended at once"))
+    }
+
+    /// Whether what the hub has at its watermarks is what this buffer has there, as far as both remember it. If it is not,
+    /// what comes next would pass for known, and be lost.
+    async fn knows(&self, welcome: &Welcome) -> Result<bool, UplinkError> {
+        for known in &welcome.known {
+            let mark = welcome.watermarks.iter().find(|w| w.lane == known.lane).map_or(0, |w| w.seq);
+            let Some(before) = mark.checked_sub(1) else { continue };
+            let stored = self.buffer.after(known.lane, before).await?;
+            if stored.is_some_and(|s| s.seq == mark && !s.hash.starts_with(&known.hash)) {
+                return Ok(false);
+            }
+        }
+        Ok(true)
     }
 
     fn hello(&self, state: &BufferState) -> Hello {

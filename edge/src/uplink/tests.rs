@@ -24,7 +24,7 @@ use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
 pub(crate) use self::hub::Hub;
-use super::{Live, Means, UplinkSettings, UplinkState, run};
+use super::{Live, MachineNetwork, Means, UplinkSettings, UplinkState, run};
 use crate::alarm::Alarms;
 use crate::buffer::{Buffer, BufferSettings};
 use crate::clock::Timekeeper;
@@ -73,6 +73,7 @@ impl Gateway {
         tokio::spawn(alarms.clone().keep(cancel.clone()));
         let (commands, incoming) = mpsc::channel(16);
         let means = Means {
+            network: Arc::new(MachineNetwork),
             buffer: buffer.clone(),
             alarms,
             live: live.clone(),

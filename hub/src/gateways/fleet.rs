@@ -150,6 +150,8 @@ impl Fleet {
             let seat = seats.entry(gateway).or_insert_with(|| Seat::new(Presence::Lingering(now)));
             seat.presence = seat.presence.link_up();
             seat.seen = Some(now);
+            // What its events said since is not what its last health said, and the last of them may be lost.
+            seat.silent = Arc::default();
             version.clone_into(&mut seat.version);
             address.clone_into(&mut seat.address);
             seat.road = Some(road);

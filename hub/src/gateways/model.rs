@@ -75,6 +75,11 @@ impl Mark {
         }
     }
 
+    /// The beginning of the hash at the watermark; none where it is not remembered.
+    pub fn newest(&self) -> Option<&[u8]> {
+        self.recent.chunks_exact(REMEMBERED_BYTES).next_back()
+    }
+
     /// With the next batch received.
     #[must_use]
     pub fn after(&self, hash: &[u8]) -> Self {
@@ -270,6 +275,8 @@ mod tests {
     fn the_next_batch_is_new_an_old_one_a_duplicate_and_a_later_one_a_gap() {
         let mark = Mark::default().after(b"hash of one").after(b"hash of two");
         assert_eq!(mark.standing(3, b"x"), Standing::New);
+        assert_eq!(mark.newest(), Some(&b"hash of "[..]));
+        assert_eq!(Mark::default().newest(), None);
         assert_eq!(mark.standing(2, b"hash of two"), Standing::Duplicate);
         assert_eq!(mark.standing(4, b"x"), Standing::Gap(2));
     }

@@ -7,7 +7,7 @@ use steward_shared::alarm::{About, Event, EventKind};
 use steward_shared::id::BufferId;
 use steward_shared::time::Timestamp;
 use steward_shared::wire::frame::from_cbor;
-use steward_shared::wire::message::{Hello, Lane, Watermark};
+use steward_shared::wire::message::{Hello, Known, Lane, Watermark};
 
 use super::catalogue::set_device_silent;
 use super::fleet::Fleet;
@@ -26,6 +26,8 @@ pub struct Beginning {
     pub epoch: u32,
     pub buffer: BufferId,
     pub watermarks: Vec<Watermark>,
+    /// What stands there.
+    pub known: Vec<Known>,
     pub catalogue_wanted: bool,
 }
 
@@ -78,10 +80,11 @@ impl Fleet {
                 // What another epoch acknowledged is here already, under that epoch; unless this hub has forgotten it,
                 // being restored from a copy.
                 let may_be_known = has_begun && hello.epoch <= last;
-                let watermarks = self.marks_of(&tx, hello, &epoch, may_be_known, &mut events).await?;
+                let (watermarks, known) =
+                    self.marks_of(&tx, hello, &epoch, may_be_known, &mut events).await?;
                 let catalogue_wanted = catalogue.as_deref() != Some(hello.catalogue.as_slice());
-                let beginning =
-                    Beginning { epoch: epoch.number, buffer: hello.buffer, watermarks, catalogue_wanted };
+                let (epoch, buffer) = (epoch.number, hello.buffer);
+                let beginning = Beginning { epoch, buffer, watermarks, known, catalogue_wanted };
                 Ok::<_, DbError>((beginning, events))
             })
             .await?;
@@ -100,8 +103,8 @@ impl Fleet {
         epoch: &Epoch,
         may_be_known: bool,
         events: &mut Vec<Option<EventRow>>,
-    ) -> Result<Vec<Watermark>, DbError> {
-        let mut watermarks = Vec::with_capacity(Lane::ALL.len());
+    ) -> Result<(Vec<Watermark>, Vec<Known>), DbError> {
+        let (mut watermarks, mut all_known) = (Vec::with_capacity(Lane::ALL.len()), Vec::new());
         for lane in Lane::ALL {
             let at = Position { gateway: hello.gateway, epoch: epoch.number, lane, seq: 0 };
             let mut mark = store::mark(tx, &at).await?;
@@ -123,8 +126,9 @@ impl Fleet {
             }
             store::set_mark(tx, hello.gateway, epoch.number, lane, &mark).await?;
             watermarks.push(Watermark { lane, seq: mark.seq });
+            all_known.extend(mark.newest().map(|hash| Known { lane, hash: hash.to_vec() }));
         }
-        Ok(watermarks)
+        Ok((watermarks, all_known))
     }
 
     /// Decides on a batch and, if it is new, moves the watermark. What it holds is stored by the caller in this same

@@ -348,6 +348,25 @@ async fn what_a_gateway_says_of_itself_is_seen_at_once_and_kept_now_and_then_and
 }
 
 #[tokio::test]
+async fn a_device_is_as_the_first_health_of_a_session_has_it_whatever_a_late_event_left_behind() {
+    on_each_database(async |hub| {
+        let (fleet, gateway) = (hub.ctx.part::<Fleet>(), enrolled(&hub, "east").await);
+        catalogue(&hub, gateway, &["chiller"]).await;
+        let chiller = DeviceHealth { key: "chiller".into(), ..DeviceHealth::default() };
+        let answers = Health { at: hub.now(), devices: vec![chiller], ..Health::default() };
+        fleet.arrived(gateway, "0.1.0", "10.0.0.7", RoadKind::Quic).await.unwrap();
+        fleet.heard(gateway, answers.clone()).await.unwrap();
+        // An event that was under way for longer than the health; the next one was lost with the gateway's database.
+        hub.ctx.db.execute("update device set silent = 1", vec![]).await.unwrap();
+        fleet.left(gateway).await.unwrap();
+        fleet.arrived(gateway, "0.1.0", "10.0.0.7", RoadKind::Quic).await.unwrap();
+        fleet.heard(gateway, answers.clone()).await.unwrap();
+        assert!(!devices(&hub).await[0].silent);
+    })
+    .await;
+}
+
+#[tokio::test]
 async fn a_report_without_measure_is_cut_down() {
     on_each_database(async |hub| {
         let (fleet, gateway) = (hub.ctx.part::<Fleet>(), enrolled(&hub, "east").await);

@@ -18,6 +18,7 @@ pub mod outbox;
 pub mod page;
 pub mod problem;
 pub mod settings;
+pub mod workers;
 
 #[cfg(test)]
 mod tests;

@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use quinn::crypto::rustls::HandshakeData;
-use quinn::{Connection, Incoming, VarInt};
+use quinn::{AsyncUdpSocket, Connection, Incoming, Runtime, VarInt};
 use rustls::pki_types::{CertificateDer, UnixTime};
 use rustls::server::WebPkiClientVerifier;
 use rustls::time_provider::TimeProvider;
@@ -48,6 +48,8 @@ pub enum LinkError {
          [gateways] listen (or STEWARD_HUB__GATEWAYS__LISTEN)"
     )]
     Bind { address: SocketAddr, kind: &'static str, source: std::io::Error },
+    #[error("the socket for gateways cannot be used")]
+    Socket(#[source] std::io::Error),
     #[error("the TLS of the gateways' port cannot be set up")]
     Tls(#[from] rustls::Error),
     #[error("the verifier of gateways' certificates cannot be set up")]
@@ -130,6 +132,15 @@ impl Door {
         Ports::bind(address, tls(self.fleet.ca(), self.clock.clone())?)
     }
 
+    /// The same on a socket that is handed in, by QUIC alone.
+    pub fn listen_on(
+        &self,
+        socket: Arc<dyn AsyncUdpSocket>,
+        runtime: Arc<dyn Runtime>,
+    ) -> Result<Ports, LinkError> {
+        Ports::over(socket, runtime, tls(self.fleet.ca(), self.clock.clone())?)
+    }
+
     /// Until the token is cancelled; then says goodbye and waits for the sessions.
     pub async fn serve(self: Arc<Self>, ports: Ports, stop: CancellationToken) {
         let sessions = TaskTracker::new();
@@ -149,7 +160,7 @@ impl Door {
                         sessions.spawn(Arc::clone(&self).greet(incoming, stop.child_token()));
                     }
                 }
-                accepted = tcp.accept() => match accepted {
+                accepted = Ports::accept(tcp.as_ref()) => match accepted {
                     Ok((socket, from)) => {
                         let open = quic.open_connections() + self.open.load(Ordering::Relaxed);
                         if open < MOST_CONNECTIONS

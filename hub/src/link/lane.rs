@@ -191,7 +191,7 @@ impl Lanes {
             let now = self.door.clock.now();
             let of = Arc::clone(&map);
             let clocks_agree = self.agreed.is_some_and(|at| at.elapsed() < CLOCK_LAG);
-            let work = tokio::task::spawn_blocking(move || {
+            let work = self.door.readings.workers().run(move || {
                 let checked = check(&batch, count, &of, now, clocks_agree);
                 (batch, checked)
             });

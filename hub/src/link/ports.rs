@@ -6,9 +6,9 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use quinn::crypto::rustls::QuicServerConfig;
-use quinn::{Endpoint, TransportConfig, VarInt};
+use quinn::{AsyncUdpSocket, Endpoint, EndpointConfig, Runtime, TransportConfig, VarInt};
 use socket2::{Domain, Protocol, Socket, Type};
-use tokio::net::TcpListener;
+use tokio::net::{TcpListener, TcpStream};
 use tokio_rustls::TlsAcceptor;
 
 use super::endpoint::LinkError;
@@ -27,31 +27,56 @@ const TRIES: usize = 16;
 
 pub struct Ports {
     pub quic: Endpoint,
-    pub tcp: TcpListener,
+    /// None where gateways come by QUIC alone.
+    pub tcp: Option<TcpListener>,
     pub tls: TlsAcceptor,
 }
 
 impl Ports {
     /// Within a runtime.
     pub fn bind(address: SocketAddr, tls: rustls::ServerConfig) -> Result<Self, LinkError> {
-        let mut config = quinn::ServerConfig::with_crypto(Arc::new(QuicServerConfig::try_from(tls.clone())?));
-        config.transport_config(Arc::new(transport()));
+        let config = config(&tls)?;
         let udp_fault = |source| LinkError::Bind { address, kind: "UDP", source };
         let mut tries = 0;
         loop {
             tries += 1;
             let quic = Endpoint::server(config.clone(), address).map_err(udp_fault)?;
             match listen(quic.local_addr().map_err(udp_fault)?) {
-                Ok(tcp) => return Ok(Self { quic, tcp, tls: TlsAcceptor::from(Arc::new(tls)) }),
+                Ok(tcp) => return Ok(Self { quic, tcp: Some(tcp), tls: TlsAcceptor::from(Arc::new(tls)) }),
                 Err(_) if address.port() == 0 && tries < TRIES => {}
                 Err(source) => return Err(LinkError::Bind { address, kind: "TCP", source }),
             }
         }
     }
 
+    /// On a socket that is handed in, as a simulation does. Within a runtime.
+    pub fn over(
+        socket: Arc<dyn AsyncUdpSocket>,
+        runtime: Arc<dyn Runtime>,
+        tls: rustls::ServerConfig,
+    ) -> Result<Self, LinkError> {
+        let config = Some(config(&tls)?);
+        let quic = Endpoint::new_with_abstract_socket(EndpointConfig::default(), config, socket, runtime);
+        Ok(Self { quic: quic.map_err(LinkError::Socket)?, tcp: None, tls: TlsAcceptor::from(Arc::new(tls)) })
+    }
+
+    /// The next connection by TCP.
+    pub async fn accept(tcp: Option<&TcpListener>) -> io::Result<(TcpStream, SocketAddr)> {
+        match tcp {
+            Some(tcp) => tcp.accept().await,
+            None => std::future::pending().await,
+        }
+    }
+
     pub fn local_addr(&self) -> io::Result<SocketAddr> {
         self.quic.local_addr()
     }
+}
+
+fn config(tls: &rustls::ServerConfig) -> Result<quinn::ServerConfig, LinkError> {
+    let mut config = quinn::ServerConfig::with_crypto(Arc::new(QuicServerConfig::try_from(tls.clone())?));
+    config.transport_config(Arc::new(transport()));
+    Ok(config)
 }
 
 fn listen(address: SocketAddr) -> io::Result<TcpListener> {

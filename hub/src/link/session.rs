@@ -258,6 +258,7 @@ impl Session<'_> {
             catalogue_wanted: beginning.catalogue_wanted,
             now: self.door.clock.now(),
             config_wanted: true,
+            known: beginning.known.clone(),
         };
         frames::send(send, &ControlDown::Welcome(welcome)).await?;
 

@@ -87,7 +87,7 @@ impl Readings {
         for frame in store::frames(&self.db, &ids).await? {
             let Some(Some(map)) = maps.get(&(frame.gateway, frame.epoch)).cloned() else { continue };
             let present = self.present();
-            let opened = tokio::task::spawn_blocking(move || {
+            let opened = self.workers().run(move || {
                 let readings = mapped(&frame.data.0, &map)?;
                 let held = Held::of(&readings, present);
                 Ok::<_, ColumnsError>((readings, held))

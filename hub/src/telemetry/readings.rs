@@ -22,6 +22,7 @@ use crate::kernel::ctx::Ctx;
 use crate::kernel::db::{Db, DbError};
 use crate::kernel::events::Bus;
 use crate::kernel::jobs::Jobs;
+use crate::kernel::workers::Workers;
 
 /// Batches that wait for the group commit; a full queue makes the lanes wait, which makes the gateways wait.
 const QUEUE: usize = 256;
@@ -89,6 +90,11 @@ impl Readings {
 
     pub(super) fn tail(&self) -> MutexGuard<'_, Tail> {
         self.tail.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Who unpacks batches.
+    pub fn workers(&self) -> &Workers {
+        self.db.workers()
     }
 
     /// Forgets what is older than the retention of samples and of hours. Days stay for ever.

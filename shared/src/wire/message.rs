@@ -178,6 +178,18 @@ pub struct Welcome {
     /// The hub wants to know the configuration in force.
     #[serde(default, skip_serializing_if = "is_not")]
     pub config_wanted: bool,
+    /// What stands at the watermarks, where the hub remembers it. A gateway that has something else there was restored
+    /// from a copy and wrote on since: it begins a new buffer.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub known: Vec<Known>,
+}
+
+/// The item at a lane's watermark, by the first bytes of its hash.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Known {
+    pub lane: Lane,
+    #[serde(with = "bytes")]
+    pub hash: Vec<u8>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]

@@ -221,6 +221,8 @@ CONTROL_DOWN = [
     {"Certificate": {0: b"\x30\x82\x02\x00"}},
     {"Command": {0: b"\xa1\x01", 1: b"\x30\x45"}},  # order, signature
     {"Welcome": {0: 7, 1: [], 2: False, 3: NOW, 4: True}},  # the configuration is wanted
+    # and what the hub has of a lane at its watermark
+    {"Welcome": {0: 7, 1: [], 2: False, 3: NOW, 4: True, 5: [{0: LIVE, 1: b"\x01\x02\x03"}]}},
     {"Config": {0: b"\xa1\x02", 1: b"\x30\x46"}},  # configuration, signature
     {"Check": {0: 41, 1: "[gateway]\n"}},
 ]

@@ -12,7 +12,7 @@ use steward_edge::alarm::Alarms;
 use steward_edge::buffer::{Buffer, BufferSettings};
 use steward_edge::clock::Timekeeper;
 use steward_edge::evidence::Evidence;
-use steward_edge::uplink::{self, Means, UplinkSettings};
+use steward_edge::uplink::{self, MachineNetwork, Means, UplinkSettings};
 use steward_shared::alarm::{Event, EventKind};
 use steward_shared::id::{EventId, PointNo, RandomIds};
 use steward_shared::reading::{Quality, Reading, Value};
@@ -124,6 +124,7 @@ impl Gateway {
         // Nobody commands this gateway.
         let (commands, _orders) = mpsc::channel(1);
         let means = Means {
+            network: Arc::new(MachineNetwork),
             buffer: self.buffer.clone(),
             alarms,
             live,

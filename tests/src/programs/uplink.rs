@@ -12,7 +12,7 @@ use steward_edge::buffer::{Buffer, BufferSettings};
 use steward_edge::clock::Timekeeper;
 use steward_edge::command::Incoming;
 use steward_edge::evidence::Evidence;
-use steward_edge::uplink::{Means, UplinkSettings, UplinkState, enrol, run};
+use steward_edge::uplink::{MachineNetwork, Means, UplinkSettings, UplinkState, enrol, run};
 use steward_shared::alarm::{Event, EventKind};
 use steward_shared::id::{EventId, PointNo, RandomIds};
 use steward_shared::reading::{Quality, Reading, Value};
@@ -62,6 +62,7 @@ impl Uplink {
         let (states, health) = (state.subscribe(), watch::Sender::new(Health::default()));
         let (commands, incoming) = mpsc::channel(16);
         let means = Means {
+            network: Arc::new(MachineNetwork),
             buffer: buffer.clone(),
             alarms,
             live: broadcast::Sender::new(64),

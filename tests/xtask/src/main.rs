@@ -30,6 +30,7 @@ mod rehearsal;
 mod report;
 mod shell;
 mod signals;
+mod simulate;
 mod stack;
 mod stopwatch;
 mod tools;
@@ -58,6 +59,8 @@ cargo xtask fuzz [--seconds N] [TARGET ...]
     puts inputs to the parsers, guided by the code that they reach; 60 s for each target
     try TARGET FILE    puts one input to it again
     keep [TARGET ...]  keeps what the runs have found, for the runs and tests to come
+cargo xtask simulate [--seeds N] [--from S] [--tell]
+    runs the link between gateway and hub in N simulated worlds (1000), from seed S (0); --tell says what happens there
 cargo xtask cross [ARCH ...]
     builds steward-edge for amd64, arm64 and armhf, or the named ones: static programs, Debian packages and checksums
 cargo xtask console        builds the console only
@@ -76,6 +79,7 @@ fn main() -> ExitCode {
         Some("checklist") => checklist::run(&rest),
         Some("bench") => bench::run(&rest),
         Some("fuzz") => fuzz::run(&rest),
+        Some("simulate") => simulate::run(&rest),
         Some("cross") => cross::run(&rest),
         Some("console") => console::build(),
         Some("pictures") => pictures::run(),

@@ -35,7 +35,7 @@ pub(in crate::buffer) fn start(
     settings: &BufferSettings,
     clock: &Arc<dyn Clock>,
     ids: &Arc<dyn Ids>,
-    boot: Boot,
+    boot: &Boot,
     commands: mpsc::Receiver<Command>,
 ) -> Result<Started> {
     assert_sqlite(rusqlite::version_number(), rusqlite::version())?;
@@ -54,13 +54,7 @@ pub(in crate::buffer) fn start(
     writer.tell_untold();
     writer.publish();
     let started = (writer.heads.subscribe(), writer.stats.subscribe());
-    // Its own runtime, for its timers only: SQLite blocks, and must not do so on the program's threads.
-    let runtime =
-        tokio::runtime::Builder::new_current_thread().enable_time().build().map_err(BufferError::File)?;
-    std::thread::Builder::new()
-        .name("buffer".into())
-        .spawn(move || runtime.block_on(writer.run(commands)))
-        .map_err(BufferError::File)?;
+    boot.0.work(Box::pin(writer.run(commands))).map_err(BufferError::File)?;
     Ok(started)
 }
 
@@ -70,7 +64,7 @@ impl Writer {
         settings: &BufferSettings,
         clock: &Arc<dyn Clock>,
         ids: &Arc<dyn Ids>,
-        boot: Boot,
+        boot: &Boot,
     ) -> Result<Self> {
         let now = clock.now();
         let (db, lost_telemetry) =
@@ -89,7 +83,7 @@ impl Writer {
             settings: settings.clone(),
             clock: clock.clone(),
             ids: ids.clone(),
-            boot,
+            boot: boot.clone(),
             ballast: Ballast::in_folder(dir),
             id: BufferId::new(ids.as_ref()),
             epoch: telemetry.meta("epoch")?.unwrap_or(0),
@@ -141,7 +135,7 @@ impl Writer {
         self.begin_life()
     }
 
-    fn begin_life(&mut self) -> Result<()> {
+    pub(super) fn begin_life(&mut self) -> Result<()> {
         self.id = BufferId::new(self.ids.as_ref());
         self.epoch = 0;
         self.telemetry.set_meta("epoch", 0)?;

@@ -9,12 +9,13 @@ use steward_shared::wire::frame::{MAX_FRAME, encode};
 use steward_shared::wire::message::{Batch, LaneUp};
 
 use super::*;
+use crate::buffer::boot::ThisMachine;
 use crate::buffer::tests::{clock, readings};
 
 fn writer(dir: &Path, settings: &BufferSettings) -> Writer {
     let (clock, ids): (Arc<dyn Clock>, Arc<dyn Ids>) = (clock(), Arc::new(RandomIds));
-    let boot = Boot::read(ids.as_ref());
-    Writer::open(dir, settings, &clock, &ids, boot).unwrap()
+    let boot = Boot(Arc::new(ThisMachine::read(ids.as_ref())));
+    Writer::open(dir, settings, &clock, &ids, &boot).unwrap()
 }
 
 /// A commit waits until the disk has it: in the log (WAL), synced at each commit (2 is FULL).

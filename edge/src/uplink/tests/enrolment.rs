@@ -79,11 +79,11 @@ async fn a_gateway_that_is_enrolled_while_it_runs_connects_by_itself(way: Way) {
 #[tokio::test]
 async fn each_enrolment_leaves_another_mark() {
     let (hub, dir) = (Hub::start(), tempfile::tempdir().unwrap());
-    let mut marks = vec![identity::mark(dir.path()).await];
+    let mut marks = vec![identity::mark(dir.path())];
     for _ in 0..2 {
         enrol_at(&hub, dir.path(), &hub.code().to_string()).await.unwrap();
-        marks.push(identity::mark(dir.path()).await);
-        assert_eq!(identity::mark(dir.path()).await, marks[marks.len() - 1]);
+        marks.push(identity::mark(dir.path()));
+        assert_eq!(identity::mark(dir.path()), marks[marks.len() - 1]);
     }
     assert!(marks[0].is_none() && marks[1] != marks[0] && marks[2] != marks[1], "{marks:?}");
 }

@@ -39,6 +39,8 @@ pub const SECRET: [u8; 10] = *b"0123456789";
 #[derive(Default)]
 #[allow(clippy::struct_excessive_bools, reason = "each is one line of the script")]
 pub struct Seen {
+    /// What it says to have at its watermarks.
+    pub known: Vec<Known>,
     pub epoch: u32,
     pub marks: HashMap<Lane, u64>,
     pub stored: Vec<Batch>,
@@ -259,6 +261,7 @@ impl Hub {
                 catalogue_wanted: seen.catalogue_wanted || is_new,
                 now: SystemClock.now(),
                 config_wanted: seen.config_wanted,
+                known: seen.known.clone(),
             };
             let answer = seen.refuse.clone().map_or(ControlDown::Welcome(welcome), ControlDown::Refused);
             (answer, seen.hang_up)

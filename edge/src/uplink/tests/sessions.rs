@@ -1,6 +1,8 @@
 use steward_shared::time::Timestamp;
 use steward_shared::wire::columns;
-use steward_shared::wire::message::{Catalogue, ControlDown, LineHealth, Refusal, RefusalReason, Watch};
+use steward_shared::wire::message::{
+    Catalogue, ControlDown, Hello, Known, LineHealth, Refusal, RefusalReason, Watch,
+};
 
 use super::wire::{Way, over_both_roads};
 use super::*;
@@ -43,6 +45,52 @@ async fn what_was_kept_while_the_hub_was_away_arrives_in_sequence(way: Way) {
     eventually("everything arrived", || mark(&hub, Lane::Live) == 25).await;
     let seqs: Vec<u64> = hub.seen().stored.iter().map(|b| b.seq).collect();
     assert_eq!(seqs, (1..=25).collect::<Vec<_>>());
+    g.stop().await;
+}
+
+#[tokio::test]
+async fn fault_y4_a_buffer_that_was_restored_and_written_to_since_begins_anew_at_the_hub() {
+    let hub = Hub::start();
+    let dir = enrolled(&hub);
+    let g = Gateway::start(dir.path(), &hub).await;
+    g.batch(0).await;
+    g.event(EventKind::Started, None).await;
+    eventually("both are at the hub", || [Lane::Live, Lane::Alarm].map(|l| mark(&hub, l)) == [1, 1]).await;
+    let before = hub.seen().epoch;
+    let hash = |lane| hub.seen().stored.iter().find(|b| b.lane == lane).unwrap().hash[..8].to_vec();
+    let known = |lane, hash| Known { lane, hash };
+    hub.seen().known = vec![known(Lane::Live, hash(Lane::Live)), known(Lane::Alarm, hash(Lane::Alarm))];
+    hub.hang_up();
+    eventually("a session that goes on", || hub.seen().hellos.len() == 2).await;
+    g.batch(1).await;
+    eventually("the next batch", || mark(&hub, Lane::Live) == 2).await;
+    assert_eq!(hub.seen().epoch, before, "what the hub has is what the gateway has");
+
+    hub.seen().known = vec![known(Lane::Live, vec![7; 8])];
+    hub.hang_up();
+    eventually("all of it again, as of another buffer", || {
+        let epoch = hub.seen().epoch;
+        epoch == before + 1 && [Lane::Live, Lane::Alarm].map(|l| mark(&hub, l)) == [2, 1]
+    })
+    .await;
+    g.stop().await;
+}
+
+#[tokio::test]
+async fn what_was_dropped_before_it_could_be_sent_is_told_in_a_new_hello() {
+    let hub = Hub::start();
+    let dir = enrolled(&hub);
+    let settings = BufferSettings { quota_bytes: 1, ..BufferSettings::default() };
+    let mut g = Gateway::start_with(dir.path(), hub.address, settings).await;
+    g.state.wait_for(|s| s.connected).await.unwrap();
+    g.buffer.import(Lane::Backfill, readings(-5000)).await.unwrap();
+    eventually("a hello that begins behind it", || {
+        let seen = hub.seen();
+        let held =
+            |h: &Hello| h.lanes.iter().any(|l| l.lane == Lane::Backfill && (l.first, l.last) == (2, 1));
+        seen.hellos.iter().any(held)
+    })
+    .await;
     g.stop().await;
 }
 

@@ -15,11 +15,15 @@ use super::pg::Pg;
 use super::tx::{Tx, Way, first, rows};
 use super::url::DatabaseUrl;
 use super::value::V;
+use crate::kernel::workers::Workers;
 
 const TRIES: u32 = 10;
 
 #[derive(Clone)]
-pub struct Db(Arc<Backend>);
+pub struct Db {
+    backend: Arc<Backend>,
+    workers: Workers,
+}
 
 enum Backend {
     Lite(Lite),
@@ -29,31 +33,42 @@ enum Backend {
 impl Db {
     /// SQLite's file is made when it is not there.
     pub async fn open(url: &DatabaseUrl) -> Result<Self, DbError> {
-        Self::opened(url, Opening::OrMake).await
+        Self::open_with(url, Workers::default()).await
+    }
+
+    /// The same, where SQLite's work is done by these.
+    pub async fn open_with(url: &DatabaseUrl, workers: Workers) -> Result<Self, DbError> {
+        Self::opened(url, Opening::OrMake, workers).await
     }
 
     /// Only a database that a hub has used before; nothing is made or changed in another one.
     pub async fn open_existing(url: &DatabaseUrl) -> Result<Self, DbError> {
-        Self::opened(url, Opening::Existing).await
+        Self::opened(url, Opening::Existing, Workers::default()).await
     }
 
-    async fn opened(url: &DatabaseUrl, how: Opening) -> Result<Self, DbError> {
-        Ok(Self(Arc::new(match url {
-            DatabaseUrl::Sqlite(file) => Backend::Lite(Lite::open(file.clone(), how).await?),
+    async fn opened(url: &DatabaseUrl, how: Opening, workers: Workers) -> Result<Self, DbError> {
+        let backend = match url {
+            DatabaseUrl::Sqlite(file) => Backend::Lite(Lite::open(file.clone(), how, workers.clone()).await?),
             DatabaseUrl::Postgres(config) => Backend::Pg(Box::new(Pg::open(*config.clone()).await?)),
-        })))
+        };
+        Ok(Self { backend: Arc::new(backend), workers })
     }
 
     /// The right to serve this database, which one hub has at a time. Waits so long for another one's end.
     pub async fn claim(&self, wait: Duration) -> Result<Claim, DbError> {
-        match &*self.0 {
+        match &*self.backend {
             Backend::Lite(_) => Ok(Claim::on_sqlite()),
             Backend::Pg(pg) => Claim::on_postgres(pg.config(), wait).await,
         }
     }
 
     pub fn is_postgres(&self) -> bool {
-        matches!(&*self.0, Backend::Pg(_))
+        matches!(&*self.backend, Backend::Pg(_))
+    }
+
+    /// Who does work that blocks, here and for whoever unpacks what goes into the database.
+    pub fn workers(&self) -> &Workers {
+        &self.workers
     }
 
     /// The word that `/api/v1/about` shows.
@@ -161,14 +176,14 @@ impl Db {
     }
 
     async fn begin(&self, begin: &str, patience: Patience) -> Result<Tx, DbError> {
-        Ok(Tx::new(match &*self.0 {
+        Ok(Tx::new(match &*self.backend {
             Backend::Lite(lite) => Way::Lite(lite.begin(patience).await?),
             Backend::Pg(pg) => Way::Pg(Box::new(RwLock::new(Some(pg.begin(begin, patience).await?)))),
         }))
     }
 
     async fn read(&self, sql: &str, params: Vec<V>) -> Result<super::lite::Answer, DbError> {
-        match &*self.0 {
+        match &*self.backend {
             Backend::Lite(lite) => lite.read(Ask::Query(sql.to_owned(), params)).await,
             Backend::Pg(pg) => match pg.ask(Ask::Query(sql.to_owned(), params.clone())).await {
                 // A read may be repeated: the server was restarted while the connection lay idle.

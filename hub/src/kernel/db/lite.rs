@@ -12,6 +12,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use super::deadline::{Patience, STATEMENT, turn_of};
 use super::error::{DbError, abridged};
 use super::value::V;
+use crate::kernel::workers::Workers;
 
 const READERS: usize = 4;
 /// SQLite 3.51.3 mends a fault by which a WAL database could be damaged.
@@ -45,14 +46,15 @@ pub struct Lite {
     turn: Arc<Semaphore>,
     readers: Arc<Mutex<Vec<Connection>>>,
     free: Arc<Semaphore>,
+    workers: Workers,
 }
 
 impl Lite {
-    pub async fn open(file: PathBuf, how: Opening) -> Result<Self, DbError> {
+    pub async fn open(file: PathBuf, how: Opening, workers: Workers) -> Result<Self, DbError> {
         if rusqlite::version_number() < OLDEST {
             return Err(DbError::OldSqlite(rusqlite::version()));
         }
-        let opened = tokio::task::spawn_blocking(move || {
+        let opened = workers.run(move || {
             let broken = |e: rusqlite::Error| DbError::Open {
                 place: file.display().to_string(),
                 way_out: "the folder must exist and be writable, and the file must be a SQLite database"
@@ -83,6 +85,7 @@ impl Lite {
             turn: Arc::new(Semaphore::new(1)),
             readers: Arc::new(Mutex::new(readers)),
             free: Arc::new(Semaphore::new(READERS)),
+            workers,
         })
     }
 
@@ -93,7 +96,7 @@ impl Lite {
         let conn = lock(&pool).pop().expect("a permit stands for a connection in the pool");
         let interrupt = Interrupt::of(&conn);
         let armed = interrupt.clone();
-        let work = tokio::task::spawn_blocking(move || {
+        let work = self.workers.run(move || {
             let answer = run(&conn, ask);
             armed.disarm();
             lock(&pool).push(conn);
@@ -106,7 +109,12 @@ impl Lite {
     /// Waits for the turn to write and begins a transaction.
     pub async fn begin(&self, patience: Patience) -> Result<LiteTx, DbError> {
         let permit = turn_of("writer", &self.turn).await?;
-        let tx = LiteTx { writer: Arc::clone(&self.writer), turn: Arc::new(permit), patience };
+        let tx = LiteTx {
+            writer: Arc::clone(&self.writer),
+            turn: Arc::new(permit),
+            patience,
+            workers: self.workers.clone(),
+        };
         tx.ask(Ask::Script("begin immediate".into())).await?;
         Ok(tx)
     }
@@ -117,6 +125,7 @@ pub struct LiteTx {
     writer: Arc<Mutex<Connection>>,
     turn: Arc<OwnedSemaphorePermit>,
     patience: Patience,
+    workers: Workers,
 }
 
 impl LiteTx {
@@ -124,7 +133,7 @@ impl LiteTx {
         let (writer, turn) = (Arc::clone(&self.writer), Arc::clone(&self.turn));
         let interrupt = Interrupt::default();
         let armed = interrupt.clone();
-        let work = tokio::task::spawn_blocking(move || {
+        let work = self.workers.run(move || {
             let conn = lock(&writer);
             // A former transaction whose caller went away, and which had no runtime left to end it.
             if matches!(&ask, Ask::Script(sql) if sql.starts_with("begin")) && !conn.is_autocommit() {
@@ -153,9 +162,7 @@ impl LiteTx {
             drop(conn);
             drop(turn);
         };
-        if let Ok(runtime) = tokio::runtime::Handle::try_current() {
-            runtime.spawn_blocking(undo);
-        }
+        self.workers.start(undo);
     }
 }
 
@@ -188,7 +195,7 @@ impl Drop for InterruptOnDrop {
 }
 
 async fn finish(
-    work: tokio::task::JoinHandle<Result<Answer, DbError>>,
+    work: impl Future<Output = Result<Result<Answer, DbError>, tokio::task::JoinError>>,
     interrupt: Interrupt,
     patience: Patience,
 ) -> Result<Answer, DbError> {

@@ -4,13 +4,14 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use quinn::TransportConfig;
+use sha2::{Digest, Sha256};
 use steward_shared::alarm::{About, Event, EventKind};
 use steward_shared::id::{BufferId, EventId, PointNo, RandomIds};
 use steward_shared::reading::{Quality, Value};
 use steward_shared::time::Timestamp;
 use steward_shared::wire::frame::{HEADER, to_cbor};
 use steward_shared::wire::message::{
-    ControlDown, ControlUp, Health, Lane, LaneDown, LiveSample, LiveSamples,
+    ControlDown, ControlUp, Health, Known, Lane, LaneDown, LiveSample, LiveSamples,
 };
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 
@@ -143,9 +144,18 @@ async fn fault_y4_a_restored_database_begins_an_epoch_and_overwrites_nothing(way
     let buffer = BufferId::new(&RandomIds);
     let session = hub.session(&papers, buffer, 0).await;
     let mut lane = session.lane(Lane::Live).await;
+    let mut newest = Vec::new();
     for seq in 1..=3 {
-        assert_eq!(lane.ask(seq, body(&[(seq as i64, seq as f64)])).await, LaneDown::Ack(seq));
+        let (count, bytes) = body(&[(seq as i64, seq as f64)]);
+        newest = Sha256::digest(&bytes).to_vec();
+        assert_eq!(lane.ask(seq, (count, bytes)).await, LaneDown::Ack(seq));
     }
+    session.connection.close();
+    // One that wrote on since it was restored learns what the hub has in the place of what it wrote.
+    let session = hub.session(&papers, buffer, 5).await;
+    let welcome = session.welcome.as_ref().unwrap();
+    let known = Known { lane: Lane::Live, hash: newest[..8].to_vec() };
+    assert_eq!((welcome.epoch, session.mark(Lane::Live), &welcome.known), (1, 3, &vec![known]));
     session.connection.close();
     let session = hub.session(&papers, buffer, 1).await;
     assert_eq!((session.welcome.as_ref().unwrap().epoch, session.mark(Lane::Live)), (2, 0));
