@@ -1051,7 +1051,7 @@ export interface components {
             detail: string;
             faults: components["schemas"]["ConfigFault"][];
             /**
-             * @description Why it is not in force: not_allowed, other_base, trying, faults, first_line (it is tried on one line so far), not_stored,
+             * @description Why it is not in force: not_allowed, other_base, forgotten, faults, first_line (it is tried on one line so far), not_stored,
              *     hub_not_reached, devices_worse,
              *     ended_program or changed_on_site.
              */
@@ -1561,7 +1561,7 @@ export interface components {
                 detail: string;
                 faults: components["schemas"]["ConfigFault"][];
                 /**
-                 * @description Why it is not in force: not_allowed, other_base, trying, faults, first_line (it is tried on one line so far), not_stored,
+                 * @description Why it is not in force: not_allowed, other_base, forgotten, faults, first_line (it is tried on one line so far), not_stored,
                  *     hub_not_reached, devices_worse,
                  *     ended_program or changed_on_site.
                  */
