@@ -27,7 +27,7 @@ pub async fn run(path: &Path, data: Option<PathBuf>, out: Out) -> Result<(), Str
     let setup = Setup { data, systemd: Systemd::from_environment(), ..Setup::of(path.to_owned()) };
     info!(version = env!("CARGO_PKG_VERSION"), gateway = config.name, "steward-edge starts");
     let supervisor = Supervisor::start(setup, config).await.map_err(|e| chain(&e))?;
-    supervisor.run(stop, reload).await.map_err(|e| chain(&e))
+    Box::pin(supervisor.run(stop, reload)).await.map_err(|e| chain(&e))
 }
 
 /// SIGTERM and SIGINT stop, a second one at once; SIGHUP reads the file again. A reload that is asked for

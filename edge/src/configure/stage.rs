@@ -55,17 +55,17 @@ mod tests {
     use crate::config::parse;
 
     fn config(lines: &[(&str, u16, &[&str])]) -> Config {
-        let mut text = "[gateway]\nname = \"t\"\n".to_owned();
-        for (line, port, devices) in lines {
-            text += &format!("[[line]]\nname = \"{line}\"\nkind = \"tcp\"\nhost = \"h\"\nport = {port}\n");
-            for (unit, device) in devices.iter().enumerate() {
-                let profile = "schneider/pm5350";
-                text += &format!(
-                    "[[line.device]]\nname = \"{device}\"\nprofile = \"{profile}\"\naddress = {}\n",
-                    unit + 1
-                );
-            }
-        }
+        let device = |(unit, name): (usize, &&str)| {
+            let address = unit + 1;
+            format!(
+                "[[line.device]]\nname = \"{name}\"\nprofile = \"schneider/pm5350\"\naddress = {address}\n"
+            )
+        };
+        let line = |(line, port, devices): &(&str, u16, &[&str])| {
+            let devices: String = devices.iter().enumerate().map(device).collect();
+            format!("[[line]]\nname = \"{line}\"\nkind = \"tcp\"\nhost = \"h\"\nport = {port}\n{devices}")
+        };
+        let text = "[gateway]\nname = \"t\"\n".to_owned() + &lines.iter().map(line).collect::<String>();
         parse("edge.toml", &text, Path::new("/"), []).unwrap()
     }
 

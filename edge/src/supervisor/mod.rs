@@ -7,6 +7,7 @@ mod configuring;
 mod files;
 mod health;
 mod lines;
+mod opening;
 mod publishers;
 mod recorder;
 mod run;

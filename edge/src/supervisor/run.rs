@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use steward_shared::alarm::EventKind;
-use steward_shared::document::{Fault, listing};
+use steward_shared::document::Fault;
 use steward_shared::id::{Ids, RandomIds};
 use steward_shared::reading::Reading;
 use steward_shared::systemd::{self, Systemd};
@@ -22,10 +22,11 @@ use super::configuring::Configuring;
 use super::files::Files;
 use super::health::HealthTask;
 use super::lines::{Changes, DialOf, Lines};
+use super::opening::{Opened, open};
 use super::publishers::Publishers;
 use super::recorder::Recorder;
 use crate::alarm::Alarms;
-use crate::buffer::{Buffer, BufferError, BufferSettings};
+use crate::buffer::{Buffer, BufferError};
 use crate::clock::{Timekeeper, is_synchronised};
 use crate::command::{self, Incoming, Pace, Room};
 use crate::config::Config;
@@ -143,21 +144,7 @@ impl Supervisor {
             config.data.clone_from(data);
         }
         let (clock, ids) = (Arc::clone(&setup.clock), Arc::clone(&setup.ids));
-        let settings = buffer_settings(&config);
-        let data = config.data.clone();
-        let opening = {
-            let (clock, ids) = (Arc::clone(&clock), Arc::clone(&ids));
-            tokio::task::spawn_blocking(move || Buffer::open(&data, settings, clock, ids))
-        };
-        let buffer = opening.await.map_err(|_| SupervisorError::TaskEnded("opening"))??;
-        let alarms = Alarms::open(buffer.clone(), Arc::clone(&clock), Arc::clone(&ids)).await?;
-        let opening = {
-            let (path, data, site, now) =
-                (setup.path.clone(), setup.data.clone(), config.clone(), clock.now());
-            tokio::task::spawn_blocking(move || Configuring::open(&path, data.as_deref(), &site, now))
-        };
-        let opened = opening.await.map_err(|_| SupervisorError::TaskEnded("opening"))?;
-        let (configuring, wishes, news) = opened.map_err(|faults| SupervisorError::File(listing(&faults)))?;
+        let Opened { buffer, alarms, configuring, wishes, news } = open(&setup, &config).await?;
         config = configuring.config();
         let latest = Arc::new(Latest::default());
         let (live, kept) = (broadcast::Sender::new(LIVE), broadcast::Sender::new(LIVE));
@@ -579,16 +566,6 @@ impl Supervisor {
             error!(error = &e as &(dyn std::error::Error + 'static), "the buffer did not close cleanly");
         }
         info!("stopped");
-    }
-}
-
-fn buffer_settings(config: &Config) -> BufferSettings {
-    BufferSettings {
-        flush: config.buffer.flush,
-        flush_readings: config.buffer.flush_readings,
-        retention: config.buffer.retention,
-        quota_bytes: config.buffer.quota_bytes,
-        ..BufferSettings::default()
     }
 }
 

@@ -41,9 +41,15 @@ fn collect(path: &mut Vec<String>, node: &Node, all: &mut Vec<Setting>) {
         path.pop();
     };
     match &node.kind {
-        Kind::Table(table) => table.iter().for_each(|(key, entry)| below(key.clone(), &entry.node)),
+        Kind::Table(table) => {
+            for (key, entry) in table {
+                below(key.clone(), &entry.node);
+            }
+        }
         Kind::List(list) if is_tables(list) => {
-            by_name(list).into_iter().for_each(|(name, node)| below(name, node));
+            for (name, node) in by_name(list) {
+                below(name, node);
+            }
         }
         _ => all.push(Setting { path: path.clone(), value: shown(node) }),
     }

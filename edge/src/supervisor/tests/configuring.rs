@@ -45,7 +45,7 @@ impl Configured {
         self.hub.seen().configs.last().unwrap().clone()
     }
 
-    fn new(&self, version: u64, base: &str, text: &str) -> NewConfig {
+    fn wanted(&self, version: u64, base: &str, text: &str) -> NewConfig {
         NewConfig {
             gateway: self.hub.gateway,
             version,
@@ -60,7 +60,7 @@ impl Configured {
 
     async fn send(&mut self, base: &str, text: &str) {
         self.version += 1;
-        let signed = self.hub.signed(&self.new(self.version, base, text));
+        let signed = self.hub.signed(&self.wanted(self.version, base, text));
         self.hub.say(ControlDown::Config(signed)).await;
     }
 
@@ -118,7 +118,7 @@ async fn a_change_of_all_lines_is_tried_on_one_first_and_then_on_the_others() {
     let site = it.site();
     let text = site.replace("name = \"meter-", "name = \"new-");
     it.version += 1;
-    let staged = NewConfig { first: Some("a".to_owned()), ..it.new(it.version, &site, &text) };
+    let staged = NewConfig { first: Some("a".to_owned()), ..it.wanted(it.version, &site, &text) };
     it.hub.say(ControlDown::Config(it.hub.signed(&staged))).await;
     let outcome = it.ended(ConfigStage::Trying).await;
     assert_eq!(outcome.reason.as_deref(), Some(reason::FIRST_LINE));
@@ -135,7 +135,7 @@ async fn a_line_that_fares_worse_keeps_the_others_from_it() {
     let site = it.site();
     let text = site.replace("port = 1\n", "port = 901\n").replace("port = 2\n", "port = 902\n");
     it.version += 1;
-    let staged = NewConfig { first: Some("a".to_owned()), ..it.new(it.version, &site, &text) };
+    let staged = NewConfig { first: Some("a".to_owned()), ..it.wanted(it.version, &site, &text) };
     it.hub.say(ControlDown::Config(it.hub.signed(&staged))).await;
     let outcome = it.ended(ConfigStage::TakenBack).await;
     assert_eq!(outcome.reason.as_deref(), Some(reason::DEVICES_WORSE), "{outcome:?}");
@@ -180,15 +180,15 @@ async fn fault_y13_a_version_that_is_rolled_back_or_forged_changes_nothing() {
     it.ended(ConfigStage::Kept).await;
     let before = it.report();
     let other = text.replace("\"u\"", "\"v\"");
-    let mut forged = it.hub.signed(&it.new(2, &text, &other));
-    forged.signature = it.hub.signed(&it.new(2, &text, &text)).signature;
+    let mut forged = it.hub.signed(&it.wanted(2, &text, &other));
+    forged.signature = it.hub.signed(&it.wanted(2, &text, &text)).signature;
     let elsewhere =
-        NewConfig { gateway: steward_shared::id::GatewayId::new(&RandomIds), ..it.new(2, &text, &other) };
+        NewConfig { gateway: steward_shared::id::GatewayId::new(&RandomIds), ..it.wanted(2, &text, &other) };
     let messages = [
         forged,
         it.hub.signed(&elsewhere),
-        it.hub.signed(&it.new(1, &text, &other)),
-        it.hub.signed(&it.new(0, &text, &other)),
+        it.hub.signed(&it.wanted(1, &text, &other)),
+        it.hub.signed(&it.wanted(0, &text, &other)),
     ];
     for message in messages {
         it.hub.say(ControlDown::Config(message)).await;
