@@ -56,7 +56,7 @@ impl Apart {
         let outcome = self.folder.path().join("outcome");
         let (said_there, wrong) = (self.folder.path().join("said"), self.folder.path().join("wrong"));
         let mut process = Command::new(std::env::current_exe().unwrap())
-            .args(["--exact", "--include-ignored", "--nocapture", test])
+            .args(["--exact", "--nocapture", test])
             .env(SEED, seed.to_string())
             .env(OUTCOME, &outcome)
             .env("STEWARD_CHANCE", seed.to_string())

@@ -3,6 +3,8 @@
 
 use clap::ValueEnum;
 
+use crate::chinese::chinese;
+
 /// A language that people read.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
 pub enum Lang {
@@ -11,6 +13,14 @@ pub enum Lang {
     /// English
     #[default]
     En,
+}
+
+/// What was told in English far from the reader, in his language.
+pub fn told(lang: Lang, told: &str) -> String {
+    match lang {
+        Lang::Zh => chinese(told),
+        Lang::En => told.to_owned(),
+    }
 }
 
 impl Lang {

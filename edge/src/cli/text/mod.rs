@@ -22,15 +22,5 @@ pub mod simulate;
 pub mod values;
 pub mod write;
 
-pub use lang::Lang;
 use lang::texts;
-
-use crate::chinese::chinese;
-
-/// What was told in English far from the reader, in his language.
-pub fn told(lang: Lang, told: &str) -> String {
-    match lang {
-        Lang::Zh => chinese(told),
-        Lang::En => told.to_owned(),
-    }
-}
+pub use lang::{Lang, told};
