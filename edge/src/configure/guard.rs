@@ -52,16 +52,10 @@ pub fn only_on_site(site: &Config, wanted: &Config) -> Vec<Fault> {
 
 /// A value that comes back at its time finds its point as it was: device and key of each are `held`.
 pub fn holds_stay(before: &Config, wanted: &Config, held: &[(String, String)]) -> Vec<Fault> {
-    let of = |config: &Config, name: &str| {
-        devices(config)
-            .find(|(_, device)| device.name == name)
-            .map(|(line, device)| (line.clone(), device.clone()))
-    };
     let moves = |(device, point): &&(String, String)| {
-        let Some((line, was)) = of(before, device) else { return false };
-        !of(wanted, device).is_some_and(|(now_line, now)| {
-            is_same_place((&line, &was), (&now_line, &now)) && was.remote.get(point) == now.remote.get(point)
-        })
+        let Some(was) = devices(before).find(|(_, d)| d.name == *device) else { return false };
+        !devices(wanted)
+            .any(|now| is_same_place(was, now) && was.1.remote.get(point) == now.1.remote.get(point))
     };
     let fault = |(device, point): &(String, String)| {
         Fault::of_file(

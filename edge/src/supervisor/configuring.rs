@@ -378,8 +378,7 @@ impl Supervisor {
         let devices: BTreeMap<_, _> =
             devices.into_iter().filter(|(name, _)| names.contains(&name.as_str())).collect();
         self.configuring.record.before.clone_from(&devices);
-        self.configuring.is_unsaved = true;
-        self.save_if_needed().await;
+        self.save().await;
         self.configuring.try_out(devices, before, first);
         self.configuring.tell();
     }
@@ -391,8 +390,7 @@ impl Supervisor {
         let refused = outcome(version, now, ConfigStage::Refused, why, first);
         self.configuring.record.ended(ConfigOutcome { faults: told(faults), ..refused });
         self.tell(EventKind::ConfigRefused, &format!("version {version} from the hub: {first}"));
-        self.configuring.is_unsaved = true;
-        self.save_if_needed().await;
+        self.save().await;
         self.configuring.tell();
     }
 
@@ -403,6 +401,9 @@ impl Supervisor {
             && let Some(Incoming::New { signed, ca, gateway }) = self.configuring.waiting.take()
         {
             self.receive(&signed, &ca, gateway).await;
+        }
+        if self.configuring.trial.is_none() {
+            return;
         }
         let is_reached = self.hub.borrow().connected;
         let seen = self.seen();
@@ -438,8 +439,7 @@ impl Supervisor {
         let version = held.version;
         self.configuring.record.before.clone_from(&devices);
         self.configuring.record.ended(outcome(version, now, ConfigStage::Trying, "", ""));
-        self.configuring.is_unsaved = true;
-        self.save_if_needed().await;
+        self.save().await;
         let mut config = self.configuring.config();
         self.put_off(&mut config);
         match self.apply(config).await {
@@ -467,8 +467,7 @@ impl Supervisor {
         let Some(version) = configuring.record.trial.as_ref().map(|held| held.version) else { return };
         configuring.record.keep();
         configuring.record.ended(outcome(version, now, ConfigStage::Kept, "", ""));
-        configuring.is_unsaved = true;
-        self.save_if_needed().await;
+        self.save().await;
         self.configuring.tell();
         self.tell(EventKind::ConfigApplied, &format!("version {version} from the hub stands"));
     }
@@ -482,12 +481,11 @@ impl Supervisor {
         let outcome = outcome(version, now, ConfigStage::TakenBack, why, detail);
         let news = taken_back(&outcome);
         configuring.record.ended(outcome);
-        configuring.is_unsaved = true;
         configuring.present = running.before;
         let mut config = configuring.config();
         self.put_off(&mut config);
         warn!("{news}");
-        self.save_if_needed().await;
+        self.save().await;
         if let Err(e) = self.apply(config).await {
             error!(error = &e as &(dyn Error + 'static), "what was in force before could not be taken over");
         }

@@ -16,7 +16,7 @@ use super::catalogue::set_devices_silent;
 use super::commands::Orders;
 use super::configs::Checks;
 use super::happening::Happening;
-use super::model::{Enrolment, NotAdmitted, RoadKind, admit, state_word};
+use super::model::{Enrolment, NotAdmitted, RoadKind, admit, short, state_word};
 use super::presence::Presence;
 use super::store::{self, EventRow, NewEvent};
 use crate::kernel::ctx::Ctx;
@@ -25,8 +25,6 @@ use crate::kernel::events::Bus;
 
 /// Health is kept in the database this often, besides the first one and the last; pages see each at once.
 const KEEP_HEALTH_MS: i64 = 60_000;
-/// Letters of a text in a report.
-const MAX_WORDS: usize = 500;
 
 pub struct Fleet {
     pub(super) db: Db,
@@ -374,7 +372,7 @@ const MAX_POINTS: usize = 16;
 
 /// A report of bounded size, whatever the gateway put into it.
 fn tidy(mut health: Health) -> Health {
-    let short = |t: &mut String| *t = t.chars().filter(|c| !c.is_control()).take(MAX_WORDS).collect();
+    let short = |t: &mut String| *t = short(t);
     health.devices.truncate(MAX_DEVICES);
     health.lines.truncate(MAX_DEVICES);
     for d in &mut health.devices {

@@ -41,6 +41,14 @@ impl RoadKind {
     }
 }
 
+/// Letters of a text that a gateway sends.
+const MAX_WORDS: usize = 500;
+
+/// A text of a gateway as it is kept: of one line and of bounded length, whatever the gateway put into it.
+pub fn short(text: &str) -> String {
+    text.chars().filter(|c| !c.is_control()).take(MAX_WORDS).collect()
+}
+
 /// What becomes of a batch.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Standing {

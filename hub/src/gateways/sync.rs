@@ -12,11 +12,10 @@ use steward_shared::wire::message::{Hello, Known, Lane, Watermark};
 use super::catalogue::set_device_silent;
 use super::fleet::Fleet;
 use super::happening::{Happening, MissingWhy};
-use super::model::{Epoch, Mark, Position, Standing, begins_epoch, missing};
+use super::model::{Epoch, Mark, Position, Standing, begins_epoch, missing, short};
 use super::store::{self, EventRow, NewEvent};
 use crate::kernel::db::{DbError, Tx};
 
-const MAX_DETAIL: usize = 500;
 /// Facts of one event.
 const MAX_FACTS: usize = 8;
 
@@ -203,10 +202,6 @@ fn event_of(batch: &Received, count: u32) -> Result<Event, String> {
         return Err(format!("it announces {count} events and can hold one"));
     }
     from_cbor(&batch.body).map_err(|e| e.to_string())
-}
-
-fn short(text: &str) -> String {
-    text.chars().filter(|c| !c.is_control()).take(MAX_DETAIL).collect()
 }
 
 /// What a page makes a sentence of, as a JSON object.

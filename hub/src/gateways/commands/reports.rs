@@ -11,13 +11,11 @@ use super::error::CommandError;
 use super::model::State;
 use super::store::{self, CommandRow};
 use crate::gateways::fleet::Fleet;
-use crate::gateways::model::Standing;
+use crate::gateways::model::{Standing, short};
 use crate::gateways::sync::{Fate, Received};
 use crate::kernel::audit::{self, Entry};
 use crate::kernel::db::{DbError, Tx};
 
-/// Letters of a text in a report.
-const MAX_TEXT: usize = 500;
 const SLOTS: usize = 16;
 
 impl Fleet {
@@ -97,10 +95,6 @@ impl Fleet {
         self.tell_others(tx, &row).await?;
         Ok(store::command(tx, row.id).await?)
     }
-}
-
-fn short(text: &str) -> String {
-    text.chars().filter(|c| !c.is_control()).take(MAX_TEXT).collect()
 }
 
 /// The one report that an item of the lane is, of bounded size; or why it is none.

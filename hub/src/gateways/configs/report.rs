@@ -9,11 +9,10 @@ use steward_shared::wire::config::{
 
 use super::store::{self, ConfigRow, DueRow, Progress, VersionRow};
 use crate::gateways::fleet::Fleet;
+use crate::gateways::model::short;
 use crate::kernel::audit::{self, Entry};
 use crate::kernel::db::{DbError, Tx};
 
-/// Letters of a text in a report.
-const MAX_WORDS: usize = 500;
 const MAX_FAULTS: usize = 100;
 /// Files on site that are kept of a gateway.
 const MAX_PAST: usize = 20;
@@ -146,10 +145,6 @@ impl Fleet {
         }
         Ok(is_due)
     }
-}
-
-fn short(text: &str) -> String {
-    text.chars().filter(|c| !c.is_control()).take(MAX_WORDS).collect()
 }
 
 /// A report of bounded size, whatever the gateway put into it.
