@@ -996,6 +996,8 @@ export interface components {
             changes: components["schemas"]["ConfigChange"][];
             /** @description None where the gateway would take it. */
             faults: components["schemas"]["ConfigFault"][];
+            /** @description The lines of both texts: on any of them the change may be tried first. */
+            lines: string[];
         };
         ConfigEdit: {
             set?: components["schemas"]["SetSetting"] | null;

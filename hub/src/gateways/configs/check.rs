@@ -1,11 +1,11 @@
 //! A text is checked by the gateway that is to run it: it knows its profiles, its wires and what its own file allows. The
 //! question goes over the gateway's session, if there is one.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
-use steward_shared::document::{Change, Document, difference};
+use steward_shared::document::{Change, Document, difference, settings};
 use steward_shared::id::GatewayId;
 use steward_shared::wire::config::{ConfigFault, MAX_TEXT};
 use tokio::sync::{mpsc, oneshot};
@@ -71,6 +71,8 @@ pub struct Checked {
     pub faults: Vec<ConfigFault>,
     /// What differs from the configuration in force.
     pub changes: Vec<Change>,
+    /// The lines of both: on any of them a change may be tried first.
+    pub lines: BTreeSet<String>,
 }
 
 impl Fleet {
@@ -89,6 +91,7 @@ impl Fleet {
         let row = store::config(&self.db, gateway).await?.ok_or(ConfigError::NotTold)?;
         let content = row.content.ok_or(ConfigError::TooLong)?;
         let changes = changes(&content, &text);
+        let lines = [content.as_str(), &text].into_iter().flat_map(lines).collect();
         let inbox = self.checks.of(gateway).ok_or(ConfigError::Away)?;
         let (answer, answered) = oneshot::channel();
         let asking = async {
@@ -96,7 +99,7 @@ impl Fleet {
             answered.await.map_err(|_| ConfigError::Away)
         };
         let faults = tokio::time::timeout(PATIENCE, asking).await.map_err(|_| ConfigError::NoAnswer)??;
-        Ok(Checked { faults, changes })
+        Ok(Checked { faults, changes, lines })
     }
 }
 
@@ -112,4 +115,14 @@ pub fn check_size(text: &str) -> Result<(), ConfigError> {
 pub fn changes(before: &str, after: &str) -> Vec<Change> {
     let read = |text: &str| Document::parse("", text).ok();
     read(before).zip(read(after)).map_or_else(Vec::new, |(before, after)| difference(&before, &after))
+}
+
+/// The names of the lines; none of a text that cannot be read.
+fn lines(text: &str) -> Vec<String> {
+    let all = Document::parse("", text).map_or_else(|_| Vec::new(), |document| settings(&document));
+    let name = |mut path: Vec<String>| match path.as_slice() {
+        [list, _, key] if list == "line" && key == "name" => Some(path.swap_remove(1)),
+        _ => None,
+    };
+    all.into_iter().filter_map(|setting| name(setting.path)).collect()
 }

@@ -321,7 +321,8 @@ async fn a_session_takes_questions_until_it_ends_and_a_newer_one_takes_its_place
         drop(older);
         assert!(fleet.can_check(gateway));
         let path = format!("{}/check", house.path);
-        let text = SITE.replace("\"east\"", "\"west\"");
+        let lines = "[[line]]\nallow = [\"10.0.0.1\"]\nname = \"pumps\"\n[[line.device]]\nname = \"p\"\n";
+        let text = SITE.replace("\"east\"", "\"west\"") + lines;
         let body = json!({ "text": text });
         let asking = house.engineer.post(&path, body.clone());
         let answering = async {
@@ -333,6 +334,11 @@ async fn a_session_takes_questions_until_it_ends_and_a_newer_one_takes_its_place
         assert_eq!(
             (&answer.json["faults"][0]["line"], &answer.json["changes"][0]["path"]),
             (&2.into(), &"gateway.name".into())
+        );
+        assert_eq!(
+            answer.json["lines"],
+            json!(["pumps"]),
+            "a device is no line, and a list before the name is none"
         );
         drop(newer);
         assert!(!fleet.can_check(gateway));

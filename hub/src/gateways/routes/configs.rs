@@ -187,6 +187,8 @@ pub struct ConfigCheck {
     pub faults: Vec<ConfigFault>,
     /// Setting by setting, what differs from the configuration in force.
     pub changes: Vec<ConfigChange>,
+    /// The lines of both texts: on any of them the change may be tried first.
+    pub lines: Vec<String>,
 }
 
 #[derive(Deserialize, ToSchema)]
@@ -302,6 +304,7 @@ pub async fn check(
     Ok(Json(ConfigCheck {
         faults: checked.faults.into_iter().map(ConfigFault::from).collect(),
         changes: checked.changes.into_iter().map(ConfigChange::from).collect(),
+        lines: checked.lines.into_iter().collect(),
     }))
 }
 

@@ -126,7 +126,7 @@ export function Editor(props: {
               <Changes changes={found.changes} />
             </>
           )}
-          {isGood && (
+          {isGood && found && (
             <Form className="st-config-part" layout="vertical" onFinish={send} requiredMark={false}>
               <Form.Item label={t("config.why")} extra={t("config.why.help")} htmlFor="config-why">
                 <Input
@@ -137,7 +137,7 @@ export function Editor(props: {
                   placeholder="WO-2026-0417"
                 />
               </Form.Item>
-              {linesOf(text).length > 1 && (
+              {found.lines.length > 1 && (
                 <Form.Item label={t("config.first")} extra={t("config.first.help")} htmlFor="config-first">
                   <Select
                     id="config-first"
@@ -145,7 +145,7 @@ export function Editor(props: {
                     onChange={setFirst}
                     options={[
                       { value: "", label: t("config.first.none") },
-                      ...linesOf(text).map((line) => ({ value: line, label: line })),
+                      ...found.lines.map((line) => ({ value: line, label: line })),
                     ]}
                   />
                 </Form.Item>
@@ -160,9 +160,4 @@ export function Editor(props: {
       )}
     </Drawer>
   );
-}
-
-/** The names of the lines, as far as they stand where one writes them. The gateway says so where there is none. */
-function linesOf(text: string): string[] {
-  return [...text.matchAll(/^\[\[line\]\][^[]*?^name\s*=\s*["']([^"'\n]+)["']/gm)].map((m) => m[1] ?? "");
 }

@@ -97,6 +97,7 @@ it("what has faults is not sent, and each fault leads to its line", async () => 
       },
     ],
     changes: [],
+    lines: [],
   };
   post.mockResolvedValue(found);
   show("en", "engineer");
@@ -113,6 +114,7 @@ it("what the gateway would take is shown setting by setting and sent with a reas
   const found: ConfigCheck = {
     faults: [],
     changes: [{ path: "gateway.name", before: '"east"', after: '"west"' }],
+    lines: [],
   };
   post.mockResolvedValueOnce(found).mockResolvedValueOnce(found).mockResolvedValueOnce(version(1, {}));
   show("en", "engineer");
@@ -187,7 +189,9 @@ it("where the gateway's file does not allow it the text is shown with the way ou
 it("a change of many lines may be tried on one of them first", async () => {
   const lines =
     '[[line]]\nname = "chw"\n[[line.device]]\nname = "m"\n[[line]]\nkind = "tcp"\nname = "pumps"\n';
-  post.mockResolvedValueOnce({ faults: [], changes: [] }).mockResolvedValueOnce(version(1, {}));
+  post
+    .mockResolvedValueOnce({ faults: [], changes: [], lines: ["chw", "pumps"] })
+    .mockResolvedValueOnce(version(1, {}));
   show("en", "engineer", { ...configuration, text: SITE + lines });
   await userEvent.type(await open(), "#");
   await userEvent.click(screen.getByRole("button", { name: "Let the gateway check it" }));
